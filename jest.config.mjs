@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+
+/** Path aliases come from tsconfig.json, so they are written down once. */
+const { compilerOptions } = JSON.parse(readFileSync(new URL('./tsconfig.json', import.meta.url), 'utf8'));
+const aliases = Object.fromEntries(
+  Object.entries(compilerOptions.paths ?? {}).map(([alias, [target]]) => [
+    `^${alias.replace(/[.*+?^${}()|[\]\\]/g, c => (c === '*' ? '(.*)' : `\\${c}`))}$`,
+    target.replace(/^\.\//, '<rootDir>/').replace('*', '$1'),
+  ]),
+);
+
+const shared = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/[^/]+/dist/', '<rootDir>/.stryker-tmp/'],
+  moduleNameMapper: {
+    ...aliases,
+    // TypeScript sources import each other with the emitted extension.
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        swcrc: false,
+        jsc: {
+          target: 'es2023',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+};
+
+/** Tests that start servers, processes or a browser: run them with --runInBand, they measure time. */
+const timed = { ...shared, setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'] };
+
+export default {
+  projects: [
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: [
+        '<rootDir>/{apps,libs}/**/*.spec.ts',
+        '<rootDir>/test/*.spec.ts',
+        '<rootDir>/test/support/**/*.spec.ts',
+      ],
+    },
+    { ...timed, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.e2e-spec.ts'] },
+    { ...timed, displayName: 'cluster', testMatch: ['<rootDir>/test/cluster/**/*{.,-}spec.ts'] },
+    { ...timed, displayName: 'browser', testMatch: ['<rootDir>/test/browser/**/*{.,-}spec.ts'] },
+  ],
+  maxWorkers: 2,
+  // ES modules evaluated through node:vm are never collected (nodejs/node#59118), about 10-20 MB
+  // per Nest spec file, so a worker is replaced once it grows past this.
+  workerIdleMemoryLimit: '512MB',
+  coverageProvider: 'babel',
+  coverageDirectory: 'coverage',
+  collectCoverageFrom: ['{apps,libs}/*/src/**/*.ts', '!**/*.spec.ts', '!**/index.ts', '!apps/*/src/main.ts'],
+  coverageReporters: ['text', 'lcov', 'json-summary'],
+};

@@ -1,0 +1,170 @@
+import { BlockList, isIP } from 'node:net';
+
+import type { ConnectionState } from '../connection-view.js';
+import type { Connection } from './connection.js';
+import { NEVER } from './pulse.js';
+
+export const SORT_KEYS = [
+  'openedAt',
+  'lastSeenAt',
+  'lastMessageAt',
+  'rttMs',
+  'bufferedBytes',
+  'messagesIn',
+  'messagesOut',
+] as const;
+export type SortKey = (typeof SORT_KEYS)[number];
+export type SortOrder = 'asc' | 'desc';
+
+/** Which connections; all that is given must hold. */
+export interface ConnectionFilter {
+  readonly user?: string;
+  /** An address, or a CIDR such as `10.0.0.0/8`. */
+  readonly ip?: string;
+  readonly path?: string;
+  /** A node's id or name. */
+  readonly node?: string;
+  readonly state?: ConnectionState;
+  /** No application message in either direction for at least this long. */
+  readonly minIdleMs?: number;
+  readonly minAgeMs?: number;
+  readonly minRttMs?: number;
+  readonly minBufferedBytes?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface ConnectionQuery {
+  readonly filter: ConnectionFilter;
+  readonly sort: SortKey;
+  readonly order: SortOrder;
+  readonly limit: number;
+  /** Only what comes after this position. */
+  readonly after: Position | null;
+}
+
+/** A place in a sorted listing: the sort key's value and, among equals, the id. The same on every node. */
+export interface Position {
+  /** Null where the connection has no value yet; such come last in either order. */
+  readonly key: number | null;
+  readonly id: string;
+}
+
+/** What the filter compares with: the moment of asking, on the clocks that the records use. */
+export interface QueryMoment {
+  readonly now: number;
+  readonly attended: number;
+  readonly nodeId: string;
+  readonly nodeName: string;
+  /** A monotonic moment as epoch milliseconds, so that a position means the same on every node. */
+  toEpoch(moment: number): number;
+}
+
+export type Predicate = (connection: Connection) => boolean;
+
+/** The filter as one function that does its parsing once. */
+export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Predicate {
+  const checks: Predicate[] = [];
+  const { user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, minBufferedBytes, labels = {} } = filter;
+  if (node !== undefined && node !== moment.nodeId && node !== moment.nodeName) return () => false;
+  if (user !== undefined) checks.push(connection => connection.userId === user);
+  if (ip !== undefined) checks.push(addressPredicate(ip));
+  if (path !== undefined) checks.push(connection => connection.path === path);
+  if (state !== undefined) checks.push(connection => connection.state === state);
+  if (minAgeMs !== undefined) checks.push(({ openedAt }) => moment.now - openedAt >= minAgeMs);
+  if (minRttMs !== undefined) checks.push(({ rttMs }) => rttMs !== null && rttMs >= minRttMs);
+  if (minBufferedBytes !== undefined) checks.push(({ socket }) => socket.bufferedAmount >= minBufferedBytes);
+  if (minIdleMs !== undefined) checks.push(connection => idleMs(connection, moment.attended) >= minIdleMs);
+  for (const [key, value] of Object.entries(labels)) {
+    checks.push(connection => Object.hasOwn(connection.labels, key) && connection.labels[key] === value);
+  }
+  return connection => checks.every(check => check(connection));
+}
+
+/** How long no application message went in either direction, in attended time; since the opening if none ever did. */
+export function idleMs({ pulse }: Connection, attended: number): number {
+  return attended - Math.max(pulse.messageAt, pulse.sentAt, pulse.openedAt);
+}
+
+/** An address or CIDR as a predicate; what is neither matches nothing. */
+function addressPredicate(text: string): Predicate {
+  const [address = '', prefix] = text.split('/');
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  if (isIP(address) === 0) return () => false;
+  const list = new BlockList();
+  if (prefix === undefined) list.addAddress(address, family);
+  else list.addSubnet(address, Number(prefix), family);
+  return ({ ip }) => list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** The value that a listing is sorted by, as a number; null where there is none yet. */
+function sortValue(connection: Connection, sort: SortKey, moment: QueryMoment): number | null {
+  if (sort === 'bufferedBytes') return connection.socket.bufferedAmount;
+  const value = connection[sort];
+  if (value === NEVER || !sort.endsWith('At')) return value === NEVER ? null : value;
+  return value === null ? null : moment.toEpoch(value);
+}
+
+/** Whether `left` comes before `right` in the listing: negative, like `Array.sort`'s comparators. */
+export function comparePositions(left: Position, right: Position, order: SortOrder): number {
+  if (left.key !== right.key) {
+    if (left.key === null) return 1;
+    if (right.key === null) return -1;
+    return order === 'asc' ? left.key - right.key : right.key - left.key;
+  }
+  if (left.id === right.id) return 0;
+  return left.id < right.id === (order === 'asc') ? -1 : 1;
+}
+
+export interface Page {
+  readonly connections: Connection[];
+  /** Where the page ends; null when nothing comes after it. */
+  readonly end: Position | null;
+  /** How many match the filter, on all pages. */
+  readonly total: number;
+}
+
+/** One sorted page in one pass, without sorting everything: only the best `limit` are held. */
+export function pageOf(all: Iterable<Connection>, query: ConnectionQuery, moment: QueryMoment): Page {
+  const { sort, order, limit, after } = query;
+  const matches = predicateOf(query.filter, moment);
+  const best: { key: number | null; id: string; connection: Connection }[] = [];
+  let total = 0;
+  let more = false;
+  for (const connection of all) {
+    if (!matches(connection)) continue;
+    total++;
+    const key = sortValue(connection, sort, moment);
+    // An id is a text made on demand: it is asked for only where the key does not decide.
+    const candidate = {
+      key,
+      connection,
+      get id() {
+        return connection.id;
+      },
+    };
+    if (after !== null && comparePositions(candidate, after, order) <= 0) continue;
+    const last = best[limit - 1];
+    if (last !== undefined && comparePositions(candidate, last, order) > 0) {
+      more = true;
+      continue;
+    }
+    let low = 0;
+    let high = best.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (comparePositions(candidate, best[middle]!, order) < 0) high = middle;
+      else low = middle + 1;
+    }
+    best.splice(low, 0, candidate);
+    if (best.length > limit) {
+      best.pop();
+      more = true;
+    }
+  }
+  const last = best.at(-1);
+  return {
+    connections: best.map(({ connection }) => connection),
+    end: more && last !== undefined ? { key: last.key, id: last.id } : null,
+    total,
+  };
+}

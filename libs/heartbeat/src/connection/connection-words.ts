@@ -1,0 +1,41 @@
+import type { Socket } from 'node:net';
+
+import type { ClosedBy } from '../close-code.js';
+import type { Connection } from './connection.js';
+import type { TrackedSocket } from './tracked-socket.js';
+
+/** Who a connection belongs to. */
+export interface Identity {
+  readonly userId: string;
+  /** Free words to find and filter by. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** How a connection ends: the code and words that are recorded, and who began it. */
+export interface Closing {
+  readonly code: number;
+  readonly reason: string;
+  readonly by: ClosedBy;
+}
+
+/** What a connection needs of the registry that made it. */
+export interface ConnectionOwner {
+  readonly heartbeatEvent: string;
+  idOf(serial: number): string;
+  now(): number;
+  attended(): number;
+  identified(connection: Connection, previous: Identity | null): void;
+  failed(connection: Connection, what: string, error: unknown): void;
+}
+
+/** What is known of a connection at its opening. */
+export interface Opening {
+  readonly serial: number;
+  readonly socket: TrackedSocket;
+  /** The network socket under it. */
+  readonly network: Socket;
+  readonly path: string;
+  readonly ip: string;
+  readonly userAgent: string | null;
+  readonly identity: Identity | null;
+}

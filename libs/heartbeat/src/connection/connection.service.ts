@@ -1,0 +1,234 @@
+import { Injectable, Logger } from '@nestjs/common';
+
+import { CloseCodes } from '../close-code.js';
+import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import { ClosedRing } from './closed-ring.js';
+import {
+  type ConnectionFilter,
+  type ConnectionQuery,
+  pageOf,
+  type Position,
+  predicateOf,
+  type QueryMoment,
+} from './connection-query.js';
+import type { Closing, ConnectionOwner, Identity, Opening } from './connection-words.js';
+import { Connection, payloadOf } from './connection.js';
+import { NodeState } from './node-state.js';
+import { Registry } from './registry.js';
+import { closedViewOf, detailOf, type ViewContext, viewOf } from './view.js';
+
+/** One page of a listing. */
+export interface ConnectionPage {
+  readonly items: ConnectionView[];
+  /** Where the next page begins; null on the last. */
+  readonly end: Position | null;
+  readonly total: number;
+}
+
+/** A kick: who does it and why, and whether the client may come back. */
+export interface Kick {
+  /** Default: `kicked`, or `reconnect`. */
+  readonly reason?: string;
+  /** True closes with 4005 and an advised delay instead of 4500. Default: false. */
+  readonly reconnect?: boolean;
+  /** Who, for the event and the audit trail. Default: `application`. */
+  readonly by?: string;
+}
+
+/** A node that was full is well again under this share of `maxConnections`. */
+const RELIEF = 0.95;
+
+/** The width of a connection's serial in its id, so that ids of a node sort in the order of their openings. */
+const SERIAL_WIDTH = 8;
+
+/**
+ * The registry: every connection of this node, found by id, user or address. In through `open`, out through `#forget`, and
+ * nothing else adds or removes.
+ */
+@Injectable()
+export class ConnectionService implements ConnectionOwner {
+  readonly #logger = new Logger('Heartbeat');
+  readonly #registry = new Registry();
+  readonly #closed: ClosedRing;
+  readonly #view: ViewContext;
+  #serial = 0;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly events: HeartbeatEvents,
+  ) {
+    this.#closed = new ClosedRing(node.options.closedHistory);
+    this.#view = { nodeId: node.id, clock: node.clock };
+  }
+
+  /** How many connections there are on this node. */
+  get count(): number {
+    return this.#registry.size;
+  }
+
+  /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
+  open(opening: Omit<Opening, 'serial'>): Connection {
+    const connection = new Connection(this, { ...opening, serial: ++this.#serial });
+    opening.socket.connection = connection;
+    this.#registry.add(connection);
+    if (this.count >= this.node.options.limits.maxConnections) this.node.atCapacity = true;
+    if (this.events.observed) {
+      this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
+    }
+    return connection;
+  }
+
+  /** The socket has closed: `code` and `reason` as `ws` tells them. For the gateway only. */
+  closed(connection: Connection, code: number, reason: string): void {
+    this.#forget(connection, connection.closing ?? this.#endOf(code, reason));
+  }
+
+  /** Whether the books hold this connection. */
+  has(connection: Connection): boolean {
+    return this.#registry.has(connection);
+  }
+
+  get(id: string): Connection | undefined {
+    const prefix = `${this.node.id}.`;
+    const serial = id.slice(prefix.length);
+    if (!id.startsWith(prefix) || !/^[0-9a-z]{8}$/.test(serial)) return undefined;
+    return this.#registry.get(Number.parseInt(serial, 36));
+  }
+
+  /** All connections, in the order of their openings; live, so take a copy before awaiting. */
+  all(): IterableIterator<Connection> {
+    return this.#registry.all();
+  }
+
+  find(filter: ConnectionFilter): Connection[] {
+    const candidates = filter.user === undefined ? this.#registry.all() : this.findByUser(filter.user);
+    const matches = predicateOf(filter, this.#moment());
+    return [...candidates].filter(matches);
+  }
+
+  findByUser(userId: string): Connection[] {
+    return this.#registry.byUser.get(userId);
+  }
+
+  findByIp(ip: string): Connection[] {
+    return this.#registry.byIp.get(ip);
+  }
+
+  findByLabel(key: string, value: string): Connection[] {
+    return this.find({ labels: { [key]: value } });
+  }
+
+  /** One sorted page. Default: the first 50 by `openedAt`, oldest first. */
+  list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
+    const whole: ConnectionQuery = { filter: {}, sort: 'openedAt', order: 'asc', limit: 50, after: null, ...query };
+    const { connections, end, total } = pageOf(this.#registry.all(), whole, this.#moment());
+    return { items: connections.map(connection => viewOf(connection, this.#view)), end, total };
+  }
+
+  detail(id: string): ConnectionDetail | undefined {
+    const connection = this.get(id);
+    return connection && detailOf(connection, this.#view);
+  }
+
+  /** The last closed connections, newest first. */
+  closedHistory(): ClosedView[] {
+    return this.#closed.list();
+  }
+
+  closedDetail(id: string): ClosedView | undefined {
+    return this.#closed.get(id);
+  }
+
+  /** Sends to one; false if there is no such connection. Rejects as `Connection.send` does. */
+  async send(id: string, data: unknown): Promise<boolean> {
+    const connection = this.get(id);
+    await connection?.send(data);
+    return connection !== undefined;
+  }
+
+  /** Sends to all that match, serialised once; answers to how many. What fails to go out ends with its own connection. */
+  broadcast(data: unknown, filter: ConnectionFilter = {}): number {
+    const payload = payloadOf(data);
+    const targets = this.find(filter).filter(({ state }) => state !== 'closing');
+    for (const { socket } of targets) socket.send(payload);
+    return targets.length;
+  }
+
+  /** Begins to close one with 4500, or 4005 where it may reconnect; false if there is none or it is closing already. */
+  kick(id: string, { reason, reconnect = false, by = 'application' }: Kick = {}): boolean {
+    const connection = this.get(id);
+    const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
+    const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
+    if (connection === undefined || !connection.end(closing, reconnect ? this.returnDelay() : undefined)) return false;
+    connection.note(`kicked by ${by}`);
+    this.events.announce({ type: 'kicked', id, by, reason: closing.reason, code });
+    return true;
+  }
+
+  /** A delay after which one client is advised to come back, drawn anew for each. */
+  returnDelay(): number {
+    return Math.round(Math.random() * this.node.options.drain.returnWindowMs);
+  }
+
+  /** Puts right what the indexes lack of this connection; answers how many entries were missing. For the reaper. */
+  repair(connection: Connection): number {
+    return this.#registry.repair(connection);
+  }
+
+  /** Takes out of the indexes what no connection stands behind; answers how many entries were stale. For the reaper. */
+  sweepIndexes(): number {
+    return this.#registry.sweep();
+  }
+
+  // What connections ask of their registry.
+
+  get heartbeatEvent(): string {
+    return this.node.options.heartbeat.event;
+  }
+
+  idOf(serial: number): string {
+    return `${this.node.id}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
+  }
+
+  now(): number {
+    return this.node.clock.now();
+  }
+
+  attended(): number {
+    return this.node.attendedMs;
+  }
+
+  identified(connection: Connection, previous: Identity | null): void {
+    if (previous !== null) this.#registry.byUser.remove(previous.userId, connection);
+    if (connection.userId !== null) this.#registry.byUser.add(connection.userId, connection);
+  }
+
+  failed(connection: Connection, what: string, error: unknown): void {
+    this.#logger.error(
+      `${what} of connection ${connection.id} failed: ${error instanceof Error ? error.stack : String(error)}`,
+    );
+  }
+
+  /** The only place where a connection leaves the books. */
+  #forget(connection: Connection, closing: Closing): void {
+    if (!this.#registry.remove(connection)) return;
+    if (this.count < RELIEF * this.node.options.limits.maxConnections) this.node.atCapacity = false;
+    connection.finish(closing);
+    const view = closedViewOf(connection, closing, this.#view);
+    this.#closed.add(view);
+    const { code, reason, by } = closing;
+    this.events.announce({ type: 'closed', connection: view, code, reason, by, durationMs: view.durationMs });
+  }
+
+  #endOf(code: number, reason: string): Closing {
+    if (code === CloseCodes.abnormal.code) return { code, reason: CloseCodes.abnormal.name, by: 'network' };
+    return { code, reason, by: 'client' };
+  }
+
+  #moment(): QueryMoment {
+    const { clock, attendedMs, id, name } = this.node;
+    const offset = clock.wallTime(0).getTime();
+    return { now: clock.now(), attended: attendedMs, nodeId: id, nodeName: name, toEpoch: moment => offset + moment };
+  }
+}

@@ -1,0 +1,246 @@
+import type { Socket } from 'node:net';
+
+import type { Subscription } from 'rxjs';
+
+import { CloseCodes, closeReason, isSendableCloseCode } from '../close-code.js';
+import type { ConnectionState } from '../connection-view.js';
+import { HeartbeatError } from '../heartbeat.error.js';
+import type { Closing, ConnectionOwner, Identity, Opening } from './connection-words.js';
+import { FlightRecord } from './flight-record.js';
+import { guarded, Lifetime } from './lifetime.js';
+import { NEVER, Pulse } from './pulse.js';
+import type { TrackedSocket } from './tracked-socket.js';
+
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
+export class Connection {
+  readonly serial: number;
+  readonly socket: TrackedSocket;
+  readonly network: Socket;
+  readonly path: string;
+  readonly ip: string;
+  readonly userAgent: string | null;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  readonly pulse: Pulse<Connection>;
+  readonly #owner: ConnectionOwner;
+
+  messagesIn = 0;
+  messagesOut = 0;
+  /** Monotonic milliseconds; `NEVER` before the first message. */
+  lastMessageAt = NEVER;
+  /** Monotonic milliseconds of the last time that bytes were noticed. */
+  lastSeenAt: number;
+  /** Round trip of the last answered ping, in milliseconds; null before the first. */
+  rttMs: number | null = null;
+  /** Whether the client has used the application heartbeat, and so gets the server's events of it. */
+  appHeartbeat = false;
+  /** Message handlers that have not ended yet. */
+  inFlight = 0;
+
+  readonly #bytesReadBefore: number;
+  readonly #bytesWrittenBefore: number;
+  #identity: Identity | null;
+  #closing: Closing | null = null;
+  #ended = false;
+  #lifetime: Lifetime | null = null;
+  #flight: FlightRecord | null = null;
+
+  constructor(owner: ConnectionOwner, opening: Opening) {
+    this.#owner = owner;
+    this.serial = opening.serial;
+    this.socket = opening.socket;
+    this.network = opening.network;
+    this.path = opening.path;
+    this.ip = opening.ip;
+    this.userAgent = opening.userAgent;
+    this.#identity = opening.identity;
+    this.openedAt = Math.trunc(owner.now());
+    this.lastSeenAt = this.openedAt;
+    this.#bytesReadBefore = opening.network.bytesRead;
+    this.#bytesWrittenBefore = opening.network.bytesWritten;
+    this.pulse = new Pulse<Connection>(this, Math.floor(Math.random() * 1000));
+    this.pulse.bytesSeen = this.#bytesReadBefore;
+    this.pulse.openedAt = owner.attended();
+  }
+
+  /** Unique over all nodes and boots; carries its node's id. */
+  get id(): string {
+    return this.#owner.idOf(this.serial);
+  }
+
+  get identity(): Identity | null {
+    return this.#identity;
+  }
+
+  /** Null for an anonymous client. */
+  get userId(): string | null {
+    return this.#identity?.userId ?? null;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.#identity?.labels ?? NO_LABELS;
+  }
+
+  get state(): ConnectionState {
+    if (this.#closing !== null || this.#ended) return 'closing';
+    return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
+  }
+
+  /** How this connection is being or was ended; null while it is open. */
+  get closing(): Closing | null {
+    return this.#closing;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether we have stopped reading from it: `pause()` by the app, too many handlers in flight, or `ws` catching up. */
+  get paused(): boolean {
+    return this.socket.isPaused || this.network.isPaused();
+  }
+
+  get bytesIn(): number {
+    return this.network.bytesRead - this.#bytesReadBefore;
+  }
+
+  get bytesOut(): number {
+    return this.network.bytesWritten - this.#bytesWrittenBefore;
+  }
+
+  /** Aborts when the connection has ended; `signal.reason` tells how. Composes with Node's own APIs. */
+  get signal(): AbortSignal {
+    if (this.#ended) return AbortSignal.abort(this.#endReason());
+    return (this.#lifetime ??= new Lifetime()).signal;
+  }
+
+  get flight(): FlightRecord | null {
+    return this.#flight;
+  }
+
+  /**
+   * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has ended already.
+   * What it throws or rejects with is logged and ends nothing else.
+   */
+  defer(disposer: () => unknown): void {
+    if (this.#ended) return guarded(disposer, 'a disposer', this.#failed);
+    (this.#lifetime ??= new Lifetime()).defer(disposer);
+  }
+
+  /** Lets a stream of answers end with the connection; a stream that completes is let go at once. */
+  hold(stream: Subscription): void {
+    if (this.#ended) return stream.unsubscribe();
+    (this.#lifetime ??= new Lifetime()).hold(stream);
+  }
+
+  /** Says who this is, for connections whose client proves it after the opening; may be said again. */
+  identify(identity: Identity): void {
+    const previous = this.#identity;
+    this.#identity = Object.freeze({ userId: identity.userId, labels: Object.freeze({ ...identity.labels }) });
+    if (!this.#ended) this.#owner.identified(this, previous);
+  }
+
+  /**
+   * Sends text or bytes as they are, anything else as JSON. Resolves when the bytes have left this process's buffers.
+   * @throws HeartbeatError `HEARTBEAT_CONNECTION_CLOSED` (as a rejection) if the connection ends first.
+   */
+  send(data: unknown): Promise<void> {
+    const payload = payloadOf(data);
+    return new Promise((resolve, reject) => {
+      this.socket.send(payload, (error?: Error | null) => (error ? reject(this.#endReason()) : resolve()));
+    });
+  }
+
+  /**
+   * Begins the closing handshake; a peer that does not answer is destroyed after `drain.closeTimeoutMs`.
+   * @param code 1000 by default; one that an endpoint may send (RFC 6455, section 7.4).
+   * @param reason Cut to the 123 bytes that fit into a close frame.
+   * @throws HeartbeatError `HEARTBEAT_BAD_CLOSE` for a code that cannot be sent.
+   */
+  close(code = 1000, reason = ''): void {
+    if (!isSendableCloseCode(code)) {
+      const rule = 'must be 1000-1003, 1007-1014 or 3000-4999';
+      throw new HeartbeatError(
+        'HEARTBEAT_BAD_CLOSE',
+        `close code ${code} cannot be sent: it ${rule} (RFC 6455, section 7.4)`,
+      );
+    }
+    this.end({ code, reason, by: 'server' });
+  }
+
+  /** The one way out: says goodbye where the client understands it, then closes. False if a close had begun already. */
+  end(closing: Closing, retryAfterMs?: number): boolean {
+    if (this.#closing !== null || this.#ended) return false;
+    const { code, reason } = closing;
+    if (this.appHeartbeat) this.socket.send(goodbye(code, reason, retryAfterMs));
+    this.closeBegun(closing);
+    this.socket.close(code, closeReason(reason, retryAfterMs));
+    return true;
+  }
+
+  /** Ends without a handshake, for a peer that would not answer; what is recorded is `closing`. */
+  destroy(closing: Closing): void {
+    this.closeBegun(closing);
+    this.socket.terminate();
+  }
+
+  /** Writes down how the end began; the first to say it is believed. */
+  closeBegun(closing: Closing): void {
+    if (this.#closing !== null || this.#ended) return;
+    this.#closing = closing;
+    this.pulse.unlink();
+  }
+
+  countSent(): void {
+    this.messagesOut++;
+    this.pulse.sentAt = this.#owner.attended();
+  }
+
+  countReceived(now: number): void {
+    this.messagesIn++;
+    this.lastMessageAt = this.lastSeenAt = Math.trunc(now);
+    this.pulse.messageAt = this.#owner.attended();
+  }
+
+  /** Adds a line to the flight record. */
+  note(what: string): void {
+    (this.#flight ??= new FlightRecord()).note(this.#owner.now(), what);
+  }
+
+  /** The connection is over: called once, by the registry. Runs the disposers, ends the streams and fires the signal. */
+  finish(closing: Closing): void {
+    this.#closing ??= closing;
+    this.#ended = true;
+    this.pulse.unlink();
+    this.#lifetime?.end(this.#endReason(), this.#failed);
+    this.#lifetime = null;
+  }
+
+  #endReason(): HeartbeatError {
+    const { code, reason } = this.#closing ?? { code: CloseCodes.abnormal.code, reason: CloseCodes.abnormal.name };
+    return new HeartbeatError(
+      'HEARTBEAT_CONNECTION_CLOSED',
+      `connection ${this.id} is closed: ${code} ${reason}`.trimEnd(),
+    );
+  }
+
+  /** Made when it is needed, so that no connection carries a closure. */
+  get #failed(): (what: string, error: unknown) => void {
+    return (what, error) => this.#owner.failed(this, what, error);
+  }
+}
+
+function goodbye(code: number, reason: string, retryAfterMs: number | undefined): string {
+  return JSON.stringify({
+    event: 'goodbye',
+    data: { code, reason, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+  });
+}
+
+/** What goes on the wire: text and bytes as they are, anything else as JSON. */
+export function payloadOf(data: unknown): string | Buffer {
+  const isBinary = ArrayBuffer.isView(data) || data instanceof ArrayBuffer;
+  return typeof data === 'string' || isBinary ? (data as string | Buffer) : JSON.stringify(data);
+}

@@ -1,0 +1,46 @@
+import { Subscription } from 'rxjs';
+
+/** What user code has hung on a connection, to be released with it. Made at the first use: most connections have none. */
+export class Lifetime {
+  readonly #controller = new AbortController();
+  readonly #disposers: (() => unknown)[] = [];
+  readonly #streams = new Subscription();
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get disposers(): number {
+    return this.#disposers.length;
+  }
+
+  defer(disposer: () => unknown): void {
+    this.#disposers.push(disposer);
+  }
+
+  hold(stream: Subscription): void {
+    this.#streams.add(stream);
+  }
+
+  /** Ends the streams, runs the disposers, the last deferred first, then fires the signal. No failure stops the rest. */
+  end(reason: Error, failed: (what: string, error: unknown) => void): void {
+    guarded(() => this.#streams.unsubscribe(), 'the end of a stream of answers', failed);
+    for (const disposer of this.#disposers.splice(0).toReversed()) guarded(disposer, 'a disposer', failed);
+    this.#controller.abort(reason);
+  }
+}
+
+/** Runs user code that may throw or reject, and reports instead of passing on. */
+export function guarded(work: () => unknown, what: string, failed: (what: string, error: unknown) => void): void {
+  const report = (error: unknown) => failed(what, error);
+  try {
+    const result = work();
+    if (isThenable(result)) result.then(undefined, report);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}

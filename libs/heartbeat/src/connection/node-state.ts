@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+
+import { Inject, Injectable } from '@nestjs/common';
+
+import type { Clock } from '../clock.js';
+import type { ResolvedOptions } from '../heartbeat.options.js';
+import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import type { TrackedSocket } from './tracked-socket.js';
+
+/**
+ * What one rule needs to know of another: whether the node drains, which interval is in force, what time was attended.
+ * Each field has one owner who writes it, named beside it; everybody may read.
+ */
+@Injectable()
+export class NodeState {
+  /** The node's name and a random part for each boot, so that no two nodes or boots can be taken for one. */
+  readonly id: string;
+  readonly name: string;
+  /** When this process began to serve, in monotonic milliseconds. */
+  readonly startedAt: number;
+
+  /** Owner: the module. Whether its bootstrap hook has run. */
+  bootstrapHookRan = false;
+  /** Owner: the gateway adapter. Whether the bootstrap hooks of all modules have run. */
+  isAppInitialized: () => boolean = () => true;
+  /** Owner: the gateway adapter. Whether it is installed in this app. */
+  adapterInstalled = false;
+  /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` keeps them; the reaper compares them with the books. */
+  readonly socketSets: ReadonlySet<TrackedSocket>[] = [];
+  /** Owner: drain. From the first signal on; readiness is 503. */
+  draining = false;
+  /** Owner: drain. Newcomers are refused. */
+  doorShut = false;
+  /** Owner: the registry. Set at `maxConnections`, cleared under 95 % of it. */
+  atCapacity = false;
+  /** Owner: heartbeat. The interval in force, in milliseconds. */
+  intervalMs: number;
+  /** Owner: heartbeat. Attended time at the last tick, in whole milliseconds. */
+  attendedMs = 0;
+
+  constructor(
+    @Inject(HEARTBEAT_OPTIONS) readonly options: ResolvedOptions,
+    @Inject(HEARTBEAT_CLOCK) readonly clock: Clock,
+  ) {
+    this.name = options.cluster.nodeName;
+    this.id = `${this.name}-${randomBytes(4).toString('hex')}`;
+    this.startedAt = clock.now();
+    this.intervalMs = options.heartbeat.intervalMs;
+  }
+
+  /** False until the app has bootstrapped; nobody is let in before. */
+  get bootstrapped(): boolean {
+    return this.bootstrapHookRan && this.isAppInitialized();
+  }
+}

@@ -1,0 +1,69 @@
+/** "Never", where a time is expected. Small integers are stored in the object itself, so no `null` and no fractions here. */
+export const NEVER = -1;
+
+/** A link of a circular list that knows no owner: it can be taken out by anybody who holds it, at no cost. */
+export class Link {
+  previous: Link = this;
+  next: Link = this;
+
+  /** Takes this link out of whatever list holds it. */
+  unlink(): void {
+    this.previous.next = this.next;
+    this.next.previous = this.previous;
+    this.previous = this;
+    this.next = this;
+  }
+
+  /** Moves this link to the end of the list that `head` stands for. */
+  appendTo(head: Link): void {
+    this.unlink();
+    this.previous = head.previous;
+    this.next = head;
+    head.previous.next = this;
+    head.previous = this;
+  }
+}
+
+/**
+ * What liveness knows of one connection. All times are in attended milliseconds (see `liveness/attended-clock.ts`), whole,
+ * unless said otherwise. The heartbeat service is the writer; it hangs the pulse, which is a link, into its wheel.
+ */
+export class Pulse<Owner> extends Link {
+  /** When the connection was opened. */
+  openedAt = 0;
+  /** The interval counts from here: the peer was heard at this time or later. */
+  quietSince = 0;
+  /** The last look at the socket; what is noticed at the next one came in after it. */
+  lookedAt = 0;
+  /** When the dispatcher last had a whole message of the peer. */
+  messageAt = NEVER;
+  /** When an application message last went out. */
+  sentAt = NEVER;
+  /** When the ping that is unanswered was sent. */
+  pingedAt = NEVER;
+  /** The same in monotonic milliseconds with fractions, for the round trip. */
+  pingedAtPrecisely = 0;
+  /** Pings in a row that stayed unanswered for `pongTimeoutMs`. */
+  missed = 0;
+  /** `bytesRead` of the network socket at the last look. */
+  bytesSeen = 0;
+  /** When the next look is due. */
+  lookDueAt = 0;
+  /** Since when a message is in the making. */
+  unfinishedSince = NEVER;
+
+  constructor(
+    readonly owner: Owner,
+    /** Where in the interval this connection is pinged while idle, in thousandths; drawn at the opening, kept for life. */
+    readonly phase: number,
+  ) {
+    super();
+  }
+
+  /** The peer is alive: the interval counts anew from `since`, and nothing is unanswered. */
+  hear(since: number): void {
+    this.quietSince = since;
+    this.pingedAt = NEVER;
+    this.missed = 0;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Connection } from './connection.js';
+import { SharedIndex } from './shared-index.js';
+
+/** The books: every connection of this node by its serial, with indexes by user and by address. */
+export class Registry {
+  readonly #connections = new Map<number, Connection>();
+  readonly byUser = new SharedIndex<Connection>();
+  readonly byIp = new SharedIndex<Connection>();
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** All, in the order of their openings; live, so take a copy before awaiting. */
+  all(): IterableIterator<Connection> {
+    return this.#connections.values();
+  }
+
+  get(serial: number): Connection | undefined {
+    return this.#connections.get(serial);
+  }
+
+  has(connection: Connection): boolean {
+    return this.#connections.get(connection.serial) === connection;
+  }
+
+  add(connection: Connection): void {
+    this.#connections.set(connection.serial, connection);
+    this.repair(connection);
+  }
+
+  /** False if it was not there. */
+  remove(connection: Connection): boolean {
+    this.byIp.remove(connection.ip, connection);
+    if (connection.userId !== null) this.byUser.remove(connection.userId, connection);
+    return this.#connections.delete(connection.serial);
+  }
+
+  /** Puts a connection into the indexes where they lack it; answers how many entries were missing. */
+  repair(connection: Connection): number {
+    const { ip, userId } = connection;
+    let missing = 0;
+    if (!this.byIp.has(ip, connection)) {
+      this.byIp.add(ip, connection);
+      missing++;
+    }
+    if (userId !== null && !this.byUser.has(userId, connection)) {
+      this.byUser.add(userId, connection);
+      missing++;
+    }
+    return missing;
+  }
+
+  /** Takes out of the indexes what the registry does not hold; answers how many entries were stale. */
+  sweep(): number {
+    let identified = 0;
+    for (const { userId } of this.all()) if (userId !== null) identified++;
+    if (this.byIp.size === this.size && this.byUser.size === identified) return 0;
+    return (
+      this.#sweep(this.byIp, connection => connection.ip) + this.#sweep(this.byUser, connection => connection.userId)
+    );
+  }
+
+  #sweep(index: SharedIndex<Connection>, keyOf: (connection: Connection) => string | null): number {
+    let stale = 0;
+    for (const [key, connection] of Array.from(index.entries())) {
+      if (!this.has(connection) || keyOf(connection) !== key) stale += Number(index.remove(key, connection));
+    }
+    return stale;
+  }
+}

@@ -1,0 +1,52 @@
+import { WebSocket } from 'ws';
+
+import type { Connection } from './connection.js';
+
+/** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
+export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>;
+
+/**
+ * The socket that Nest's gateways get: `ws`' own, which knows its connection. It goes into `ws` through the public `WebSocket`
+ * option of its server, so that no look-up and no closure for each socket and event is needed.
+ */
+export class TrackedSocket extends WebSocket {
+  /** The record of this socket; gone once the connection was forgotten. */
+  connection: Connection | undefined = undefined;
+  /** The handlers of all gateways on this path, in the order of the path's routing table. */
+  handlers: readonly MessageHandler[] = NO_HANDLERS;
+  /** Which of the handlers take which event: the same table for all sockets of a path; the gateway layer knows its type. */
+  routes: unknown = undefined;
+  /** What Nest wants to be told when this socket closes. */
+  disconnectCallbacks: readonly ((code: number) => void)[] = NO_CALLBACKS;
+
+  /** Sends a message, as `ws` does, and counts it, also when the app's code calls it directly. */
+  override send(data: WebSocket.Data, ...rest: unknown[]): void {
+    this.connection?.countSent();
+    Reflect.apply(super.send, this, [data, ...rest]);
+  }
+
+  /**
+   * Begins the closing handshake, as `ws` does, and writes down who began it. `ws` calls this too: to answer a peer's close
+   * frame, which is the peer's doing, and for a protocol error (1002, 1007, 1008, 1009), which is ours.
+   */
+  override close(code?: number, reason?: string | Buffer): void {
+    if (!this.#peerClosed())
+      this.connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by: 'server' });
+    super.close(code, reason);
+  }
+
+  /** Destroys the socket at once, as `ws` does, and writes down that the application did. */
+  override terminate(): void {
+    this.connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' });
+    super.terminate();
+  }
+
+  /** `ws` has no public way to tell its answer to a close frame from a close of our own. */
+  #peerClosed(): boolean {
+    const { _closeFrameReceived: received } = this as unknown as { readonly _closeFrameReceived?: boolean };
+    return received ?? false;
+  }
+}
+
+const NO_HANDLERS: readonly MessageHandler[] = Object.freeze([]);
+const NO_CALLBACKS: readonly ((code: number) => void)[] = Object.freeze([]);

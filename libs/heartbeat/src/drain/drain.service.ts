@@ -1,0 +1,131 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+
+import { CloseCodes } from '../close-code.js';
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import { planGoodbyes, shuffled } from './drain-plan.js';
+
+/** The step of a drain: goodbyes go out in small batches this often. */
+const STEP_MS = 20;
+/** The most goodbyes of one step, so that no step stalls the loop; the rest follows in the next turn. */
+const BATCH = 128;
+/** How often progress is announced. */
+const PROGRESS_MS = 1000;
+
+/** How a drain ended. */
+export interface DrainResult {
+  /** Connections that were there when the door was shut, or came too late for it. */
+  readonly total: number;
+  /** Those of them that had to be destroyed at the deadline. */
+  readonly terminated: number;
+  readonly durationMs: number;
+}
+
+/**
+ * Says goodbye to everyone, in order: readiness goes 503, the balancer has its time to hear of it, the door is shut, each
+ * connection is closed at its own moment, whoever does not answer is destroyed, and the deadline ends the rest. It ends as
+ * soon as nobody is left.
+ */
+@Injectable()
+export class DrainService implements OnModuleDestroy {
+  readonly #logger = new Logger('Heartbeat');
+  #running: Promise<DrainResult> | null = null;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
+  ) {}
+
+  /** Nest waits here, also for `app.close()` without a signal. */
+  async onModuleDestroy(): Promise<void> {
+    await this.start('the application closes');
+  }
+
+  /** Begins to drain, once; everybody who asks gets the same promise. */
+  start(reason: string): Promise<DrainResult> {
+    return (this.#running ??= this.#run(reason));
+  }
+
+  /** Destroys whoever is left at once; answers how many. */
+  terminateAll(): number {
+    const left = [...this.connections.all()];
+    for (const connection of left) {
+      connection.destroy({ code: CloseCodes.goingAway.code, reason: 'terminated at the end of a drain', by: 'server' });
+    }
+    return left.length;
+  }
+
+  async #run(reason: string): Promise<DrainResult> {
+    const { clock, options } = this.node;
+    const startedAt = clock.now();
+    // Synchronously, before anything else: the next probe must see it.
+    this.node.draining = true;
+    this.#logger.log(`drain begins with ${this.connections.count} connections: ${reason}`);
+    this.events.announce({ type: 'drain-started', connections: this.connections.count, reason });
+    const run = new DrainRun(this.connections, startedAt, options.drain.readinessDelayMs, options.drain.spreadMs);
+    const terminated = await new Promise<number>(resolve => {
+      let progressAt = startedAt + PROGRESS_MS;
+      const timer = setInterval(() => step(), STEP_MS);
+      const step = () => {
+        const now = clock.now();
+        if (this.connections.count === 0) return finish(0);
+        if (now - startedAt >= options.drain.deadlineMs) return finish(this.terminateAll());
+        this.node.doorShut = run.step(now);
+        if (now < progressAt) return;
+        progressAt += PROGRESS_MS;
+        this.events.announce({ type: 'drain-progress', remaining: this.connections.count, total: run.total });
+      };
+      const finish = (left: number) => {
+        clearInterval(timer);
+        this.node.doorShut = true;
+        resolve(left);
+      };
+      step();
+    });
+    const result = { total: run.total, terminated, durationMs: Math.round(clock.now() - startedAt) };
+    this.events.announce({ type: 'drain-ended', ...result });
+    const told = `drain ended after ${result.durationMs} ms: ${result.total} connections were told`;
+    if (terminated > 0) this.#logger.warn(`${told}, ${terminated} of them had to be terminated at the deadline`);
+    else this.#logger.log(told);
+    return result;
+  }
+}
+
+/** One drain's goodbyes: who, and when. */
+class DrainRun {
+  #targets: Connection[] | null = null;
+  #moments: Float64Array = new Float64Array();
+  #next = 0;
+
+  constructor(
+    private readonly connections: ConnectionService,
+    private readonly startedAt: number,
+    private readonly delayMs: number,
+    private readonly spreadMs: number,
+  ) {}
+
+  /** Connections that this drain has to do with. */
+  get total(): number {
+    return this.#targets?.length ?? this.connections.count;
+  }
+
+  /** Does what is due at `now`; answers whether the door is shut. */
+  step(now: number): boolean {
+    const elapsed = now - this.startedAt - this.delayMs;
+    if (elapsed < 0) return false;
+    if (this.#targets === null) {
+      this.#targets = shuffled(this.connections.all());
+      this.#moments = planGoodbyes(this.#targets.length, this.spreadMs);
+    }
+    for (let sent = 0; sent < BATCH && this.#next < this.#targets.length; sent++) {
+      if (this.#moments[this.#next]! > elapsed) break;
+      this.#targets[this.#next++]!.end(goodbye, this.connections.returnDelay());
+    }
+    return true;
+  }
+}
+
+const goodbye = { code: CloseCodes.goingAway.code, reason: CloseCodes.goingAway.name, by: 'server' } as const;

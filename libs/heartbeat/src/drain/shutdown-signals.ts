@@ -1,0 +1,93 @@
+import { constants } from 'node:os';
+import { Worker } from 'node:worker_threads';
+
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+
+import { NodeState } from '../connection/node-state.js';
+import { DrainService } from './drain.service.js';
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+type Signal = (typeof SIGNALS)[number];
+
+/** After the drain's deadline, the rest of the app's shutdown has this long. */
+const GRACE_MS = 500;
+/** After which the watchdog ends a process whose event loop stands still. */
+const WATCHDOG_MS = 800;
+
+/**
+ * Our own listeners beside Nest's hooks: they raise the flag in the very turn of the signal, start the drain without waiting
+ * for any other module's hook, see to it that the process ends by the deadline, and let a second signal end it at once.
+ */
+@Injectable()
+export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #logger = new Logger('Heartbeat');
+  readonly #listener = (signal: Signal) => this.#received(signal);
+  #signalled = false;
+  #timer: NodeJS.Timeout | null = null;
+  #watchdog: Worker | null = null;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly drain: DrainService,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    for (const signal of SIGNALS) process.on(signal, this.#listener);
+  }
+
+  /** Nest's last hook: from here on a signal does what it does by default. */
+  onApplicationShutdown(): void {
+    this.#stopListening();
+  }
+
+  #received(signal: Signal): void {
+    if (this.#signalled) return this.#exit(signal);
+    this.#signalled = true;
+    this.#armDeadline();
+    void this.drain.start(signal).then(() => this.#endWithoutNest(signal));
+  }
+
+  /** Second signal: no more waiting. The exit status is 128 and the signal's number, as shells have it. */
+  #exit(signal: Signal): void {
+    const left = this.drain.terminateAll();
+    this.#logger.warn(`second signal (${signal}): the process ends now, ${left} connections were terminated`);
+    process.exit(128 + constants.signals[signal]);
+  }
+
+  /** Whatever still runs after the drain's deadline (a hook of the app, an open response) does not keep the process. */
+  #armDeadline(): void {
+    const { deadlineMs } = this.node.options.drain;
+    this.#timer = setTimeout(() => {
+      const left = this.drain.terminateAll();
+      this.#logger.warn(
+        `the deadline of ${deadlineMs} ms has passed: the process ends without the rest of the shutdown, ${left} connections were terminated`,
+      );
+      process.exit(0);
+    }, deadlineMs + GRACE_MS);
+    this.#timer.unref();
+    // A loop that stands still (stdout is a full pipe that nobody reads, user code that never returns) runs no timer.
+    this.#watchdog = new Worker(
+      'const { workerData } = require("node:worker_threads"); setTimeout(() => process.kill(process.pid, "SIGKILL"), workerData);',
+      { eval: true, workerData: deadlineMs + WATCHDOG_MS },
+    );
+    this.#watchdog.unref();
+  }
+
+  /** Without `enableShutdownHooks` nobody else ends the process: our listener has taken the signal's default away. */
+  #endWithoutNest(signal: Signal): void {
+    if (process.listeners(signal).some(listener => listener !== this.#listener)) return;
+    this.#stopListening();
+    process.kill(process.pid, signal);
+  }
+
+  #stopListening(): void {
+    for (const signal of SIGNALS) process.off(signal, this.#listener);
+    if (!this.#signalled) this.#disarm();
+  }
+
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    void this.#watchdog?.terminate();
+    this.#timer = this.#watchdog = null;
+  }
+}

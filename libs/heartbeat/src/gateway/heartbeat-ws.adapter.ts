@@ -1,0 +1,199 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
+import { AbstractWsAdapter } from '@nestjs/websockets';
+import { type ServerOptions, WebSocketServer } from 'ws';
+
+import { AdmissionService, type Refusal } from '../admission/admission.service.js';
+import { guarded } from '../connection/lifetime.js';
+import { NodeState } from '../connection/node-state.js';
+import { type MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
+import { HeartbeatError } from '../heartbeat.error.js';
+import { GatewayInspector } from './gateway-inspector.js';
+import { HeartbeatGateway, type Listeners, pathOf } from './heartbeat.gateway.js';
+import type { MessageParser } from './message-dispatcher.js';
+import { RoutingTable } from './routing-table.js';
+import { answerRefusal } from './upgrade-answer.js';
+
+/** A server of one path on one port. */
+class PathServer extends WebSocketServer {
+  readonly table = new RoutingTable();
+}
+
+/** A listening HTTP server and what it serves. */
+interface Port {
+  readonly server: Server;
+  /** Whether this adapter made it, and so has to close it. */
+  readonly own: boolean;
+  readonly paths: Map<string, PathServer>;
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+/** The app's own HTTP port, as Nest numbers it. */
+const APP_PORT = 0;
+
+/** What a gateway's decorator may hold beside `ws`' own options. */
+interface GatewayServerOptions {
+  readonly path?: string;
+  readonly namespace?: string;
+  readonly [option: string]: unknown;
+}
+
+/**
+ * The adapter to put in the place of Nest's `WsAdapter`: `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))`. It only
+ * translates: upgrades to admission, sockets to the gateway, messages to the dispatcher.
+ */
+export class HeartbeatWsAdapter extends AbstractWsAdapter {
+  readonly #logger = new Logger('Heartbeat');
+  readonly #ports = new Map<number, Port>();
+  readonly #node: NodeState;
+  readonly #admission: AdmissionService;
+  readonly #gateway: HeartbeatGateway;
+  readonly #inspector: GatewayInspector;
+  readonly #listeners: Listeners;
+  #parser: MessageParser | undefined;
+
+  /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
+  constructor(app: INestApplicationContext, { messageParser }: { messageParser?: MessageParser } = {}) {
+    super(app);
+    try {
+      this.#node = app.get(NodeState, { strict: false });
+    } catch {
+      const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
+      throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatWsAdapter needs HeartbeatModule: ${remedy}`);
+    }
+    this.#admission = app.get(AdmissionService, { strict: false });
+    this.#gateway = app.get(HeartbeatGateway, { strict: false });
+    this.#inspector = app.get(GatewayInspector, { strict: false });
+    this.#parser = messageParser;
+    this.#listeners = this.#gateway.listeners(() => this.#parser);
+    this.#node.adapterInstalled = true;
+    // A gateway on a port of its own is reachable before the last bootstrap hook has run, and Nest tells nobody when it has.
+    this.#node.isAppInitialized = () => (app as { isInitialized?: boolean }).isInitialized ?? true;
+  }
+
+  /** Replaces the message parser, as `WsAdapter`'s method of this name does. */
+  setMessageParser(parser: MessageParser): void {
+    this.#parser = parser;
+  }
+
+  create(port: number, { path, namespace, ...options }: GatewayServerOptions = {}): PathServer {
+    if (namespace !== undefined)
+      throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
+    this.#inspector.guardHooks();
+    const { paths } = this.#port(port);
+    const { limits, drain } = this.#node.options;
+    const server = new PathServer({
+      maxPayload: limits.maxMessageBytes,
+      maxFragments: limits.maxFragments,
+      ...options,
+      closeTimeout: drain.closeTimeoutMs,
+      clientTracking: true,
+      noServer: true,
+      WebSocket: TrackedSocket,
+    } as ServerOptions);
+    server.on('error', error => this.#logger.error(error));
+    server.on('wsClientError', (error, socket, request) => this.#refuse(request, socket, badUpgrade(error.message)));
+    paths.set(normalizePath(path), server);
+    this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
+    return server;
+  }
+
+  /** Nest hears of a new client after its connection was made; what its handlers throw stays with them. */
+  override bindClientConnect(server: PathServer, callback: (...args: unknown[]) => void): void {
+    server.on('connection', (socket, request) => {
+      guarded(
+        () => callback(socket, request),
+        'handleConnection',
+        (what, error) => this.#logger.error(`${what} failed: ${String(error)}`),
+      );
+    });
+  }
+
+  /** Keeps Nest's bound handlers with the socket; its own pipeline for answers is not needed. */
+  override bindMessageHandlers(client: TrackedSocket, handlers: WsMessageHandler[]): void {
+    const table = client.routes as RoutingTable;
+    const before = client.handlers.length;
+    handlers.forEach(({ message }, index) => table.learn(before + index, message));
+    client.handlers = [...client.handlers, ...handlers.map(({ callback }) => callback as MessageHandler)];
+  }
+
+  override bindClientDisconnect(client: TrackedSocket, callback: (code: number) => void): void {
+    client.disconnectCallbacks = [...client.disconnectCallbacks, callback];
+  }
+
+  /** After the drain: whoever is left is cut. */
+  override async close(server: PathServer): Promise<void> {
+    for (const socket of server.clients) socket.terminate();
+    await new Promise(resolve => server.close(resolve));
+  }
+
+  override async dispose(): Promise<void> {
+    for (const { server, own, onUpgrade } of this.#ports.values()) {
+      server.off('upgrade', onUpgrade);
+      if (!own || !server.listening) continue;
+      server.closeAllConnections();
+      await new Promise(resolve => server.close(resolve));
+    }
+    this.#ports.clear();
+  }
+
+  #port(number: number): Port {
+    const known = this.#ports.get(number);
+    if (known) return known;
+    const own = number !== APP_PORT || !this.httpServer;
+    const server: Server = own ? createServer(answerPlainRequest) : this.httpServer;
+    const paths = new Map<string, PathServer>();
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(paths.get(pathOf(request)), request, socket, head);
+    };
+    server.on('upgrade', onUpgrade);
+    if (own) {
+      this.#inspector.awaitListening(number, server);
+      server.listen(number);
+    }
+    const port = { server, own, paths, onUpgrade };
+    this.#ports.set(number, port);
+    return port;
+  }
+
+  #upgrade(server: PathServer | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A client that resets while its upgrade is under way must not end the process.
+    socket.on('error', ignore);
+    const refusal = this.#admission.check(request, server !== undefined);
+    if (refusal !== null || server === undefined)
+      return this.#refuse(request, socket, refusal ?? badUpgrade('no such path'));
+    server.handleUpgrade(request, socket, head, client => {
+      socket.off('error', ignore);
+      const tracked = client as TrackedSocket;
+      tracked.routes = server.table;
+      this.#gateway.opened(tracked, request, this.#listeners);
+      server.emit('connection', tracked, request);
+    });
+  }
+
+  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
+    this.#admission.refused(request, refusal);
+    answerRefusal(socket, refusal);
+  }
+}
+
+function badUpgrade(message: string): Refusal {
+  const detail = `This is not a valid WebSocket upgrade (${message}): see RFC 6455, section 4.1.`;
+  return { status: 400, reason: 'bad-upgrade', detail, headers: { 'Sec-WebSocket-Version': '13, 8' } };
+}
+
+/** A gateway's own port serves WebSockets only. */
+function answerPlainRequest(_request: IncomingMessage, response: ServerResponse): void {
+  response
+    .writeHead(426, { Connection: 'Upgrade', Upgrade: 'websocket', 'Content-Type': 'text/plain' })
+    .end('Upgrade Required');
+}
+
+/** As Nest writes paths: one leading slash, none at the end. */
+function normalizePath(path = '/'): string {
+  return `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
+}
+
+function ignore(): void {}

@@ -1,0 +1,100 @@
+import type { IncomingMessage } from 'node:http';
+
+import { Injectable } from '@nestjs/common';
+import type { RawData, WebSocket } from 'ws';
+
+import { AdmissionService } from '../admission/admission.service.js';
+import { CloseCodes } from '../close-code.js';
+import { guarded } from '../connection/lifetime.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { HeartbeatService } from '../liveness/heartbeat.service.js';
+import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
+
+/** What all sockets of one adapter share. */
+export interface Listeners {
+  message(this: WebSocket, data: RawData, isBinary: boolean): void;
+  pong(this: WebSocket): void;
+  error(this: WebSocket, error: Error): void;
+  close(this: WebSocket, code: number, reason: Buffer): void;
+}
+
+/** Turns what happens to a socket into calls of the services. Holds no rule and no number. */
+@Injectable()
+export class HeartbeatGateway {
+  constructor(
+    private readonly node: NodeState,
+    private readonly admission: AdmissionService,
+    private readonly connections: ConnectionService,
+    private readonly heartbeat: HeartbeatService,
+    private readonly dispatcher: MessageDispatcher,
+  ) {}
+
+  /** An upgrade was answered: the socket becomes a connection. */
+  opened(socket: TrackedSocket, request: IncomingMessage, listeners: Listeners): void {
+    const connection = this.connections.open({
+      socket,
+      network: request.socket,
+      path: pathOf(request),
+      ip: this.admission.addressOf(request),
+      userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+      identity: null,
+    });
+    socket.on('message', listeners.message);
+    socket.on('pong', listeners.pong);
+    socket.on('error', listeners.error);
+    socket.on('close', listeners.close);
+    this.heartbeat.watch(connection);
+    // Whoever was in the middle of the handshake when the door was shut is not left behind.
+    if (!this.node.doorShut) return;
+    const { code, name } = CloseCodes.goingAway;
+    connection.end({ code, reason: name, by: 'server' }, this.connections.returnDelay());
+  }
+
+  /** One function for each event, shared by all sockets: `this` is the socket. */
+  listeners(parser: () => MessageParser | undefined): Listeners {
+    const { dispatcher, heartbeat } = this;
+    const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
+    return {
+      message(data, isBinary) {
+        const { connection } = this as TrackedSocket;
+        if (connection) dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
+      },
+      pong() {
+        const { connection } = this as TrackedSocket;
+        if (connection) heartbeat.ponged(connection);
+      },
+      error(error) {
+        (this as TrackedSocket).connection?.note(`protocol or network error: ${error.message}`);
+      },
+      close(code, reason) {
+        closed(this as TrackedSocket, code, reason.toString());
+      },
+    };
+  }
+
+  #closed(socket: TrackedSocket, code: number, reason: string): void {
+    const { connection } = socket;
+    if (!connection) return;
+    this.connections.closed(connection, code, reason);
+    for (const callback of socket.disconnectCallbacks) {
+      guarded(
+        () => callback(code),
+        'handleDisconnect',
+        (what, error) => this.connections.failed(connection, what, error),
+      );
+    }
+    // Nest remembers the last socket of each gateway for ever: it must not hold the connection and all that hangs on it.
+    socket.connection = undefined;
+  }
+}
+
+/** User agents are shown to people; longer ones are nobody's. */
+const MAX_USER_AGENT = 256;
+
+/** The path of a request, without the query string, which is never kept. */
+export function pathOf({ url = '/' }: IncomingMessage): string {
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}

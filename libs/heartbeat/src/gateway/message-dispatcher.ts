@@ -1,0 +1,134 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { isObservable } from 'rxjs';
+
+import type { Connection } from '../connection/connection.js';
+import { NodeState } from '../connection/node-state.js';
+import type { MessageHandler } from '../connection/tracked-socket.js';
+import { InboundService } from '../flow/inbound.service.js';
+import type { RoutingTable } from './routing-table.js';
+
+/** A parsed message; `event` chooses the handlers. */
+export interface Message {
+  readonly event?: unknown;
+  readonly data?: unknown;
+}
+
+/**
+ * Turns what came in into a message, as `WsAdapter`'s does: text comes as a string, binary as a Buffer. Answer nothing to drop
+ * it in silence; what it throws is logged.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- the type that WsAdapter's parsers have
+export type MessageParser = (data: any) => Message | void;
+
+/** How many characters of an unknown event's name are shown. */
+const MAX_SHOWN = 64;
+/** No application heartbeat is larger. */
+const MAX_HEARTBEAT_BYTES = 256;
+
+/** Takes each message to the handlers of the app, at most `maxInFlight` at once for a connection, and their answers back. */
+@Injectable()
+export class MessageDispatcher {
+  readonly #logger = new Logger('Heartbeat');
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly inbound: InboundService,
+  ) {}
+
+  /** @param parse The app's own parser; undefined for JSON `{ event, data }`. */
+  dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): void {
+    connection.countReceived(this.node.clock.now());
+    const table = connection.socket.routes as RoutingTable | undefined;
+    if (table === undefined) return;
+    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
+    if (table.isEmpty && (isBinary || data.length > MAX_HEARTBEAT_BYTES)) return;
+    const message = parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
+    if (message === undefined) return;
+    if (message?.event === this.node.options.heartbeat.event && !parse)
+      return this.#heartbeat(connection, message.data);
+    if (table.isEmpty) return;
+    if (message === null)
+      return refuse(connection, 'The message is not JSON of the form {"event": "<name>", "data": <any>}.');
+    const positions = table.positionsOf(message.event);
+    if (positions === undefined) {
+      if (parse) return;
+      const name = JSON.stringify(String(message.event).slice(0, MAX_SHOWN));
+      return refuse(connection, `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`);
+    }
+    for (const position of positions) {
+      const handler = connection.socket.handlers[position];
+      if (handler) this.inbound.run(connection, () => this.#handle(connection, handler, message));
+    }
+  }
+
+  /** Runs one handler to its end, whatever it does. */
+  async #handle(connection: Connection, handler: MessageHandler, { data, event }: Message): Promise<void> {
+    try {
+      const answer = await handler(data, event);
+      if (!isObservable(answer)) return this.#answer(connection, await answer);
+      const stream = answer.subscribe({
+        next: value => this.#answer(connection, value),
+        error: error => this.#failed(connection, event, error),
+      });
+      if (!stream.closed) connection.hold(stream);
+    } catch (error) {
+      this.#failed(connection, event, error);
+    }
+  }
+
+  #answer(connection: Connection, answer: unknown): void {
+    const { socket } = connection;
+    if (answer === undefined || answer === null || socket.readyState !== socket.OPEN) return;
+    socket.send(JSON.stringify(answer));
+  }
+
+  /** The application heartbeat, for clients that cannot see ping frames (contract, section 2). */
+  #heartbeat(connection: Connection, data: unknown): void {
+    connection.appHeartbeat = true;
+    const sentAt = (data as { sentAt?: unknown } | null | undefined)?.sentAt;
+    const { options, intervalMs } = this.node;
+    this.#answer(connection, {
+      event: options.heartbeat.event,
+      data: {
+        sentAt: typeof sentAt === 'number' ? sentAt : null,
+        connectionId: connection.id,
+        intervalMs,
+        timeoutMs: options.heartbeat.pongTimeoutMs,
+      },
+    });
+  }
+
+  #parsed(data: Buffer, isBinary: boolean, parse: MessageParser): Message | undefined {
+    try {
+      return parse(isBinary ? data : data.toString()) ?? undefined;
+    } catch (error) {
+      this.#logger.error(`the app's message parser failed: ${stackOf(error)}`);
+      return undefined;
+    }
+  }
+
+  #failed(connection: Connection, event: unknown, error: unknown): void {
+    const name = JSON.stringify(String(event).slice(0, MAX_SHOWN));
+    this.#logger.error(`the handler of ${name} failed for connection ${connection.id}: ${stackOf(error)}`);
+  }
+}
+
+/** Null for what is no JSON object. */
+function fromJson(data: Buffer): Message | null {
+  try {
+    const message: unknown = JSON.parse(data.toString());
+    return typeof message === 'object' && message !== null && 'event' in message ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Tells the sender what was wrong, in the form that Nest's own filters use. */
+function refuse({ socket }: Connection, message: string): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

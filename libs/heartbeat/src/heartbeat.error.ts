@@ -1,0 +1,47 @@
+/** Stable codes of the errors that this library throws; programs may compare them, texts may change. */
+export type HeartbeatErrorCode =
+  | 'HEARTBEAT_BAD_OPTIONS'
+  | 'HEARTBEAT_ADAPTER_MISSING'
+  | 'HEARTBEAT_MODULE_MISSING'
+  | 'HEARTBEAT_GATEWAY_UNTRACKED'
+  | 'HEARTBEAT_PORT_UNAVAILABLE'
+  | 'HEARTBEAT_BAD_CLOSE'
+  | 'HEARTBEAT_CONNECTION_CLOSED'
+  | 'HEARTBEAT_BAD_QUERY'
+  | 'HEARTBEAT_NO_CONNECTION';
+
+/** One thing that is wrong with what the caller gave: where, what, the rule it breaks and what to do about it. */
+export interface Problem {
+  /** Dotted path of the option, or name of the parameter. */
+  readonly key: string;
+  readonly value: unknown;
+  readonly rule: string;
+  readonly remedy: string;
+}
+
+/** The one error class of this library. `code` is stable; `problems` lists every fault of bad input, not only the first. */
+export class HeartbeatError extends Error {
+  override readonly name = 'HeartbeatError';
+
+  constructor(
+    readonly code: HeartbeatErrorCode,
+    message: string,
+    readonly problems: readonly Problem[] = [],
+  ) {
+    super(message);
+  }
+}
+
+/** A problem in one line: `key is value but must be rule: remedy`. */
+export function describeProblem({ key, value, rule, remedy }: Problem): string {
+  return `${key} is ${show(value)} but ${rule}: ${remedy}`;
+}
+
+const MAX_SHOWN = 80;
+
+/** A value for a message: short, on one line, and without what could be a secret's whole length. */
+function show(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}

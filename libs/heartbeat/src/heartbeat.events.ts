@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { type Observable, Subject } from 'rxjs';
+
+import type { ClosedBy } from './close-code.js';
+import type { ConnectionView } from './connection-view.js';
+
+/** Why an upgrade was refused: the end of the answer's `type` (contract, section 2). */
+export type RefusalReason = 'bad-upgrade' | 'no-such-path' | 'at-capacity' | 'draining' | 'starting';
+
+/** Why the reaper closed a connection. */
+export type ReapReason = 'idle' | 'lifetime';
+
+/** How the books were wrong, and put right (`registry`: an entry without a socket, `socket`: a socket without an entry, `index`: a stale index). */
+export type DriftKind = 'registry' | 'socket' | 'index';
+
+/**
+ * Everything that happens, told once. The core announces; metrics, audit and pages listen.
+ * `id` is always a connection's id; times are those of `Clock.now()`.
+ */
+export type HeartbeatEvent =
+  | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }
+  | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
+  | { readonly type: 'ping'; readonly id: string }
+  | { readonly type: 'pong'; readonly id: string; readonly rttMs: number }
+  /** A ping stayed unanswered for `pongTimeoutMs`; `missed` counts them in a row. */
+  | { readonly type: 'missed'; readonly id: string; readonly missed: number }
+  | { readonly type: 'reaped'; readonly id: string; readonly reason: ReapReason }
+  | {
+      readonly type: 'kicked';
+      readonly id: string;
+      readonly by: string;
+      readonly reason: string;
+      readonly code: number;
+    }
+  | {
+      readonly type: 'closed';
+      readonly connection: ConnectionView;
+      readonly code: number;
+      readonly reason: string;
+      readonly by: ClosedBy;
+      readonly durationMs: number;
+    }
+  | { readonly type: 'drain-started'; readonly connections: number; readonly reason: string }
+  | { readonly type: 'drain-progress'; readonly remaining: number; readonly total: number }
+  | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
+  | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
+
+/** The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick. */
+@Injectable()
+export class HeartbeatEvents {
+  readonly #subject = new Subject<HeartbeatEvent>();
+
+  readonly stream: Observable<HeartbeatEvent> = this.#subject.asObservable();
+
+  /** Whether anybody listens; lets the core skip making the events that come with every heartbeat. */
+  get observed(): boolean {
+    return this.#subject.observed;
+  }
+
+  announce(event: HeartbeatEvent): void {
+    this.#subject.next(event);
+  }
+}

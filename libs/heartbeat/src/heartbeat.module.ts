@@ -1,0 +1,71 @@
+import { type DynamicModule, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+
+import { AdmissionService } from './admission/admission.service.js';
+import { SystemClock } from './clock.js';
+import { ConnectionService } from './connection/connection.service.js';
+import { NodeState } from './connection/node-state.js';
+import { DrainService } from './drain/drain.service.js';
+import { ShutdownSignals } from './drain/shutdown-signals.js';
+import { InboundService } from './flow/inbound.service.js';
+import { GatewayInspector } from './gateway/gateway-inspector.js';
+import { HeartbeatGateway } from './gateway/heartbeat.gateway.js';
+import { MessageDispatcher } from './gateway/message-dispatcher.js';
+import { HeartbeatEvents } from './heartbeat.events.js';
+import {
+  ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  OPTIONS_TYPE,
+} from './heartbeat.module-definition.js';
+import type { HeartbeatOptions } from './heartbeat.options.js';
+import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
+import { HeartbeatService } from './liveness/heartbeat.service.js';
+import { ReaperService } from './liveness/reaper.service.js';
+import { resolveOptions } from './resolve-options.js';
+
+/** What an app may inject. */
+const PUBLIC = [ConnectionService, HeartbeatEvents, HeartbeatService, DrainService];
+
+/**
+ * Looks after the app's long-lived WebSocket connections: `imports: [HeartbeatModule.forRoot()]`, and
+ * `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))` before the app listens.
+ */
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    {
+      provide: HEARTBEAT_OPTIONS,
+      useFactory: (given?: HeartbeatOptions) => resolveOptions(given),
+      inject: [MODULE_OPTIONS_TOKEN],
+    },
+    { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
+    ...PUBLIC,
+    NodeState,
+    AdmissionService,
+    InboundService,
+    ReaperService,
+    ShutdownSignals,
+    MessageDispatcher,
+    HeartbeatGateway,
+    GatewayInspector,
+  ],
+  exports: PUBLIC,
+})
+export class HeartbeatModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
+  constructor(private readonly node: NodeState) {
+    super();
+  }
+
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return super.forRootAsync(options);
+  }
+
+  onApplicationBootstrap(): void {
+    this.node.bootstrapHookRan = true;
+  }
+}

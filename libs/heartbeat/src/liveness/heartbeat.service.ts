@@ -1,0 +1,177 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+
+import { CloseCodes } from '../close-code.js';
+import type { Connection } from '../connection/connection.js';
+import { NodeState } from '../connection/node-state.js';
+import { NEVER, type Pulse } from '../connection/pulse.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import { AttendedClock } from './attended-clock.js';
+import { judge, nextLook, pingMomentBefore, type Rules } from './verdict.js';
+import { Wheel } from './wheel.js';
+
+/** The step of the one tick. Deadlines are kept to it, so three of them stay well within the second that the contract allows. */
+const TICK_MS = 50;
+/** A tick that comes later than this is a stall, and adds only this much to the attended time. */
+const MAX_STEP_MS = 2 * TICK_MS;
+/** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn. */
+const SLICE_MS = 2;
+/** Looks between two readings of the clock. */
+const LOOKS_PER_CLOCK = 16;
+
+/**
+ * Finds the dead, and hurts no one who lives: one tick for all connections. A look compares the bytes read with those at the
+ * last look; it pings who was silent for the interval and destroys who left `missedPongs` pings unanswered. Nothing is done
+ * when bytes arrive. A look is taken only after the poll phase has run since the tick came due, so that what the kernel
+ * already held was read first.
+ */
+@Injectable()
+export class HeartbeatService implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #wheel = new Wheel<Pulse<Connection>>(TICK_MS);
+  readonly #time: AttendedClock;
+  #timer: NodeJS.Timeout | null = null;
+  #slice: NodeJS.Immediate | null = null;
+  #tickedAt: number;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly events: HeartbeatEvents,
+  ) {
+    this.#tickedAt = node.clock.now();
+    this.#time = new AttendedClock(this.#tickedAt, MAX_STEP_MS);
+  }
+
+  /** The interval in force, in milliseconds. */
+  get intervalMs(): number {
+    return this.node.intervalMs;
+  }
+
+  /** How long ago the last tick was, in monotonic milliseconds; a tick is due every 50. */
+  get sinceTickMs(): number {
+    return this.node.clock.now() - this.#tickedAt;
+  }
+
+  onApplicationBootstrap(): void {
+    this.#timer = setInterval(() => {
+      this.tick();
+      this.#slice ??= setImmediate(() => this.#workOn());
+    }, TICK_MS);
+  }
+
+  onApplicationShutdown(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#slice !== null) clearImmediate(this.#slice);
+    this.#timer = this.#slice = null;
+  }
+
+  /** Takes a new connection under watch. Its first ping comes at its own random moment of the interval, so that crowds do not bunch. */
+  watch(connection: Connection): void {
+    const { pulse } = connection;
+    pulse.lookedAt = this.node.attendedMs;
+    pulse.hear(pingMomentBefore(pulse.phase, this.node.attendedMs, this.node.intervalMs));
+    this.#schedule(pulse);
+  }
+
+  /** A pong has come. */
+  ponged(connection: Connection): void {
+    const { pulse } = connection;
+    if (pulse.pingedAt === NEVER) return;
+    const now = this.node.clock.now();
+    connection.lastSeenAt = Math.trunc(now);
+    // After a missed ping nobody can tell which one this answers.
+    if (pulse.missed === 0) connection.rttMs = now - pulse.pingedAtPrecisely;
+    pulse.bytesSeen = connection.network.bytesRead;
+    pulse.hear(pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs));
+    if (this.events.observed) this.events.announce({ type: 'pong', id: connection.id, rttMs: connection.rttMs ?? 0 });
+  }
+
+  /** Goes on to the monotonic time `now`: what is due by then is found by the next `work`. */
+  tick(now = this.node.clock.now()): void {
+    this.#tickedAt = now;
+    this.node.attendedMs = Math.trunc(this.#time.advance(now));
+    this.#wheel.advance(this.node.attendedMs);
+  }
+
+  /** Looks at what is due, for one slice of time; answers whether something is left. */
+  work(): boolean {
+    const { clock } = this.node;
+    const end = clock.now() + SLICE_MS;
+    for (let looks = 1; ; looks++) {
+      const pulse = this.#wheel.take();
+      if (pulse === undefined) return false;
+      this.#look(pulse.owner);
+      if (looks % LOOKS_PER_CLOCK === 0 && clock.now() > end) return true;
+    }
+  }
+
+  #workOn(): void {
+    this.#slice = this.work() ? setImmediate(() => this.#workOn()) : null;
+  }
+
+  #look(connection: Connection): void {
+    if (connection.state === 'closing') return;
+    const { pulse } = connection;
+    const now = this.node.attendedMs;
+    this.#notice(connection, now);
+    pulse.lookedAt = now;
+    switch (judge(pulse, now, this.#rules)) {
+      case 'ping':
+        this.#ping(connection, now);
+        break;
+      case 'missed':
+        pulse.missed++;
+        this.#missed(connection);
+        this.#ping(connection, now);
+        break;
+      case 'dead':
+        pulse.missed++;
+        this.#missed(connection);
+        return connection.destroy({
+          code: CloseCodes.heartbeatTimeout.code,
+          reason: CloseCodes.heartbeatTimeout.name,
+          by: 'server',
+        });
+      case 'wait':
+    }
+    this.#schedule(pulse);
+  }
+
+  /** Compares what was read with what was read at the last look. */
+  #notice(connection: Connection, now: number): void {
+    const { pulse } = connection;
+    // Whom we do not read cannot be heard: it is not judged until it is read again.
+    if (connection.paused) return pulse.hear(now);
+    const { bytesRead } = connection.network;
+    if (bytesRead === pulse.bytesSeen) return;
+    pulse.bytesSeen = bytesRead;
+    connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    if (!this.node.options.heartbeat.skipWhenActive) {
+      if (pulse.pingedAt !== NEVER) pulse.hear(pulse.pingedAt);
+      return;
+    }
+    // A message has its time; other bytes may have come right after the last look.
+    pulse.hear(Math.max(pulse.messageAt, pulse.lookedAt));
+  }
+
+  #ping(connection: Connection, now: number): void {
+    connection.pulse.pingedAt = now;
+    connection.pulse.pingedAtPrecisely = this.node.clock.now();
+    connection.socket.ping();
+    if (this.events.observed) this.events.announce({ type: 'ping', id: connection.id });
+  }
+
+  #missed(connection: Connection): void {
+    const { missed } = connection.pulse;
+    connection.note(`ping ${missed} unanswered for ${this.node.options.heartbeat.pongTimeoutMs} ms`);
+    if (this.events.observed) this.events.announce({ type: 'missed', id: connection.id, missed });
+  }
+
+  #schedule(pulse: Pulse<Connection>): void {
+    pulse.lookDueAt = nextLook(pulse, this.node.attendedMs, this.#rules);
+    this.#wheel.schedule(pulse);
+  }
+
+  get #rules(): Rules {
+    const { pongTimeoutMs, missedPongs } = this.node.options.heartbeat;
+    return { intervalMs: this.node.intervalMs, pongTimeoutMs, missedPongs };
+  }
+}

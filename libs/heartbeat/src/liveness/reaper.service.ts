@@ -1,0 +1,124 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { CronJob } from 'cron';
+
+import { type CloseCode, CloseCodes } from '../close-code.js';
+import type { Connection } from '../connection/connection.js';
+import { idleMs } from '../connection/connection-query.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { type DriftKind, HeartbeatEvents, type ReapReason } from '../heartbeat.events.js';
+import { inSlices } from '../slices.js';
+
+/** The job's name in the `SchedulerRegistry`. */
+export const REAPER_JOB = 'heartbeat-reaper';
+
+/**
+ * The scheduled task: closes who is idle or too old, and checks the books against the sockets that exist. A run works in
+ * slices; the next one is skipped while it lasts.
+ */
+@Injectable()
+export class ReaperService implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #logger = new Logger('Heartbeat');
+  #job: CronJob | null = null;
+  #registry: SchedulerRegistry | null = null;
+  #running = false;
+
+  constructor(
+    private readonly moduleRef: ModuleRef,
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#job = CronJob.from({
+      name: REAPER_JOB,
+      cronTime: this.node.options.reaper.cron,
+      onTick: async () => void (await this.run()),
+      start: true,
+      waitForCompletion: true,
+      unrefTimeout: true,
+      errorHandler: error => this.#logger.error(`the reaper's run failed: ${String(error)}`),
+    });
+    this.#registry = this.#hostRegistry();
+    this.#registry.addCronJob(REAPER_JOB, this.#job);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#registry?.deleteCronJob(REAPER_JOB);
+    await this.#job?.stop();
+    this.#job = this.#registry = null;
+  }
+
+  /** One run; answers whether it ran, which it does not while another does. */
+  async run(): Promise<boolean> {
+    if (this.#running) return false;
+    this.#running = true;
+    try {
+      // What the kernel already holds is read before anyone is judged.
+      await new Promise(resolve => setImmediate(resolve));
+      let wrong = 0;
+      await inSlices(this.connections.all(), connection => {
+        wrong += this.connections.repair(connection);
+        this.#inspect(connection);
+      });
+      this.#report('index', wrong + this.connections.sweepIndexes());
+      for (const sockets of this.node.socketSets) await inSlices(sockets, socket => this.#disown(socket));
+    } finally {
+      this.#running = false;
+    }
+    return true;
+  }
+
+  #inspect(connection: Connection): void {
+    if (connection.socket.readyState === connection.socket.CLOSED) {
+      // The socket has closed and its close was never heard of: the entry is a ghost.
+      this.connections.closed(connection, CloseCodes.abnormal.code, '');
+      return this.#report('registry', 1);
+    }
+    const { idleTimeoutMs } = this.node.options.reaper;
+    if (idleTimeoutMs > 0 && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
+      return this.#reap(connection, 'idle', CloseCodes.idle);
+    }
+    const lifetimeMs = this.#lifetimeOf(connection);
+    if (lifetimeMs > 0 && this.node.clock.now() - connection.openedAt >= lifetimeMs) {
+      this.#reap(connection, 'lifetime', CloseCodes.lifetime);
+    }
+  }
+
+  /** A socket that is open and in no book can be neither found nor drained: it is ended. */
+  #disown(socket: TrackedSocket): void {
+    if (socket.readyState !== socket.OPEN || (socket.connection && this.connections.has(socket.connection))) return;
+    socket.terminate();
+    this.#report('socket', 1);
+  }
+
+  /** The connection's own lifetime: the same at every look, so it hangs on what does not change. */
+  #lifetimeOf({ pulse }: Connection): number {
+    const { maxLifetimeMs, lifetimeJitter } = this.node.options.reaper;
+    return maxLifetimeMs * (1 + lifetimeJitter * ((2 * pulse.phase) / 999 - 1));
+  }
+
+  #reap(connection: Connection, reason: ReapReason, { code, name }: CloseCode): void {
+    if (!connection.end({ code, reason: name, by: 'server' })) return;
+    this.events.announce({ type: 'reaped', id: connection.id, reason });
+  }
+
+  #report(kind: DriftKind, count: number): void {
+    if (count === 0) return;
+    this.#logger.warn(`the books were wrong and have been put right: ${count} ${kind} entries`);
+    this.events.announce({ type: 'drift', kind, count });
+  }
+
+  /** The host's registry where it has one, so that its tools see the job; else our own. */
+  #hostRegistry(): SchedulerRegistry {
+    try {
+      return this.moduleRef.get(SchedulerRegistry, { strict: false });
+    } catch {
+      return new SchedulerRegistry();
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { NEVER } from '../connection/pulse.js';
+
+/** What a look at a connection needs to know; attended milliseconds. */
+export interface Timing {
+  readonly quietSince: number;
+  readonly pingedAt: number;
+  readonly missed: number;
+  readonly phase: number;
+}
+
+export interface Rules {
+  readonly intervalMs: number;
+  readonly pongTimeoutMs: number;
+  readonly missedPongs: number;
+}
+
+/** `wait`: nothing to do yet. `ping`: it was silent for the interval. `missed`: ask again. `dead`: destroy it. */
+export type Verdict = 'wait' | 'ping' | 'missed' | 'dead';
+
+/** How often a connection is looked at in an interval: bytes that are no message are noticed this precisely. */
+const LOOKS_PER_INTERVAL = 4;
+
+/** The whole liveness rule, free of clocks, sockets and side effects. */
+export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rules: Rules): Verdict {
+  if (pingedAt === NEVER) return now - quietSince >= rules.intervalMs ? 'ping' : 'wait';
+  if (now - pingedAt < rules.pongTimeoutMs) return 'wait';
+  return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
+}
+
+/**
+ * When to look again: at the next of the connection's own moments in the interval, or earlier when its ping is due. While a
+ * ping is unanswered, when the answer is overdue.
+ */
+export function nextLook(timing: Timing, now: number, rules: Rules): number {
+  if (timing.pingedAt !== NEVER) return timing.pingedAt + rules.pongTimeoutMs;
+  const step = rules.intervalMs / LOOKS_PER_INTERVAL;
+  const nextMoment = momentBefore(timing.phase, now, step) + step;
+  return Math.min(nextMoment, timing.quietSince + rules.intervalMs);
+}
+
+/**
+ * The last of a connection's own ping moments that was not after `time`. An answered ping counts from there, not from its
+ * answer: so an idle connection keeps its place in the interval for life, and connections that were once pinged together
+ * (by a stall, or because all of them answered one broadcast) spread out again at once.
+ */
+export function pingMomentBefore(phase: number, time: number, intervalMs: number): number {
+  return momentBefore(phase, time, intervalMs);
+}
+
+/** The moments are `phase` thousandths into each period; the last one that is not after `time`. */
+function momentBefore(phase: number, time: number, period: number): number {
+  const offset = (phase / 1000) * period;
+  return Math.floor((time - offset) / period) * period + offset;
+}
