@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 
+import type { WebSocket } from 'ws';
+
 import type { ClosedBy } from '../close-code.js';
-import type { Connection } from './connection.js';
-import type { TrackedSocket } from './tracked-socket.js';
 
 /** Who a connection belongs to. */
 export interface Identity {
@@ -18,20 +18,10 @@ export interface Closing {
   readonly by: ClosedBy;
 }
 
-/** What a connection needs of the registry that made it. */
-export interface ConnectionOwner {
-  readonly heartbeatEvent: string;
-  idOf(serial: number): string;
-  now(): number;
-  attended(): number;
-  identified(connection: Connection, previous: Identity | null): void;
-  failed(connection: Connection, what: string, error: unknown): void;
-}
-
 /** What is known of a connection at its opening. */
 export interface Opening {
   readonly serial: number;
-  readonly socket: TrackedSocket;
+  readonly socket: WebSocket;
   /** The network socket under it. */
   readonly network: Socket;
   readonly path: string;

@@ -12,9 +12,10 @@ import {
   predicateOf,
   type QueryMoment,
 } from './connection-query.js';
-import type { Closing, ConnectionOwner, Identity, Opening } from './connection-words.js';
-import { Connection, payloadOf } from './connection.js';
+import type { Closing, Identity, Opening } from './connection-words.js';
+import { Connection, type ConnectionOwner } from './connection.js';
 import { NodeState } from './node-state.js';
+import { payloadOf } from './payload.js';
 import { Registry } from './registry.js';
 import { closedViewOf, detailOf, type ViewContext, viewOf } from './view.js';
 
@@ -70,7 +71,6 @@ export class ConnectionService implements ConnectionOwner {
   /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
   open(opening: Omit<Opening, 'serial'>): Connection {
     const connection = new Connection(this, { ...opening, serial: ++this.#serial });
-    opening.socket.connection = connection;
     this.#registry.add(connection);
     if (this.count >= this.node.options.limits.maxConnections) this.node.atCapacity = true;
     if (this.events.observed) {

@@ -1,22 +1,33 @@
 import type { Socket } from 'node:net';
 
 import type { Subscription } from 'rxjs';
+import type { WebSocket } from 'ws';
 
 import { CloseCodes, closeReason, isSendableCloseCode } from '../close-code.js';
 import type { ConnectionState } from '../connection-view.js';
 import { HeartbeatError } from '../heartbeat.error.js';
-import type { Closing, ConnectionOwner, Identity, Opening } from './connection-words.js';
+import type { Closing, Identity, Opening } from './connection-words.js';
 import { FlightRecord } from './flight-record.js';
 import { guarded, Lifetime } from './lifetime.js';
+import { goodbye, payloadOf } from './payload.js';
 import { NEVER, Pulse } from './pulse.js';
-import type { TrackedSocket } from './tracked-socket.js';
+
+/** What a connection needs of the registry that made it. */
+export interface ConnectionOwner {
+  readonly heartbeatEvent: string;
+  idOf(serial: number): string;
+  now(): number;
+  attended(): number;
+  identified(connection: Connection, previous: Identity | null): void;
+  failed(connection: Connection, what: string, error: unknown): void;
+}
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
 export class Connection {
   readonly serial: number;
-  readonly socket: TrackedSocket;
+  readonly socket: WebSocket;
   readonly network: Socket;
   readonly path: string;
   readonly ip: string;
@@ -230,17 +241,4 @@ export class Connection {
   get #failed(): (what: string, error: unknown) => void {
     return (what, error) => this.#owner.failed(this, what, error);
   }
-}
-
-function goodbye(code: number, reason: string, retryAfterMs: number | undefined): string {
-  return JSON.stringify({
-    event: 'goodbye',
-    data: { code, reason, ...(retryAfterMs !== undefined && { retryAfterMs }) },
-  });
-}
-
-/** What goes on the wire: text and bytes as they are, anything else as JSON. */
-export function payloadOf(data: unknown): string | Buffer {
-  const isBinary = ArrayBuffer.isView(data) || data instanceof ArrayBuffer;
-  return typeof data === 'string' || isBinary ? (data as string | Buffer) : JSON.stringify(data);
 }

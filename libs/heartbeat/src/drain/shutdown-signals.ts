@@ -9,6 +9,8 @@ import { DrainService } from './drain.service.js';
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 type Signal = (typeof SIGNALS)[number];
 
+/** Signals this close together are one: `npm start` passes on a Ctrl-C that the terminal has sent to everybody already. */
+const SAME_SIGNAL_MS = 50;
 /** After the drain's deadline, the rest of the app's shutdown has this long. */
 const GRACE_MS = 500;
 /** After which the watchdog ends a process whose event loop stands still. */
@@ -22,7 +24,7 @@ const WATCHDOG_MS = 800;
 export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger('Heartbeat');
   readonly #listener = (signal: Signal) => this.#received(signal);
-  #signalled = false;
+  #signalledAt: number | null = null;
   #timer: NodeJS.Timeout | null = null;
   #watchdog: Worker | null = null;
 
@@ -41,8 +43,9 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
   }
 
   #received(signal: Signal): void {
-    if (this.#signalled) return this.#exit(signal);
-    this.#signalled = true;
+    const now = this.node.clock.now();
+    if (this.#signalledAt !== null) return now - this.#signalledAt < SAME_SIGNAL_MS ? undefined : this.#exit(signal);
+    this.#signalledAt = now;
     this.#armDeadline();
     void this.drain.start(signal).then(() => this.#endWithoutNest(signal));
   }
@@ -82,7 +85,7 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
 
   #stopListening(): void {
     for (const signal of SIGNALS) process.off(signal, this.#listener);
-    if (!this.#signalled) this.#disarm();
+    if (this.#signalledAt === null) this.#disarm();
   }
 
   #disarm(): void {

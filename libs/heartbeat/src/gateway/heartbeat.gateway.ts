@@ -41,6 +41,7 @@ export class HeartbeatGateway {
       userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
       identity: null,
     });
+    socket.connection = connection;
     socket.on('message', listeners.message);
     socket.on('pong', listeners.pong);
     socket.on('error', listeners.error);

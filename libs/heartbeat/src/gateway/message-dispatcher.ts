@@ -3,7 +3,7 @@ import { isObservable } from 'rxjs';
 
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
-import type { MessageHandler } from '../connection/tracked-socket.js';
+import type { MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
 import type { RoutingTable } from './routing-table.js';
 
@@ -38,7 +38,8 @@ export class MessageDispatcher {
   /** @param parse The app's own parser; undefined for JSON `{ event, data }`. */
   dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): void {
     connection.countReceived(this.node.clock.now());
-    const table = connection.socket.routes as RoutingTable | undefined;
+    const { routes, handlers } = connection.socket as TrackedSocket;
+    const table = routes as RoutingTable | undefined;
     if (table === undefined) return;
     // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
     if (table.isEmpty && (isBinary || data.length > MAX_HEARTBEAT_BYTES)) return;
@@ -56,7 +57,7 @@ export class MessageDispatcher {
       return refuse(connection, `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`);
     }
     for (const position of positions) {
-      const handler = connection.socket.handlers[position];
+      const handler = handlers[position];
       if (handler) this.inbound.run(connection, () => this.#handle(connection, handler, message));
     }
   }

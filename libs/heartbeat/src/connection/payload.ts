@@ -1,0 +1,13 @@
+/** The event that tells a client of the application heartbeat that the server is about to close, and why. */
+export function goodbye(code: number, reason: string, retryAfterMs: number | undefined): string {
+  return JSON.stringify({
+    event: 'goodbye',
+    data: { code, reason, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+  });
+}
+
+/** What goes on the wire: text and bytes as they are, anything else as JSON. */
+export function payloadOf(data: unknown): string | Buffer {
+  const isBinary = ArrayBuffer.isView(data) || data instanceof ArrayBuffer;
+  return typeof data === 'string' || isBinary ? (data as string | Buffer) : JSON.stringify(data);
+}

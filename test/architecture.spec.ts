@@ -1,0 +1,136 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { architectureProblems, type Sources } from './support/architecture.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SRC = 'libs/heartbeat/src';
+
+/** Every TypeScript source below apps/ and libs/. */
+async function readSources(): Promise<Sources> {
+  const names = await Promise.all(
+    ['apps', 'libs'].map(async folder =>
+      (await readdir(join(ROOT, folder), { recursive: true })).map(name => `${folder}/${name}`),
+    ),
+  );
+  const paths = names.flat().filter(path => /\.tsx?$/.test(path) && !/\/(node_modules|dist)\//.test(path));
+  return Object.fromEntries(
+    await Promise.all(paths.map(async path => [path, await readFile(join(ROOT, path), 'utf8')])),
+  );
+}
+
+describe('the sources of apps/ and libs/', () => {
+  let sources: Sources = {};
+  beforeAll(async () => {
+    sources = await readSources();
+  });
+
+  it('are found', () => {
+    expect(Object.keys(sources)).toContain(`${SRC}/index.ts`);
+  });
+
+  it('keep to the architecture', () => {
+    expect(architectureProblems(sources)).toEqual([]);
+  });
+});
+
+describe('architectureProblems', () => {
+  it('finds nothing in sources that keep to it', () => {
+    const sources = {
+      [`${SRC}/index.ts`]: `export { A } from './admin/a.controller.js';`,
+      [`${SRC}/heartbeat.module.ts`]: `import { A } from './admin/a.controller.js'; import { Cron } from './words.js';`,
+      [`${SRC}/admin/a.controller.ts`]: `import { b } from '../drain/b.service.js'; import './c.js'; export class A {}`,
+      [`${SRC}/admin/c.ts`]: `import { x } from '../words.js'; export const c = 1;`,
+      [`${SRC}/drain/b.service.ts`]: `import { d } from '../connection/d.js'; setTimeout(() => {}, 1); export const b = 1;`,
+      [`${SRC}/connection/d.ts`]: `import { x } from '../words.js'; import ws from 'ws'; export const d = 1; // Date.now(), setTimeout(`,
+      [`${SRC}/connection/d.spec.ts`]: `import { b } from '../drain/b.service.js'; Date.now(); setTimeout(() => {}, 1); export default 1;`,
+      [`${SRC}/words.ts`]: `import { now } from './clock.js'; export const x = 'export * from @Cron( Date.now() forwardRef';`,
+      [`${SRC}/clock.ts`]: `export const now = () => Date.now();`,
+      'apps/server/src/main.ts': `import { A } from 'nestjs-heartbeat'; Date.now();`,
+      'apps/page/vite.config.ts': `export default {};`,
+      [`${SRC}/long.ts`]: '\n'.repeat(250),
+    };
+    expect(architectureProblems(sources)).toEqual([]);
+  });
+
+  it.each<[string, Sources, string]>([
+    [
+      'a word that imports state',
+      { 'error.ts': `import { a } from './connection/a.js';` },
+      'upward from words to state',
+    ],
+    ['state that imports a rule', { 'connection/a.ts': `import '../flow/b.js';` }, 'upward from state to rules'],
+    [
+      'a rule that imports an edge',
+      { 'load/a.ts': `import type { b } from '../metrics/b.js';` },
+      'upward from rules to edges',
+    ],
+    [
+      'an edge that imports wiring',
+      { 'admin/a.ts': `export { b } from '../index.js'; const c = 1;` },
+      'upward from edges to wiring',
+    ],
+    ['an upward import()', { 'flow/a.ts': `const b = await import('../admin/b.js');` }, 'upward from rules to edges'],
+    ['an upward import type', { 'flow/a.ts': `type B = import('../admin/b.js').B;` }, 'upward from rules to edges'],
+    [
+      'a rule that imports a rule',
+      { 'drain/a.ts': `\nimport '../load/b.js';` },
+      'drain/a.ts:2 imports ../load/b.js: sideways within rules',
+    ],
+    ['an edge that imports an edge', { 'health/a.ts': `import '../gateway/b.js';` }, 'sideways within edges'],
+    ['an unknown folder', { 'utils/a.ts': '' }, 'utils/a.ts is in a folder that no layer holds'],
+    ['an import of an unknown folder', { 'index.ts': `import './utils/a.js';` }, 'one that no layer holds'],
+    ['an import of a folder', { 'admin/a.ts': `import '../connection';` }, 'a folder, or one that no layer holds'],
+    ['an import from outside', { 'index.ts': `import '../../../apps/server/src/main.js';` }, 'outside the library'],
+    ['the library by its own name', { 'admin/a.ts': `import 'nestjs-heartbeat';` }, 'its own files relatively'],
+    [
+      'a cycle of two',
+      { 'flow/a.ts': `import './b.js';`, 'flow/b.ts': `import type { a } from './a.js';` },
+      `circle: ${SRC}/flow/a.ts → ${SRC}/flow/b.ts → ${SRC}/flow/a.ts`,
+    ],
+    [
+      'a cycle of three that is entered from outside',
+      {
+        '0.ts': `import './a.js';`,
+        'a.ts': `import './b.js';`,
+        'b.ts': `import './c.js';`,
+        'c.ts': `import './a.js';`,
+      },
+      `circle: ${SRC}/a.ts → ${SRC}/b.ts → ${SRC}/c.ts → ${SRC}/a.ts`,
+    ],
+    ['forwardRef', { 'admin/a.ts': `import { forwardRef } from '@nestjs/common';` }, 'admin/a.ts:1 uses forwardRef'],
+    ['an inner index', { 'admin/index.ts': 'export const a = 1;' }, 'admin/index.ts is an inner barrel'],
+    [
+      'an inner barrel by another name',
+      { 'admin/all.ts': `export { a } from './a.js';` },
+      'admin/all.ts is an inner barrel',
+    ],
+    ['Nest’s internals', { 'admin/a.ts': `import { x } from '@nestjs/core/internal';` }, 'internals are not public'],
+    ['a long file', { 'admin/a.ts': '\n'.repeat(251) }, 'has 251 lines, more than 250'],
+    ['export *', { 'admin/a.ts': `export * from './b.js'; const a = 1;` }, 'admin/a.ts:1 has "export *"'],
+    ['export * as', { 'admin/a.ts': `export * as b from './b.js'; const a = 1;` }, 'has "export *"'],
+    ['a default export', { 'admin/a.ts': 'export default class A {}' }, 'has a default export'],
+    ['a default export of an expression', { 'admin/a.ts': 'export default { a: 1 };' }, 'has a default export'],
+    ['a default export by renaming', { 'admin/a.ts': 'const a = 1; export { a as default };' }, 'has a default export'],
+    ['@Cron', { 'liveness/a.ts': `class A { @Cron('* * * * *') run() {} }` }, 'uses @Cron'],
+    ['Date.now', { 'drain/a.ts': 'const at = Date.now();' }, 'drain/a.ts:1 reads the wall clock'],
+    ['a timeout in connection/', { 'connection/a.ts': 'setTimeout(() => {}, 1);' }, 'calls setTimeout()'],
+    [
+      'an interval in connection/',
+      { 'connection/a.ts': 'globalThis.setInterval(() => {}, 1);' },
+      'calls globalThis.setInterval()',
+    ],
+  ])('catches %s', (_what, files, problem) => {
+    const sources = Object.fromEntries(Object.entries(files).map(([name, source]) => [`${SRC}/${name}`, source]));
+    expect(architectureProblems(sources)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('looks at the apps too', () => {
+    const sources = {
+      'apps/server/src/a.ts': `export * from './b.js'; export default 1; class A { @Cron('') run() {} }`,
+      'apps/page/src/b.tsx': '\n'.repeat(251),
+    };
+    expect(architectureProblems(sources)).toHaveLength(4);
+  });
+});

@@ -1,0 +1,143 @@
+import { posix } from 'node:path';
+import { readCode, type Code } from './code.js';
+
+/** Sources by their path from the repository's root, such as `libs/heartbeat/src/index.ts`. */
+export type Sources = Readonly<Record<string, string>>;
+
+/** Longer files have more than one reason to change. */
+const MAX_LINES = 250;
+const LIBRARY = 'libs/heartbeat/src/';
+const ENTRY = `${LIBRARY}index.ts`;
+const CLOCK = `${LIBRARY}clock.ts`;
+
+/** From the bottom up. What stands alone in the library's root and is not wiring belongs to the words. */
+const LAYERS = ['words', 'state', 'rules', 'edges', 'wiring'] as const;
+const WIRING = new Set(['index.ts', 'heartbeat.module.ts', 'heartbeat.module-definition.ts']);
+const FOLDERS: Readonly<Record<string, (typeof LAYERS)[number]>> = {
+  connection: 'state',
+  admission: 'rules',
+  liveness: 'rules',
+  flow: 'rules',
+  drain: 'rules',
+  cluster: 'rules',
+  load: 'rules',
+  gateway: 'edges',
+  health: 'edges',
+  admin: 'edges',
+  metrics: 'edges',
+  dashboard: 'edges',
+};
+
+/**
+ * Everything in which sources depart from the project's architecture, one sentence with place and remedy for each; empty when
+ * there is nothing. Tests are not looked at.
+ */
+export function architectureProblems(sources: Sources): string[] {
+  const files = Object.entries(sources)
+    .filter(([path]) => /\.tsx?$/.test(path) && !/(\.|-)spec\.tsx?$|\.d\.ts$/.test(path))
+    .map(([path, source]) => readCode(path, source));
+  const ofLibrary = files.filter(({ path }) => path.startsWith(LIBRARY));
+  return [
+    ...files.flatMap(lengthProblems),
+    ...files.filter(({ path }) => path.includes('/src/')).flatMap(codeProblems),
+    ...ofLibrary.flatMap(libraryProblems),
+    ...ofLibrary.flatMap(arrowProblems),
+    ...cycleProblems(ofLibrary),
+  ];
+}
+
+function lengthProblems({ path, lines }: Code): string[] {
+  return lines > MAX_LINES ? [`${path} has ${lines} lines, more than ${MAX_LINES}: split it by reason to change`] : [];
+}
+
+/** What no source of the project may do, be it library or app. */
+function codeProblems(code: Code): string[] {
+  const { path } = code;
+  return [
+    ...code.imports
+      .filter(({ specifier }) => /^@nestjs\/[^/]+\/internal(\/|$)/.test(specifier))
+      .map(({ specifier, line }) => `${path}:${line} imports ${specifier}: Nest's internals are not public`),
+    ...code.starExports.map(line => `${path}:${line} has "export *": name what is exported`),
+    ...code.defaultExports.map(line => `${path}:${line} has a default export: export it by its name`),
+    ...code.identifiers
+      .filter(({ name }) => name === 'forwardRef')
+      .map(({ line }) => `${path}:${line} uses forwardRef: it hides a cycle, move what is shared to a lower layer`),
+    ...code.decorators
+      .filter(({ name }) => name === 'Cron')
+      .map(
+        ({ line }) =>
+          `${path}:${line} uses @Cron: it fires twice beside the host's own ScheduleModule, make a CronJob by hand`,
+      ),
+  ];
+}
+
+/** What the library may not do beyond that. */
+function libraryProblems(code: Code): string[] {
+  const { path, calls } = code;
+  const problems: string[] = [];
+  if (path !== ENTRY && (path.endsWith('/index.ts') || code.reExportsOnly)) {
+    problems.push(`${path} is an inner barrel: import the file itself`);
+  }
+  for (const { name, line } of calls) {
+    if (name === 'Date.now' && path !== CLOCK) {
+      problems.push(
+        `${path}:${line} reads the wall clock by Date.now(): take the time as an argument, or ask the clock`,
+      );
+    }
+    if (/(^|\.)set(Timeout|Interval)$/.test(name) && path.startsWith(`${LIBRARY}connection/`)) {
+      problems.push(`${path}:${line} calls ${name}(): no timer per connection, let the tick look at it`);
+    }
+  }
+  return problems;
+}
+
+/** The imports of a library's file that do not point down. */
+function arrowProblems(code: Code): string[] {
+  const { path } = code;
+  const from = layerOf(path);
+  if (from === null) return [`${path} is in a folder that no layer holds: give it one in test/support/architecture.ts`];
+  return code.imports.flatMap(({ specifier, line }) => {
+    const at = `${path}:${line} imports ${specifier}`;
+    if (specifier === 'nestjs-heartbeat') return [`${at}: the library imports its own files relatively`];
+    const target = resolveImport(path, specifier);
+    if (target === null) return [];
+    if (!target.startsWith(LIBRARY)) return [`${at}: that is outside the library's sources`];
+    const to = layerOf(target);
+    if (to === null) return [`${at}: a folder, or one that no layer holds; import the file itself`];
+    if (to.rank > from.rank) return [`${at}: upward from ${from.name} to ${to.name}`];
+    if (to.rank === from.rank && to.folder !== from.folder) return [`${at}: sideways within ${from.name}`];
+    return [];
+  });
+}
+
+function layerOf(path: string): { name: string; rank: number; folder: string } | null {
+  const [first = '', ...below] = path.slice(LIBRARY.length).split('/');
+  const root = WIRING.has(first) ? 'wiring' : 'words';
+  const name = below.length === 0 ? root : FOLDERS[first];
+  if (name === undefined || !path.endsWith('.ts')) return null;
+  return { name, rank: LAYERS.indexOf(name), folder: below.length === 0 ? '' : first };
+}
+
+/** The source that a relative import names, null for a package. */
+function resolveImport(path: string, specifier: string): string | null {
+  if (!specifier.startsWith('.')) return null;
+  return posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts');
+}
+
+/** Each knot of files that import each other in a circle, with one way around it. */
+function cycleProblems(files: readonly Code[]): string[] {
+  const graph = new Map(
+    files.map(code => [code.path, code.imports.map(({ specifier }) => resolveImport(code.path, specifier))]),
+  );
+  const done = new Set<string>();
+  const problems: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    const seenAt = trail.indexOf(path);
+    if (seenAt >= 0) problems.push(`imports in a circle: ${[...trail.slice(seenAt), path].join(' → ')}`);
+    if (seenAt >= 0 || done.has(path)) return;
+    for (const next of graph.get(path) ?? []) if (next !== null) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return problems;
+}
