@@ -1,6 +1,10 @@
-import { ConfigurableModuleBuilder, type CanActivate, type Type } from '@nestjs/common';
+import { type CanActivate, ConfigurableModuleBuilder, type Type } from '@nestjs/common';
 
+import { AdminTokenGuard } from './admin/admin-token.guard.js';
+import { createAdminController } from './admin/admin.controller.js';
+import { createHealthController } from './health/health.controller.js';
 import type { HeartbeatOptions, HeartbeatRoutes } from './heartbeat.options.js';
+import { DEFAULT_ROUTES } from './resolve-options.js';
 
 /** What shapes the module: given beside the options, never by a factory. */
 export interface HeartbeatExtras {
@@ -8,7 +12,7 @@ export interface HeartbeatExtras {
   isGlobal?: boolean;
   /** The paths of the HTTP routes; `false` leaves one out. */
   routes?: Partial<HeartbeatRoutes>;
-  /** A guard of the app's own in the place of admin tokens. Default: tokens. */
+  /** A guard of the app's own in the place of admin tokens; what it injects comes from `imports`. Default: tokens. */
   adminGuard?: Type<CanActivate>;
 }
 
@@ -16,8 +20,20 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
   new ConfigurableModuleBuilder<HeartbeatOptions>({ moduleName: 'Heartbeat' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createHeartbeatOptions')
-    .setExtras<HeartbeatExtras>({ isGlobal: false, routes: {}, adminGuard: undefined }, (definition, { isGlobal }) => ({
-      ...definition,
-      global: isGlobal,
-    }))
+    .setExtras<HeartbeatExtras>(
+      { isGlobal: false, routes: {}, adminGuard: undefined },
+      (definition, { isGlobal, routes, adminGuard = AdminTokenGuard }) => ({
+        ...definition,
+        global: isGlobal,
+        controllers: controllersFor({ ...DEFAULT_ROUTES, ...routes }, adminGuard),
+      }),
+    )
     .build();
+
+/** Controllers are made for each module: their paths are the app's to choose. */
+function controllersFor({ health, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Type<unknown>[] {
+  const controllers: Type<unknown>[] = [];
+  if (health !== false) controllers.push(createHealthController(health));
+  if (admin !== false) controllers.push(createAdminController(admin, adminGuard));
+  return controllers;
+}

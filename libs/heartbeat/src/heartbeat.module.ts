@@ -1,6 +1,9 @@
 import { type DynamicModule, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { HealthIndicatorService } from '@nestjs/terminus';
 
+import { AdminAudit } from './admin/admin-audit.js';
+import { AdminTokenGuard } from './admin/admin-token.guard.js';
 import { AdmissionService } from './admission/admission.service.js';
 import { SystemClock } from './clock.js';
 import { ConnectionService } from './connection/connection.service.js';
@@ -11,6 +14,7 @@ import { InboundService } from './flow/inbound.service.js';
 import { GatewayInspector } from './gateway/gateway-inspector.js';
 import { HeartbeatGateway } from './gateway/heartbeat.gateway.js';
 import { MessageDispatcher } from './gateway/message-dispatcher.js';
+import { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
 import {
   ASYNC_OPTIONS_TYPE,
@@ -25,7 +29,7 @@ import { ReaperService } from './liveness/reaper.service.js';
 import { resolveOptions } from './resolve-options.js';
 
 /** What an app may inject. */
-const PUBLIC = [ConnectionService, HeartbeatEvents, HeartbeatService, DrainService];
+const PUBLIC = [ConnectionService, HeartbeatEvents, HeartbeatService, DrainService, HeartbeatHealthIndicator];
 
 /**
  * Looks after the app's long-lived WebSocket connections: `imports: [HeartbeatModule.forRoot()]`, and
@@ -49,6 +53,9 @@ const PUBLIC = [ConnectionService, HeartbeatEvents, HeartbeatService, DrainServi
     MessageDispatcher,
     HeartbeatGateway,
     GatewayInspector,
+    AdminAudit,
+    AdminTokenGuard,
+    HealthIndicatorService,
   ],
   exports: PUBLIC,
 })

@@ -21,6 +21,7 @@ export { type DrainResult, DrainService } from './drain/drain.service.js';
 export { CurrentConnection } from './gateway/current-connection.decorator.js';
 export { HeartbeatWsAdapter } from './gateway/heartbeat-ws.adapter.js';
 export { type Message, type MessageParser } from './gateway/message-dispatcher.js';
+export { HeartbeatHealthIndicator, type NotReadyReason } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './heartbeat.error.js';
 export {
   type DriftKind,

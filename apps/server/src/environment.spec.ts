@@ -1,0 +1,146 @@
+import { describe, expect, it } from '@jest/globals';
+import { DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
+
+import { EnvironmentError, readEnvironment } from './environment.js';
+import { OPTION_VARIABLES } from './option-variables.js';
+
+function problemsOf(environment: NodeJS.ProcessEnv) {
+  try {
+    readEnvironment(environment);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+function messageOf(environment: NodeJS.ProcessEnv): string {
+  expect(() => readEnvironment(environment)).toThrow(EnvironmentError);
+  try {
+    readEnvironment(environment);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return '';
+}
+
+describe('readEnvironment', () => {
+  it('has defaults for everything', () => {
+    expect(readEnvironment({})).toMatchObject({
+      host: '127.0.0.1',
+      port: 3000,
+      wsPath: '/ws',
+      logLevel: 'log',
+      logFormat: 'text',
+    });
+  });
+
+  it('makes an operator’s token where none is given, another one each time', () => {
+    const [first, second] = [readEnvironment({}), readEnvironment({ ADMIN_TOKEN: '' })];
+    expect(first.generatedToken).toMatch(/^[\w-]{32}$/);
+    expect(first.options.admin?.tokens).toEqual([{ token: first.generatedToken, role: 'operator', name: 'operator' }]);
+    expect(second.generatedToken).not.toBe(first.generatedToken);
+  });
+
+  it('takes the tokens that are given', () => {
+    const { options, generatedToken } = readEnvironment({ ADMIN_TOKEN: 'do', ADMIN_VIEWER_TOKEN: 'see' });
+    expect(generatedToken).toBeNull();
+    expect(options.admin?.tokens).toEqual([
+      { token: 'do', role: 'operator', name: 'operator' },
+      { token: 'see', role: 'viewer', name: 'viewer' },
+    ]);
+  });
+
+  it('reads its own variables', () => {
+    const environment = { HOST: '::', PORT: '0', WS_PATH: '/live/ws', LOG_LEVEL: 'info', LOG_FORMAT: 'json' };
+    const settings = { host: '::', port: 0, wsPath: '/live/ws', logLevel: 'log', logFormat: 'json' };
+    expect(readEnvironment(environment)).toMatchObject(settings);
+  });
+
+  it('reads options of each type', () => {
+    const { options } = readEnvironment({
+      HEARTBEAT_INTERVAL_MS: '20000',
+      HEARTBEAT_SKIP_WHEN_ACTIVE: 'false',
+      REAPER_CRON: '* * * * *',
+      REAPER_LIFETIME_JITTER: '0.25',
+      NODE_NAME: 'n1',
+      CLOSED_HISTORY: '5',
+    });
+    expect(options).toMatchObject({
+      heartbeat: { intervalMs: 20_000, skipWhenActive: false },
+      reaper: { cron: '* * * * *', lifetimeJitter: 0.25 },
+      cluster: { nodeName: 'n1' },
+      closedHistory: 5,
+    });
+  });
+
+  it('has a variable for each option, which brings back the default', () => {
+    const environment = Object.fromEntries(OPTION_VARIABLES.map(({ name, standard }) => [name, String(standard)]));
+    const { options } = readEnvironment({ ...environment, ADMIN_TOKEN: 'do' });
+    expect({ ...resolveOptions(options), admin: DEFAULTS.admin }).toEqual(DEFAULTS);
+  });
+
+  it.each([['PATH'], ['HEART'], ['LOG_LEVELS'], ['NODE_ENV'], ['REAPER'], ['npm_config_cache']])(
+    'leaves %s to others',
+    name => {
+      expect(problemsOf({ [name]: 'x' })).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['HEARTBEAT_SERVICE_HOST', '10.0.0.1'],
+    ['HEARTBEAT_SERVICE_PORT', '3000'],
+    ['HEARTBEAT_SERVICE_PORT_HTTP', '3000'],
+    ['HEARTBEAT_PORT', 'tcp://10.0.0.1:3000'],
+    ['HEARTBEAT_PORT_3000_TCP', 'tcp://10.0.0.1:3000'],
+    ['HEARTBEAT_SERVER_PORT_3000_TCP_ADDR', '10.0.0.1'],
+  ])('leaves %s to Kubernetes, which sets it for a service of this name', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([]);
+  });
+
+  it.each([
+    ['PORT', '65536', 'must be a whole number from 0 to 65535'],
+    ['PORT', '-1', 'must be a whole number from 0 to 65535'],
+    ['PORT', '3000x', 'must be a whole number from 0 to 65535'],
+    ['WS_PATH', 'ws', 'must be a path: a "/" first, and no space, "?" or "#"'],
+    ['LOG_LEVEL', 'loud', 'must be one of verbose, debug, log, info, warn, error, fatal'],
+    ['LOG_FORMAT', 'xml', 'must be text or json'],
+    ['HEARTBEAT_INTERVAL_MS', 'soon', 'must be a whole number of milliseconds from 200 to 2147483647'],
+    ['HEARTBEAT_INTERVAL_MS', '1e5', 'must be a whole number of milliseconds from 200 to 2147483647'],
+    ['HEARTBEAT_SKIP_WHEN_ACTIVE', 'yes', 'must be true or false'],
+    ['CLOSED_HISTORY', '-1', 'must be a whole number of connections from 0 to 1000000'],
+  ])('refuses %s=%s', (key, value, rule) => {
+    expect(problemsOf({ [key]: value })).toEqual([expect.objectContaining({ key, rule })]);
+  });
+
+  it('names variables where the library names options', () => {
+    expect(messageOf({ HEARTBEAT_INTERVAL_MS: '5000' })).toBe(
+      'The server cannot start, a variable is wrong:\n' +
+        '  - HEARTBEAT_PONG_TIMEOUT_MS is 10000 but must be below HEARTBEAT_INTERVAL_MS (5000): lower it, or raise HEARTBEAT_INTERVAL_MS',
+    );
+  });
+
+  it('lists every problem at once', () => {
+    const environment = { PORT: 'x', LIMITS_MAX_CONNECTIONS: '0', DRAIN_SPREAD_MS: '90000', REAPER_CRONN: 'x' };
+    const keys = ['PORT', 'REAPER_CRONN', 'LIMITS_MAX_CONNECTIONS', 'DRAIN_DEADLINE_MS'];
+    expect(problemsOf(environment).map(({ key }) => key)).toEqual(keys);
+  });
+
+  it.each([
+    ['HEARTBEAT_INTERVALL_MS', 'did you mean HEARTBEAT_INTERVAL_MS?'],
+    ['CLUSTER_NODE_NAME', 'did you mean NODE_NAME?'],
+    ['LIMITS_COLOUR', 'correct the name, or unset it'],
+    ['HEARTBEAT_PORT', 'correct the name, or unset it'],
+  ])('takes %s for a slip', (key, remedy) => {
+    expect(problemsOf({ [key]: 'x' })).toEqual([expect.objectContaining({ key, remedy })]);
+  });
+
+  it.each([
+    [{ ADMIN_TOKENS: 'geheim' }],
+    [{ ADMIN_TOKEN: 'geheim', ADMIN_VIEWER_TOKEN: 'geheim' }],
+    [{ ADMIN_TOKEN: 'geheim'.repeat(200) }],
+  ])('shows no token in a message', environment => {
+    expect(messageOf(environment)).toContain('ADMIN_');
+    expect(messageOf(environment)).not.toContain('geheim');
+  });
+});

@@ -1,0 +1,42 @@
+import 'reflect-metadata';
+
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { isatty } from 'node:tty';
+
+import { ConsoleLogger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { HeartbeatError, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+
+import { AppModule } from './app.module.js';
+import { EnvironmentError, readEnvironment } from './environment.js';
+import { greeting } from './greeting.js';
+import { assertCanListen, ListenError } from './listen-failure.js';
+import { serveDocs } from './openapi.js';
+
+async function start(): Promise<void> {
+  const settings = readEnvironment(process.env);
+  await assertCanListen(settings.host, settings.port);
+  const logger = new ConsoleLogger({
+    json: settings.logFormat === 'json',
+    logLevels: [settings.logLevel],
+    colors: settings.logFormat === 'text' && isatty(1) && !process.env['NO_COLOR'],
+  });
+  const app = await NestFactory.create(AppModule.with(settings), { logger, abortOnError: false });
+  app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
+  // By name, because by default Nest would take SIGUSR2 too; and by exit, because a signal to itself does not end PID 1.
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  serveDocs(app);
+  const server = (await app.listen(settings.port, settings.host)) as Server;
+  // Not through the logger: a level above `log` must not hide the token.
+  process.stdout.write(greeting(server.address() as AddressInfo, settings));
+}
+
+try {
+  await start();
+} catch (error) {
+  // What the user can put right is told in words; anything else with its stack, for whoever must find it.
+  const isUserError = [EnvironmentError, ListenError, HeartbeatError].some(known => error instanceof known);
+  console.error(isUserError ? (error as Error).message : error);
+  process.exit(1);
+}

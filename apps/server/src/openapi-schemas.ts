@@ -1,0 +1,180 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import type { ClosedView, ConnectionView } from 'nestjs-heartbeat';
+
+/** A schema of OpenAPI, or a reference to one. */
+export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
+
+/** Refers to a schema of this file. */
+export function ref(name: keyof typeof SCHEMAS): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+const time = (description: string, nullable = false): Schema => ({
+  type: 'string',
+  format: 'date-time',
+  description,
+  nullable,
+});
+const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
+const nullable = (type: 'string' | 'number', description: string): Schema => ({ type, nullable: true, description });
+
+/** An object whose properties are all there, always. */
+const whole = (properties: Record<string, Schema>, example?: unknown): Schema => ({
+  type: 'object',
+  required: Object.keys(properties),
+  properties,
+  ...(example !== undefined && { example }),
+});
+
+const connectionExample = {
+  id: 'node-1-9f86d081.00000001',
+  node: 'node-1-9f86d081',
+  path: '/ws',
+  ip: '127.0.0.1',
+  userId: null,
+  labels: {},
+  state: 'open',
+  openedAt: '2026-01-31T12:00:00.000Z',
+  lastSeenAt: '2026-01-31T12:00:25.000Z',
+  lastMessageAt: null,
+  rttMs: 0.8,
+  missedPongs: 0,
+  bufferedBytes: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  userAgent: 'Mozilla/5.0',
+  appHeartbeat: false,
+} satisfies ConnectionView;
+
+const flightExample = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened' }];
+
+const closedExample = {
+  ...connectionExample,
+  closedAt: '2026-01-31T12:01:00.000Z',
+  durationMs: 60_000,
+  code: 4500,
+  reason: 'kicked',
+  closedBy: 'operator',
+  flight: flightExample,
+} satisfies ClosedView;
+
+const connection = {
+  id: { type: 'string', description: "Unique over all nodes and boots; begins with its node's id." },
+  node: { type: 'string', description: 'The id of the node that holds it.' },
+  path: { type: 'string', description: 'The path of its gateway.' },
+  ip: { type: 'string', description: "The client's address." },
+  userId: nullable('string', 'Null for an anonymous client.'),
+  labels: { type: 'object', additionalProperties: { type: 'string' }, description: 'Words to find it by.' },
+  state: {
+    type: 'string',
+    enum: ['open', 'probing', 'closing'],
+    description: '`probing`: a ping is unanswered; `closing`: the close has begun.',
+  },
+  openedAt: time('When the upgrade was answered.'),
+  lastSeenAt: time('When bytes from the client were last noticed.'),
+  lastMessageAt: time('When its last application message came; null before the first.', true),
+  rttMs: nullable('number', 'Round trip of the last answered ping; null before the first.'),
+  missedPongs: count('Pings in a row that were not answered.'),
+  bufferedBytes: count('Bytes that wait to be sent.'),
+  messagesIn: count('Application messages from the client.'),
+  messagesOut: count('Application messages to the client.'),
+  bytesIn: count('Bytes from the client.'),
+  bytesOut: count('Bytes to the client.'),
+  userAgent: nullable('string', 'As the client said; null when it said nothing.'),
+  appHeartbeat: { type: 'boolean', description: 'Whether it uses the application heartbeat.' },
+} satisfies Record<keyof ConnectionView, Schema>;
+
+const flight: Schema = {
+  type: 'array',
+  description: 'What happened to it, oldest first.',
+  items: whole({ at: time('When.'), what: { type: 'string' } }),
+};
+
+const closed = {
+  ...connection,
+  closedAt: time('When it ended.'),
+  durationMs: count('How long it was open.'),
+  code: { type: 'integer', description: 'The close code (RFC 6455, section 7.4).' },
+  reason: { type: 'string', description: 'The words beside the code.' },
+  closedBy: { type: 'string', enum: ['client', 'server', 'operator', 'network'], description: 'Who ended it.' },
+  flight,
+} satisfies Record<keyof ClosedView, Schema>;
+
+const nextCursor = nullable('string', 'The `cursor` of the next page; null on the last.');
+const health: Schema = {
+  type: 'object',
+  additionalProperties: whole({ status: { type: 'string', enum: ['up', 'degraded', 'down'] } }),
+};
+const up = { heartbeat: { status: 'up', sinceTickMs: 12, intervalMs: 25_000 } };
+
+/** All schemas of the document, by name. */
+export const SCHEMAS = {
+  Connection: whole(connection, connectionExample),
+  ConnectionDetail: whole({ ...connection, flight }, { ...connectionExample, flight: flightExample }),
+  ClosedConnection: whole(closed, closedExample),
+  ConnectionList: whole(
+    {
+      items: { type: 'array', items: { $ref: '#/components/schemas/Connection' } },
+      nextCursor,
+      total: count('How many match the filter, on all pages.'),
+      nodes: {
+        type: 'array',
+        description: 'The nodes that were asked; one that is silent is named, not waited for.',
+        items: whole({
+          id: { type: 'string' },
+          status: { type: 'string', enum: ['ok', 'timeout', 'error'] },
+          connections: count('All its connections, whatever the filter.'),
+          ageMs: { type: 'number', description: 'How old its answer is.' },
+        }),
+      },
+    },
+    {
+      items: [connectionExample],
+      nextCursor: null,
+      total: 1,
+      nodes: [{ id: 'node-1-9f86d081', status: 'ok', connections: 1, ageMs: 0 }],
+    },
+  ),
+  ClosedList: whole(
+    { items: { type: 'array', items: { $ref: '#/components/schemas/ClosedConnection' } }, nextCursor },
+    { items: [closedExample], nextCursor: null },
+  ),
+  KickAnswer: whole(
+    { id: { type: 'string' }, node: { type: 'string' }, closing: { type: 'boolean', enum: [true] } },
+    { id: connectionExample.id, node: connectionExample.node, closing: true },
+  ),
+  Health: whole(
+    {
+      status: { type: 'string', enum: ['ok', 'degraded', 'error'] },
+      info: { ...health, description: 'The indicators that are not down.' },
+      error: { ...health, description: 'The indicators that are down.' },
+      details: { ...health, description: 'All indicators.' },
+    },
+    { status: 'ok', info: up, error: {}, details: up },
+  ),
+  Problem: {
+    type: 'object',
+    description: 'RFC 9457 problem details.',
+    required: ['type', 'title', 'status', 'detail'],
+    properties: {
+      type: { type: 'string', format: 'uri', description: 'Stable, for programs.' },
+      title: { type: 'string' },
+      status: { type: 'integer' },
+      detail: { type: 'string', description: 'What was wrong, and what to do.' },
+      errors: {
+        type: 'array',
+        description: 'Of a bad query: each fault, with a JSON pointer into the query.',
+        items: whole({ pointer: { type: 'string' }, detail: { type: 'string' } }),
+      },
+    },
+    example: {
+      type: 'urn:nestjs-heartbeat:problem:bad-query',
+      title: 'Bad Request',
+      status: 400,
+      detail: 'limit must be a whole number from 1 to 500',
+      errors: [{ pointer: '/limit', detail: 'must be a whole number from 1 to 500' }],
+    },
+  },
+} satisfies Record<string, Schema>;

@@ -1,0 +1,151 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { DEFAULT_ROUTES } from 'nestjs-heartbeat';
+
+import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';
+
+type PathItem = OpenAPIObject['paths'][string];
+type Operation = NonNullable<PathItem['get']>;
+type Responses = Operation['responses'];
+
+/** What the routes' own code does not say: what they are for, and what they answer. */
+interface OperationText {
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly answer: keyof typeof SCHEMAS;
+  /** Statuses beside 200 and those that every route of its kind has. */
+  readonly problems?: readonly number[];
+}
+
+const health = String(DEFAULT_ROUTES.health);
+const admin = String(DEFAULT_ROUTES.admin);
+
+/** By method and path. A route that is missing here would be in the document without words: a test sees to it. */
+export const OPERATIONS: Readonly<Record<string, OperationText>> = {
+  [`get ${health}`]: { id: 'health', summary: 'All health checks together', answer: 'Health' },
+  [`get ${health}/live`]: {
+    id: 'healthLive',
+    summary: 'Is this process worth keeping?',
+    description: 'Fails only when the heartbeat itself has stopped: never for load, and never while draining.',
+    answer: 'Health',
+  },
+  [`get ${health}/ready`]: {
+    id: 'healthReady',
+    summary: 'Should newcomers come here?',
+    description: 'Fails while starting, draining or at capacity; `reasons` says which.',
+    answer: 'Health',
+  },
+  [`get ${health}/startup`]: { id: 'healthStartup', summary: 'Has the application started?', answer: 'Health' },
+  [`get ${admin}/connections`]: {
+    id: 'listConnections',
+    summary: 'List connections',
+    description: 'Page by page, sorted and filtered; all filters that are given must hold.',
+    answer: 'ConnectionList',
+    problems: [400],
+  },
+  [`get ${admin}/connections/{id}`]: {
+    id: 'getConnection',
+    summary: 'One connection, with its flight record',
+    answer: 'ConnectionDetail',
+    problems: [404],
+  },
+  [`delete ${admin}/connections/{id}`]: {
+    id: 'kickConnection',
+    summary: 'Kick a connection',
+    description: 'Begins the close: 4500, or 4005 when the client shall come back. Needs an operator.',
+    answer: 'KickAnswer',
+    problems: [400, 403, 404],
+  },
+  [`get ${admin}/closed`]: {
+    id: 'listClosed',
+    summary: 'List the last closed connections, newest first',
+    answer: 'ClosedList',
+    problems: [400],
+  },
+  [`get ${admin}/closed/{id}`]: {
+    id: 'getClosed',
+    summary: 'One closed connection: its code, reason and flight record',
+    answer: 'ClosedConnection',
+    problems: [404],
+  },
+};
+
+const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
+  400: 'The query is wrong; `errors` lists every fault.',
+  401: 'No token, or a wrong one.',
+  403: 'The token is a viewer’s, and this is not for viewers.',
+  404: 'There is no such connection.',
+  429: 'Ten wrong tokens came from this address within a minute. Wait as `Retry-After` says.',
+};
+
+/** Serves the API's description: for people at `/docs`, for programs at `/docs-json`. */
+export function serveDocs(app: INestApplication): void {
+  SwaggerModule.setup('docs', app, createDocument(app), {
+    jsonDocumentUrl: 'docs-json',
+    customSiteTitle: 'Heartbeat API',
+  });
+}
+
+export function createDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Heartbeat reference server')
+    .setDescription('Health and administration of long-lived WebSocket connections.')
+    .setVersion('1')
+    .addBearerAuth(
+      {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'opaque',
+        description: 'An admin token, as ADMIN_TOKEN or ADMIN_VIEWER_TOKEN has it.',
+      },
+      'admin',
+    )
+    .addTag('health', 'For balancers and orchestrators; without a token.')
+    .addTag('admin', 'For operators; with a token.')
+    .build();
+  const document = SwaggerModule.createDocument(app, config);
+  Object.assign((document.components ??= {}), { schemas: { ...document.components.schemas, ...SCHEMAS } });
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) {
+      const text = OPERATIONS[`${method} ${path}`];
+      if (item[method] !== undefined && text !== undefined) describe(item[method], text, path);
+    }
+  }
+  return document;
+}
+
+function describe(operation: Operation, text: OperationText, path: string): void {
+  const isAdmin = path.startsWith(`${admin}/`);
+  operation.operationId = text.id;
+  operation.summary = text.summary;
+  if (text.description !== undefined) operation.description = text.description;
+  operation.tags = [isAdmin ? 'admin' : 'health'];
+  if (isAdmin) operation.security = [{ admin: [] }];
+  for (const parameter of operation.parameters ?? []) {
+    if ('name' in parameter && parameter.name === 'id') parameter.description = 'The id of a connection.';
+    // Labels are gathered in one object when they are read; each is a parameter of its own, with a text.
+    if ('name' in parameter && parameter.name === 'label.<key>') parameter.schema = { type: 'string' };
+  }
+  operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
+}
+
+function adminResponses({ answer, problems = [] }: OperationText): Responses {
+  const statuses = [401, 429, ...problems].toSorted((left, right) => left - right);
+  const refusals = statuses.map(status => [
+    status,
+    content(PROBLEM_TEXTS[status]!, ref('Problem'), 'application/problem+json'),
+  ]);
+  return { 200: content('OK', ref(answer)), ...Object.fromEntries(refusals) };
+}
+
+function healthResponses({ answer }: OperationText): Responses {
+  return {
+    200: content('OK', ref(answer)),
+    503: content('An indicator is down; the body says which, and why.', ref(answer)),
+  };
+}
+
+function content(description: string, schema: Schema, type = 'application/json') {
+  return { description, content: { [type]: { schema } } };
+}

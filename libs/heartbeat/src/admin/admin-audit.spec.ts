@@ -1,0 +1,35 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import { type AuditEntry, auditLine } from './admin-audit.js';
+
+const entry: AuditEntry = { who: 'ops', what: 'kick', target: 'n.00000001', from: '127.0.0.1', result: 'done' };
+
+describe('auditLine', () => {
+  it('is the entry as JSON', () => {
+    expect(auditLine(entry)).toBe(
+      '{"who":"ops","what":"kick","target":"n.00000001","from":"127.0.0.1","result":"done"}',
+    );
+  });
+
+  it.each([
+    ['a line feed', '\n', '\\n'],
+    ['an escape', '\u001b', '\\u001b'],
+    ['a quote', '"', '\\"'],
+    ['a control of the upper half', '\u009b', '\\u009b'],
+    ['a line separator', '\u2028', '\\u2028'],
+    ['a turn of the reading direction', '\u202e', '\\u202e'],
+  ])('escapes %s', (_, unsafe, escaped) => {
+    expect(auditLine({ ...entry, target: unsafe })).toContain(`"target":"${escaped}"`);
+  });
+
+  it('is one line of visible characters whatever was sent, and says the same', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), target => {
+        const line = auditLine({ ...entry, target });
+        expect(line).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
+        expect((JSON.parse(line) as AuditEntry).target).toBe(target);
+      }),
+    );
+  });
+});

@@ -1,0 +1,33 @@
+import { Injectable, Logger } from '@nestjs/common';
+
+/** One change that somebody made, or tried to make, through the admin API. */
+export interface AuditEntry {
+  /** Name of the token, or what the application's own guard called it. */
+  readonly who: string;
+  readonly what: 'kick';
+  /** What it was done to: a connection's id. */
+  readonly target: string;
+  /** The address that it was asked from. */
+  readonly from: string;
+  readonly result: 'done' | 'already-closing' | 'not-found';
+  /** What was asked for in particular. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** What may not stand in a log line as it is: controls, and what breaks or turns around a line that is shown. */
+const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** The trail of all changes: one log line of JSON for each, under the context `HeartbeatAudit`. */
+@Injectable()
+export class AdminAudit {
+  readonly #logger = new Logger('HeartbeatAudit');
+
+  record(entry: AuditEntry): void {
+    this.#logger.log(auditLine(entry));
+  }
+}
+
+/** The entry as JSON in plain characters: nothing that a client sent can end the line, or make it show as something else. */
+export function auditLine(entry: AuditEntry): string {
+  return JSON.stringify(entry).replaceAll(UNSAFE, unsafe => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,179 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import { closedQuery, kickQuery, listQuery } from './admin-query.js';
+import { ProblemException } from './problem.exception.js';
+import { QueryPipe } from './query.pipe.js';
+
+const pipe = new QueryPipe();
+const read = <Schema extends typeof listQuery | typeof closedQuery | typeof kickQuery>(schema: Schema, query: object) =>
+  pipe.transform(query as never, { type: 'query', schema }) as Promise<Schema['_output']>;
+
+async function errorsOf(schema: Parameters<typeof read>[0], query: object) {
+  const error = await read(schema, query).then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ProblemException);
+  const { status, errors } = (error as ProblemException).problem;
+  expect(status).toBe(400);
+  return errors;
+}
+
+describe('the query of a listing', () => {
+  it('has defaults', async () => {
+    expect(await read(listQuery, {})).toMatchObject({
+      filter: {},
+      sort: 'openedAt',
+      order: 'asc',
+      limit: 50,
+      after: null,
+    });
+  });
+
+  it('reads every parameter', async () => {
+    const query = {
+      limit: '500',
+      sort: 'rttMs',
+      order: 'desc',
+      user: 'u',
+      ip: '10.0.0.0/8',
+      path: '/ws',
+      node: 'n',
+      state: 'probing',
+      minIdleMs: '0',
+      minAgeMs: '1',
+      minRttMs: '2',
+      minBufferedBytes: '3',
+      'label.team': 'red',
+      'label.a.b': 'c=d',
+    };
+    expect(await read(listQuery, query)).toMatchObject({
+      limit: 500,
+      sort: 'rttMs',
+      order: 'desc',
+      filter: {
+        user: 'u',
+        ip: '10.0.0.0/8',
+        path: '/ws',
+        node: 'n',
+        state: 'probing',
+        minIdleMs: 0,
+        minAgeMs: 1,
+        minRttMs: 2,
+        minBufferedBytes: 3,
+        labels: { team: 'red', 'a.b': 'c=d' },
+      },
+    });
+  });
+
+  it.each([
+    ['limit', '0', 'must be a whole number from 1 to 500'],
+    ['limit', '501', 'must be a whole number from 1 to 500'],
+    ['limit', '1.5', 'must be a whole number from 1 to 500'],
+    ['limit', '1e2', 'must be a whole number from 1 to 500'],
+    ['limit', ' 7', 'must be a whole number from 1 to 500'],
+    ['limit', '', 'must not be empty: give a value, or leave it out'],
+    ['limit', ['1', '2'], 'must be given only once'],
+    ['minAgeMs', '-1', 'must be a whole number from 0'],
+    ['minAgeMs', '9'.repeat(30), 'must be a whole number from 0'],
+    ['state', 'closed', 'must be one of open, probing, closing'],
+    ['order', 'up', 'must be one of asc, desc'],
+    ['user', '', 'must not be empty: give a value, or leave it out'],
+    ['label.team', '', 'must not be empty: give a value, or leave it out'],
+    ['label.team', ['a', 'b'], 'must be given only once'],
+    ['ip', '10.0.0.0/33', 'must be an IP address, or a CIDR such as 10.0.0.0/8 or 2001:db8::/32'],
+    ['ip', 'localhost', 'must be an IP address, or a CIDR such as 10.0.0.0/8 or 2001:db8::/32'],
+    ['cursor', 'x', expect.stringMatching(/^does not belong to this listing, or is damaged/)],
+  ])('refuses %s=%j', async (name, value, detail) => {
+    expect(await errorsOf(listQuery, { [name]: value })).toEqual([{ pointer: `/${name}`, detail }]);
+  });
+
+  it.each(['IP', 'ip ', 'label', 'label.', 'labels', 'constructor', 'toString', ''])(
+    'does not know the parameter %j, and names those it does',
+    async name => {
+      const detail = expect.stringMatching(
+        /^is no parameter of this route, which takes limit, cursor, .*label\.<key>$/,
+      );
+      expect(await errorsOf(listQuery, { [name]: '1' })).toEqual([{ pointer: `/${name}`, detail }]);
+    },
+  );
+
+  it('refuses __proto__, bare and as a label', async () => {
+    const query = Object.fromEntries([
+      ['__proto__', '1'],
+      ['label.__proto__', '1'],
+    ]);
+    expect(await errorsOf(listQuery, query)).toMatchObject([
+      { pointer: '/__proto__' },
+      { pointer: '/label.__proto__' },
+    ]);
+  });
+
+  it('refuses whatever is not a parameter, and throws nothing else', async () => {
+    const known = ['limit', 'cursor', 'sort', 'order', 'user', 'ip', 'path', 'node', 'state'];
+    await fc.assert(
+      fc.asyncProperty(fc.string(), fc.string({ minLength: 1 }), async (name, value) => {
+        fc.pre(!known.includes(name) && !name.startsWith('label.') && !name.startsWith('min'));
+        expect(await errorsOf(listQuery, Object.fromEntries([[name, value]]))).toHaveLength(1);
+      }),
+    );
+  });
+
+  it('lists every fault at once, with pointers that escape their parameters', async () => {
+    const errors = await errorsOf(listQuery, { limit: 'x', sort: 'age', 'a/b~c': '1', 'label.x/y': '' });
+    expect(errors?.map(({ pointer }) => pointer)).toEqual(['/limit', '/sort', '/label.x~1y', '/a~1b~0c']);
+  });
+
+  it('takes its own cursor back, whatever the order of parameters and the limit', async () => {
+    const first = await read(listQuery, { user: 'u', path: '/ws', 'label.a': '1', 'label.b': '2', limit: '1' });
+    const cursor = first.cursorTo({ key: 12, id: 'n.00000001' });
+    const next = await read(listQuery, { cursor, 'label.b': '2', 'label.a': '1', path: '/ws', user: 'u' });
+    expect(next.after).toEqual({ key: 12, id: 'n.00000001' });
+  });
+
+  it.each([[{ sort: 'rttMs' }], [{ order: 'desc' }], [{ user: 'v' }], [{ user: 'u', path: '/ws' }], [{}]])(
+    'refuses a cursor of another listing: %j',
+    async query => {
+      const cursor = (await read(listQuery, { user: 'u' })).cursorTo({ key: 12, id: 'n.00000001' });
+      expect(await errorsOf(listQuery, { ...query, cursor })).toMatchObject([{ pointer: '/cursor' }]);
+    },
+  );
+
+  it('passes the pipe twice, as under a global pipe of the application', async () => {
+    const once = await read(listQuery, { limit: '7' });
+    expect(await read(listQuery, once)).toBe(once);
+  });
+});
+
+describe('the query of the closed connections', () => {
+  it('takes its own cursor back, and not that of the open ones', async () => {
+    const cursor = (await read(closedQuery, {})).cursorTo('n.00000001');
+    expect((await read(closedQuery, { cursor })).after).toEqual({ key: null, id: 'n.00000001' });
+    const other = (await read(listQuery, {})).cursorTo({ key: null, id: 'n.00000001' });
+    expect(await errorsOf(closedQuery, { cursor: other })).toMatchObject([{ pointer: '/cursor' }]);
+  });
+});
+
+describe('the query of a kick', () => {
+  it.each([
+    [{}, { reconnect: false }],
+    [{ reconnect: 'true' }, { reconnect: true }],
+    [{ reason: 'é'.repeat(61) }, { reason: 'é'.repeat(61), reconnect: false }],
+  ])('reads %j', async (query, expected) => {
+    expect(await read(kickQuery, query)).toEqual(expected);
+  });
+
+  it.each([
+    [{ reconnect: 'yes' }, '/reconnect', 'must be true or false'],
+    [{ reconnect: '' }, '/reconnect', 'must not be empty: give a value, or leave it out'],
+    [
+      { reason: 'é'.repeat(62) },
+      '/reason',
+      'must be at most 123 bytes of UTF-8, which is what a close frame can carry',
+    ],
+    [{ reasons: 'x' }, '/reasons', 'is no parameter of this route, which takes reason, reconnect'],
+  ])('refuses %j', async (query, pointer, detail) => {
+    expect(await errorsOf(kickQuery, query)).toEqual([{ pointer, detail }]);
+  });
+});

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+
+import {
+  type ConnectionFilter,
+  type ConnectionQuery,
+  type Position,
+  SORT_KEYS,
+} from '../connection/connection-query.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import {
+  isAddressOrCidr,
+  markRead,
+  oneOf,
+  parameter,
+  parameters,
+  trueOrFalse,
+  wholeNumber,
+  withDefault,
+} from './query-parameter.js';
+
+/** The most bytes of UTF-8 that a close frame can carry as its reason (RFC 6455, section 5.5). */
+const MAX_REASON_BYTES = 123;
+const CURSOR_RULE =
+  'does not belong to this listing, or is damaged: leave it out to begin anew, and keep sort, order and filter from page to page';
+
+/** Stands for all of `label.<key>=<value>`, as one object of keys and values. */
+const LABELS = 'label.<key>';
+/** `__proto__` could not be held in an object as a key like any other, so it is left among the unknown parameters. */
+const LABEL_PARAMETER = /^label\.(?!__proto__$)(.+)$/s;
+
+const pageLimit = () => withDefault(wholeNumber(1, 500), 50, 'Items on a page, from 1 to 500.');
+const pageCursor = () =>
+  text('`nextCursor` of the page before; good for the same sort, order and filter only, at any node.');
+
+function text(description: string) {
+  return parameter(z.string()).optional().meta({ description });
+}
+
+function atLeast(description: string) {
+  return wholeNumber(0).optional().meta({ description });
+}
+
+const list = parameters({
+  limit: pageLimit(),
+  cursor: pageCursor(),
+  sort: withDefault(
+    oneOf(SORT_KEYS),
+    'openedAt',
+    'What to sort by. Only `openedAt` never changes, so that no row shows twice or is left out.',
+  ),
+  order: withDefault(oneOf(['asc', 'desc']), 'asc', 'Rows that have no value yet come last in either order.'),
+  user: text('The id of the user.'),
+  ip: parameter(
+    z.string().refine(isAddressOrCidr, 'must be an IP address, or a CIDR such as 10.0.0.0/8 or 2001:db8::/32'),
+  )
+    .optional()
+    .meta({ description: 'An address, or a CIDR such as `10.0.0.0/8`.' }),
+  path: text('The path of the gateway.'),
+  node: text("A node's id or name."),
+  state: oneOf(['open', 'probing', 'closing'])
+    .optional()
+    .meta({ description: '`probing`: a ping is unanswered; `closing`: the close has begun.' }),
+  minIdleMs: atLeast('No application message in either direction for at least this long.'),
+  minAgeMs: atLeast('Opened at least this long ago.'),
+  minRttMs: atLeast('The last round trip took at least this long.'),
+  minBufferedBytes: atLeast('At least so many bytes wait to be sent.'),
+  [LABELS]: z
+    .record(z.string(), parameter(z.string()))
+    .optional()
+    .meta({ description: 'The connection has this label with this value.' }),
+});
+
+/** The query of a listing: what it selects, and how to name its next page. */
+export interface ListRequest extends ConnectionQuery {
+  /** The cursor of the page that begins after this position. */
+  cursorTo(end: Position): string;
+}
+
+/** `GET connections`. */
+export const listQuery = z.preprocess(gatherLabels, list).transform((query, context): ListRequest => {
+  const { limit, cursor, sort, order, [LABELS]: labels, ...rest } = query;
+  const filter: ConnectionFilter = labels === undefined ? rest : { ...rest, labels };
+  // The schema gives its parameters in its own order, whatever the order in the address; labels come as they were given.
+  const scope = [
+    sort,
+    order,
+    rest,
+    Object.entries(labels ?? {}).toSorted(([left], [right]) => (left < right ? -1 : 1)),
+  ];
+  const after = placeOf(cursor, scope, context);
+  return markRead({ filter, sort, order, limit, after, cursorTo: end => encodeCursor(end, scope) });
+});
+
+const CLOSED_SCOPE = 'closed';
+
+/** `GET closed`, newest first. */
+export const closedQuery = parameters({ limit: pageLimit(), cursor: pageCursor() }).transform(
+  ({ limit, cursor }, context) => {
+    const after = placeOf(cursor, CLOSED_SCOPE, context);
+    return markRead({ limit, after, cursorTo: (id: string) => encodeCursor({ key: null, id }, CLOSED_SCOPE) });
+  },
+);
+
+/** `DELETE connections/:id`. */
+export const kickQuery = parameters({
+  reason: parameter(
+    z
+      .string()
+      .refine(
+        reason => Buffer.byteLength(reason) <= MAX_REASON_BYTES,
+        `must be at most ${MAX_REASON_BYTES} bytes of UTF-8, which is what a close frame can carry`,
+      ),
+  )
+    .optional()
+    .meta({
+      description:
+        'Told to the client in the close frame, at most 123 bytes of UTF-8. Without one: `kicked`, or `reconnect`.',
+    }),
+  reconnect: withDefault(
+    trueOrFalse(),
+    false,
+    'Close with 4005 and an advised delay, so that the client comes back, instead of 4500.',
+  ),
+}).transform(markRead);
+
+/** The place that the cursor names, or an issue about it. */
+function placeOf(cursor: string | undefined, scope: unknown, context: z.core.$RefinementCtx): Position | null {
+  if (cursor === undefined) return null;
+  const place = decodeCursor(cursor, scope);
+  if (place === null) context.addIssue({ code: 'custom', path: ['cursor'], message: CURSOR_RULE });
+  return place;
+}
+
+/** `label.a=1&label.b=2` as one object, so that the schema can name all parameters there are. */
+function gatherLabels(query: unknown): unknown {
+  const entries = Object.entries(query ?? {});
+  const labels = entries.flatMap(([name, value]) => {
+    const key = LABEL_PARAMETER.exec(name)?.[1];
+    return key === undefined ? [] : [[key, value]];
+  });
+  const others = entries.filter(([name]) => !LABEL_PARAMETER.test(name));
+  return Object.fromEntries(labels.length === 0 ? others : [...others, [LABELS, Object.fromEntries(labels)]]);
+}

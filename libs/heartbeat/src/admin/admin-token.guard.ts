@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http';
+
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+
+import { clientAddress } from '../admission/client-address.js';
+import type { Clock } from '../clock.js';
+import type { ResolvedOptions } from '../heartbeat.options.js';
+import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { problemOf } from '../problem.js';
+import { identifyAdmin } from './admin-actor.js';
+import { AdminTokens, bearerToken } from './admin-tokens.js';
+import { FailureWindow } from './failure-window.js';
+import { ProblemException } from './problem.exception.js';
+
+const NO_TOKEN_CONFIGURED =
+  'No admin token is configured, so nobody is let in: set the option admin.tokens (the reference server: the variable ADMIN_TOKEN).';
+const WRONG_TOKEN = 'Send a token that is configured in admin.tokens, as "Authorization: Bearer <token>".';
+
+/**
+ * Lets in who shows a configured token: a viewer to read, an operator to do all. Wrong tokens count against the address of
+ * the socket, and ten within a minute block it; a request without a token is no guess and does not count.
+ */
+@Injectable()
+export class AdminTokenGuard implements CanActivate {
+  readonly #tokens: AdminTokens;
+  readonly #failures = new FailureWindow();
+
+  constructor(
+    @Inject(HEARTBEAT_OPTIONS) options: ResolvedOptions,
+    @Inject(HEARTBEAT_CLOCK) private readonly clock: Clock,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {
+    this.#tokens = new AdminTokens(options.admin.tokens);
+  }
+
+  /** @throws ProblemException 401, 403 or 429, ready to be answered. */
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest<IncomingMessage>();
+    const address = clientAddress(request);
+    const now = this.clock.now();
+    const blockedMs = this.#failures.blockedMs(address, now);
+    if (blockedMs > 0) throw tooManyFailures(Math.ceil(blockedMs / 1000));
+    const presented = bearerToken(request.headers.authorization);
+    const holder = this.#tokens.holderOf(presented);
+    if (holder === null) {
+      if (presented !== null && !this.#tokens.isEmpty) this.#failures.failed(address, now);
+      throw unauthenticated(this.#tokens.isEmpty ? NO_TOKEN_CONFIGURED : WRONG_TOKEN);
+    }
+    if (holder.role === 'viewer' && !this.#reads(request)) throw forbidden(holder.name);
+    identifyAdmin(request, holder.name);
+    return true;
+  }
+
+  #reads(request: IncomingMessage): boolean {
+    return ['GET', 'HEAD'].includes(this.adapterHost.httpAdapter.getRequestMethod(request) as string);
+  }
+}
+
+function unauthenticated(detail: string): ProblemException {
+  return new ProblemException(problemOf('unauthenticated', 401, detail), { 'WWW-Authenticate': 'Bearer' });
+}
+
+function forbidden(name: string): ProblemException {
+  const detail = `The token "${name}" is a viewer's and may only read: use an operator's token to change anything.`;
+  return new ProblemException(problemOf('forbidden', 403, detail));
+}
+
+function tooManyFailures(seconds: number): ProblemException {
+  const detail = `Too many wrong tokens came from your address within a minute: try again in ${seconds} s.`;
+  return new ProblemException(problemOf('too-many-failures', 429, detail), { 'Retry-After': String(seconds) });
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import { decodeCursor, encodeCursor } from './cursor.js';
+
+const SCOPE = ['openedAt', 'asc', { user: 'u1' }, []];
+const positions = fc.record({
+  key: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).filter(key => !Object.is(key, -0))),
+  id: fc.string(),
+});
+
+describe('cursor', () => {
+  it('names the place that it was made of', () => {
+    fc.assert(
+      fc.property(positions, position => {
+        expect(decodeCursor(encodeCursor(position, SCOPE), SCOPE)).toEqual(position);
+      }),
+    );
+  });
+
+  it('is base64url, so that it needs no escaping in an address', () => {
+    fc.assert(fc.property(positions, position => /^[\w-]+$/.test(encodeCursor(position, SCOPE))));
+  });
+
+  it.each([
+    ['another sort', ['rttMs', 'asc', { user: 'u1' }, []]],
+    ['another order', ['openedAt', 'desc', { user: 'u1' }, []]],
+    ['another filter', ['openedAt', 'asc', { user: 'u2' }, []]],
+    ['no filter', ['openedAt', 'asc', {}, []]],
+  ])('is refused with %s', (_, scope) => {
+    expect(decodeCursor(encodeCursor({ key: 7, id: 'a' }, SCOPE), scope)).toBeNull();
+  });
+
+  it('is refused after any change of one character', () => {
+    const cursor = encodeCursor({ key: 1_700_000_000_000, id: 'node-1.00000001' }, SCOPE);
+    const places = fc.nat({ max: cursor.length - 1 });
+    fc.assert(
+      fc.property(places, fc.string({ minLength: 0, maxLength: 2 }), (place, change) => {
+        const damaged = cursor.slice(0, place) + change + cursor.slice(place + 1);
+        fc.pre(damaged !== cursor);
+        expect(decodeCursor(damaged, SCOPE)).toBeNull();
+      }),
+    );
+  });
+
+  it('is refused when it is any other text', () => {
+    fc.assert(fc.property(fc.string(), text => expect(decodeCursor(text, SCOPE)).toBeNull()));
+  });
+});

@@ -1,0 +1,44 @@
+import { HttpException } from '@nestjs/common';
+
+import { type ProblemDetails, problemOf } from '../problem.js';
+
+/** One fault of what was asked: a JSON pointer (RFC 6901) into the query, and what is wrong there. */
+export interface InputError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** Problem details that may list several faults at once. */
+export interface AdminProblem extends ProblemDetails {
+  readonly errors?: readonly InputError[];
+}
+
+/** An error of the admin API: thrown anywhere in it, answered by `ProblemFilter`. */
+export class ProblemException extends HttpException {
+  constructor(
+    readonly problem: AdminProblem,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(problem, problem.status);
+  }
+}
+
+/** 404: what was asked for is not here. */
+export function notFound(detail: string): ProblemException {
+  return new ProblemException(problemOf('not-found', 404, detail));
+}
+
+/** 400 that names every fault. */
+export function badQuery(errors: readonly InputError[]): ProblemException {
+  const detail = errors.map(error => `${nameAt(error.pointer)} ${error.detail}`).join('; ');
+  return new ProblemException({ ...problemOf('bad-query', 400, detail), errors });
+}
+
+/** The pointer to a query parameter. */
+export function pointerTo(parameter: string): string {
+  return `/${parameter.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+function nameAt(pointer: string): string {
+  return pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
+}

@@ -1,0 +1,69 @@
+import { isIP } from 'node:net';
+
+import { z } from 'zod';
+
+/**
+ * A query parameter: given once and not empty, read from its text, then held against `schema`, whose messages are the rules
+ * themselves (`must be …`). What OpenAPI shows of it is `schema`.
+ */
+export function parameter<Schema extends z.ZodType>(schema: Schema, parse: (text: string) => unknown = text => text) {
+  return z.preprocess((value, context) => {
+    if (typeof value === 'string' && value !== '') return parse(value);
+    const message = Array.isArray(value)
+      ? 'must be given only once'
+      : 'must not be empty: give a value, or leave it out';
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }, schema);
+}
+
+/** What a missing parameter stands for. The description says it too: zod leaves it out of the schema that OpenAPI shows. */
+export function withDefault<Schema extends z.ZodType>(
+  schema: Schema,
+  standard: z.core.util.NoUndefined<z.output<Schema>>,
+  description: string,
+) {
+  return schema.default(standard).meta({ description: `${description} Default: \`${String(standard)}\`.` });
+}
+
+export function wholeNumber(min: number, max?: number) {
+  const rule = `must be a whole number from ${min}${max === undefined ? '' : ` to ${max}`}`;
+  const schema = z.number(rule).int(rule).min(min, rule);
+  return parameter(max === undefined ? schema : schema.max(max, rule), text =>
+    /^\d+$/.test(text) ? Number(text) : text,
+  );
+}
+
+export function trueOrFalse() {
+  return parameter(z.boolean('must be true or false'), text => ({ true: true, false: false })[text] ?? text);
+}
+
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return parameter(z.enum(words, `must be one of ${words.join(', ')}`));
+}
+
+/** The parameters of a route. One that it does not know is an error that names those it does. */
+export function parameters<Shape extends z.ZodRawShape>(shape: Shape) {
+  const known = Object.keys(shape).join(', ');
+  return z.strictObject(shape, { error: () => `is no parameter of this route, which takes ${known}` });
+}
+
+const read = new WeakSet<object>();
+
+/** Marks the outcome of a route's schema as read. An application's own global pipe reads the same schemas, before ours does. */
+export function markRead<Parsed extends object>(parsed: Parsed): Parsed {
+  read.add(parsed);
+  return parsed;
+}
+
+export function isRead(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && read.has(value);
+}
+
+/** Whether `text` is an address, or a CIDR whose prefix length fits the address. */
+export function isAddressOrCidr(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = address.includes('%') ? 0 : isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+}

@@ -1,0 +1,52 @@
+import { Controller, Get, Header, HttpStatus, Res, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { HealthCheckResult, HealthIndicatorResult } from '@nestjs/terminus';
+
+import { reportOf } from './health-report.js';
+import { HeartbeatHealthIndicator } from './heartbeat.health.js';
+
+/**
+ * The health routes below `path`, for balancers and orchestrators: without authentication, never cached, 503 as soon as one
+ * indicator is down. Terminus' `HealthCheckService` is not used, because from the shutdown on it fails every check, `live` too.
+ */
+export function createHealthController(path: string): Type<unknown> {
+  @Controller({ path, version: VERSION_NEUTRAL })
+  class HealthController {
+    constructor(
+      private readonly health: HeartbeatHealthIndicator,
+      private readonly adapterHost: HttpAdapterHost,
+    ) {}
+
+    @Get()
+    @Header('Cache-Control', 'no-store')
+    async all(@Res({ passthrough: true }) response: object): Promise<HealthCheckResult> {
+      return this.#answer(response, [await this.health.live(), this.health.ready(), this.health.startup()]);
+    }
+
+    @Get('live')
+    @Header('Cache-Control', 'no-store')
+    async live(@Res({ passthrough: true }) response: object): Promise<HealthCheckResult> {
+      return this.#answer(response, [await this.health.live()]);
+    }
+
+    @Get('ready')
+    @Header('Cache-Control', 'no-store')
+    ready(@Res({ passthrough: true }) response: object): HealthCheckResult {
+      return this.#answer(response, [this.health.ready()]);
+    }
+
+    @Get('startup')
+    @Header('Cache-Control', 'no-store')
+    startup(@Res({ passthrough: true }) response: object): HealthCheckResult {
+      return this.#answer(response, [this.health.startup()]);
+    }
+
+    #answer(response: object, results: readonly HealthIndicatorResult[]): HealthCheckResult {
+      const report = reportOf(results);
+      const status = report.status === 'error' ? HttpStatus.SERVICE_UNAVAILABLE : HttpStatus.OK;
+      this.adapterHost.httpAdapter.status(response, status);
+      return report;
+    }
+  }
+  return HealthController;
+}
