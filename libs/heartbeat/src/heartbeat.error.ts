@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** Stable codes of the errors that this library throws; programs may compare them, texts may change. */
 export type HeartbeatErrorCode =
   | 'HEARTBEAT_BAD_OPTIONS'
@@ -42,6 +44,6 @@ const MAX_SHOWN = 80;
 /** A value for a message: short, on one line, and without what could be a secret's whole length. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 2, breakLength: Infinity });
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

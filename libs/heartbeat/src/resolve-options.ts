@@ -80,11 +80,14 @@ const schema = group({
   admin: group({
     tokens: z
       .array(
-        z.strictObject({
-          token: words(1024),
-          role: z.enum(['viewer', 'operator'], 'must be "viewer" or "operator"'),
-          name: words(100),
-        }),
+        z.strictObject(
+          {
+            token: words(1024),
+            role: z.enum(['viewer', 'operator'], 'must be "viewer" or "operator"'),
+            name: words(100),
+          },
+          'must be { token, role, name }',
+        ),
         'must be a list of { token, role, name }',
       )
       .refine(
@@ -97,6 +100,9 @@ const schema = group({
   closedHistory: whole(0, 1_000_000, 'connections'),
 });
 
+/** The name of all options together, for a value that is no object of options. */
+const WHOLE = 'options';
+
 /**
  * The options, complete and frozen.
  * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` with every problem: unknown keys, impossible values, impossible pairs.
@@ -105,9 +111,9 @@ export function resolveOptions(given: HeartbeatOptions = {}): ResolvedOptions {
   const problems: Problem[] = [];
   const parsed = schema.safeParse(given);
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap(issue => toProblems(issue, given)));
-  const options = merge(given);
-  // A pair is judged only when both of its values are possible at all.
   const broken = new Set(problems.map(({ key }) => key));
+  const options = merge(given, broken);
+  // A pair is judged only when both of its values are possible at all.
   problems.push(...impossiblePairs(options).filter(({ keys }) => !keys.some(key => broken.has(key))));
   if (problems.length === 0) return freeze(options);
   const unique = [...new Map(problems.map(problem => [problem.key + problem.rule, problem])).values()];
@@ -151,15 +157,20 @@ function toProblems(issue: z.core.$ZodIssue, given: unknown): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map(key => ({
       key: [...path, key].join('.'),
-      value: valueAt(given, [...path, key]),
+      value: shownValue(given, [...path, key]),
       rule: 'is not an option',
       remedy: `remove it; ${path.length === 0 ? 'the groups are' : `${path.join('.')} has`} ${Object.keys(valueAt(DEFAULTS, path) ?? { token: 0, role: 0, name: 0 }).join(', ')}`,
     }));
   }
-  const key = path.join('.') || 'options';
+  const key = path.join('.') || WHOLE;
   const standard = valueAt(DEFAULTS, path);
   const remedy = standard === undefined ? 'correct it' : `correct it, or leave it out for ${JSON.stringify(standard)}`;
-  return [{ key, value: path.at(-1) === 'token' ? '(hidden)' : valueAt(given, path), rule: issue.message, remedy }];
+  return [{ key, value: shownValue(given, path), rule: issue.message, remedy }];
+}
+
+/** What may hold a secret is not shown, wherever it was put. */
+function shownValue(given: unknown, path: readonly string[]): unknown {
+  return path.some(key => /admin|token|secret|password/i.test(key)) ? '(hidden)' : valueAt(given, path);
 }
 
 function valueAt(root: unknown, path: readonly string[]): unknown {
@@ -171,14 +182,18 @@ function group<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, 'must be an object of options').partial();
 }
 
-/** The defaults with what was given laid over; `undefined` means "not given". */
-function merge(given: HeartbeatOptions): ResolvedOptions {
-  const over = (standard: unknown, value: unknown): unknown => {
-    if (value === undefined) return standard;
-    if (!isPlainObject(standard) || !isPlainObject(value)) return value;
-    return Object.fromEntries(Object.keys(standard).map(key => [key, over(standard[key], value[key])]));
+/**
+ * The defaults with what was given laid over; `undefined` means "not given".
+ * @param broken What was reported already: the rest is judged as if it had not been given.
+ */
+function merge(given: HeartbeatOptions, broken: ReadonlySet<string>): ResolvedOptions {
+  const over = (standard: unknown, value: unknown, path: readonly string[]): unknown => {
+    if (value === undefined || broken.has(path.join('.') || WHOLE)) return standard;
+    if (!isPlainObject(standard)) return value;
+    const given = value as Record<string, unknown>;
+    return Object.fromEntries(Object.keys(standard).map(key => [key, over(standard[key], given[key], [...path, key])]));
   };
-  return over(DEFAULTS, given) as ResolvedOptions;
+  return over(DEFAULTS, given, []) as ResolvedOptions;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
