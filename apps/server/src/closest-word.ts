@@ -1,5 +1,5 @@
 /** More edits than this share of its length make it another word, not a slip. */
-const SLIP_SHARE = 0.4;
+const SLIP_SHARE = 0.25;
 
 /** The word that was probably meant; undefined when none is near. */
 export function closestWord(given: string, words: readonly string[]): string | undefined {

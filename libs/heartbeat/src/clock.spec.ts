@@ -2,16 +2,18 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import { SystemClock } from './clock.js';
 
-describe('SystemClock', () => {
-  afterEach(() => jest.restoreAllMocks());
+/** A clock over two clocks that the test sets. */
+function clockAt(start: { wall: number; monotonic: number }) {
+  const machine = { ...start };
+  jest.spyOn(Date, 'now').mockImplementation(() => machine.wall);
+  jest.spyOn(performance, 'now').mockImplementation(() => machine.monotonic);
+  return { clock: new SystemClock(), machine };
+}
 
-  /** A clock over two clocks that the test sets. */
-  function clockAt(start: { wall: number; monotonic: number }) {
-    const machine = { ...start };
-    jest.spyOn(Date, 'now').mockImplementation(() => machine.wall);
-    jest.spyOn(performance, 'now').mockImplementation(() => machine.monotonic);
-    return { clock: new SystemClock(), machine };
-  }
+describe('SystemClock', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   it('tells monotonic time', () => {
     const { clock, machine } = clockAt({ wall: 1_000_000, monotonic: 5 });

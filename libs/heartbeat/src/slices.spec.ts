@@ -2,28 +2,30 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import { inSlices } from './slices.js';
 
+/** Makes each reading of the clock `stepMs` later than the last. */
+function clockThatStepsBy(stepMs: number): void {
+  let time = 0;
+  jest.spyOn(performance, 'now').mockImplementation(() => (time += stepMs));
+}
+
+/** Counts the turns of the event loop that others had while `work` ran. */
+async function turnsDuring(work: Promise<void>): Promise<number> {
+  let turns = 0;
+  let done = false;
+  const count = () => {
+    turns++;
+    if (!done) setImmediate(count);
+  };
+  setImmediate(count);
+  await work;
+  done = true;
+  return turns;
+}
+
 describe('inSlices', () => {
-  afterEach(() => jest.restoreAllMocks());
-
-  /** Makes each reading of the clock `stepMs` later than the last. */
-  function clockThatStepsBy(stepMs: number): void {
-    let time = 0;
-    jest.spyOn(performance, 'now').mockImplementation(() => (time += stepMs));
-  }
-
-  /** Counts the turns of the event loop that others had while `work` ran. */
-  async function turnsDuring(work: Promise<void>): Promise<number> {
-    let turns = 0;
-    let done = false;
-    const count = () => {
-      turns++;
-      if (!done) setImmediate(count);
-    };
-    setImmediate(count);
-    await work;
-    done = true;
-    return turns;
-  }
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   it('does the work for each item, in order', async () => {
     const seen: number[] = [];

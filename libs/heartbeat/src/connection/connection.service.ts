@@ -53,6 +53,8 @@ export class ConnectionService implements ConnectionOwner {
   readonly #registry = new Registry();
   readonly #closed: ClosedRing;
   readonly #view: ViewContext;
+  /** Read once, so that a step of the wall clock moves no row of a listing. */
+  readonly #bootedAt: number;
   #serial = 0;
 
   constructor(
@@ -61,6 +63,7 @@ export class ConnectionService implements ConnectionOwner {
   ) {
     this.#closed = new ClosedRing(node.options.closedHistory);
     this.#view = { nodeId: node.id, clock: node.clock };
+    this.#bootedAt = node.clock.wallTime(0).getTime();
   }
 
   /** How many connections there are on this node. */
@@ -228,7 +231,6 @@ export class ConnectionService implements ConnectionOwner {
 
   #moment(): QueryMoment {
     const { clock, attendedMs, id, name } = this.node;
-    const offset = clock.wallTime(0).getTime();
-    return { now: clock.now(), attended: attendedMs, nodeId: id, nodeName: name, toEpoch: moment => offset + moment };
+    return { now: clock.now(), attended: attendedMs, nodeId: id, nodeName: name, toEpoch: moment => this.#bootedAt + moment };
   }
 }

@@ -1,0 +1,116 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+
+import { AdminApp, PLATFORMS, TOKENS } from '../support/admin-app.js';
+import { until } from '../support/until.js';
+
+afterEach(() => AdminApp.closeAll());
+
+describe.each(PLATFORMS)('DELETE /admin/connections/:id on %s', (_, platform) => {
+  it('kicks with 4500 and the reason, and writes it down', async () => {
+    const admin = await AdminApp.start(platform);
+    const client = await admin.open();
+    const id = await admin.firstId();
+    const reason = 'out\n"now"';
+    const { status, json } = await admin.kick(id, `reason=${encodeURIComponent(reason)}`);
+    expect(status).toBe(200);
+    expect(json).toEqual({ id, node: id.slice(0, id.lastIndexOf('.')), closing: true });
+    expect(await client.ended).toMatchObject({ code: 4500, reason });
+    const [line = '', ...more] = admin.audit;
+    expect(more).toEqual([]);
+    expect(line).not.toContain('\n');
+    expect(JSON.parse(line)).toEqual({
+      who: 'ops',
+      what: 'kick',
+      target: id,
+      from: '127.0.0.1',
+      result: 'done',
+      parameters: { reason, reconnect: false },
+    });
+  });
+
+  it('asks to come back with 4005 and a delay', async () => {
+    const admin = await AdminApp.start(platform);
+    const client = await admin.open();
+    expect((await admin.kick(await admin.firstId(), 'reconnect=true')).status).toBe(200);
+    const { code, reason } = await client.ended;
+    expect(code).toBe(4005);
+    expect(reason).toMatch(/^reconnect; retry-after=\d+$/);
+  });
+
+  it('is answered alike when the close has begun already, and 404 when it is over', async () => {
+    const admin = await AdminApp.start(platform, { admin: { tokens: TOKENS }, drain: { closeTimeoutMs: 300 } });
+    const client = await admin.open();
+    client.silent();
+    const id = await admin.firstId();
+    expect(await admin.kick(id)).toMatchObject({ status: 200, json: { id, closing: true } });
+    expect((await admin.list('state=closing')).total).toBe(1);
+    expect(await admin.kick(id)).toMatchObject({ status: 200, json: { id, closing: true } });
+    await until(async () => (await admin.list()).total === 0);
+    expect((await admin.kick(id)).status).toBe(404);
+    const results = admin.audit.map(line => (JSON.parse(line) as { result: string }).result);
+    expect(results).toEqual(['done', 'already-closing', 'not-found']);
+  });
+
+  it.each([
+    ['reason', 'reason='],
+    ['reconnect', 'reconnect=yes'],
+    ['reconnect', 'reconnect='],
+    ['reason', 'reason=a&reason=b'],
+    ['why', 'why=x'],
+    ['reason', `reason=${'a'.repeat(124)}`],
+  ])('answers 400 about %s to ?%s, and kicks nobody', async (name, query) => {
+    const admin = await AdminApp.start(platform);
+    await admin.open();
+    const answer = await admin.kick(await admin.firstId(), query);
+    expect(answer).toMatchObject({ status: 400, json: { errors: [{ pointer: `/${name}` }] } });
+    expect((await admin.list('state=open')).total).toBe(1);
+    expect(admin.audit).toEqual([]);
+  });
+});
+
+describe.each(PLATFORMS)('GET /admin/closed on %s', (_, platform) => {
+  it('tells how each connection ended, newest first, in pages', async () => {
+    const admin = await AdminApp.start(platform);
+    const kicked = await admin.open();
+    const id = await admin.firstId();
+    await admin.kick(id, 'reason=enough');
+    await kicked.ended;
+    for (let more = 0; more < 2; more++) {
+      const client = await admin.open();
+      client.close(1000);
+      await client.ended;
+    }
+    await until(async () => (await admin.ask('closed')).json.items.length === 3);
+    const { json: first } = await admin.ask('closed?limit=2');
+    expect(first.items).toMatchObject([
+      { code: 1000, closedBy: 'client' },
+      { code: 1000, closedBy: 'client' },
+    ]);
+    const { json: second } = await admin.ask(`closed?limit=2&cursor=${first.nextCursor}`);
+    const end = { id, code: 4500, reason: 'enough', closedBy: 'operator' };
+    expect(second).toMatchObject({ items: [end], nextCursor: null });
+  });
+
+  it('tells of one by its id, with its flight record, when it is open no more', async () => {
+    const admin = await AdminApp.start(platform);
+    const client = await admin.open();
+    const id = await admin.firstId();
+    expect((await admin.ask(`closed/${id}`)).status).toBe(404);
+    await admin.kick(id);
+    await client.ended;
+    await until(async () => (await admin.ask(`closed/${id}`)).status === 200);
+    const { json, headers } = await admin.ask(`closed/${id}`);
+    expect(headers['cache-control']).toBe('no-store');
+    expect(json).toMatchObject({ id, code: 4500, flight: [{ what: 'opened' }, { what: 'kicked by ops' }] });
+    expect((await admin.ask(`connections/${id}`)).status).toBe(404);
+  });
+
+  it.each([
+    ['limit=0', '/limit'],
+    ['cursor=x', '/cursor'],
+    ['user=u', '/user'],
+  ])('answers 400 to ?%s', async (query, pointer) => {
+    const admin = await AdminApp.start(platform);
+    expect(await admin.ask(`closed?${query}`)).toMatchObject({ status: 400, json: { errors: [{ pointer }] } });
+  });
+});

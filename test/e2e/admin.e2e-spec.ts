@@ -1,0 +1,131 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  Injectable,
+  StandardSchemaValidationPipe,
+  UnauthorizedException,
+} from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { ConnectionService } from 'nestjs-heartbeat';
+
+import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
+import { ask } from '../support/ask.js';
+
+/** An application's own guard: it refuses in every way that Nest knows. */
+@Injectable()
+class OwnGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<IncomingMessage>();
+    if (headers['x-who'] === undefined) throw new UnauthorizedException('Who is it?');
+    return headers['x-who'] === 'boss';
+  }
+}
+
+afterEach(() => AdminApp.closeAll());
+
+describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
+  describe('let in', () => {
+    it.each(['connections', 'connections/x', 'closed', 'closed/x'])(
+      'nobody without a right token to %s',
+      async path => {
+        const admin = await AdminApp.start(platform);
+        for (const token of [null, 'wrong']) {
+          const { status, headers, json } = await admin.ask(path, token);
+          expect(status).toBe(401);
+          expect(headers).toMatchObject({ 'www-authenticate': 'Bearer', 'cache-control': 'no-store' });
+          expect(headers['content-type']).toMatch(PROBLEM);
+          const type = 'urn:nestjs-heartbeat:problem:unauthenticated';
+          expect(json).toEqual({ type, title: 'Unauthorized', status: 401, detail: expect.any(String) });
+        }
+      },
+    );
+
+    it('nobody where no token is configured, and say what to set', async () => {
+      const admin = await AdminApp.start(platform, {});
+      for (let attempt = 0; attempt < 12; attempt++) {
+        const { status, json } = await admin.ask('connections', 'any');
+        expect(status).toBe(401);
+        expect(json.detail).toMatch(/^No admin token is configured.* admin\.tokens .*ADMIN_TOKEN/);
+      }
+    });
+
+    it('a viewer to read, and to do no more', async () => {
+      const admin = await AdminApp.start(platform);
+      await admin.open();
+      expect((await admin.ask('connections', 'see')).status).toBe(200);
+      expect((await admin.ask('connections', 'see', { method: 'HEAD' })).status).toBe(200);
+      const { status, headers, json } = await admin.kick(await admin.firstId(), '', 'see');
+      expect([status, json.type]).toEqual([403, 'urn:nestjs-heartbeat:problem:forbidden']);
+      expect(headers['content-type']).toMatch(PROBLEM);
+      expect((await admin.list('state=open')).total).toBe(1);
+    });
+
+    it('nobody from an address with ten wrong tokens in a minute, and others still', async () => {
+      const admin = await AdminApp.start(platform);
+      for (let attempt = 0; attempt < 10; attempt++) {
+        expect((await admin.ask('connections', `wrong${attempt}`)).status).toBe(401);
+      }
+      for (const token of ['wrong', 'do', null]) {
+        const { status, headers, json } = await admin.ask('connections', token);
+        expect([status, json.type]).toEqual([429, 'urn:nestjs-heartbeat:problem:too-many-failures']);
+        expect(Number(headers['retry-after'])).toBeGreaterThan(50);
+        expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60);
+      }
+      expect((await admin.ask('connections', 'do', { localAddress: '127.0.0.2' })).status).toBe(200);
+    });
+
+    it('any number of requests without a token to their 401: they guess nothing', async () => {
+      const admin = await AdminApp.start(platform);
+      for (let attempt = 0; attempt < 12; attempt++) expect((await admin.ask('closed', null)).status).toBe(401);
+      expect((await admin.ask('closed')).status).toBe(200);
+    });
+
+    it('whom the app’s own guard lets in', async () => {
+      const admin = await AdminApp.start(platform, { adminGuard: OwnGuard, admin: { tokens: TOKENS } });
+      const as = (who: string) => admin.ask('connections', null, { headers: { 'x-who': who } });
+      expect((await as('boss')).status).toBe(200);
+      expect(await as('clerk')).toMatchObject({ status: 403, json: { status: 403, detail: 'Forbidden resource' } });
+      const { status, headers, json } = await admin.ask('connections', 'do');
+      expect([status, json.detail]).toEqual([401, 'Who is it?']);
+      expect(headers['content-type']).toMatch(PROBLEM);
+    });
+  });
+
+  it('read a query once, also under a global pipe of the app', async () => {
+    const admin = await AdminApp.start(platform, undefined, app =>
+      app.useGlobalPipes(new StandardSchemaValidationPipe()),
+    );
+    expect((await admin.ask('connections?limit=7&label.a=b')).status).toBe(200);
+    const { status, headers, json } = await admin.ask('connections?limit=a&order=b');
+    expect(status).toBe(400);
+    expect(headers['content-type']).toMatch(PROBLEM);
+    expect(json.detail).toContain('limit: must be a whole number from 1 to 500');
+    expect(json.detail).toContain('order: must be one of asc, desc');
+  });
+
+  it('tell no client what went wrong inside, but the log', async () => {
+    const admin = await AdminApp.start(platform);
+    admin.app.get(ConnectionService).closedHistory = () => {
+      throw new Error('a secret');
+    };
+    const { status, headers, text } = await admin.ask('closed');
+    expect(status).toBe(500);
+    expect(headers['content-type']).toMatch(PROBLEM);
+    expect(text).not.toContain('secret');
+    const errors = admin.logger.lines.filter(({ level }) => level === 'error');
+    expect(errors).toEqual([expect.objectContaining({ text: expect.stringContaining('a secret') })]);
+  });
+
+  it('are where the app wants them', async () => {
+    const { port } = await AdminApp.start(platform, { admin: { tokens: TOKENS }, routes: { admin: '/ops' } });
+    const headers = { authorization: 'Bearer do' };
+    expect((await ask({ port, path: '/ops/connections', headers })).status).toBe(200);
+    expect((await ask({ port, path: '/admin/connections', headers })).status).toBe(404);
+  });
+
+  it('are nowhere where the app wants none', async () => {
+    const admin = await AdminApp.start(platform, { admin: { tokens: TOKENS }, routes: { admin: false } });
+    expect((await admin.ask('connections')).status).toBe(404);
+  });
+});

@@ -1,0 +1,111 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { exec } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import { ask } from '../support/ask.js';
+import { RawClient } from '../support/raw-client.js';
+import { ServerProcess } from '../support/server-process.js';
+import { until } from '../support/until.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+afterEach(() => ServerProcess.stopAll());
+
+/** The command lines that the greeting offers. */
+function commandsOf(server: ServerProcess): string[] {
+  return server.stdout.split('\n').flatMap(line => /^ {5}(\S.*)$/.exec(line)?.[1] ?? []);
+}
+
+function run(command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    exec(command, { cwd: ROOT }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+  });
+}
+
+async function failedStart(env: Record<string, string>) {
+  const server = ServerProcess.spawn({ env });
+  const { code } = await server.exited;
+  return { code, stdout: server.stdout, stderr: server.stderr };
+}
+
+describe('the greeting', () => {
+  it('offers lines that open a connection, show it and kick it, as they stand', async () => {
+    const server = await ServerProcess.start();
+    await until(() => commandsOf(server).length === 3);
+    const [openIt = '', showIt = '', kickIt = ''] = commandsOf(server);
+    const opened = run(openIt);
+    const show = async () => JSON.parse(await run(showIt)) as { items: { id: string; messagesIn: number }[] };
+    await until(async () => (await show()).items[0]?.messagesIn === 1);
+    const [item] = (await show()).items;
+    expect(JSON.parse(await run(kickIt))).toMatchObject({ id: item?.id, closing: true });
+    expect(await opened).toBe('{"event":"echo","data":"hello"}\nclosed 4500 kicked\n');
+  });
+
+  it('is one line of JSON where logs are, whatever the level', async () => {
+    const server = await ServerProcess.start({ env: { LOG_FORMAT: 'json', LOG_LEVEL: 'fatal', WS_PATH: '/live' } });
+    const { http, webSocket, docs, adminToken } = JSON.parse(server.stdout) as Record<string, string>;
+    expect({ http, webSocket, docs }).toEqual({
+      http: server.url,
+      webSocket: `ws://127.0.0.1:${server.port}/live`,
+      docs: `${server.url}/docs`,
+    });
+    const headers = { authorization: `Bearer ${adminToken}` };
+    expect((await ask({ port: server.port, path: '/admin/connections', headers })).status).toBe(200);
+  });
+
+  it('shows no token that was given', async () => {
+    const server = await ServerProcess.start({ env: { ADMIN_TOKEN: 'geheim', ADMIN_VIEWER_TOKEN: 'privat' } });
+    await until(() => commandsOf(server).length === 3);
+    expect(server.output).not.toMatch(/geheim|privat/);
+  });
+});
+
+describe('a start that cannot be', () => {
+  it('ends with 1 and every problem, and no stack', async () => {
+    const env = { PORT: '1e3', HEARTBEAT_INTERVAL_MS: '5000', DRAIN_SPREDA_MS: '1', LOG_LEVEL: 'loud' };
+    const { code, stdout, stderr } = await failedStart(env);
+    expect([code, stdout]).toEqual([1, '']);
+    const [headline, ...problems] = stderr.trimEnd().split('\n');
+    expect(headline).toBe('The server cannot start, 4 variables are wrong:');
+    const names = ['PORT', 'LOG_LEVEL', 'DRAIN_SPREDA_MS', 'HEARTBEAT_PONG_TIMEOUT_MS'];
+    expect(problems.map(line => line.trim().split(' ')[1])).toEqual(names);
+  });
+
+  it('ends with 1 and one line when the port is in use', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await until(() => other.listening);
+    const { port } = other.address() as AddressInfo;
+    const { code, stdout, stderr } = await failedStart({ PORT: String(port) });
+    other.close();
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^The server cannot listen on 127\.0\.0\.1, port \d+ \(EADDRINUSE\): .*set PORT .*\n$/);
+  });
+});
+
+describe('the gateway', () => {
+  it('echoes, and broadcasts for nobody who is anonymous', async () => {
+    const server = await ServerProcess.start();
+    const client = await RawClient.opened({ port: server.port });
+    client.sendEvent('echo', { a: [1, 'ü'] });
+    await until(() => client.json.length === 1);
+    client.sendEvent('broadcast', 'hello');
+    await until(() => client.json.length === 2);
+    const data = { status: 'error', message: 'Only an identified client may broadcast.' };
+    expect(client.json).toMatchObject([
+      { event: 'echo', data: { a: [1, 'ü'] } },
+      { event: 'exception', data },
+    ]);
+    client.destroy();
+  });
+});
+
+describe('the API docs', () => {
+  it('are there for people and for programs', async () => {
+    const { url } = await ServerProcess.start();
+    const page = await fetch(`${url}/docs`);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('Heartbeat API')]);
+    const document = (await (await fetch(`${url}/docs-json`)).json()) as { paths: object };
+    expect(Object.keys(document.paths)).toContain('/admin/connections/{id}');
+  });
+});
