@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { type CloseCode, CloseCodes, closeReason, isSendableCloseCode } from './close-code.js';
 
@@ -38,9 +38,9 @@ describe('CloseCodes', () => {
   });
 });
 
-describe('closeReason', () => {
-  const a = (count: number) => 'a'.repeat(count);
+const a = (count: number) => 'a'.repeat(count);
 
+describe('closeReason', () => {
   it.each([
     ['short words as they are', 'idle', undefined, 'idle'],
     ['no words at all', '', undefined, ''],
@@ -70,7 +70,7 @@ describe('closeReason', () => {
         expect(reason).toBe(kept + tail);
         expect(given.startsWith(kept)).toBe(true);
         expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
-        if (kept !== given) expect(Buffer.byteLength(kept + next + tail)).toBeGreaterThan(123);
+        expect(kept === given || Buffer.byteLength(kept + next + tail) > 123).toBe(true);
       }),
     );
   });

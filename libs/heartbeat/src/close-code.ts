@@ -1,3 +1,5 @@
+import { HeartbeatError } from './heartbeat.error.js';
+
 /** What a client should do after a close: come back at once, come back after the advised delay, or stay away. */
 export type ComeBack = 'yes' | 'after-delay' | 'no';
 
@@ -54,4 +56,11 @@ export function closeReason(words: string, retryAfterMs?: number): string {
 export function isSendableCloseCode(code: number): boolean {
   if (code >= 3000 && code <= 4999) return true;
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;
+}
+
+/** @throws HeartbeatError `HEARTBEAT_BAD_CLOSE` for a code that cannot be sent. */
+export function assertSendable(code: number): void {
+  if (isSendableCloseCode(code)) return;
+  const rule = 'it must be 1000-1003, 1007-1014 or 3000-4999 (RFC 6455, section 7.4)';
+  throw new HeartbeatError('HEARTBEAT_BAD_CLOSE', `close code ${code} cannot be sent: ${rule}`);
 }

@@ -159,7 +159,7 @@ describe('resolveOptions', () => {
     const { code, message, problems } = refusalOf(optionsWith(path, value));
     expect(code).toBe('HEARTBEAT_BAD_OPTIONS');
     expect(problems).toHaveLength(1);
-    const [{ key = '', rule: told = '', remedy = '' } = {}] = problems;
+    const { key, rule: told, remedy } = problems[0]!;
     expect(key === path || key.startsWith(`${path}.`)).toBe(true);
     expect(told).toContain(rule);
     expect(remedy).toMatch(/correct it/);

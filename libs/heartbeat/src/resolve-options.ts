@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 
-import { validateCronExpression } from 'cron';
+import { CronTime } from 'cron';
 import { z } from 'zod';
 
 import { describeProblem, HeartbeatError, type Problem } from './heartbeat.error.js';
@@ -53,12 +53,13 @@ const schema = group({
     // One tick is 50 ms: an interval of a few ticks is the least that can be kept.
     intervalMs: milliseconds(200),
     pongTimeoutMs: milliseconds(50),
-    missedPongs: whole(1, 100, 'pings'),
+    // Each may be found one tick late: more would not fit into the second that the promise allows.
+    missedPongs: whole(1, 10, 'pings'),
     skipWhenActive: flag(),
     event: words(100),
   }),
   reaper: group({
-    cron: z.string(cronRule).refine(text => validateCronExpression(text).valid, cronRule),
+    cron: z.string(cronRule).refine(hasNextRun, cronRule),
     idleTimeoutMs: milliseconds(0),
     maxLifetimeMs: milliseconds(0),
     lifetimeJitter: share(),
@@ -175,6 +176,15 @@ function shownValue(given: unknown, path: readonly string[]): unknown {
 
 function valueAt(root: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined | null)?.[key], root);
+}
+
+/** Whether the expression is one, and comes true some day: the 31st of February never does. */
+function hasNextRun(expression: string): boolean {
+  try {
+    return new CronTime(expression).getNextDateFrom(new Date()).isValid;
+  } catch {
+    return false;
+  }
 }
 
 /** A group of options of which any may be left out, and no other key may be given. */

@@ -1,6 +1,5 @@
-import { BlockList, isIP } from 'node:net';
-
 import type { ConnectionState } from '../connection-view.js';
+import { isNetwork, networkMatcher } from '../network-address.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './pulse.js';
 
@@ -82,23 +81,20 @@ export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Pred
 
 /** How long no application message went in either direction, in attended time; since the opening if none ever did. */
 export function idleMs({ pulse }: Connection, attended: number): number {
-  return attended - Math.max(pulse.messageAt, pulse.sentAt, pulse.openedAt);
+  return attended - Math.max(pulse.activeAt, pulse.openedAt);
 }
 
 /** An address or CIDR as a predicate; what is neither matches nothing. */
 function addressPredicate(text: string): Predicate {
-  const [address = '', prefix] = text.split('/');
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-  if (isIP(address) === 0) return () => false;
-  const list = new BlockList();
-  if (prefix === undefined) list.addAddress(address, family);
-  else list.addSubnet(address, Number(prefix), family);
-  return ({ ip }) => list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
+  if (!isNetwork(text)) return () => false;
+  const matches = networkMatcher([text]);
+  return ({ ip }) => matches(ip);
 }
 
 /** The value that a listing is sorted by, as a number; null where there is none yet. */
 function sortValue(connection: Connection, sort: SortKey, moment: QueryMoment): number | null {
   if (sort === 'bufferedBytes') return connection.socket.bufferedAmount;
+  if (sort === 'lastSeenAt') return moment.toEpoch(connection.seenAt(moment.now));
   const value = connection[sort];
   if (value === NEVER || !sort.endsWith('At')) return value === NEVER ? null : value;
   return value === null ? null : moment.toEpoch(value);

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
 import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
+import { describeError } from '../describe-error.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRing } from './closed-ring.js';
 import {
@@ -69,6 +70,11 @@ export class ConnectionService implements ConnectionOwner {
   /** How many connections there are on this node. */
   get count(): number {
     return this.#registry.size;
+  }
+
+  /** How many connections were ever opened on this node. */
+  get openedCount(): number {
+    return this.#serial;
   }
 
   /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
@@ -186,10 +192,6 @@ export class ConnectionService implements ConnectionOwner {
 
   // What connections ask of their registry.
 
-  get heartbeatEvent(): string {
-    return this.node.options.heartbeat.event;
-  }
-
   idOf(serial: number): string {
     return `${this.node.id}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
   }
@@ -208,9 +210,7 @@ export class ConnectionService implements ConnectionOwner {
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
-    this.#logger.error(
-      `${what} of connection ${connection.id} failed: ${error instanceof Error ? error.stack : String(error)}`,
-    );
+    this.#logger.error(`${what} of connection ${connection.id} failed: ${describeError(error)}`);
   }
 
   /** The only place where a connection leaves the books. */
@@ -231,6 +231,12 @@ export class ConnectionService implements ConnectionOwner {
 
   #moment(): QueryMoment {
     const { clock, attendedMs, id, name } = this.node;
-    return { now: clock.now(), attended: attendedMs, nodeId: id, nodeName: name, toEpoch: moment => this.#bootedAt + moment };
+    return {
+      now: clock.now(),
+      attended: attendedMs,
+      nodeId: id,
+      nodeName: name,
+      toEpoch: moment => this.#bootedAt + moment,
+    };
   }
 }

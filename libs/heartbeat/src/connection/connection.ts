@@ -3,18 +3,17 @@ import type { Socket } from 'node:net';
 import type { Subscription } from 'rxjs';
 import type { WebSocket } from 'ws';
 
-import { CloseCodes, closeReason, isSendableCloseCode } from '../close-code.js';
+import { assertSendable, closeReason } from '../close-code.js';
 import type { ConnectionState } from '../connection-view.js';
-import { HeartbeatError } from '../heartbeat.error.js';
+import type { HeartbeatError } from '../heartbeat.error.js';
 import type { Closing, Identity, Opening } from './connection-words.js';
 import { FlightRecord } from './flight-record.js';
 import { guarded, Lifetime } from './lifetime.js';
-import { goodbye, payloadOf } from './payload.js';
+import { closedError, goodbye, payloadOf } from './payload.js';
 import { NEVER, Pulse } from './pulse.js';
 
 /** What a connection needs of the registry that made it. */
 export interface ConnectionOwner {
-  readonly heartbeatEvent: string;
   idOf(serial: number): string;
   now(): number;
   attended(): number;
@@ -113,6 +112,11 @@ export class Connection {
     return this.socket.isPaused || this.network.isPaused();
   }
 
+  /** When bytes were last noticed, where those count that came since the last look. */
+  seenAt(now: number): number {
+    return this.network.bytesRead === this.pulse.bytesSeen ? this.lastSeenAt : now;
+  }
+
   get bytesIn(): number {
     return this.network.bytesRead - this.#bytesReadBefore;
   }
@@ -131,10 +135,7 @@ export class Connection {
     return this.#flight;
   }
 
-  /**
-   * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has ended already.
-   * What it throws or rejects with is logged and ends nothing else.
-   */
+  /** Runs `disposer` once when this ends (at once if it has), the last deferred first; its failure is logged and ends nothing. */
   defer(disposer: () => unknown): void {
     if (this.#ended) return guarded(disposer, 'a disposer', this.#failed);
     (this.#lifetime ??= new Lifetime()).defer(disposer);
@@ -158,9 +159,8 @@ export class Connection {
    * @throws HeartbeatError `HEARTBEAT_CONNECTION_CLOSED` (as a rejection) if the connection ends first.
    */
   send(data: unknown): Promise<void> {
-    const payload = payloadOf(data);
     return new Promise((resolve, reject) => {
-      this.socket.send(payload, (error?: Error | null) => (error ? reject(this.#endReason()) : resolve()));
+      this.socket.send(payloadOf(data), (error?: Error | null) => (error ? reject(this.#endReason()) : resolve()));
     });
   }
 
@@ -171,13 +171,7 @@ export class Connection {
    * @throws HeartbeatError `HEARTBEAT_BAD_CLOSE` for a code that cannot be sent.
    */
   close(code = 1000, reason = ''): void {
-    if (!isSendableCloseCode(code)) {
-      const rule = 'must be 1000-1003, 1007-1014 or 3000-4999';
-      throw new HeartbeatError(
-        'HEARTBEAT_BAD_CLOSE',
-        `close code ${code} cannot be sent: it ${rule} (RFC 6455, section 7.4)`,
-      );
-    }
+    assertSendable(code);
     this.end({ code, reason, by: 'server' });
   }
 
@@ -185,7 +179,7 @@ export class Connection {
   end(closing: Closing, retryAfterMs?: number): boolean {
     if (this.#closing !== null || this.#ended) return false;
     const { code, reason } = closing;
-    if (this.appHeartbeat) this.socket.send(goodbye(code, reason, retryAfterMs));
+    if (this.appHeartbeat) this.sendHeartbeatEvent(goodbye(code, reason, retryAfterMs));
     this.closeBegun(closing);
     this.socket.close(code, closeReason(reason, retryAfterMs));
     return true;
@@ -206,13 +200,28 @@ export class Connection {
 
   countSent(): void {
     this.messagesOut++;
-    this.pulse.sentAt = this.#owner.attended();
+    this.pulse.activeAt = this.#owner.attended();
   }
 
   countReceived(now: number): void {
     this.messagesIn++;
-    this.lastMessageAt = this.lastSeenAt = Math.trunc(now);
+    this.lastMessageAt = Math.trunc(now);
+    this.pulse.activeAt = this.#owner.attended();
+    this.countHeard(now);
+  }
+
+  /** A whole message came, of the application or of its heartbeat. */
+  countHeard(now: number): void {
+    this.lastSeenAt = Math.trunc(now);
     this.pulse.messageAt = this.#owner.attended();
+  }
+
+  /** Sends an event of the application heartbeat, which is no message of the app: it keeps nobody from being idle. */
+  sendHeartbeatEvent(event: string): void {
+    const { activeAt } = this.pulse;
+    this.socket.send(event);
+    this.messagesOut--;
+    this.pulse.activeAt = activeAt;
   }
 
   /** Adds a line to the flight record. */
@@ -230,11 +239,7 @@ export class Connection {
   }
 
   #endReason(): HeartbeatError {
-    const { code, reason } = this.#closing ?? { code: CloseCodes.abnormal.code, reason: CloseCodes.abnormal.name };
-    return new HeartbeatError(
-      'HEARTBEAT_CONNECTION_CLOSED',
-      `connection ${this.id} is closed: ${code} ${reason}`.trimEnd(),
-    );
+    return closedError(this.id, this.#closing);
   }
 
   /** Made when it is needed, so that no connection carries a closure. */

@@ -1,3 +1,7 @@
+import { CloseCodes } from '../close-code.js';
+import { HeartbeatError } from '../heartbeat.error.js';
+import type { Closing } from './connection-words.js';
+
 /** The event that tells a client of the application heartbeat that the server is about to close, and why. */
 export function goodbye(code: number, reason: string, retryAfterMs: number | undefined): string {
   return JSON.stringify({
@@ -10,4 +14,10 @@ export function goodbye(code: number, reason: string, retryAfterMs: number | und
 export function payloadOf(data: unknown): string | Buffer {
   const isBinary = ArrayBuffer.isView(data) || data instanceof ArrayBuffer;
   return typeof data === 'string' || isBinary ? (data as string | Buffer) : JSON.stringify(data);
+}
+
+/** Why nothing can be sent any more, and the reason of the signal. */
+export function closedError(id: string, closing: Closing | null): HeartbeatError {
+  const { code, reason } = closing ?? { code: CloseCodes.abnormal.code, reason: CloseCodes.abnormal.name };
+  return new HeartbeatError('HEARTBEAT_CONNECTION_CLOSED', `connection ${id} is closed: ${code} ${reason}`.trimEnd());
 }

@@ -37,8 +37,8 @@ export class Pulse<Owner> extends Link {
   lookedAt = 0;
   /** When the dispatcher last had a whole message of the peer. */
   messageAt = NEVER;
-  /** When an application message last went out. */
-  sentAt = NEVER;
+  /** When an application message last came in or went out; heartbeats of either kind are none. */
+  activeAt = NEVER;
   /** When the ping that is unanswered was sent. */
   pingedAt = NEVER;
   /** The same in monotonic milliseconds with fractions, for the round trip. */

@@ -30,9 +30,10 @@ export class TrackedSocket extends WebSocket {
    * frame, which is the peer's doing, and for a protocol error (1002, 1007, 1008, 1009), which is ours.
    */
   override close(code?: number, reason?: string | Buffer): void {
-    if (!this.#peerClosed())
-      this.connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by: 'server' });
+    const byPeer = this.#peerClosed();
+    // First, since it throws for what cannot be sent, and then no close has begun.
     super.close(code, reason);
+    if (!byPeer) this.connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by: 'server' });
   }
 
   /** Destroys the socket at once, as `ws` does, and writes down that the application did. */

@@ -12,9 +12,7 @@ export interface ViewContext {
 
 /** A connection as it is shown. */
 export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): ConnectionView {
-  const { network, pulse, lastMessageAt, socket } = connection;
-  // Bytes that came since the last look were not noted anywhere yet.
-  const seenAt = network.bytesRead === pulse.bytesSeen ? connection.lastSeenAt : clock.now();
+  const { pulse, lastMessageAt, socket } = connection;
   return {
     id: connection.id,
     node: nodeId,
@@ -24,7 +22,7 @@ export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): 
     labels: connection.labels,
     state: connection.state,
     openedAt: clock.wallTime(connection.openedAt).toISOString(),
-    lastSeenAt: clock.wallTime(seenAt).toISOString(),
+    lastSeenAt: clock.wallTime(connection.seenAt(clock.now())).toISOString(),
     lastMessageAt: lastMessageAt === NEVER ? null : clock.wallTime(lastMessageAt).toISOString(),
     rttMs: connection.rttMs,
     missedPongs: pulse.missed,

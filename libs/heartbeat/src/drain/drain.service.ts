@@ -9,8 +9,10 @@ import { planGoodbyes, shuffled } from './drain-plan.js';
 
 /** The step of a drain: goodbyes go out in small batches this often. */
 const STEP_MS = 20;
-/** The most goodbyes of one step, so that no step stalls the loop; the rest follows in the next turn. */
-const BATCH = 128;
+/** How long goodbyes may hold the event loop before waiting I/O has its turn. */
+const SLICE_MS = 2;
+/** Goodbyes between two readings of the clock. */
+const GOODBYES_PER_CLOCK = 16;
 /** How often progress is announced. */
 const PROGRESS_MS = 1000;
 
@@ -65,7 +67,7 @@ export class DrainService implements OnModuleDestroy {
     this.node.draining = true;
     this.#logger.log(`drain begins with ${this.connections.count} connections: ${reason}`);
     this.events.announce({ type: 'drain-started', connections: this.connections.count, reason });
-    const run = new DrainRun(this.connections, startedAt, options.drain.readinessDelayMs, options.drain.spreadMs);
+    const run = new DrainRun(this.connections, this.node, startedAt);
     const terminated = await new Promise<number>(resolve => {
       let progressAt = startedAt + PROGRESS_MS;
       const timer = setInterval(() => step(), STEP_MS);
@@ -73,12 +75,17 @@ export class DrainService implements OnModuleDestroy {
         const now = clock.now();
         if (this.connections.count === 0) return finish(0);
         if (now - startedAt >= options.drain.deadlineMs) return finish(this.terminateAll());
-        this.node.doorShut = run.step(now);
+        const isBehind = run.step(now);
+        this.node.doorShut = run.isBegun;
+        // What is due and did not fit into this turn goes out in the next, after the I/O that waits.
+        if (isBehind) setImmediate(() => ended || step());
         if (now < progressAt) return;
         progressAt += PROGRESS_MS;
         this.events.announce({ type: 'drain-progress', remaining: this.connections.count, total: run.total });
       };
+      let ended = false;
       const finish = (left: number) => {
+        ended = true;
         clearInterval(timer);
         this.node.doorShut = true;
         resolve(left);
@@ -99,32 +106,41 @@ class DrainRun {
   #targets: Connection[] | null = null;
   #moments: Float64Array = new Float64Array();
   #next = 0;
+  /** Connections that had ever been opened when the door was shut; what came later was in the middle of its handshake. */
+  #openedBefore = 0;
 
   constructor(
     private readonly connections: ConnectionService,
+    private readonly node: NodeState,
     private readonly startedAt: number,
-    private readonly delayMs: number,
-    private readonly spreadMs: number,
   ) {}
 
-  /** Connections that this drain has to do with. */
-  get total(): number {
-    return this.#targets?.length ?? this.connections.count;
+  /** Whether the door is shut and the goodbyes have begun. */
+  get isBegun(): boolean {
+    return this.#targets !== null;
   }
 
-  /** Does what is due at `now`; answers whether the door is shut. */
+  /** Connections that this drain has to do with, those included that came too late for the door. */
+  get total(): number {
+    if (this.#targets === null) return this.connections.count;
+    return this.#targets.length + this.connections.openedCount - this.#openedBefore;
+  }
+
+  /** Says the goodbyes that are due at `now`, for one slice of time; answers whether some are left. */
   step(now: number): boolean {
-    const elapsed = now - this.startedAt - this.delayMs;
+    const { readinessDelayMs, spreadMs } = this.node.options.drain;
+    const elapsed = now - this.startedAt - readinessDelayMs;
     if (elapsed < 0) return false;
     if (this.#targets === null) {
       this.#targets = shuffled(this.connections.all());
-      this.#moments = planGoodbyes(this.#targets.length, this.spreadMs);
+      this.#moments = planGoodbyes(this.#targets.length, spreadMs);
+      this.#openedBefore = this.connections.openedCount;
     }
-    for (let sent = 0; sent < BATCH && this.#next < this.#targets.length; sent++) {
-      if (this.#moments[this.#next]! > elapsed) break;
+    while (this.#next < this.#targets.length && this.#moments[this.#next]! <= elapsed) {
       this.#targets[this.#next++]!.end(goodbye, this.connections.returnDelay());
+      if (this.#next % GOODBYES_PER_CLOCK === 0 && this.node.clock.now() - now > SLICE_MS) return true;
     }
-    return true;
+    return false;
   }
 }
 

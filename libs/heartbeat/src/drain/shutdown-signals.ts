@@ -60,18 +60,21 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
   /** Whatever still runs after the drain's deadline (a hook of the app, an open response) does not keep the process. */
   #armDeadline(): void {
     const { deadlineMs } = this.node.options.drain;
-    this.#timer = setTimeout(() => {
-      const left = this.drain.terminateAll();
-      this.#logger.warn(
-        `the deadline of ${deadlineMs} ms has passed: the process ends without the rest of the shutdown, ${left} connections were terminated`,
-      );
-      process.exit(0);
-    }, deadlineMs + GRACE_MS);
+    this.#timer = setTimeout(
+      () => {
+        const left = this.drain.terminateAll();
+        this.#logger.warn(
+          `the deadline of ${deadlineMs} ms has passed: the process ends without the rest of the shutdown, ${left} connections were terminated`,
+        );
+        process.exit(0);
+      },
+      withinTimers(deadlineMs + GRACE_MS),
+    );
     this.#timer.unref();
     // A loop that stands still (stdout is a full pipe that nobody reads, user code that never returns) runs no timer.
     this.#watchdog = new Worker(
       'const { workerData } = require("node:worker_threads"); setTimeout(() => process.kill(process.pid, "SIGKILL"), workerData);',
-      { eval: true, workerData: deadlineMs + WATCHDOG_MS },
+      { eval: true, workerData: withinTimers(deadlineMs + WATCHDOG_MS) },
     );
     this.#watchdog.unref();
   }
@@ -93,4 +96,9 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     void this.#watchdog?.terminate();
     this.#timer = this.#watchdog = null;
   }
+}
+
+/** A longer delay would make Node's timers fire at once. */
+function withinTimers(ms: number): number {
+  return Math.min(ms, 2 ** 31 - 1);
 }

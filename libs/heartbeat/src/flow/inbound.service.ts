@@ -56,9 +56,9 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
   run(connection: Connection, handler: () => Promise<void>): void {
     if (connection.inFlight < this.node.options.limits.maxInFlight) return void this.#start(connection, handler);
     const waiting = this.#waiting.get(connection);
-    if (waiting) return void waiting.push(handler);
-    this.#waiting.set(connection, [handler]);
-    // A socket that the app itself has paused stays the app's to resume.
+    if (waiting) waiting.push(handler);
+    else this.#waiting.set(connection, [handler]);
+    // A socket that the app itself has paused stays the app's to resume; one that it resumed meanwhile is paused anew.
     if (connection.socket.isPaused) return;
     connection.socket.pause();
     this.#pausedByUs.add(connection);

@@ -6,6 +6,7 @@ import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
+import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 
 /** How `@nestjs/websockets` marks gateways and keeps their options: the decorator's only trace, under no public name. */
@@ -69,7 +70,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
     if (isStatic && hook === undefined) return;
     if (hook !== undefined && guardedHooks.has(hook)) return;
     const report = (what: string, error: unknown) => {
-      this.#logger.error(`${what} of ${gateway} failed: ${error instanceof Error ? error.stack : String(error)}`);
+      this.#logger.error(`${what} of ${gateway} failed: ${describeError(error)}`);
     };
     // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
     const guard: Hook = function (this: unknown, ...args) {

@@ -9,6 +9,7 @@ import { AdmissionService, type Refusal } from '../admission/admission.service.j
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import { type MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
+import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway, type Listeners, pathOf } from './heartbeat.gateway.js';
@@ -106,7 +107,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       guarded(
         () => callback(socket, request),
         'handleConnection',
-        (what, error) => this.#logger.error(`${what} failed: ${String(error)}`),
+        (what, error) => this.#logger.error(`${what} failed: ${describeError(error)}`),
       );
     });
   }

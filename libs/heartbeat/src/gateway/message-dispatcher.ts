@@ -3,6 +3,7 @@ import { isObservable } from 'rxjs';
 
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
+import { describeError } from '../describe-error.js';
 import type { MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
 import type { RoutingTable } from './routing-table.js';
@@ -22,6 +23,7 @@ export type MessageParser = (data: any) => Message | void;
 
 /** How many characters of an unknown event's name are shown. */
 const MAX_SHOWN = 64;
+const NOT_JSON = 'The message is not JSON of the form {"event": "<name>", "data": <any>}.';
 /** No application heartbeat is larger. */
 const MAX_HEARTBEAT_BYTES = 256;
 
@@ -37,23 +39,19 @@ export class MessageDispatcher {
 
   /** @param parse The app's own parser; undefined for JSON `{ event, data }`. */
   dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): void {
-    connection.countReceived(this.node.clock.now());
     const { routes, handlers } = connection.socket as TrackedSocket;
     const table = routes as RoutingTable | undefined;
-    if (table === undefined) return;
-    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
-    if (table.isEmpty && (isBinary || data.length > MAX_HEARTBEAT_BYTES)) return;
-    const message = parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
-    if (message === undefined) return;
+    if (table === undefined) return connection.countReceived(this.node.clock.now());
+    const message = this.#read(data, isBinary, table, parse);
     if (message?.event === this.node.options.heartbeat.event && !parse)
       return this.#heartbeat(connection, message.data);
-    if (table.isEmpty) return;
-    if (message === null)
-      return refuse(connection, 'The message is not JSON of the form {"event": "<name>", "data": <any>}.');
+    connection.countReceived(this.node.clock.now());
+    if (message === undefined || table.isEmpty) return;
+    if (message === null) return refuse(connection, NOT_JSON);
     const positions = table.positionsOf(message.event);
     if (positions === undefined) {
       if (parse) return;
-      const name = JSON.stringify(String(message.event).slice(0, MAX_SHOWN));
+      const name = nameOf(message.event);
       return refuse(connection, `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`);
     }
     for (const position of positions) {
@@ -68,10 +66,19 @@ export class MessageDispatcher {
       const answer = await handler(data, event);
       if (!isObservable(answer)) return this.#answer(connection, await answer);
       const stream = answer.subscribe({
-        next: value => this.#answer(connection, value),
+        next: value => this.#answerNext(connection, event, value),
         error: error => this.#failed(connection, event, error),
       });
       if (!stream.closed) connection.hold(stream);
+    } catch (error) {
+      this.#failed(connection, event, error);
+    }
+  }
+
+  /** A value of a stream of answers: what goes wrong with it must not reach RxJS, which would end the process. */
+  #answerNext(connection: Connection, event: unknown, value: unknown): void {
+    try {
+      this.#answer(connection, value);
     } catch (error) {
       this.#failed(connection, event, error);
     }
@@ -86,31 +93,39 @@ export class MessageDispatcher {
   /** The application heartbeat, for clients that cannot see ping frames (contract, section 2). */
   #heartbeat(connection: Connection, data: unknown): void {
     connection.appHeartbeat = true;
+    connection.countHeard(this.node.clock.now());
+    if (connection.socket.readyState !== connection.socket.OPEN) return;
     const sentAt = (data as { sentAt?: unknown } | null | undefined)?.sentAt;
     const { options, intervalMs } = this.node;
-    this.#answer(connection, {
-      event: options.heartbeat.event,
-      data: {
-        sentAt: typeof sentAt === 'number' ? sentAt : null,
-        connectionId: connection.id,
-        intervalMs,
-        timeoutMs: options.heartbeat.pongTimeoutMs,
-      },
-    });
+    const answer = {
+      sentAt: typeof sentAt === 'number' ? sentAt : null,
+      connectionId: connection.id,
+      intervalMs,
+      timeoutMs: options.heartbeat.pongTimeoutMs,
+    };
+    connection.sendHeartbeatEvent(JSON.stringify({ event: options.heartbeat.event, data: answer }));
+  }
+
+  /** Null for what is no message; undefined for what is not to be looked at, or is to be dropped in silence. */
+  #read(data: Buffer, isBinary: boolean, table: RoutingTable, parse?: MessageParser): Message | null | undefined {
+    if (!table.isEmpty) return parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
+    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
+    if (parse || isBinary || data.length > MAX_HEARTBEAT_BYTES) return undefined;
+    return fromJson(data);
   }
 
   #parsed(data: Buffer, isBinary: boolean, parse: MessageParser): Message | undefined {
     try {
       return parse(isBinary ? data : data.toString()) ?? undefined;
     } catch (error) {
-      this.#logger.error(`the app's message parser failed: ${stackOf(error)}`);
+      this.#logger.error(`the app's message parser failed: ${describeError(error)}`);
       return undefined;
     }
   }
 
   #failed(connection: Connection, event: unknown, error: unknown): void {
-    const name = JSON.stringify(String(event).slice(0, MAX_SHOWN));
-    this.#logger.error(`the handler of ${name} failed for connection ${connection.id}: ${stackOf(error)}`);
+    const name = nameOf(event);
+    this.#logger.error(`the handler of ${name} failed for connection ${connection.id}: ${describeError(error)}`);
   }
 }
 
@@ -130,6 +145,8 @@ function refuse({ socket }: Connection, message: string): void {
   socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
 }
 
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** An event's name as it is shown: short, and on one line whatever the client sent. */
+function nameOf(event: unknown): string {
+  const isObject = typeof event === 'object' && event !== null;
+  return isObject ? 'that is an object' : JSON.stringify(String(event).slice(0, MAX_SHOWN));
 }

@@ -80,7 +80,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     // After a missed ping nobody can tell which one this answers.
     if (pulse.missed === 0) connection.rttMs = now - pulse.pingedAtPrecisely;
     pulse.bytesSeen = connection.network.bytesRead;
-    pulse.hear(pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs));
+    pulse.hear(Math.max(pulse.messageAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
     if (this.events.observed) this.events.announce({ type: 'pong', id: connection.id, rttMs: connection.rttMs ?? 0 });
   }
 

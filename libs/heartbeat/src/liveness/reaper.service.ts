@@ -9,6 +9,7 @@ import { idleMs } from '../connection/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { describeError } from '../describe-error.js';
 import { type DriftKind, HeartbeatEvents, type ReapReason } from '../heartbeat.events.js';
 import { inSlices } from '../slices.js';
 
@@ -41,7 +42,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       start: true,
       waitForCompletion: true,
       unrefTimeout: true,
-      errorHandler: error => this.#logger.error(`the reaper's run failed: ${String(error)}`),
+      errorHandler: error => this.#logger.error(`the reaper's run failed: ${describeError(error)}`),
     });
     this.#registry = this.#hostRegistry();
     this.#registry.addCronJob(REAPER_JOB, this.#job);
@@ -79,12 +80,11 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       this.connections.closed(connection, CloseCodes.abnormal.code, '');
       return this.#report('registry', 1);
     }
-    const { idleTimeoutMs } = this.node.options.reaper;
+    const { idleTimeoutMs, maxLifetimeMs } = this.node.options.reaper;
     if (idleTimeoutMs > 0 && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
       return this.#reap(connection, 'idle', CloseCodes.idle);
     }
-    const lifetimeMs = this.#lifetimeOf(connection);
-    if (lifetimeMs > 0 && this.node.clock.now() - connection.openedAt >= lifetimeMs) {
+    if (maxLifetimeMs > 0 && this.node.clock.now() - connection.openedAt >= this.#lifetimeOf(connection)) {
       this.#reap(connection, 'lifetime', CloseCodes.lifetime);
     }
   }

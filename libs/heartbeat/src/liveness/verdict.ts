@@ -33,7 +33,7 @@ export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rul
  */
 export function nextLook(timing: Timing, now: number, rules: Rules): number {
   if (timing.pingedAt !== NEVER) return timing.pingedAt + rules.pongTimeoutMs;
-  const step = rules.intervalMs / LOOKS_PER_INTERVAL;
+  const step = Math.floor(rules.intervalMs / LOOKS_PER_INTERVAL);
   const nextMoment = momentBefore(timing.phase, now, step) + step;
   return Math.min(nextMoment, timing.quietSince + rules.intervalMs);
 }
@@ -49,6 +49,7 @@ export function pingMomentBefore(phase: number, time: number, intervalMs: number
 
 /** The moments are `phase` thousandths into each period; the last one that is not after `time`. */
 function momentBefore(phase: number, time: number, period: number): number {
-  const offset = (phase / 1000) * period;
+  // Whole numbers only: what is a moment must be found to be one.
+  const offset = Math.floor((phase * period) / 1000);
   return Math.floor((time - offset) / period) * period + offset;
 }

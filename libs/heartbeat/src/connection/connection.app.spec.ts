@@ -1,0 +1,200 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Subject } from 'rxjs';
+import type { WebSocket } from 'ws';
+
+import { HeartbeatError } from '../heartbeat.error.js';
+import type { Closing, Identity } from './connection-words.js';
+import { Connection, type ConnectionOwner } from './connection.js';
+
+/** Writes down what it is asked to do, in order. */
+class FakeSocket {
+  readonly done: unknown[][] = [];
+  sendError: Error | undefined;
+  /** Sends stay under way until this is called. */
+  flush: () => void = () => undefined;
+
+  send(data: unknown, callback?: (error?: Error) => void): void {
+    this.done.push(['send', data]);
+    this.flush = () => callback?.(this.sendError);
+  }
+
+  close(code: number, reason: string): void {
+    this.done.push(['close', code, reason]);
+  }
+}
+
+const kicked: Closing = { code: 4500, reason: 'kicked', by: 'operator' };
+
+function failing(): never {
+  throw new Error('disposer');
+}
+
+describe('Connection, in the hands of the app', () => {
+  let socket: FakeSocket;
+  const network = { bytesRead: 400, bytesWritten: 130 };
+  let time: number;
+  let identified: [string | null, Identity | null][];
+  let failures: [string, unknown][];
+
+  const owner: ConnectionOwner = {
+    heartbeatEvent: 'heartbeat',
+    idOf: serial => `node-1.${serial}`,
+    now: () => time,
+    attended: () => Math.trunc(time / 2),
+    identified: (connection, previous) => void identified.push([connection.userId, previous]),
+    failed: (_connection, what, error) => void failures.push([what, error]),
+  };
+
+  function open(identity: Identity | null = null): Connection {
+    return new Connection(owner, {
+      serial: 7,
+      socket: socket as unknown as WebSocket,
+      network: network as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity,
+    });
+  }
+
+  beforeEach(() => {
+    socket = new FakeSocket();
+    time = 1000.7;
+    identified = [];
+    failures = [];
+  });
+
+  describe('send', () => {
+    it.each<[string, unknown, unknown]>([
+      ['text', 'hi', 'hi'],
+      ['an empty text', '', ''],
+      ['bytes', Buffer.from('hi'), Buffer.from('hi')],
+      ['a typed array', new Uint8Array([1, 2]), new Uint8Array([1, 2])],
+      ['an array buffer', new ArrayBuffer(2), new ArrayBuffer(2)],
+      ['an object as JSON', { event: 'a', data: [1] }, '{"event":"a","data":[1]}'],
+      ['a number as JSON', 5, '5'],
+      ['null as JSON', null, 'null'],
+    ])('puts %s on the wire', async (_what, data, sent) => {
+      const sending = open().send(data);
+      expect(socket.done).toEqual([['send', sent]]);
+      socket.flush();
+      await expect(sending).resolves.toBeUndefined();
+    });
+
+    it('resolves only when the bytes have left', async () => {
+      const told = jest.fn();
+      const sending = open().send('hi').then(told);
+      await new Promise(resolve => setImmediate(resolve));
+      expect(told).not.toHaveBeenCalled();
+      socket.flush();
+      await sending;
+      expect(told).toHaveBeenCalledTimes(1);
+    });
+
+    it('rejects with how the connection ended, if it ends first', async () => {
+      const connection = open();
+      const sending = connection.send('hi');
+      connection.end(kicked);
+      socket.sendError = new Error('write EPIPE');
+      connection.finish(kicked);
+      socket.flush();
+      await expect(sending).rejects.toMatchObject({
+        code: 'HEARTBEAT_CONNECTION_CLOSED',
+        message: 'connection node-1.7 is closed: 4500 kicked',
+      });
+    });
+
+    it('rejects, and does not throw, where the data cannot be put on the wire', async () => {
+      const connection = open();
+      let sending: Promise<void> | undefined;
+      expect(() => (sending = connection.send({ amount: 5n }))).not.toThrow();
+      await expect(sending).rejects.toThrow('BigInt');
+    });
+  });
+
+  it('knows its user and labels as they were last told, whatever becomes of the object', () => {
+    const connection = open({ userId: 'ann' });
+    const labels: Record<string, string> = { room: 'a', ['__proto__']: 'b' };
+    connection.identify({ userId: 'bob', labels });
+    labels.room = 'changed';
+    expect(connection.userId).toBe('bob');
+    expect(Object.entries(connection.labels)).toEqual([
+      ['room', 'a'],
+      ['__proto__', 'b'],
+    ]);
+    expect(Object.isFrozen(connection.identity) && Object.isFrozen(connection.labels)).toBe(true);
+    expect(identified).toEqual([['bob', { userId: 'ann' }]]);
+  });
+
+  it('puts nobody into the books once it is over', () => {
+    const connection = open();
+    connection.finish(kicked);
+    connection.identify({ userId: 'ann' });
+    expect([identified, connection.userId]).toEqual([[], 'ann']);
+  });
+
+  it('counts messages both ways, each with its time', () => {
+    const connection = open();
+    time = 3000.9;
+    connection.countReceived(time);
+    connection.countSent();
+    expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 3000, lastSeenAt: 3000 });
+    expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500 });
+  });
+
+  describe('when it is over', () => {
+    it('keeps how it was begun rather than how it was heard to end', () => {
+      const connection = open();
+      connection.closeBegun(kicked);
+      connection.finish({ code: 1006, reason: '', by: 'network' });
+      expect(connection).toMatchObject({ closing: kicked, ended: true, state: 'closing' });
+    });
+
+    it('aborts the signal with how it ended, for who asked before and for who asks after', () => {
+      const [asked, late] = [open(), open()];
+      const before = asked.signal;
+      expect([before.aborted, asked.signal === before]).toEqual([false, true]);
+      for (const connection of [asked, late]) connection.finish(kicked);
+      for (const { reason, aborted } of [before, asked.signal, late.signal]) {
+        expect(aborted).toBe(true);
+        expect(reason).toBeInstanceOf(HeartbeatError);
+        expect(reason).toMatchObject({
+          code: 'HEARTBEAT_CONNECTION_CLOSED',
+          message: expect.stringContaining('4500 kicked'),
+        });
+      }
+    });
+
+    it('runs what was deferred, last in first out, and at once what is deferred then', () => {
+      const connection = open();
+      const ran: string[] = [];
+      connection.defer(() => ran.push('first'));
+      connection.defer(() => {
+        ran.push('second');
+        connection.defer(() => ran.push('from within'));
+      });
+      connection.finish(kicked);
+      connection.defer(() => ran.push('late'));
+      expect(ran).toEqual(['second', 'from within', 'first', 'late']);
+    });
+
+    it('reports what a disposer throws, before and after the end', () => {
+      const connection = open();
+      connection.defer(failing);
+      connection.finish(kicked);
+      connection.defer(failing);
+      expect(failures).toEqual(Array.from({ length: 2 }, () => ['a disposer', new Error('disposer')]));
+    });
+
+    it('ends the streams that it holds, and one that is brought late', () => {
+      const connection = open();
+      const [held, late] = [new Subject(), new Subject()];
+      connection.hold(held.subscribe());
+      connection.finish(kicked);
+      connection.hold(late.subscribe());
+      expect([held.observed, late.observed]).toEqual([false, false]);
+    });
+  });
+});

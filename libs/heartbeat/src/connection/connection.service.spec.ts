@@ -1,0 +1,210 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Logger } from '@nestjs/common';
+import type { WebSocket } from 'ws';
+
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
+import { resolveOptions } from '../resolve-options.js';
+import { ConnectionService } from './connection.service.js';
+import { NodeState } from './node-state.js';
+
+Logger.overrideLogger(false);
+
+class FakeSocket {
+  readonly sent: unknown[] = [];
+  readonly closed: unknown[][] = [];
+  bufferedAmount = 0;
+
+  send(data: unknown, callback?: () => void): void {
+    this.sent.push(data);
+    callback?.();
+  }
+
+  close(...how: unknown[]): void {
+    this.closed.push(how);
+  }
+}
+
+const typesOf = (told: readonly HeartbeatEvent[]) => told.map(({ type }) => type);
+
+describe('ConnectionService', () => {
+  let time: number;
+  let node: NodeState;
+  let connections: ConnectionService;
+  let events: HeartbeatEvent[];
+
+  function start(options: HeartbeatOptions = {}): void {
+    time = 1000;
+    events = [];
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(1_700_000_000_000 + moment) };
+    node = new NodeState(resolveOptions(options), clock);
+    const stream = new HeartbeatEvents();
+    stream.stream.subscribe(event => events.push(event));
+    connections = new ConnectionService(node, stream);
+  }
+
+  function open({ ip = '10.0.0.1', userId }: { ip?: string; userId?: string } = {}) {
+    const socket = new FakeSocket();
+    const network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+    const connection = connections.open({
+      socket: socket as unknown as WebSocket,
+      network: network as unknown as Socket,
+      path: '/ws',
+      ip,
+      userAgent: 'jest',
+      identity: userId === undefined ? null : { userId },
+    });
+    return { connection, socket, network, id: connection.id };
+  }
+
+  beforeEach(() => start());
+
+  describe('ids', () => {
+    it('carry the node’s id, are unique, and rise with the openings', () => {
+      const ids = Array.from({ length: 100 }, () => open().id);
+      expect(ids.every(id => id.startsWith(`${node.id}.`))).toBe(true);
+      expect(new Set(ids).size).toBe(100);
+      expect(ids.toSorted()).toEqual(ids);
+    });
+
+    it('find their connection', () => {
+      const [{ connection }, other] = [open(), open()];
+      expect([connections.get(connection.id), connections.get(other.id)]).toEqual([connection, other.connection]);
+    });
+
+    it.each<[string, (id: string) => string]>([
+      ['of nobody', id => id.replace(/.$/, 'z')],
+      ['of another node', id => `other-${id}`],
+      ['cut short', id => id.slice(0, -1)],
+      ['with more behind it', id => `${id}0`],
+      ['in capitals', id => id.replace(/.{8}$/, '0000000A')],
+      ['with a sign', id => id.replace(/.{8}$/, '+0000001')],
+      ['with a blank', id => id.replace(/.{8}$/, '       1')],
+      ['of nothing', () => ''],
+      ['of the node alone', id => id.split('.', 1)[0] ?? ''],
+    ])('find nobody when they are %s', (_what, change) => {
+      const { id } = open();
+      expect(connections.get(change(id))).toBeUndefined();
+    });
+
+    it('of another boot of the same node find nobody', () => {
+      const { id } = open();
+      start();
+      open();
+      expect(connections.get(id)).toBeUndefined();
+    });
+  });
+
+  it('announces who came in', () => {
+    const { id } = open();
+    expect(events).toEqual([{ type: 'opened', id, path: '/ws', ip: '10.0.0.1' }]);
+  });
+
+  describe('closed', () => {
+    it('forgets once, everywhere', () => {
+      const { connection, id } = open({ userId: 'ann' });
+      const disposer = jest.fn();
+      connection.defer(disposer);
+      time = 4000;
+      connections.closed(connection, 1000, 'done');
+      connections.closed(connection, 1006, '');
+      expect(connections.count).toBe(0);
+      expect([connections.get(id), connections.findByUser('ann'), connections.findByIp('10.0.0.1')]).toEqual([
+        undefined,
+        [],
+        [],
+      ]);
+      expect([connection.ended, connections.has(connection)]).toEqual([true, false]);
+      expect(disposer).toHaveBeenCalledTimes(1);
+      expect(typesOf(events)).toEqual(['opened', 'closed']);
+      expect(events[1]).toMatchObject({
+        code: 1000,
+        reason: 'done',
+        by: 'client',
+        durationMs: 3000,
+        connection: { id },
+      });
+      expect(connections.closedHistory()).toHaveLength(1);
+      expect(connections.closedDetail(id)).toMatchObject({ id, code: 1000, closedBy: 'client', durationMs: 3000 });
+    });
+
+    it.each([
+      ['the client, by its own code', 4321, 'bye', 'client', 'bye'],
+      ['the client, without a code', 1005, '', 'client', ''],
+      ['the network, where nobody said goodbye', 1006, '', 'network', 'connection lost'],
+    ])('is the doing of %s', (_what, code, reason, by, told) => {
+      connections.closed(open().connection, code, reason);
+      expect(events.at(-1)).toMatchObject({ type: 'closed', code, by, reason: told });
+    });
+
+    it('is the doing of whoever began it, whatever the peer answered', () => {
+      const { connection } = open();
+      connection.close(4001, 'idle');
+      connections.closed(connection, 1006, '');
+      expect(events.at(-1)).toMatchObject({ type: 'closed', code: 4001, reason: 'idle', by: 'server' });
+    });
+
+    it.each<[string, unknown]>([
+      ['an error', new Error('e')],
+      ['a text', 'text'],
+      ['null', null],
+      ['nothing', undefined],
+      ['a symbol', Symbol('s')],
+      ['an object without a prototype', Object.create(null)],
+      ['an object that cannot be told', { toString: 0 }],
+    ])('gets through with a disposer that fails with %s', (_what, thrown) => {
+      const { connection } = open();
+      const first = jest.fn();
+      connection.defer(first);
+      connection.defer(() => {
+        throw thrown;
+      });
+      expect(() => connections.closed(connection, 1000, '')).not.toThrow();
+      // A rejection comes to the same place, and what is thrown there would end the process.
+      expect(() => connections.failed(connection, 'a disposer', thrown)).not.toThrow();
+      expect(first).toHaveBeenCalledTimes(1);
+      expect([connection.signal.aborted, typesOf(events)]).toEqual([true, ['opened', 'closed']]);
+    });
+  });
+
+  it('remembers as many of the closed as it was told, newest first', () => {
+    start({ closedHistory: 2 });
+    const ids = Array.from({ length: 3 }, () => {
+      const { connection, id } = open();
+      connections.closed(connection, 1000, '');
+      return id;
+    });
+    expect(connections.closedHistory().map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+    expect(connections.closedDetail(ids[0]!)).toBeUndefined();
+  });
+
+  it.each([
+    [100, 95, true],
+    [100, 94, false],
+    [20, 19, true],
+    [20, 18, false],
+    [1, 0, false],
+    [10_000, 9500, true],
+    [10_000, 9499, false],
+  ])('of %d that fit, with %d left after it was full, is still at capacity: %p', (maxConnections, left, expected) => {
+    start({ limits: { maxConnections } });
+    const all = Array.from({ length: maxConnections - 1 }, () => open().connection);
+    expect(node.atCapacity).toBe(false);
+    all.push(open().connection);
+    expect(node.atCapacity).toBe(true);
+    for (const connection of all.slice(left)) connections.closed(connection, 1000, '');
+    expect(node.atCapacity).toBe(expected);
+  });
+
+  it('is at capacity again only once it is full again', () => {
+    start({ limits: { maxConnections: 20 } });
+    const all = Array.from({ length: 20 }, () => open().connection);
+    for (const connection of all.slice(0, 2)) connections.closed(connection, 1000, '');
+    open();
+    expect(node.atCapacity).toBe(false);
+    open();
+    expect(node.atCapacity).toBe(true);
+  });
+});

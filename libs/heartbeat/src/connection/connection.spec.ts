@@ -1,0 +1,191 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import type { WebSocket } from 'ws';
+
+import type { Closing } from './connection-words.js';
+import { Connection, type ConnectionOwner } from './connection.js';
+import { Link, NEVER } from './pulse.js';
+
+/** Writes down what it is asked to do, in order. */
+class FakeSocket {
+  readonly done: unknown[][] = [];
+  isPaused = false;
+
+  send(data: unknown): void {
+    this.done.push(['send', data]);
+  }
+
+  close(code: number, reason: string): void {
+    this.done.push(['close', code, reason]);
+  }
+
+  terminate(): void {
+    this.done.push(['terminate']);
+  }
+}
+
+const kicked: Closing = { code: 4500, reason: 'kicked', by: 'operator' };
+const goingAway: Closing = { code: 1001, reason: 'server is going away', by: 'server' };
+
+describe('Connection', () => {
+  let socket: FakeSocket;
+  let network: { bytesRead: number; bytesWritten: number; paused: boolean; isPaused(): boolean };
+  let time: number;
+
+  const owner: ConnectionOwner = {
+    heartbeatEvent: 'heartbeat',
+    idOf: serial => `node-1.${serial}`,
+    now: () => time,
+    attended: () => Math.trunc(time / 2),
+    identified: () => undefined,
+    failed: () => undefined,
+  };
+
+  function open(): Connection {
+    return new Connection(owner, {
+      serial: 7,
+      socket: socket as unknown as WebSocket,
+      network: network as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+    });
+  }
+
+  beforeEach(() => {
+    socket = new FakeSocket();
+    network = { bytesRead: 400, bytesWritten: 130, paused: false, isPaused: () => network.paused };
+    time = 1000.7;
+  });
+
+  it('begins open, anonymous and silent', () => {
+    const connection = open();
+    expect(connection).toMatchObject({
+      id: 'node-1.7',
+      state: 'open',
+      userId: null,
+      labels: {},
+      openedAt: 1000,
+      lastSeenAt: 1000,
+      lastMessageAt: NEVER,
+      rttMs: null,
+      bytesIn: 0,
+      bytesOut: 0,
+      closing: null,
+      ended: false,
+      paused: false,
+    });
+    expect(connection.pulse).toMatchObject({ openedAt: 500, bytesSeen: 400 });
+  });
+
+  it('has a phase of its own, anywhere in the interval', () => {
+    const phases = Array.from({ length: 300 }, () => open().pulse.phase);
+    expect(phases.every(phase => Number.isInteger(phase) && phase >= 0 && phase < 1000)).toBe(true);
+    expect(new Set(phases).size).toBeGreaterThan(150);
+  });
+
+  it('counts the bytes since the opening only', () => {
+    const connection = open();
+    Object.assign(network, { bytesRead: 410, bytesWritten: 150 });
+    expect([connection.bytesIn, connection.bytesOut]).toEqual([10, 20]);
+  });
+
+  it('is probing while a ping is unanswered', () => {
+    const connection = open();
+    connection.pulse.pingedAt = 0;
+    expect(connection.state).toBe('probing');
+    connection.pulse.hear(0);
+    expect(connection.state).toBe('open');
+  });
+
+  it.each([
+    [false, false, false],
+    [true, false, true],
+    [false, true, true],
+  ])('with the socket paused: %s and the network paused: %s is paused: %s', (ofSocket, ofNetwork, paused) => {
+    socket.isPaused = ofSocket;
+    network.paused = ofNetwork;
+    expect(open().paused).toBe(paused);
+  });
+
+  describe('end', () => {
+    it('closes once: the first to say how is believed', () => {
+      const connection = open();
+      expect(connection.end(kicked)).toBe(true);
+      expect(connection.end(goingAway, 500)).toBe(false);
+      connection.closeBegun(goingAway);
+      expect(socket.done).toEqual([['close', 4500, 'kicked']]);
+      expect(connection).toMatchObject({ state: 'closing', closing: kicked, ended: false });
+    });
+
+    it('does nothing once the connection is over', () => {
+      const connection = open();
+      connection.finish({ code: 1000, reason: '', by: 'client' });
+      expect(connection.end(kicked)).toBe(false);
+      expect(socket.done).toEqual([]);
+    });
+
+    it('tells the delay in the close frame', () => {
+      open().end(goingAway, 4200);
+      expect(socket.done).toEqual([['close', 1001, 'server is going away; retry-after=4200']]);
+    });
+
+    it.each([
+      ['with the delay', 4200, { code: 1001, reason: 'server is going away', retryAfterMs: 4200 }],
+      ['without a delay', undefined, { code: 1001, reason: 'server is going away' }],
+    ])('says goodbye before, %s, to a client of the application heartbeat', (_what, retryAfterMs, data) => {
+      const connection = open();
+      connection.appHeartbeat = true;
+      connection.end(goingAway, retryAfterMs);
+      expect(socket.done[0]).toEqual(['send', JSON.stringify({ event: 'goodbye', data })]);
+      expect(socket.done.slice(1)).toEqual([['close', 1001, expect.stringContaining('server is going away')]]);
+    });
+
+    it('takes the connection out of the heartbeat’s wheel', () => {
+      const [connection, wheel] = [open(), new Link()];
+      connection.pulse.appendTo(wheel);
+      connection.end(kicked);
+      expect(wheel.next).toBe(wheel);
+    });
+  });
+
+  describe('destroy', () => {
+    it('ends without a handshake, and is recorded as told', () => {
+      const connection = open();
+      connection.destroy(kicked);
+      expect(socket.done).toEqual([['terminate']]);
+      expect(connection).toMatchObject({ state: 'closing', closing: kicked });
+    });
+
+    it('leaves the record of a close that was begun before', () => {
+      const connection = open();
+      connection.end(kicked);
+      connection.destroy(goingAway);
+      expect([connection.closing, socket.done.at(-1)]).toEqual([kicked, ['terminate']]);
+    });
+  });
+
+  describe('close', () => {
+    it('is a normal one by default', () => {
+      const connection = open();
+      connection.close();
+      expect([connection.closing, socket.done]).toEqual([
+        { code: 1000, reason: '', by: 'server' },
+        [['close', 1000, '']],
+      ]);
+    });
+
+    it('cuts the reason to what fits into a close frame', () => {
+      open().close(4999, 'é'.repeat(100));
+      expect(socket.done).toEqual([['close', 4999, 'é'.repeat(61)]]);
+    });
+
+    it.each([0, 999, 1004, 1005, 1006, 1015, 2999, 5000, -1, Number.NaN])('refuses the code %d', code => {
+      const connection = open();
+      expect(() => connection.close(code)).toThrow(`close code ${code} cannot be sent`);
+      expect([connection.state, socket.done]).toEqual(['open', []]);
+    });
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { resolveOptions } from '../resolve-options.js';
+import { NodeState } from './node-state.js';
+
+const clock = { now: () => 4200, wallTime: (moment: number) => new Date(moment) };
+const options = resolveOptions({ cluster: { nodeName: 'blue' }, heartbeat: { intervalMs: 30_000 } });
+
+describe('NodeState', () => {
+  it('begins with the interval of the options, out of a drain, and with nothing attended', () => {
+    expect(new NodeState(options, clock)).toMatchObject({
+      name: 'blue',
+      startedAt: 4200,
+      intervalMs: 30_000,
+      attendedMs: 0,
+      draining: false,
+      doorShut: false,
+      atCapacity: false,
+    });
+  });
+
+  it('has an id of its own for each boot, which tells its name', () => {
+    const ids = Array.from({ length: 50 }, () => new NodeState(options, clock).id);
+    expect(new Set(ids).size).toBe(50);
+    expect(ids.every(id => /^blue-[0-9a-f]{8}$/.test(id))).toBe(true);
+  });
+
+  it.each([
+    [false, false, false],
+    [false, true, false],
+    [true, false, false],
+    [true, true, true],
+  ])('with our hook run: %p and those of all others: %p has bootstrapped: %p', (ours, others, bootstrapped) => {
+    const node = new NodeState(options, clock);
+    node.bootstrapHookRan = ours;
+    node.isAppInitialized = () => others;
+    expect(node.bootstrapped).toBe(bootstrapped);
+  });
+});

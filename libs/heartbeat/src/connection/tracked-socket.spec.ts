@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { Duplex } from 'node:stream';
+
+import { WebSocketServer } from 'ws';
+
+import { closePayload, encodeFrame, Opcode } from '../../../../test/support/frame.js';
+import type { Connection } from './connection.js';
+import { TrackedSocket } from './tracked-socket.js';
+
+/** One end of a line without a network: what is written to it comes out at the other. */
+class Line extends Duplex {
+  other: Line | undefined;
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.other?.push(chunk);
+    done();
+  }
+
+  override _final(done: () => void): void {
+    this.other?.push(null);
+    done();
+  }
+}
+
+const upgrade = {
+  method: 'GET',
+  url: '/',
+  headers: {
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': randomBytes(16).toString('base64'),
+  },
+};
+
+describe('TrackedSocket', () => {
+  let client: Line;
+  let socket: TrackedSocket;
+  /** What the socket told its connection, in order. */
+  let told: unknown[];
+
+  beforeEach(() => {
+    client = new Line();
+    const network = new Line();
+    [client.other, network.other] = [network, client];
+    client.resume();
+    told = [];
+    const server = new WebSocketServer({ noServer: true, WebSocket: TrackedSocket, maxPayload: 100, maxFragments: 4 });
+    server.handleUpgrade(upgrade as unknown as IncomingMessage, network, Buffer.alloc(0), opened => {
+      socket = opened;
+    });
+    socket.on('error', () => undefined);
+    socket.connection = {
+      closeBegun: (closing: unknown) => told.push(closing),
+      countSent: () => told.push('sent'),
+    } as unknown as Connection;
+  });
+
+  afterEach(() => socket.terminate());
+
+  const closed = () => new Promise<number>(resolve => socket.once('close', resolve));
+
+  it('counts what is sent, whoever sends it', () => {
+    socket.send('a');
+    socket.send('b', () => undefined);
+    socket.send(Buffer.from('c'), { binary: true }, () => undefined);
+    expect(told).toEqual(['sent', 'sent', 'sent']);
+  });
+
+  it('is a socket like any other before it has a connection, and after', async () => {
+    socket.connection = undefined;
+    await new Promise(resolve => socket.send('a', resolve));
+    socket.close(1000);
+    socket.terminate();
+    expect([told, await closed()]).toEqual([[], 1006]);
+  });
+
+  it.each<[string, () => void, unknown]>([
+    ['a code and words', () => socket.close(4321, 'bye'), { code: 4321, reason: 'bye', by: 'server' }],
+    ['words as bytes', () => socket.close(4321, Buffer.from('bye')), { code: 4321, reason: 'bye', by: 'server' }],
+    ['nothing', () => socket.close(), { code: 1005, reason: '', by: 'server' }],
+  ])('tells who began a close with %s', (_what, close, closing) => {
+    close();
+    expect(told).toEqual([closing]);
+  });
+
+  it('tells of a destruction by the app', () => {
+    socket.terminate();
+    expect(told).toEqual([{ code: 1006, reason: 'terminated', by: 'server' }]);
+  });
+
+  it.each([
+    ['with a code', closePayload(4000, 'mine'), 4000],
+    ['without one', Buffer.alloc(0), 1005],
+  ])('leaves a close of the peer %s to the peer', async (_what, payload, code) => {
+    const ended = closed();
+    client.write(encodeFrame({ opcode: Opcode.close, payload }));
+    client.end();
+    expect([await ended, told]).toEqual([code, []]);
+  });
+
+  it.each<[string, Buffer, number]>([
+    ['a frame without a mask', encodeFrame({ opcode: Opcode.text, payload: 'a', mask: false }), 1002],
+    ['text that is no UTF-8', encodeFrame({ opcode: Opcode.text, payload: Buffer.from([0xff]) }), 1007],
+    ['a message that is too big', encodeFrame({ opcode: Opcode.binary, payload: Buffer.alloc(101) }), 1009],
+    [
+      'too many fragments',
+      Buffer.concat([
+        encodeFrame({ opcode: Opcode.text, payload: 'a', fin: false }),
+        ...Array.from({ length: 5 }, () => encodeFrame({ opcode: Opcode.continuation, payload: 'a', fin: false })),
+      ]),
+      1008,
+    ],
+  ])('tells of the close that answers %s', async (_what, bytes, code) => {
+    const failed = new Promise(resolve => socket.once('error', resolve));
+    client.write(bytes);
+    await failed;
+    expect(told).toEqual([expect.objectContaining({ code, by: 'server' })]);
+  });
+
+  it.each([
+    ['words that are too long', 1000, 'x'.repeat(124), 'must not be greater than 123 bytes'],
+    ['a code that cannot be sent', 1006, '', 'must be a valid error code'],
+  ])('tells of no close where ws refuses to close with %s', (_what, code, reason, refusal) => {
+    expect(() => socket.close(code, reason)).toThrow(refusal);
+    expect([socket.readyState, told]).toEqual([TrackedSocket.OPEN, []]);
+  });
+});

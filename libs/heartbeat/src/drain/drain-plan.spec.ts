@@ -1,0 +1,65 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+
+import { planGoodbyes, shuffled } from './drain-plan.js';
+
+const rising = (list: readonly number[]) => list.toSorted((left, right) => left - right);
+const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+describe('planGoodbyes', () => {
+  it.each([
+    [0, 5000, 0.5, []],
+    [1, 5000, 0.5, [2500]],
+    [4, 1000, 0, [0, 250, 500, 750]],
+    [4, 1000, 0.5, [125, 375, 625, 875]],
+    [3, 0, 0.5, [0, 0, 0]],
+  ])('spreads %d goodbyes over %d ms (random %d): %p', (connections, spreadMs, random, moments) => {
+    expect([...planGoodbyes(connections, spreadMs, () => random)]).toEqual(moments);
+  });
+
+  it('gives each a random moment of a slot of its own: evenly paced, and rising', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 300 }),
+        fc.nat(60_000),
+        fc.infiniteStream(anyRandom),
+        (count, spread, draws) => {
+          const moments = planGoodbyes(count, spread, () => draws.next().value);
+          const slot = spread / count;
+          expect(moments).toHaveLength(count);
+          for (const [index, moment] of moments.entries()) {
+            expect(moment).toBeGreaterThanOrEqual(index * slot - 1e-6);
+            expect(moment).toBeLessThanOrEqual((index + 1) * slot + 1e-6);
+          }
+          expect(moments).toEqual(moments.toSorted());
+        },
+      ),
+    );
+  });
+
+  it('is another plan each time', () => {
+    expect([...planGoodbyes(5, 1000)]).not.toEqual([...planGoodbyes(5, 1000)]);
+  });
+});
+
+describe('shuffled', () => {
+  it('holds the same items, and leaves what it was given alone', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer()), fc.infiniteStream(anyRandom), (items, draws) => {
+        const before = [...items];
+        expect(rising(shuffled(items, () => draws.next().value))).toEqual(rising(items));
+        expect(items).toEqual(before);
+      }),
+    );
+  });
+
+  it('makes every order equally likely', () => {
+    const orders = [0, 1, 2].flatMap(first =>
+      [0, 1].map(second => {
+        const draws = [first / 3, second / 2];
+        return shuffled(['a', 'b', 'c'], () => draws.shift()!).join('');
+      }),
+    );
+    expect(orders.toSorted()).toEqual(['abc', 'acb', 'bac', 'bca', 'cab', 'cba']);
+  });
+});

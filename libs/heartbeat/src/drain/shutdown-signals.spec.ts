@@ -1,0 +1,181 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+
+import { Logger } from '@nestjs/common';
+
+import { NodeState } from '../connection/node-state.js';
+import { resolveOptions } from '../resolve-options.js';
+import type { DrainService } from './drain.service.js';
+
+Logger.overrideLogger(false);
+
+/** Stands for the thread that ends a process whose event loop stands still. */
+class FakeWorker {
+  static readonly all: FakeWorker[] = [];
+  isRef = true;
+  isTerminated = false;
+
+  constructor(
+    readonly code: string,
+    readonly options: { eval: boolean; workerData: number },
+  ) {
+    FakeWorker.all.push(this);
+  }
+
+  unref(): void {
+    this.isRef = false;
+  }
+
+  terminate(): void {
+    this.isTerminated = true;
+  }
+}
+
+jest.unstable_mockModule('node:worker_threads', () => ({ Worker: FakeWorker }));
+const { ShutdownSignals } = await import('./shutdown-signals.js');
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+type Signal = (typeof SIGNALS)[number];
+
+/** The longest deadline that the options take. */
+const LONGEST = [2 ** 31 - 1, 2 ** 31 - 1001, 2_000_000_000].find(takes)!;
+
+function takes(deadlineMs: number): boolean {
+  try {
+    return resolveOptions({ drain: { deadlineMs } }).drain.deadlineMs === deadlineMs;
+  } catch {
+    return false;
+  }
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+const counts = () => SIGNALS.map(signal => process.listenerCount(signal));
+/** What Nest's own hooks hang in beside ours. */
+const nest = () => undefined;
+
+describe('ShutdownSignals', () => {
+  let time: number;
+  /** What happened, in order. */
+  let done: string[];
+  let signals: InstanceType<typeof ShutdownSignals>;
+  let others: Record<Signal, NodeJS.SignalsListener[]>;
+
+  function start(deadlineMs = 25_000): void {
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
+    const options = { drain: { deadlineMs, spreadMs: 0, closeTimeoutMs: 1 } };
+    const drain = {
+      start: async (reason: string) => void done.push(`drain: ${reason}`),
+      terminateAll: () => done.push('terminate all'),
+    };
+    signals = new ShutdownSignals(new NodeState(resolveOptions(options), clock), drain as unknown as DrainService);
+    signals.onApplicationBootstrap();
+  }
+
+  /** The process gets this signal: its listeners are called, as node calls them. */
+  function receive(signal: Signal): void {
+    for (const listener of process.listeners(signal)) listener(signal);
+  }
+
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    time = 1000;
+    done = [];
+    FakeWorker.all.length = 0;
+    jest.spyOn(process, 'exit').mockImplementation(status => done.push(`exit ${status}`) as never);
+    jest.spyOn(process, 'kill').mockImplementation((_id, signal) => (done.push(`kill ${signal}`), true));
+    others = { SIGTERM: process.listeners('SIGTERM'), SIGINT: process.listeners('SIGINT') };
+    for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, nest);
+  });
+
+  afterEach(() => {
+    for (const signal of SIGNALS) {
+      process.removeAllListeners(signal);
+      for (const listener of others[signal]) process.on(signal, listener);
+    }
+    jest.useRealTimers();
+    jest.restoreAllMocks();
+  });
+
+  it('listens once to each of its signals, from the bootstrap to the last hook', () => {
+    start();
+    expect(counts()).toEqual([2, 2]);
+    signals.onApplicationShutdown();
+    expect(counts()).toEqual([1, 1]);
+  });
+
+  it('arms nothing where no signal comes', () => {
+    start();
+    signals.onApplicationShutdown();
+    expect([jest.getTimerCount(), FakeWorker.all]).toEqual([0, []]);
+  });
+
+  it.each(SIGNALS)('starts the drain in the very turn of a %s, and leaves the end to Nest', async signal => {
+    start();
+    receive(signal);
+    expect(done).toEqual([`drain: ${signal}`]);
+    await turn();
+    expect(done).toEqual([`drain: ${signal}`]);
+  });
+
+  it('passes the signal on after the drain where nobody else would end the process', async () => {
+    for (const signal of SIGNALS) process.off(signal, nest);
+    start();
+    receive('SIGTERM');
+    await turn();
+    expect([done, counts()]).toEqual([
+      ['drain: SIGTERM', 'kill SIGTERM'],
+      [0, 0],
+    ]);
+  });
+
+  it.each([
+    ['SIGTERM', 'SIGTERM', 143],
+    ['SIGTERM', 'SIGINT', 130],
+    ['SIGINT', 'SIGINT', 130],
+  ] as const)('ends the process at once with a second signal: after %s, %s ends with %d', (first, second, status) => {
+    start();
+    receive(first);
+    time += 1000;
+    receive(second);
+    expect(done).toEqual([`drain: ${first}`, 'terminate all', `exit ${status}`]);
+  });
+
+  it('takes a signal that comes twice in the same moment for one', () => {
+    start();
+    receive('SIGINT');
+    time += 20;
+    receive('SIGINT');
+    expect(done).toEqual(['drain: SIGINT']);
+    time += 100;
+    receive('SIGINT');
+    expect(done).toEqual(['drain: SIGINT', 'terminate all', 'exit 130']);
+  });
+
+  it('ends the process within a second of the deadline, whatever still runs, also after the last hook', () => {
+    start();
+    receive('SIGTERM');
+    signals.onApplicationShutdown();
+    jest.advanceTimersByTime(25_000);
+    expect(done).toEqual(['drain: SIGTERM']);
+    jest.advanceTimersByTime(999);
+    expect(done).toEqual(['drain: SIGTERM', 'terminate all', 'exit 0']);
+  });
+
+  it('has a thread end the process within that second where the event loop stands still, and keeps no process for it', () => {
+    start();
+    receive('SIGTERM');
+    expect(FakeWorker.all).toHaveLength(1);
+    const [{ code, options, isRef, isTerminated } = {} as FakeWorker] = FakeWorker.all;
+    expect([options, isRef, isTerminated]).toEqual([{ eval: true, workerData: expect.any(Number) }, false, false]);
+    expect(options.workerData).toBeGreaterThan(25_500);
+    expect(options.workerData).toBeLessThan(26_000);
+    expect(code).toMatch(/setTimeout\(.*process\.kill\(process\.pid, "SIGKILL"\)/);
+  });
+
+  it('does not end the process at once for the longest deadline that the options take', () => {
+    start(LONGEST);
+    receive('SIGTERM');
+    jest.advanceTimersByTime(60_000);
+    expect(done).toEqual(['drain: SIGTERM']);
+    expect(FakeWorker.all[0]?.options.workerData).toBeLessThan(2 ** 31);
+  });
+});

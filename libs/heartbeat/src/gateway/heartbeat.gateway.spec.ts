@@ -1,0 +1,177 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+
+import { Logger } from '@nestjs/common';
+
+import { AdmissionService } from '../admission/admission.service.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import type { Connection } from '../connection/connection.js';
+import { NodeState } from '../connection/node-state.js';
+import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatService } from '../liveness/heartbeat.service.js';
+import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatGateway, pathOf } from './heartbeat.gateway.js';
+import type { MessageDispatcher, MessageParser } from './message-dispatcher.js';
+
+Logger.overrideLogger(false);
+
+class FakeSocket extends EventEmitter {
+  connection: Connection | undefined;
+  disconnectCallbacks: ((code: number) => void)[] = [];
+  readonly closed: [number, string][] = [];
+
+  close(code: number, reason: string): void {
+    this.closed.push([code, reason]);
+  }
+}
+
+function requestWith(url: string | undefined, headers: Record<string, string> = {}): IncomingMessage {
+  const socket = { remoteAddress: '::ffff:10.0.0.1', bytesRead: 300, bytesWritten: 130, isPaused: () => false };
+  return { url, headers, socket } as unknown as IncomingMessage;
+}
+
+describe('HeartbeatGateway', () => {
+  let node: NodeState;
+  let connections: ConnectionService;
+  let gateway: HeartbeatGateway;
+  /** Calls of the services behind, in order. */
+  let called: unknown[][];
+  let parser: MessageParser | undefined;
+
+  beforeEach(() => {
+    called = [];
+    parser = undefined;
+    const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
+    node = new NodeState(resolveOptions(), clock);
+    const events = new HeartbeatEvents();
+    connections = new ConnectionService(node, events);
+    const heartbeat = {
+      watch: (connection: Connection) => called.push(['watch', connection]),
+      ponged: (connection: Connection) => called.push(['ponged', connection]),
+    };
+    const dispatcher = { dispatch: (...args: unknown[]) => called.push(['dispatch', ...args]) };
+    gateway = new HeartbeatGateway(
+      node,
+      new AdmissionService(node, connections, events),
+      connections,
+      heartbeat as unknown as HeartbeatService,
+      dispatcher as unknown as MessageDispatcher,
+    );
+  });
+
+  function open(
+    url = '/chat?token=S3cret',
+    headers: Record<string, string> = {},
+    listeners = gateway.listeners(() => parser),
+  ) {
+    const socket = new FakeSocket();
+    gateway.opened(socket as unknown as TrackedSocket, requestWith(url, headers), listeners);
+    return { socket, connection: socket.connection! };
+  }
+
+  it('makes a socket a connection, takes it into the books and under watch', () => {
+    const { connection } = open(undefined, { 'user-agent': 'jest' });
+    expect(connections.get(connection.id)).toBe(connection);
+    expect(connection).toMatchObject({ path: '/chat', ip: '10.0.0.1', userAgent: 'jest', userId: null, bytesIn: 0 });
+    expect(called).toEqual([['watch', connection]]);
+  });
+
+  it('keeps no query string, and no more than 256 characters of a user agent', () => {
+    const { connection } = open('/chat?token=S3cret', { 'user-agent': 'x'.repeat(300) });
+    expect(connection.userAgent).toBe('x'.repeat(256));
+    expect(JSON.stringify(connections.list().items)).not.toContain('S3cret');
+    expect(open('/chat').connection.userAgent).toBeNull();
+  });
+
+  it('hangs the same functions on every socket', () => {
+    const listeners = gateway.listeners(() => parser);
+    const sockets = [open('/a', {}, listeners).socket, open('/b', {}, listeners).socket];
+    const names = ['message', 'pong', 'error', 'close'];
+    const hung = sockets.map(socket => names.map(name => socket.listeners(name)));
+    expect(hung[0]).toEqual(hung[1]);
+    expect(hung[0]?.map(each => each.length)).toEqual([1, 1, 1, 1]);
+  });
+
+  it.each([
+    [true, [[1001, expect.stringMatching(/^server is going away; retry-after=\d+$/)]]],
+    [false, []],
+  ])('with the door shut: %p leaves behind nobody who was in the middle of the handshake', (doorShut, closed) => {
+    node.draining = true;
+    node.doorShut = doorShut;
+    expect(open().socket.closed).toEqual(closed);
+  });
+
+  it('takes messages to the dispatcher, with the parser of the moment', () => {
+    const { socket, connection } = open();
+    const data = Buffer.from('a');
+    socket.emit('message', data, false);
+    parser = () => undefined;
+    socket.emit('message', data, true);
+    expect(called.slice(1)).toEqual([
+      ['dispatch', connection, data, false, undefined],
+      ['dispatch', connection, data, true, parser],
+    ]);
+  });
+
+  it('takes pongs to the heartbeat, and errors to the flight record', () => {
+    const { socket, connection } = open();
+    socket.emit('pong', Buffer.alloc(0));
+    socket.emit('error', new Error('bad frame'));
+    expect(called.at(-1)).toEqual(['ponged', connection]);
+    expect(connections.detail(connection.id)?.flight.at(-1)?.what).toBe('protocol or network error: bad frame');
+  });
+
+  describe('when a socket has closed', () => {
+    it('forgets it, tells Nest, and lets go of the connection', () => {
+      const { socket, connection } = open();
+      const told: number[] = [];
+      socket.disconnectCallbacks = [code => told.push(code), code => told.push(-code)];
+      socket.emit('close', 1000, Buffer.from('bye'));
+      expect([connections.count, connection.ended, socket.connection]).toEqual([0, true, undefined]);
+      expect(connections.closedHistory()[0]).toMatchObject({ code: 1000, reason: 'bye', closedBy: 'client' });
+      expect(told).toEqual([1000, -1000]);
+    });
+
+    it('hears nothing of it any more', () => {
+      const { socket } = open();
+      socket.emit('close', 1000, Buffer.alloc(0));
+      for (const event of ['message', 'pong', 'close']) socket.emit(event, 1000, Buffer.alloc(0));
+      expect(() => socket.emit('error', new Error('late'))).not.toThrow();
+      expect([called.length, connections.closedHistory().length]).toEqual([1, 1]);
+    });
+
+    it.each<[string, unknown]>([
+      ['an error', new Error('hook')],
+      ['nothing', undefined],
+      ['an object that cannot be told', Object.create(null)],
+    ])('tells every gateway though a hook throws %s', (_what, thrown) => {
+      const { socket } = open();
+      const told: number[] = [];
+      socket.disconnectCallbacks = [
+        () => {
+          throw thrown;
+        },
+        code => told.push(code),
+      ];
+      expect(() => socket.emit('close', 1006, Buffer.alloc(0))).not.toThrow();
+      expect([told, socket.connection]).toEqual([[1006], undefined]);
+    });
+  });
+});
+
+describe('pathOf', () => {
+  it.each([
+    ['/', '/'],
+    ['/chat', '/chat'],
+    ['/chat/', '/chat/'],
+    ['/chat?token=a', '/chat'],
+    ['/chat?a=1?b#c', '/chat'],
+    ['/chat#frag?x', '/chat'],
+    ['?token=a', ''],
+    [undefined, '/'],
+  ])('of %p is %p', (url, path) => {
+    expect(pathOf(requestWith(url))).toBe(path);
+  });
+});

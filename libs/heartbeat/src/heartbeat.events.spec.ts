@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+
+const drift: HeartbeatEvent = { type: 'drift', kind: 'index', count: 1 };
+
+describe('HeartbeatEvents', () => {
+  it('tells each event once, at once, to everybody who listens then', () => {
+    const events = new HeartbeatEvents();
+    const [early, late]: HeartbeatEvent[][] = [[], []];
+    events.stream.subscribe(event => early!.push(event));
+    events.announce(drift);
+    events.stream.subscribe(event => late!.push(event));
+    events.announce(drift);
+    expect([early, late]).toEqual([[drift, drift], [drift]]);
+  });
+
+  it('knows whether anybody listens', () => {
+    const events = new HeartbeatEvents();
+    expect(events.observed).toBe(false);
+    const subscription = events.stream.subscribe();
+    expect(events.observed).toBe(true);
+    subscription.unsubscribe();
+    expect(events.observed).toBe(false);
+  });
+
+  it('lets nobody but its owner announce', () => {
+    expect('next' in new HeartbeatEvents().stream).toBe(false);
+  });
+});

@@ -1,0 +1,242 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
+import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatService } from './heartbeat.service.js';
+
+const INTERVAL = 25_000;
+const TIMEOUT = 10_000;
+/** The second that the contract allows beyond. */
+const SLACK = 1000;
+
+/** A client, and the socket that we have of it. */
+class Peer {
+  isPaused = false;
+  rttMs = 20;
+  answers = true;
+  destroyedAt: number | null = null;
+  readonly pings: number[] = [];
+  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+  readonly connection: Connection;
+
+  constructor(private readonly world: World) {
+    const socket = this as unknown as WebSocket;
+    const network = this.network as unknown as Socket;
+    const opening = { socket, network, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
+    this.connection = world.connections.open(opening);
+    world.heartbeat.watch(this.connection);
+  }
+
+  ping(): void {
+    this.pings.push(this.world.node.attendedMs);
+    if (this.answers) this.world.later(this, this.rttMs, () => this.pong());
+  }
+
+  pong(): void {
+    this.network.bytesRead += 6;
+    this.world.heartbeat.ponged(this.connection);
+  }
+
+  message(): void {
+    this.network.bytesRead += 10;
+    this.connection.countReceived(this.world.time);
+  }
+
+  close(): void {}
+
+  terminate(): void {
+    this.destroyedAt = this.world.node.attendedMs;
+    this.world.connections.closed(this.connection, 1006, '');
+  }
+}
+
+/** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
+class World {
+  /** What the machine's clock tells, and what time it really is. */
+  time = 5000;
+  #real = 0;
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly heartbeat: HeartbeatService;
+  readonly events: HeartbeatEvent[] = [];
+  #coming: { peer: Peer; at: number; arrive: () => void }[] = [];
+
+  constructor(options: HeartbeatOptions = {}) {
+    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
+    const events = new HeartbeatEvents();
+    events.stream.subscribe(event => this.events.push(event));
+    this.node = new NodeState(resolveOptions(options), clock);
+    this.connections = new ConnectionService(this.node, events);
+    this.heartbeat = new HeartbeatService(this.node, events);
+  }
+
+  later(peer: Peer, delayMs: number, arrive: () => void): void {
+    this.#coming.push({ peer, at: this.#real + delayMs, arrive });
+  }
+
+  /** One tick, `stepMs` after the last. */
+  step(stepMs = 50, jumpMs = 0): void {
+    this.#real += stepMs;
+    this.time += stepMs + jumpMs;
+    this.heartbeat.tick(this.time);
+    const coming = this.#coming;
+    this.#coming = [];
+    for (const each of coming) {
+      if (each.at <= this.#real && !each.peer.isPaused) each.arrive();
+      else this.#coming.push(each);
+    }
+    while (this.heartbeat.work());
+  }
+
+  pass(ms: number): void {
+    for (let passed = 0; passed < ms; passed += 50) this.step();
+  }
+
+  /** Until this peer is pinged once more. */
+  untilPinged(peer: Peer): void {
+    for (const before = peer.pings.length; peer.pings.length === before;) this.step();
+  }
+
+  untilDestroyed(peer: Peer): number {
+    while (peer.destroyedAt === null) this.step();
+    return peer.destroyedAt;
+  }
+}
+
+describe('HeartbeatService', () => {
+  it('pings an idle connection once per interval, always at its own moment of it', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    world.pass(10 * INTERVAL);
+    expect(peer.pings).toHaveLength(10);
+    const { phase } = peer.connection.pulse;
+    for (const ping of peer.pings) expect((ping - phase * 25 + INTERVAL) % INTERVAL).toBeLessThan(50);
+  });
+
+  it('pings nobody who sends a message within every interval', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    for (let turn = 0; turn < 20; turn++) {
+      peer.message();
+      world.pass(INTERVAL - 100);
+    }
+    expect(peer.pings).toEqual([]);
+  });
+
+  it('does not ping again within the interval who sent a message between a ping and its pong', () => {
+    for (let turn = 0; turn < 20; turn++) {
+      const world = new World();
+      const peer = new Peer(world);
+      peer.rttMs = 400;
+      // An answered message puts the ping at a moment that is not the connection's own.
+      world.pass(3000 + turn * 1000);
+      peer.message();
+      world.untilPinged(peer);
+      const { length } = peer.pings;
+      world.later(peer, 100, () => peer.message());
+      world.pass(INTERVAL);
+      expect(peer.pings).toHaveLength(length);
+    }
+  });
+
+  it.each([
+    ['that says nothing', () => undefined],
+    ['also while the server keeps sending to it', (peer: Peer) => peer.connection.countSent()],
+  ])('destroys a peer %s within the contract’s bound of its last byte, and records 4000', (_what, each) => {
+    const world = new World();
+    const peer = new Peer(world);
+    world.pass(60_000);
+    peer.message();
+    peer.answers = false;
+    const lastByteAt = world.node.attendedMs;
+    while (peer.destroyedAt === null) {
+      each(peer);
+      world.step();
+    }
+    expect(peer.destroyedAt - lastByteAt).toBeGreaterThanOrEqual(INTERVAL + 2 * TIMEOUT);
+    expect(peer.destroyedAt - lastByteAt).toBeLessThanOrEqual(INTERVAL + 2 * TIMEOUT + SLACK);
+    expect(peer.connection.closing).toEqual({ code: 4000, reason: 'heartbeat timeout', by: 'server' });
+    expect(world.events.map(({ type }) => type).slice(-5)).toEqual(['ping', 'missed', 'ping', 'missed', 'closed']);
+    const flight = world.connections.closedHistory()[0]?.flight.map(({ what }) => what);
+    expect(flight).toEqual(['opened', 'ping 1 unanswered for 10000 ms', 'ping 2 unanswered for 10000 ms']);
+  });
+
+  it('keeps to the bound with many pings of a timeout that does not fall on a tick', () => {
+    const heartbeat = { intervalMs: 1000, pongTimeoutMs: 51, missedPongs: 10 };
+    const world = new World({ heartbeat });
+    const peer = new Peer(world);
+    peer.answers = false;
+    expect(world.untilDestroyed(peer)).toBeLessThanOrEqual(1000 + 10 * 51 + SLACK);
+  });
+
+  it('takes the first byte of a frame for life, not only its last', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    peer.answers = false;
+    for (let turn = 0; turn < 30; turn++) {
+      peer.network.bytesRead++;
+      world.pass(INTERVAL / 2);
+    }
+    expect([peer.pings.length, peer.destroyedAt, peer.connection.messagesIn]).toEqual([0, null, 0]);
+  });
+
+  it('forgives a missed ping once the next is answered', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    peer.answers = false;
+    world.untilPinged(peer);
+    world.untilPinged(peer);
+    expect(peer.connection).toMatchObject({ state: 'probing', pulse: { missed: 1 }, rttMs: null });
+    peer.pong();
+    // Nobody can tell which of the two was answered.
+    expect(peer.connection).toMatchObject({ state: 'open', pulse: { missed: 0 }, rttMs: null });
+    world.untilPinged(peer);
+    world.untilPinged(peer);
+    expect(peer.destroyedAt).toBeNull();
+  });
+
+  it('measures the round trip', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    peer.answers = false;
+    world.untilPinged(peer);
+    world.time += 12.5;
+    peer.pong();
+    expect(peer.connection.rttMs).toBe(12.5);
+    expect(world.events.at(-1)).toEqual({ type: 'pong', id: peer.connection.id, rttMs: 12.5 });
+    world.time += 5;
+    peer.pong();
+    expect(peer.connection.rttMs).toBe(12.5);
+  });
+
+  it('never finds dead who answers late, but in time', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    peer.rttMs = TIMEOUT - 100;
+    world.pass(20 * INTERVAL);
+    expect([peer.destroyedAt, peer.connection.pulse.missed]).toEqual([null, 0]);
+  });
+
+  it('pings though bytes wait to be taken', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    Object.assign(peer, { bufferedAmount: 2 ** 30 });
+    world.pass(INTERVAL + 50);
+    expect(peer.pings).toHaveLength(1);
+  });
+
+  it('leaves alone who is on the way out', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    peer.connection.close();
+    world.pass(10 * INTERVAL);
+    expect([peer.pings, peer.destroyedAt]).toEqual([[], null]);
+  });
+});

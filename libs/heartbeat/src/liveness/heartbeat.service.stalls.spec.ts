@@ -1,0 +1,228 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
+import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatService } from './heartbeat.service.js';
+
+const INTERVAL = 25_000;
+const TIMEOUT = 10_000;
+/** The second that the contract allows beyond. */
+const SLACK = 1000;
+
+/** A client, and the socket that we have of it. */
+class Peer {
+  isPaused = false;
+  rttMs = 20;
+  answers = true;
+  destroyedAt: number | null = null;
+  readonly pings: number[] = [];
+  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+  readonly connection: Connection;
+
+  constructor(private readonly world: World) {
+    const socket = this as unknown as WebSocket;
+    const network = this.network as unknown as Socket;
+    const opening = { socket, network, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
+    this.connection = world.connections.open(opening);
+    world.heartbeat.watch(this.connection);
+  }
+
+  ping(): void {
+    this.pings.push(this.world.node.attendedMs);
+    if (this.answers) this.world.later(this, this.rttMs, () => this.pong());
+  }
+
+  pong(): void {
+    this.network.bytesRead += 6;
+    this.world.heartbeat.ponged(this.connection);
+  }
+
+  message(): void {
+    this.network.bytesRead += 10;
+    this.connection.countReceived(this.world.time);
+  }
+
+  close(): void {}
+
+  terminate(): void {
+    this.destroyedAt = this.world.node.attendedMs;
+    this.world.connections.closed(this.connection, 1006, '');
+  }
+}
+
+/** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
+class World {
+  /** What the machine's clock tells, and what time it really is. */
+  time = 5000;
+  #real = 0;
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly heartbeat: HeartbeatService;
+  readonly events: HeartbeatEvent[] = [];
+  #coming: { peer: Peer; at: number; arrive: () => void }[] = [];
+
+  constructor(options: HeartbeatOptions = {}) {
+    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
+    const events = new HeartbeatEvents();
+    events.stream.subscribe(event => this.events.push(event));
+    this.node = new NodeState(resolveOptions(options), clock);
+    this.connections = new ConnectionService(this.node, events);
+    this.heartbeat = new HeartbeatService(this.node, events);
+  }
+
+  later(peer: Peer, delayMs: number, arrive: () => void): void {
+    this.#coming.push({ peer, at: this.#real + delayMs, arrive });
+  }
+
+  /** One tick, `stepMs` after the last. */
+  step(stepMs = 50, jumpMs = 0): void {
+    this.#real += stepMs;
+    this.time += stepMs + jumpMs;
+    this.heartbeat.tick(this.time);
+    const coming = this.#coming;
+    this.#coming = [];
+    for (const each of coming) {
+      if (each.at <= this.#real && !each.peer.isPaused) each.arrive();
+      else this.#coming.push(each);
+    }
+    while (this.heartbeat.work());
+  }
+
+  pass(ms: number): void {
+    for (let passed = 0; passed < ms; passed += 50) this.step();
+  }
+
+  /** Until this peer is pinged once more. */
+  untilPinged(peer: Peer): void {
+    for (const before = peer.pings.length; peer.pings.length === before;) this.step();
+  }
+
+  untilDestroyed(peer: Peer): number {
+    while (peer.destroyedAt === null) this.step();
+    return peer.destroyedAt;
+  }
+}
+
+describe('HeartbeatService, of stalls and pauses', () => {
+  it('judges nobody whom we do not read, and anew from when we read again', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    world.untilPinged(peer);
+    peer.isPaused = true;
+    world.pass(10 * INTERVAL);
+    expect([peer.pings.length, peer.destroyedAt, peer.connection.pulse.missed]).toEqual([1, null, 0]);
+    peer.isPaused = false;
+    peer.answers = false;
+    const readAgainAt = world.node.attendedMs;
+    world.untilDestroyed(peer);
+    expect(peer.destroyedAt! - readAgainAt).toBeGreaterThan(2 * TIMEOUT);
+    expect(peer.destroyedAt! - readAgainAt).toBeLessThanOrEqual(INTERVAL + 2 * TIMEOUT + SLACK);
+  });
+
+  it.each([
+    ['a stall of two and a half intervals', 2.5 * INTERVAL, 0],
+    ['a day of suspension', 86_400_000, 0],
+    ['a clock that jumps back', 50, -3_600_000],
+    ['a clock that jumps forth', 50, 3_600_000],
+  ])('kills nobody for %s, right after pings', (_what, stepMs, jumpMs) => {
+    const world = new World();
+    const peers = Array.from({ length: 50 }, () => new Peer(world));
+    for (let turn = 0; turn < 5; turn++) {
+      for (const peer of peers) peer.rttMs = 150;
+      world.untilPinged(peers[turn]!);
+      world.step(stepMs, jumpMs);
+      world.pass(INTERVAL);
+    }
+    expect(peers.filter(({ destroyedAt }) => destroyedAt !== null)).toEqual([]);
+    expect(world.events.filter(({ type }) => type === 'missed')).toEqual([]);
+  });
+
+  it('finds the dead after a stall no later than the bound, in time that was attended', () => {
+    const world = new World();
+    const peer = new Peer(world);
+    peer.answers = false;
+    world.untilPinged(peer);
+    const pingedAt = world.node.attendedMs;
+    world.step(3 * INTERVAL);
+    expect(world.untilDestroyed(peer) - pingedAt).toBeLessThanOrEqual(2 * TIMEOUT + SLACK);
+  });
+
+  describe('where who is active is pinged too', () => {
+    const options = { heartbeat: { skipWhenActive: false } };
+
+    it('pings once per interval, messages or not', () => {
+      const world = new World(options);
+      const peer = new Peer(world);
+      for (let turn = 0; turn < 100; turn++) {
+        peer.message();
+        world.pass(INTERVAL / 10);
+      }
+      expect(peer.pings).toHaveLength(10);
+    });
+
+    it('takes bytes for life, though they are no pong', () => {
+      const world = new World(options);
+      const peer = new Peer(world);
+      peer.answers = false;
+      for (let turn = 0; turn < 100; turn++) {
+        peer.message();
+        world.pass(INTERVAL / 10);
+      }
+      expect(peer.destroyedAt).toBeNull();
+    });
+  });
+});
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+describe('HeartbeatService, as it runs', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('ticks every 50 ms, looks only after what the kernel holds was read, and leaves no timer', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'clearImmediate', 'performance', 'queueMicrotask', 'nextTick'] });
+    const world = new World({ heartbeat: { intervalMs: 200, pongTimeoutMs: 100 } });
+    const peer = new Peer(world);
+    peer.answers = false;
+    world.heartbeat.onApplicationBootstrap();
+    for (let tick = 0; tick < 4; tick++) {
+      world.time += 50;
+      jest.advanceTimersByTime(50);
+    }
+    expect([world.node.attendedMs, peer.pings]).toEqual([200, []]);
+    await turn();
+    expect(peer.pings).toEqual([200]);
+    world.heartbeat.onApplicationShutdown();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('works in slices: what is left is done in a later turn', () => {
+    const world = new World();
+    const peers = Array.from({ length: 100 }, () => new Peer(world));
+    world.time += INTERVAL;
+    for (let tick = 0; tick < INTERVAL / 100 + 1; tick++) world.heartbeat.tick((world.time += 100));
+    // Each ping takes a millisecond of the clock.
+    for (const peer of peers) peer.ping = () => void (peer.pings.push(1), (world.time += 1));
+    expect(world.heartbeat.work()).toBe(true);
+    const first = peers.filter(({ pings }) => pings.length > 0).length;
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThanOrEqual(32);
+    for (let slices = 0; world.heartbeat.work(); slices++) expect(slices).toBeLessThan(100);
+    expect(peers.every(({ pings }) => pings.length === 1)).toBe(true);
+  });
+
+  it('tells the interval in force, and how long ago it ticked', () => {
+    const world = new World();
+    world.step();
+    world.time += 30;
+    expect([world.heartbeat.intervalMs, world.heartbeat.sinceTickMs]).toEqual([INTERVAL, 30]);
+  });
+});

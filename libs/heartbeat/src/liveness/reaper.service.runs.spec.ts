@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Logger } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { resolveOptions } from '../resolve-options.js';
+import { REAPER_JOB, ReaperService } from './reaper.service.js';
+
+Logger.overrideLogger(false);
+
+class FakeSocket {
+  readonly OPEN = 1;
+  readonly CLOSED = 3;
+  readyState = 1;
+  connection: Connection | undefined;
+  terminated = 0;
+
+  close(): void {}
+
+  terminate(): void {
+    this.terminated++;
+  }
+}
+
+/** The host's modules, with a scheduler or without one. */
+function moduleRefWith(registry: SchedulerRegistry | null): ModuleRef {
+  const get = () => {
+    if (registry === null) throw new Error('the host has no scheduler');
+    return registry;
+  };
+  return { get } as unknown as ModuleRef;
+}
+
+describe('ReaperService, in its runs', () => {
+  let node: NodeState;
+  let connections: ConnectionService;
+  let reaper: ReaperService;
+  let sockets: Set<TrackedSocket>;
+  let events: HeartbeatEvent[];
+
+  beforeEach(() => {
+    const time = 1000;
+    events = [];
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
+    node = new NodeState(resolveOptions(), clock);
+    const stream = new HeartbeatEvents();
+    connections = new ConnectionService(node, stream);
+    reaper = new ReaperService(moduleRefWith(null), node, connections, stream);
+    sockets = new Set();
+    node.socketSets.push(sockets);
+    stream.stream.subscribe(event => events.push(event));
+  });
+
+  function open() {
+    const socket = new FakeSocket();
+    const connection = connections.open({
+      socket: socket as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: { userId: 'ann' },
+    });
+    socket.connection = connection;
+    sockets.add(socket as unknown as TrackedSocket);
+    return { connection, socket, id: connection.id };
+  }
+
+  const told = () => events.filter(({ type }) => type === 'reaped' || type === 'drift');
+  const reports = () => told().map(event => ('kind' in event ? [event.kind, event.count] : event));
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  describe('of the books', () => {
+    it('finds nothing where they are right', async () => {
+      open();
+      const { connection } = open();
+      connection.close();
+      await reaper.run();
+      expect(told()).toEqual([]);
+    });
+
+    it('forgets an entry whose socket has closed unheard', async () => {
+      const { connection, socket } = open();
+      socket.readyState = socket.CLOSED;
+      await reaper.run();
+      expect([connections.count, connection.ended, reports()]).toEqual([0, true, [['registry', 1]]]);
+      expect(connections.closedHistory()[0]).toMatchObject({ code: 1006, closedBy: 'network' });
+      await reaper.run();
+      expect(reports()).toHaveLength(1);
+    });
+
+    it('ends an open socket that no entry stands for, and leaves one that is closing', async () => {
+      const [stray, closing] = [new FakeSocket(), Object.assign(new FakeSocket(), { readyState: 2 })];
+      for (const socket of [stray, closing]) sockets.add(socket as unknown as TrackedSocket);
+      await reaper.run();
+      expect([stray.terminated, closing.terminated, reports()]).toEqual([1, 0, [['socket', 1]]]);
+    });
+
+    it('ends an open socket whose connection the books have forgotten', async () => {
+      const { connection, socket } = open();
+      connections.closed(connection, 1006, '');
+      await reaper.run();
+      expect([socket.terminated, reports()]).toEqual([1, [['socket', 1]]]);
+    });
+
+    it('puts the indexes right', async () => {
+      const { connection } = open();
+      // A user is no longer found, and another is found who is not there.
+      Object.defineProperty(connection, 'userId', { value: null, configurable: true });
+      connections.identified(connection, { userId: 'ann' });
+      Reflect.deleteProperty(connection, 'userId');
+      connections.identified({ userId: 'ghost' } as Connection, null);
+      await reaper.run();
+      expect(reports()).toEqual([['index', 2]]);
+      expect([connections.findByUser('ann'), connections.findByUser('ghost')]).toEqual([[connection], []]);
+      await reaper.run();
+      expect(reports()).toHaveLength(1);
+    });
+  });
+
+  it('does not run twice at once, and runs again after a run, also after one that failed', async () => {
+    open();
+    const first = reaper.run();
+    expect(await reaper.run()).toBe(false);
+    expect(await first).toBe(true);
+    jest.spyOn(connections, 'repair').mockImplementationOnce(() => {
+      throw new Error('broken');
+    });
+    await expect(reaper.run()).rejects.toThrow('broken');
+    expect(await reaper.run()).toBe(true);
+  });
+
+  it('lets others run between its slices', async () => {
+    for (let index = 0; index < 160; index++) open();
+    let clock = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => (clock += 10));
+    let turns = 0;
+    let counting: NodeJS.Immediate;
+    const count = () => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    count();
+    await reaper.run();
+    clearImmediate(counting!);
+    expect(turns).toBeGreaterThanOrEqual(10);
+  });
+
+  it.each([true, false])(
+    'hangs its job where the host looks for jobs (a scheduler there: %p), and takes it away',
+    async has => {
+      const registry = new SchedulerRegistry();
+      reaper = new ReaperService(moduleRefWith(has ? registry : null), node, connections, new HeartbeatEvents());
+      reaper.onApplicationBootstrap();
+      expect([...registry.getCronJobs().keys()]).toEqual(has ? [REAPER_JOB] : []);
+      const ran = jest.spyOn(reaper, 'run');
+      await registry.getCronJobs().get(REAPER_JOB)?.fireOnTick();
+      expect(ran).toHaveBeenCalledTimes(Number(has));
+      await reaper.onApplicationShutdown();
+      expect(registry.getCronJobs().size).toBe(0);
+    },
+  );
+});

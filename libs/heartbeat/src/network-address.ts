@@ -1,0 +1,53 @@
+import { BlockList, isIP } from 'node:net';
+
+/** IPv4 addresses as they show on a dual-stack socket. */
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/** An address in the form that everything compares: an IPv4-mapped IPv6 address as IPv4, no zone. */
+export function plainAddress(address: string): string {
+  return MAPPED.exec(address)?.[1] ?? address.replace(/%.*$/, '').toLowerCase();
+}
+
+/** Whether the text is an address or a CIDR. */
+export function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32);
+}
+
+/** Whether an address is in one of `networks`, which are addresses and CIDRs; parses them once. */
+export function networkMatcher(networks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return address => {
+    const family = isIP(address);
+    return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  };
+}
+
+/**
+ * What counts as one client for limits: an IPv4 address, or the network of `ipv6PrefixBits` that an IPv6 address is in, since
+ * one host usually has a whole /64 to choose its addresses from.
+ */
+export function clientNetwork(address: string, ipv6PrefixBits: number): string {
+  if (isIP(address) !== 6 || ipv6PrefixBits === 128) return address;
+  const bits = toBits(address) >> BigInt(128 - ipv6PrefixBits);
+  return `${bits.toString(16)}/${ipv6PrefixBits}`;
+}
+
+/** The 128 bits of an IPv6 address. */
+function toBits(address: string): bigint {
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  const hex = (high?: string, low?: string) => (Number(high) * 256 + Number(low)).toString(16);
+  const text = dotted ? `${dotted[1]}${hex(dotted[2], dotted[3])}:${hex(dotted[4], dotted[5])}` : address;
+  const [head = '', tail] = text.split('::').map(part => part.split(':').filter(Boolean));
+  const groups = tail === undefined ? [...head] : [...head, ...Array(8 - head.length - tail.length).fill('0'), ...tail];
+  return groups.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n);
+}
