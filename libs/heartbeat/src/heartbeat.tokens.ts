@@ -3,8 +3,5 @@
 /** The validated, complete and frozen options (`ResolvedOptions`). */
 export const HEARTBEAT_OPTIONS = Symbol('HEARTBEAT_OPTIONS');
 
-/** The paths of the HTTP routes (`HeartbeatRoutes`). */
-export const HEARTBEAT_ROUTES = Symbol('HEARTBEAT_ROUTES');
-
 /** The clock (`Clock`); tests bring their own. */
 export const HEARTBEAT_CLOCK = Symbol('HEARTBEAT_CLOCK');

@@ -45,9 +45,16 @@ export function clientNetwork(address: string, ipv6PrefixBits: number): string {
 /** The 128 bits of an IPv6 address. */
 function toBits(address: string): bigint {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
-  const hex = (high?: string, low?: string) => (Number(high) * 256 + Number(low)).toString(16);
-  const text = dotted ? `${dotted[1]}${hex(dotted[2], dotted[3])}:${hex(dotted[4], dotted[5])}` : address;
-  const [head = '', tail] = text.split('::').map(part => part.split(':').filter(Boolean));
-  const groups = tail === undefined ? [...head] : [...head, ...Array(8 - head.length - tail.length).fill('0'), ...tail];
+  const text = dotted ? `${dotted[1]}${hexOf(dotted[2], dotted[3])}:${hexOf(dotted[4], dotted[5])}` : address;
+  const [head = [], tail] = text.split('::').map(part => part.split(':').filter(Boolean));
+  const groups = tail === undefined ? head : [...head, ...zeros(8 - head.length - tail.length), ...tail];
   return groups.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n);
+}
+
+function hexOf(high?: string, low?: string): string {
+  return (Number(high) * 256 + Number(low)).toString(16);
+}
+
+function zeros(count: number): string[] {
+  return Array.from({ length: count }, () => '0');
 }

@@ -200,8 +200,10 @@ function merge(given: HeartbeatOptions, broken: ReadonlySet<string>): ResolvedOp
   const over = (standard: unknown, value: unknown, path: readonly string[]): unknown => {
     if (value === undefined || broken.has(path.join('.') || WHOLE)) return standard;
     if (!isPlainObject(standard)) return value;
-    const given = value as Record<string, unknown>;
-    return Object.fromEntries(Object.keys(standard).map(key => [key, over(standard[key], given[key], [...path, key])]));
+    const present = value as Record<string, unknown>;
+    return Object.fromEntries(
+      Object.keys(standard).map(key => [key, over(standard[key], present[key], [...path, key])]),
+    );
   };
   return over(DEFAULTS, given, []) as ResolvedOptions;
 }

@@ -119,15 +119,14 @@ describe('predicateOf', () => {
 describe('idleMs', () => {
   it.each([
     ['the opening, where there was no message', {}, 60_000],
-    ['the last message of the app, in or out', { messageAt: 50_000, activeAt: 50_000 }, 40_000],
-    ['no heartbeat of the app', { messageAt: 80_000, activeAt: 70_000 }, 20_000],
-    ['the opening, at attended time 0', { openedAt: 0, messageAt: NEVER, activeAt: NEVER }, 90_000],
+    ['the last message in or out', { activeAt: 50_000 }, 40_000],
+    ['the opening, at attended time 0', { openedAt: 0, activeAt: NEVER }, 90_000],
   ])('counts from %s', (_what, pulse, expected) => {
     expect(idleMs(fakeConnection({ pulse }), moment.attended)).toBe(expected);
   });
 
-  it('counts no heartbeat: neither a ping that we sent nor one that was heard', () => {
-    const pulse = { quietSince: 89_000, lookedAt: 89_500, pingedAt: 89_900 };
+  it('counts no heartbeat of either kind', () => {
+    const pulse = { quietSince: 89_000, lookedAt: 89_500, pingedAt: 89_900, messageAt: 89_950 };
     expect(idleMs(fakeConnection({ pulse }), moment.attended)).toBe(60_000);
   });
 });

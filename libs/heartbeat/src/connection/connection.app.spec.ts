@@ -39,7 +39,6 @@ describe('Connection, in the hands of the app', () => {
   let failures: [string, unknown][];
 
   const owner: ConnectionOwner = {
-    heartbeatEvent: 'heartbeat',
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

@@ -34,7 +34,6 @@ describe('Connection', () => {
   let time: number;
 
   const owner: ConnectionOwner = {
-    heartbeatEvent: 'heartbeat',
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

@@ -40,7 +40,7 @@ export class Connection {
   messagesOut = 0;
   /** Monotonic milliseconds; `NEVER` before the first message. */
   lastMessageAt = NEVER;
-  /** Monotonic milliseconds of the last time that bytes were noticed. */
+  /** When bytes were last noticed, in monotonic milliseconds. */
   lastSeenAt: number;
   /** Round trip of the last answered ping, in milliseconds; null before the first. */
   rttMs: number | null = null;
@@ -84,7 +84,7 @@ export class Connection {
     return this.#identity;
   }
 
-  /** Null for an anonymous client. */
+  /** Null for who is anonymous. */
   get userId(): string | null {
     return this.#identity?.userId ?? null;
   }
@@ -98,7 +98,7 @@ export class Connection {
     return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
   }
 
-  /** How this connection is being or was ended; null while it is open. */
+  /** How this ends or ended; null while it is open. */
   get closing(): Closing | null {
     return this.#closing;
   }
@@ -106,7 +106,6 @@ export class Connection {
   get ended(): boolean {
     return this.#ended;
   }
-
   /** Whether we have stopped reading from it: `pause()` by the app, too many handlers in flight, or `ws` catching up. */
   get paused(): boolean {
     return this.socket.isPaused || this.network.isPaused();
@@ -114,7 +113,8 @@ export class Connection {
 
   /** When bytes were last noticed, where those count that came since the last look. */
   seenAt(now: number): number {
-    return this.network.bytesRead === this.pulse.bytesSeen ? this.lastSeenAt : now;
+    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.messageAt >= this.pulse.lookedAt;
+    return isNoted ? this.lastSeenAt : now;
   }
 
   get bytesIn(): number {
@@ -159,9 +159,11 @@ export class Connection {
    * @throws HeartbeatError `HEARTBEAT_CONNECTION_CLOSED` (as a rejection) if the connection ends first.
    */
   send(data: unknown): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const sent = new Promise<void>((resolve, reject) => {
       this.socket.send(payloadOf(data), (error?: Error | null) => (error ? reject(this.#endReason()) : resolve()));
     });
+    sent.catch(() => undefined); // Whoever does not wait for it has nothing to catch either.
+    return sent;
   }
 
   /**
@@ -224,7 +226,6 @@ export class Connection {
     this.pulse.activeAt = activeAt;
   }
 
-  /** Adds a line to the flight record. */
   note(what: string): void {
     (this.#flight ??= new FlightRecord()).note(this.#owner.now(), what);
   }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 
+import * as fc from 'fast-check';
 import { WebSocketServer } from 'ws';
 
 import { closePayload, encodeFrame, Opcode } from '../../../../test/support/frame.js';
@@ -127,5 +128,22 @@ describe('TrackedSocket', () => {
   ])('tells of no close where ws refuses to close with %s', (_what, code, reason, refusal) => {
     expect(() => socket.close(code, reason)).toThrow(refusal);
     expect([socket.readyState, told]).toEqual([TrackedSocket.OPEN, []]);
+  });
+
+  it('reads on only when neither the app nor we hold it, whoever says so in what order', () => {
+    const verbs = ['pause', 'resume', 'holdBack', 'letGo'] as const;
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...verbs)), said => {
+        socket.letGo();
+        socket.resume();
+        let [byApp, byUs] = [false, false];
+        for (const verb of said) {
+          socket[verb]();
+          if (verb === 'pause' || verb === 'resume') byApp = verb === 'pause';
+          else byUs = verb === 'holdBack';
+          expect(socket.isPaused).toBe(byApp || byUs);
+        }
+      }),
+    );
   });
 });

@@ -16,6 +16,8 @@ export class TrackedSocket extends WebSocket {
   handlers: readonly MessageHandler[] = NO_HANDLERS;
   /** Which of the handlers take which event: the same table for all sockets of a path; the gateway layer knows its type. */
   routes: unknown = undefined;
+  #pausedByApp = false;
+  #heldBack = false;
   /** What Nest wants to be told when this socket closes. */
   disconnectCallbacks: readonly ((code: number) => void)[] = NO_CALLBACKS;
 
@@ -40,6 +42,30 @@ export class TrackedSocket extends WebSocket {
   override terminate(): void {
     this.connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' });
     super.terminate();
+  }
+
+  /** Stops reading, as `ws` does, until the app says `resume()`. */
+  override pause(): void {
+    this.#pausedByApp = true;
+    super.pause();
+  }
+
+  /** Reads on, as `ws` does, unless it is held back. */
+  override resume(): void {
+    this.#pausedByApp = false;
+    if (!this.#heldBack) super.resume();
+  }
+
+  /** Stops reading for our own reasons, which the app's `resume()` does not undo. */
+  holdBack(): void {
+    this.#heldBack = true;
+    super.pause();
+  }
+
+  /** Undoes `holdBack()`; a pause of the app stays the app's. */
+  letGo(): void {
+    this.#heldBack = false;
+    if (!this.#pausedByApp) super.resume();
   }
 
   /** `ws` has no public way to tell its answer to a close frame from a close of our own. */

@@ -70,20 +70,25 @@ export class DrainService implements OnModuleDestroy {
     const run = new DrainRun(this.connections, this.node, startedAt);
     const terminated = await new Promise<number>(resolve => {
       let progressAt = startedAt + PROGRESS_MS;
-      const timer = setInterval(() => step(), STEP_MS);
+      const timer = setInterval(() => next ?? step(), STEP_MS);
       const step = () => {
         const now = clock.now();
         if (this.connections.count === 0) return finish(0);
         if (now - startedAt >= options.drain.deadlineMs) return finish(this.terminateAll());
         const isBehind = run.step(now);
         this.node.doorShut = run.isBegun;
-        // What is due and did not fit into this turn goes out in the next, after the I/O that waits.
-        if (isBehind) setImmediate(() => ended || step());
+        // What is due and did not fit into this turn goes out in the next ones, after the I/O that waits.
+        if (isBehind)
+          next ??= setImmediate(() => {
+            next = null;
+            if (!ended) step();
+          });
         if (now < progressAt) return;
         progressAt += PROGRESS_MS;
         this.events.announce({ type: 'drain-progress', remaining: this.connections.count, total: run.total });
       };
       let ended = false;
+      let next: NodeJS.Immediate | null = null;
       const finish = (left: number) => {
         ended = true;
         clearInterval(timer);

@@ -11,6 +11,8 @@ Logger.overrideLogger(false);
 /** Stands for the thread that ends a process whose event loop stands still. */
 class FakeWorker {
   static readonly all: FakeWorker[] = [];
+  static refusal: Error | null = null;
+  readonly heard: string[] = [];
   isRef = true;
   isTerminated = false;
 
@@ -18,7 +20,12 @@ class FakeWorker {
     readonly code: string,
     readonly options: { eval: boolean; workerData: number },
   ) {
+    if (FakeWorker.refusal !== null) throw FakeWorker.refusal;
     FakeWorker.all.push(this);
+  }
+
+  on(event: string): void {
+    this.heard.push(event);
   }
 
   unref(): void {
@@ -80,6 +87,7 @@ describe('ShutdownSignals', () => {
     time = 1000;
     done = [];
     FakeWorker.all.length = 0;
+    FakeWorker.refusal = null;
     jest.spyOn(process, 'exit').mockImplementation(status => done.push(`exit ${status}`) as never);
     jest.spyOn(process, 'kill').mockImplementation((_id, signal) => (done.push(`kill ${signal}`), true));
     others = { SIGTERM: process.listeners('SIGTERM'), SIGINT: process.listeners('SIGINT') };
@@ -169,6 +177,19 @@ describe('ShutdownSignals', () => {
     expect(options.workerData).toBeGreaterThan(25_500);
     expect(options.workerData).toBeLessThan(26_000);
     expect(code).toMatch(/setTimeout\(.*process\.kill\(process\.pid, "SIGKILL"\)/);
+  });
+
+  it.each<[string, () => void]>([
+    ['can be made', () => void (FakeWorker.refusal = new Error('ERR_WORKER_INIT_FAILED'))],
+    ['stays alive', () => undefined],
+  ])('drains and keeps to the deadline where no thread %s', (_what, happen) => {
+    happen();
+    start();
+    expect(() => receive('SIGTERM')).not.toThrow();
+    // A thread's failure that nobody listens to would end the process.
+    expect(FakeWorker.all.every(({ heard }) => heard.includes('error'))).toBe(true);
+    jest.advanceTimersByTime(25_999);
+    expect(done).toEqual(['drain: SIGTERM', 'terminate all', 'exit 0']);
   });
 
   it('does not end the process at once for the longest deadline that the options take', () => {

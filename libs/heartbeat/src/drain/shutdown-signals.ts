@@ -71,12 +71,7 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
       withinTimers(deadlineMs + GRACE_MS),
     );
     this.#timer.unref();
-    // A loop that stands still (stdout is a full pipe that nobody reads, user code that never returns) runs no timer.
-    this.#watchdog = new Worker(
-      'const { workerData } = require("node:worker_threads"); setTimeout(() => process.kill(process.pid, "SIGKILL"), workerData);',
-      { eval: true, workerData: withinTimers(deadlineMs + WATCHDOG_MS) },
-    );
-    this.#watchdog.unref();
+    this.#watchdog = startWatchdog(withinTimers(deadlineMs + WATCHDOG_MS));
   }
 
   /** Without `enableShutdownHooks` nobody else ends the process: our listener has taken the signal's default away. */
@@ -101,4 +96,22 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
 /** A longer delay would make Node's timers fire at once. */
 function withinTimers(ms: number): number {
   return Math.min(ms, 2 ** 31 - 1);
+}
+
+/**
+ * A loop that stands still (user code that never returns, a terminal that nobody reads) runs no timer: a thread of its own ends
+ * the process then; not as PID 1, which the kernel shields from itself. Null where no thread can be made.
+ */
+function startWatchdog(ms: number): Worker | null {
+  const code =
+    'const { workerData } = require("node:worker_threads"); setTimeout(() => process.kill(process.pid, "SIGKILL"), workerData);';
+  try {
+    const watchdog = new Worker(code, { eval: true, workerData: ms });
+    // A process without a free file descriptor learns it only here.
+    watchdog.on('error', () => undefined);
+    watchdog.unref();
+    return watchdog;
+  } catch {
+    return null;
+  }
 }

@@ -23,6 +23,19 @@ class FakeSocket {
     this.isPaused = false;
     this.done.push('resume');
   }
+
+  #isHeld = false;
+
+  holdBack(): void {
+    if (this.isPaused) return;
+    this.#isHeld = true;
+    this.pause();
+  }
+
+  letGo(): void {
+    if (this.#isHeld) this.resume();
+    this.#isHeld = false;
+  }
 }
 
 /** A client whose handlers run until the test ends them. */

@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { NEVER } from '../connection/pulse.js';
+import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { inSlices } from '../slices.js';
 import { hasUnfinishedMessage } from './unfinished-message.js';
 
@@ -14,9 +15,8 @@ const SWEEP_MS = 1000;
 /** Guards what comes in: messages that never end, and more handlers at once than a connection may have. */
 @Injectable()
 export class InboundService implements OnApplicationBootstrap, OnApplicationShutdown {
-  /** Only connections at their limit are in these two; held weakly, since nothing here must keep one alive. */
+  /** Of connections at their limit only; held weakly, since nothing here must keep one alive. */
   readonly #waiting = new WeakMap<Connection, (() => Promise<void>)[]>();
-  readonly #pausedByUs = new WeakSet<Connection>();
   #timer: NodeJS.Timeout | null = null;
   #sweeping = false;
 
@@ -58,10 +58,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     const waiting = this.#waiting.get(connection);
     if (waiting) waiting.push(handler);
     else this.#waiting.set(connection, [handler]);
-    // A socket that the app itself has paused stays the app's to resume; one that it resumed meanwhile is paused anew.
-    if (connection.socket.isPaused) return;
-    connection.socket.pause();
-    this.#pausedByUs.add(connection);
+    (connection.socket as TrackedSocket).holdBack();
   }
 
   /** @param handler Never rejects. */
@@ -74,7 +71,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     const next = connection.ended ? undefined : waiting.shift();
     if (next) return void this.#start(connection, next);
     this.#waiting.delete(connection);
-    if (this.#pausedByUs.delete(connection)) connection.socket.resume();
+    (connection.socket as TrackedSocket).letGo();
   }
 
   #inspect(connection: Connection): void {

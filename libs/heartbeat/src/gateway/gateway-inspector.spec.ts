@@ -84,6 +84,22 @@ describe('GatewayInspector', () => {
       expect(inits).toBe(0);
     });
 
+    it('refuses an app whose gateways another adapter serves', async () => {
+      providers = [provider(Chat)];
+      await expect(inspector.onApplicationBootstrap()).rejects.toMatchObject({ code: 'HEARTBEAT_ADAPTER_MISSING' });
+      inspector.guardHooks();
+      await expect(inspector.onApplicationBootstrap()).resolves.toBeUndefined();
+    });
+
+    it('lets an application context go on, which has no HTTP', async () => {
+      const init$ = new Subject<void>();
+      const node = { adapterInstalled: false } as NodeState;
+      const discovery = { getProviders: () => [provider(Chat)] } as unknown as DiscoveryService;
+      const context = new GatewayInspector(node, discovery, { init$ } as unknown as HttpAdapterHost);
+      expect(() => init$.next()).not.toThrow();
+      await expect(context.onApplicationBootstrap()).resolves.toBeUndefined();
+    });
+
     it('refuses a gateway that brings its own server', async () => {
       providers = [provider(Chat), provider(Stray)];
       await expect(httpAdapter.init()).rejects.toMatchObject({

@@ -13,7 +13,7 @@ import { HeartbeatError } from '../heartbeat.error.js';
 const IS_GATEWAY = 'websockets:is_gateway';
 const GATEWAY_OPTIONS = 'websockets:gateway_options';
 
-const HOOKS = ['handleConnection', 'handleDisconnect'] as const;
+const HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'] as const;
 type Hook = (...args: unknown[]) => unknown;
 type Hooked = Partial<Record<(typeof HOOKS)[number], Hook>>;
 
@@ -35,6 +35,8 @@ export class GatewayInspector implements OnApplicationBootstrap {
   /** The start waits until every port of a gateway is open. */
   async onApplicationBootstrap(): Promise<void> {
     await Promise.all(this.#listening);
+    // Its `create` was never called: another adapter serves the gateways.
+    if (this.node.adapterInstalled && !this.#guarded && this.#gateways().length > 0) this.#refuseUntracked();
   }
 
   /** Lets the start fail, and say why, if `server` cannot have its port. */
@@ -81,7 +83,9 @@ export class GatewayInspector implements OnApplicationBootstrap {
   }
 
   /** Nest's own check would come first and tell to install Socket.IO; the adapter's `init` is the last moment before it. */
-  #checkBeforeInit({ httpAdapter }: HttpAdapterHost): void {
+  #checkBeforeInit({ httpAdapter }: Partial<HttpAdapterHost>): void {
+    // An application context has none.
+    if (!httpAdapter) return;
     const init = httpAdapter.init?.bind(httpAdapter);
     httpAdapter.init = async () => {
       this.#check();
@@ -91,19 +95,22 @@ export class GatewayInspector implements OnApplicationBootstrap {
 
   #check(): void {
     const gateways = this.#gateways();
-    if (gateways.length > 0 && !this.node.adapterInstalled) {
-      throw new HeartbeatError(
-        'HEARTBEAT_ADAPTER_MISSING',
-        `The app has gateways (${gateways.map(({ metatype }) => metatype.name).join(', ')}) but HeartbeatWsAdapter is not installed. ` +
-          'Add this line before app.listen() or app.init():\n  app.useWebSocketAdapter(new HeartbeatWsAdapter(app));',
-      );
-    }
+    if (gateways.length > 0 && !this.node.adapterInstalled) this.#refuseUntracked();
     const untracked = gateways.filter(({ metatype }) => Reflect.getMetadata(GATEWAY_OPTIONS, metatype)?.server);
     if (untracked.length === 0) return;
     const names = untracked.map(({ metatype }) => metatype.name).join(', ');
     throw new HeartbeatError(
       'HEARTBEAT_GATEWAY_UNTRACKED',
       `${names} brings its own { server }, whose sockets would escape tracking: give it a port or a path instead.`,
+    );
+  }
+
+  #refuseUntracked(): never {
+    const names = this.#gateways().map(({ metatype }) => metatype.name);
+    throw new HeartbeatError(
+      'HEARTBEAT_ADAPTER_MISSING',
+      `The app has gateways (${names.join(', ')}) but HeartbeatWsAdapter is not installed. ` +
+        'Add this line before app.listen() or app.init():\n  app.useWebSocketAdapter(new HeartbeatWsAdapter(app));',
     );
   }
 

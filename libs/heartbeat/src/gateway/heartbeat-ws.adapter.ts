@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
@@ -11,6 +17,7 @@ import { NodeState } from '../connection/node-state.js';
 import { type MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
+import { PROBLEM_JSON, problemOf } from '../problem.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway, type Listeners, pathOf } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
@@ -21,6 +28,12 @@ import { answerRefusal } from './upgrade-answer.js';
 class PathServer extends WebSocketServer {
   readonly table = new RoutingTable();
 }
+
+/** The hook of `ws` with which a gateway may say who comes in. */
+type VerifyClient = (
+  info: { readonly req: IncomingMessage },
+  done: (isGood: boolean, status?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
+) => void;
 
 /** A listening HTTP server and what it serves. */
 interface Port {
@@ -89,6 +102,9 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       maxPayload: limits.maxMessageBytes,
       maxFragments: limits.maxFragments,
       ...options,
+      ...(options['verifyClient'] !== undefined && {
+        verifyClient: this.#recheckAfter(options['verifyClient'] as VerifyClient),
+      }),
       closeTimeout: drain.closeTimeoutMs,
       clientTracking: true,
       noServer: true,
@@ -132,7 +148,9 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   override async dispose(): Promise<void> {
     for (const { server, own, onUpgrade } of this.#ports.values()) {
-      server.off('upgrade', onUpgrade);
+      // Until it has closed, a server still gets upgrades that were under way: they are refused like all others.
+      if (server.listening) server.once('close', () => server.off('upgrade', onUpgrade));
+      else server.off('upgrade', onUpgrade);
       if (!own || !server.listening) continue;
       server.closeAllConnections();
       await new Promise(resolve => server.close(resolve));
@@ -157,6 +175,22 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const port = { server, own, paths, onUpgrade };
     this.#ports.set(number, port);
     return port;
+  }
+
+  /** A gateway's own `verifyClient` may take its time, and others may come in meanwhile: the limits are looked at once more. */
+  #recheckAfter(verify: VerifyClient): VerifyClient {
+    // `ws` takes what has two parameters for one that calls back.
+    if (verify.length < 2) return verify;
+    return (info, done) => {
+      verify(info, (isGood, ...answer) => {
+        const refusal = isGood ? this.#admission.check(info.req, true) : null;
+        if (refusal === null) return done(isGood, ...answer);
+        this.#admission.refused(info.req, refusal);
+        const { status, reason, detail, retryAfterSeconds = 1 } = refusal;
+        const headers = { 'Content-Type': PROBLEM_JSON, 'Retry-After': String(retryAfterSeconds) };
+        done(false, status, JSON.stringify(problemOf(reason, status, detail)), headers);
+      });
+    };
   }
 
   #upgrade(server: PathServer | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -169,9 +169,17 @@ describe('pathOf', () => {
     ['/chat?token=a', '/chat'],
     ['/chat?a=1?b#c', '/chat'],
     ['/chat#frag?x', '/chat'],
-    ['?token=a', ''],
+    ['http://example.com/chat?token=a', '/chat'],
+    ['http://example.com', '/'],
     [undefined, '/'],
   ])('of %p is %p', (url, path) => {
     expect(pathOf(requestWith(url))).toBe(path);
   });
+
+  it.each(['?token=S3cret', '*?token=S3cret', 'http://example.com:99999/chat?token=S3cret', 'chat?token=S3cret#x'])(
+    'of %p, which is none, keeps no query string',
+    url => {
+      expect(pathOf(requestWith(url))).not.toContain('S3cret');
+    },
+  );
 });

@@ -94,8 +94,9 @@ export class HeartbeatGateway {
 /** User agents are shown to people; longer ones are nobody's. */
 const MAX_USER_AGENT = 256;
 
-/** The path of a request, without the query string, which is never kept. */
+/** The path of a request, without the query string, which is never kept; also of one in absolute form (RFC 9112, section 3.2.2). */
 export function pathOf({ url = '/' }: IncomingMessage): string {
+  if (URL.canParse(url)) return new URL(url).pathname;
   const end = url.search(/[?#]/);
   return end === -1 ? url : url.slice(0, end);
 }

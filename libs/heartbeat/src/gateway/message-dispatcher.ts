@@ -147,6 +147,6 @@ function refuse({ socket }: Connection, message: string): void {
 
 /** An event's name as it is shown: short, and on one line whatever the client sent. */
 function nameOf(event: unknown): string {
-  const isObject = typeof event === 'object' && event !== null;
-  return isObject ? 'that is an object' : JSON.stringify(String(event).slice(0, MAX_SHOWN));
+  if (typeof event === 'object' && event !== null) return 'that is an object';
+  return JSON.stringify(`${event as string | number | boolean | null}`.slice(0, MAX_SHOWN));
 }

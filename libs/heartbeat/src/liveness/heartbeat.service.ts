@@ -55,6 +55,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       this.tick();
       this.#slice ??= setImmediate(() => this.#workOn());
     }, TICK_MS);
+    // What it watches keeps the process; without a connection there is nothing to watch.
+    this.#timer.unref();
   }
 
   onApplicationShutdown(): void {
@@ -143,7 +145,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const { bytesRead } = connection.network;
     if (bytesRead === pulse.bytesSeen) return;
     pulse.bytesSeen = bytesRead;
-    connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    // A message has written down its own time.
+    if (pulse.messageAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
     if (!this.node.options.heartbeat.skipWhenActive) {
       if (pulse.pingedAt !== NEVER) pulse.hear(pulse.pingedAt);
       return;

@@ -1,0 +1,241 @@
+/**
+ * The documents say what the code says: tables are compared with the constants that they describe, links with the files that are
+ * there, commands with the scripts. Whoever adds an option, a route or a close code is told here which table lacks it.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CloseCodes, DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
+import { parse } from 'yaml';
+import { FLAGS } from '../apps/loadtest/src/flags.js';
+import { readEnvironment } from '../apps/server/src/environment.js';
+import { OPERATIONS } from '../apps/server/src/openapi.js';
+import { OPTION_VARIABLES, optionsFrom } from '../apps/server/src/option-variables.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+const README = read('README.md');
+const OPERATING = read('docs/operations.md');
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'libs/heartbeat/README.md',
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`),
+];
+
+/** The rows of the table that has these headings, cells without their backticks. */
+function tableOf(markdown: string, ...headings: string[]): string[][] {
+  const lines = markdown.split('\n').map(cellsOf);
+  const top = lines.findIndex(cells => cells !== null && headings.every((heading, index) => cells[index] === heading));
+  if (top < 0) throw new Error(`there is no table with the headings ${headings.join(', ')}`);
+  const rows: string[][] = [];
+  for (const cells of lines.slice(top + 2)) {
+    if (cells === null) break;
+    rows.push(cells);
+  }
+  return rows;
+}
+
+function cellsOf(line: string): string[] | null {
+  if (!line.startsWith('|')) return null;
+  return line
+    .split(/(?<!\\)\|/)
+    .slice(1, -1)
+    .map(cell => cell.trim().replaceAll('`', ''));
+}
+
+/** Two columns of a table, as an object. */
+function columns(rows: readonly string[][], key: number, value: number): Record<string, string | undefined> {
+  return Object.fromEntries(rows.map(cells => [cells[key], cells[value]]));
+}
+
+/** A default as the tables show it; the host name is another on every machine. */
+function shown(path: string, standard: unknown): string {
+  if (path === 'cluster.nodeName') return 'host name';
+  return typeof standard === 'string' ? standard : JSON.stringify(standard);
+}
+
+function leaves(options: object, above: readonly string[] = []): [path: string, standard: unknown][] {
+  return Object.entries(options).flatMap(([key, value]: [string, unknown]) => {
+    const path = [...above, key];
+    const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isGroup ? leaves(value, path) : [[path.join('.'), value] as [string, unknown]];
+  });
+}
+
+/** The code blocks of a language. */
+function blocksOf(markdown: string, language: string): string[] {
+  return [...markdown.matchAll(/^ *```(\w*)\n([\s\S]*?)^ *```$/gm)]
+    .filter(([, name]) => name === language)
+    .map(([, , block = '']) => block);
+}
+
+describe('README.md', () => {
+  it('lists every option with its default', () => {
+    const expected = leaves(DEFAULTS).map(([path, standard]) => [path, shown(path, standard)]);
+    expect(columns(tableOf(README, 'option', 'default'), 0, 1)).toEqual(Object.fromEntries(expected));
+  });
+
+  it('lists every close code with its words and whether to come back', () => {
+    const comeBack = { yes: 'yes', 'after-delay': 'yes, after the advised delay', no: 'no' };
+    const rows = tableOf(README, 'code', 'words', 'when', 'come back').map(([code, words, , back]) => [
+      code,
+      words,
+      back,
+    ]);
+    const expected = Object.values(CloseCodes).map(({ code, name, comeBack: back }) => [
+      `${code}`,
+      name,
+      comeBack[back],
+    ]);
+    expect(rows).toEqual(expected);
+  });
+
+  it('lists every refusal', () => {
+    const [, union = ''] = /type RefusalReason =([^;]+);/.exec(read('libs/heartbeat/src/heartbeat.events.ts')) ?? [];
+    const reasons = [...union.matchAll(/'([a-z-]+)'/g)].map(([, reason]) => reason);
+    const rows = tableOf(README, 'status', 'type ends in').map(([, reason]) => reason);
+    expect(new Set(rows)).toEqual(new Set(reasons));
+  });
+
+  it('lists every HTTP route', () => {
+    const expected = Object.keys(OPERATIONS).map(route => {
+      const [method = '', path = ''] = route.split(' ');
+      return `${method.toUpperCase()} ${path.replace('{id}', ':id')}`;
+    });
+    const rows = tableOf(README, 'route').map(([route]) => route);
+    expect(new Set(rows)).toEqual(new Set(expected));
+  });
+
+  it('shows the same app as the README that is packed with the library', () => {
+    const [app] = blocksOf(README, 'ts');
+    expect(app).toContain('HeartbeatModule.forRoot()');
+    expect(blocksOf(read('libs/heartbeat/README.md'), 'ts')).toEqual([app]);
+  });
+});
+
+describe('docs/operations.md', () => {
+  it('lists every variable of the server itself with its default', () => {
+    const [, source = ''] =
+      /const OWN_VARIABLES = \{\n([\s\S]*?)\n\};/.exec(read('apps/server/src/environment.ts')) ?? [];
+    const names = [...source.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
+    const rows = columns(tableOf(OPERATING, 'variable', 'default'), 0, 1);
+    expect(Object.keys(rows)).toEqual(names);
+    const { host, port, wsPath, logLevel, logFormat } = readEnvironment({});
+    const defaults = { HOST: host, PORT: `${port}`, WS_PATH: wsPath, LOG_LEVEL: logLevel, LOG_FORMAT: logFormat };
+    expect(rows).toMatchObject(defaults);
+  });
+
+  it('lists every variable of an option with its default', () => {
+    const expected = OPTION_VARIABLES.map(({ name, path, standard }) => {
+      const option = path.join('.');
+      return [name, option, shown(option, standard)];
+    });
+    const rows = tableOf(OPERATING, 'variable', 'option', 'default');
+    expect(new Set(rows.map(cells => cells.join(' = ')))).toEqual(new Set(expected.map(cells => cells.join(' = '))));
+  });
+
+  describe('in its Kubernetes manifest', () => {
+    const [manifest = ''] = blocksOf(OPERATING, 'yaml');
+    const { spec } = (parse(manifest) as { spec: { template: { spec: PodSpec } } }).spec.template;
+    const [container] = spec.containers;
+    const env = Object.fromEntries(container.env.map(({ name, value = 'from elsewhere' }) => [name, value]));
+
+    it('sets variables that there are', () => {
+      expect(() => readEnvironment(env)).not.toThrow();
+    });
+
+    it('leaves the drain its time before SIGKILL', () => {
+      const { deadlineMs } = resolveOptions(optionsFrom(env)).drain;
+      expect(spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(deadlineMs + 1000);
+    });
+
+    it('asks the probes that there are', () => {
+      const { startupProbe, readinessProbe, livenessProbe } = container;
+      const paths = [startupProbe, readinessProbe, livenessProbe].map(probe => probe.httpGet.path);
+      const health = String(DEFAULT_ROUTES.health);
+      expect(paths).toEqual([`${health}/startup`, `${health}/ready`, `${health}/live`]);
+    });
+  });
+});
+
+interface Probe {
+  readonly httpGet: { readonly path: string };
+}
+
+interface PodSpec {
+  readonly terminationGracePeriodSeconds: number;
+  readonly containers: readonly [
+    {
+      readonly env: readonly { readonly name: string; readonly value?: string }[];
+      readonly startupProbe: Probe;
+      readonly readinessProbe: Probe;
+      readonly livenessProbe: Probe;
+    },
+  ];
+}
+
+describe('docs/architecture.md', () => {
+  it('has a place for every folder of the library', () => {
+    const folders = readdirSync(join(ROOT, 'libs/heartbeat/src'), { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(({ name }) => `${name}/`);
+    const layers = tableOf(read('docs/architecture.md'), 'layer').map(([, , where = '']) => where);
+    expect(folders.filter(folder => !layers.join(' ').split(' ').includes(folder))).toEqual([]);
+  });
+});
+
+describe('the changelog', () => {
+  it('is packed with the library, and has its version', () => {
+    expect(read('libs/heartbeat/CHANGELOG.md')).toBe(read('CHANGELOG.md'));
+    const { version } = JSON.parse(read('libs/heartbeat/package.json')) as { version: string };
+    expect(read('CHANGELOG.md')).toContain(`## [${version}]`);
+    expect(README).toContain(`nestjs-heartbeat-${version}.tgz`);
+  });
+});
+
+describe.each(DOCUMENTS)('%s', path => {
+  const markdown = read(path);
+  /** What is not code: a bracket there is no link. */
+  const prose = markdown.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').replaceAll(/`[^`\n]*`/g, '');
+
+  it('links to files and headings that there are', () => {
+    const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+    expect(links.filter(target => !/^https?:/.test(target)).filter(target => !leadsSomewhere(path, target))).toEqual(
+      [],
+    );
+  });
+
+  it('names npm scripts and flags of the load tool that there are', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...markdown.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name);
+    const flags = [...markdown.matchAll(/npm run load -- (--.*?)[`\n]/g)].flatMap(([, line = '']) =>
+      [...line.matchAll(/--([a-z-]+)/g)].map(([, flag = '']) => flag),
+    );
+    expect(named.filter(name => !Object.hasOwn(scripts, name))).toEqual([]);
+    expect(flags.filter(flag => !Object.hasOwn(FLAGS, flag))).toEqual([]);
+  });
+});
+
+function leadsSomewhere(from: string, target: string): boolean {
+  const [file = '', anchor] = target.split('#');
+  const to = file === '' ? from : join(dirname(from), file);
+  if (!existsSync(join(ROOT, to))) return false;
+  if (anchor === undefined || statSync(join(ROOT, to)).isDirectory()) return anchor === undefined;
+  return headingsOf(read(to)).includes(anchor);
+}
+
+/** Headings as they are linked to. */
+function headingsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

@@ -1,0 +1,346 @@
+/**
+ * Tens of thousands come and go, in every way there is; then nothing of them is left. The server is a process of its own that can
+ * be asked what it holds (test/support/census-app.ts), down to a heap snapshot.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { Census } from '../support/census-app.js';
+import { countObjects } from '../support/heap-snapshot.js';
+import { Program } from '../support/program.js';
+import { RawClient } from '../support/raw-client.js';
+import { ServerProcess } from '../support/server-process.js';
+import { until } from '../support/until.js';
+
+const MAX_CONNECTIONS = 400;
+const OPTIONS = {
+  heartbeat: { intervalMs: 1000, pongTimeoutMs: 400, missedPongs: 2 },
+  limits: { maxConnections: MAX_CONNECTIONS },
+  drain: { closeTimeoutMs: 1000 },
+  // Small, and full after the warming up: what is remembered on purpose does not grow any more.
+  closedHistory: 100,
+};
+/** How many come and go at once. */
+const LANES = 80;
+
+/** One way to come and go. */
+interface Way {
+  /** In the whole churn. */
+  readonly count: number;
+  /** What the server announces for it: `<code> <who>` of the end, or a refusal; nothing for who was never there. */
+  readonly told?: string;
+  go(client: RawClient): Promise<unknown>;
+}
+
+let serial = 0;
+
+async function open(client: RawClient): Promise<void> {
+  const { status } = await client.open();
+  if (status !== 101) throw new Error(`the upgrade was answered ${status}`);
+}
+
+async function answered(client: RawClient, event: string, data?: unknown): Promise<void> {
+  const before = client.messages.length;
+  client.sendEvent(event, data);
+  await until(() => client.messages.length > before, { message: `the answer to ${event}` });
+}
+
+const WAYS: Readonly<Record<string, Way>> = {
+  'a Close of the client': {
+    count: 5000,
+    told: '1000 client',
+    async go(client) {
+      await open(client);
+      client.close(1000, 'done');
+      expect(await client.ended).toMatchObject({ code: 1000 });
+    },
+  },
+  'a Close without a code, after an answer': {
+    count: 1000,
+    told: '1005 client',
+    async go(client) {
+      await open(client);
+      await answered(client, 'echo', 'x');
+      client.close();
+      await client.ended;
+    },
+  },
+  'an identified client with a disposer, a stream and a waiting handler': {
+    count: 1500,
+    told: '1001 client',
+    async go(client) {
+      await open(client);
+      await answered(client, 'identify', `user ${(serial += 1) % 700}`);
+      client.sendEvent('stream');
+      client.sendEvent('wait');
+      await answered(client, 'echo', 'x');
+      client.close(1001);
+      await client.ended;
+    },
+  },
+  'a Close of the server': {
+    count: 3000,
+    told: '1000 server',
+    async go(client) {
+      await open(client);
+      client.sendEvent('close me');
+      expect(await client.ended).toMatchObject({ code: 1000, reason: 'as you like' });
+    },
+  },
+  'a kick': {
+    count: 2000,
+    told: '4500 operator',
+    async go(client) {
+      await open(client);
+      client.sendEvent('kick me');
+      expect(await client.ended).toMatchObject({ code: 4500 });
+    },
+  },
+  'a reset': {
+    count: 2500,
+    told: '1006 network',
+    async go(client) {
+      await open(client);
+      client.reset();
+    },
+  },
+  'an end without a Close': {
+    count: 1000,
+    told: '1006 network',
+    async go(client) {
+      await open(client);
+      client.destroy();
+    },
+  },
+  'a protocol error': {
+    count: 500,
+    told: '1002 server',
+    async go(client) {
+      await open(client);
+      client.sendFrame({ opcode: 3 });
+      expect(await client.ended).toMatchObject({ code: 1002 });
+    },
+  },
+  silence: {
+    count: 50,
+    told: '4000 server',
+    async go(client) {
+      await open(client);
+      client.silent();
+      await client.ended;
+    },
+  },
+  'a path that nobody serves': {
+    count: 1500,
+    told: 'no-such-path',
+    async go(client) {
+      expect(await client.open()).toMatchObject({ status: 404 });
+      await client.ended;
+    },
+  },
+  'a bad upgrade': {
+    count: 500,
+    told: 'bad-upgrade',
+    async go(client) {
+      expect(await client.open()).toMatchObject({ status: 400 });
+      await client.ended;
+    },
+  },
+  'half a handshake': {
+    count: 1000,
+    async go(client) {
+      await client.connect();
+      client.sendRaw(client.handshake().slice(0, 70));
+      client.reset();
+    },
+  },
+};
+
+let server: ServerProcess;
+let program: Program;
+let folder: string;
+
+async function ask(path: string): Promise<Census> {
+  const answer = await fetch(`${server.url}${path}`, { headers: { connection: 'close' } });
+  return (await answer.json()) as Census;
+}
+
+/** Waits until nobody is in the books, and no socket is open but the one that asks. */
+async function everybodyGone(): Promise<void> {
+  await until(
+    async () => {
+      const { connections, resources } = await ask('/census');
+      return connections === 0 && resources['TCPSocketWrap'] === 1;
+    },
+    { timeoutMs: 10_000 },
+  );
+}
+
+/** What the server holds with its garbage collected. */
+async function heap(name: string): Promise<{ census: Census; objects: ReadonlyMap<string, number> }> {
+  const file = join(folder, name);
+  const census = await ask(`/heap?file=${encodeURIComponent(file)}`);
+  return { census, objects: await countObjects(file) };
+}
+
+function newClient(way: string): RawClient {
+  serial += 1;
+  return new RawClient({
+    port: server.port,
+    path: way === 'a path that nobody serves' ? '/nowhere' : '/ws',
+    headers: way === 'a bad upgrade' ? { 'Sec-WebSocket-Key': 'none' } : {},
+    // Ports that were just used must rest for a minute: many addresses have many.
+    localAddress: `127.0.${1 + (serial % 8)}.${1 + (serial % 200)}`,
+  });
+}
+
+/** Lets this share of everybody come and go, mixed. */
+async function churn(share: number): Promise<void> {
+  const queue = Object.entries(WAYS)
+    .flatMap(([name, { count }]) => Array.from({ length: Math.ceil(count * share) }, () => name))
+    .map(name => ({ name, at: Math.random() }))
+    .toSorted((left, right) => left.at - right.at)
+    .map(({ name }) => name);
+  const total = queue.length;
+  let done = 0;
+  const startedAt = performance.now();
+  const lane = async (): Promise<void> => {
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      await WAYS[name]?.go(newClient(name));
+      if ((done += 1) % 5000 === 0) progress(done, total, startedAt);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+function progress(done: number, total: number, startedAt: number): void {
+  const seconds = (performance.now() - startedAt) / 1000;
+  process.stderr.write(
+    `churn: ${done} of ${total} in ${seconds.toFixed(1)} s, ${Math.round(done / seconds)} a second\n`,
+  );
+}
+
+/** Takes every place, lets so many more come, and leaves. */
+async function fillUp(tooMany: number): Promise<void> {
+  const guests = Array.from({ length: MAX_CONNECTIONS }, () => newClient('a guest'));
+  for (let at = 0; at < guests.length; at += LANES) await Promise.all(guests.slice(at, at + LANES).map(open));
+  for (let refusals = 0; refusals < tooMany; refusals += 10) {
+    const late = Array.from({ length: 10 }, () => newClient('too many'));
+    const answers = await Promise.all(late.map(client => client.open()));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 503));
+  }
+  for (const guest of guests) guest.close(4999);
+  await Promise.all(guests.map(({ ended }) => ended));
+}
+
+/** By how much each count has grown. */
+function since(now: Readonly<Record<string, number>>, then: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(now).map(([name, count]) => [name, count - (then[name] ?? 0)]));
+}
+
+describe('when 20,000 have come and gone in every way', () => {
+  const CAPACITY_REFUSALS = 600;
+  const GUESTS = 50;
+  let before: Awaited<ReturnType<typeof heap>>;
+  let after: Awaited<ReturnType<typeof heap>>;
+  /** While there were guests. */
+  let meanwhile: ReadonlyMap<string, number>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'churn-'));
+    program = await Program.compile('census-app');
+    server = await ServerProcess.start({
+      entry: program.entry,
+      nodeArgs: ['--expose-gc'],
+      env: { OPTIONS: JSON.stringify(OPTIONS) },
+    });
+    // What is made once, at the first use, is no leak.
+    await churn(0.03);
+    await fillUp(10);
+    await everybodyGone();
+    meanwhile = await heapWithGuests();
+    await everybodyGone();
+    before = await heap('before.heapsnapshot');
+    await churn(1);
+    await fillUp(CAPACITY_REFUSALS);
+    await everybodyGone();
+    after = await heap('after.heapsnapshot');
+  }, 120_000);
+
+  afterAll(async () => {
+    await ServerProcess.stopAll();
+    await program.remove();
+    await rm(folder, { recursive: true });
+  });
+
+  /** What the server's memory holds while so many are there, each with something that hangs on it. */
+  async function heapWithGuests(): Promise<ReadonlyMap<string, number>> {
+    const guests = Array.from({ length: GUESTS }, () => newClient('a guest'));
+    await Promise.all(guests.map(open));
+    await Promise.all(guests.map(guest => answered(guest, 'identify', 'guest')));
+    const { objects } = await heap('meanwhile.heapsnapshot');
+    for (const guest of guests) guest.close(4999);
+    await Promise.all(guests.map(({ ended }) => ended));
+    return objects;
+  }
+
+  /** By how much a class's objects have become more. */
+  function grown(name: string): number {
+    return (after.objects.get(name) ?? 0) - (before.objects.get(name) ?? 0);
+  }
+
+  it('each was counted once, by what really happened', () => {
+    const expected: Record<string, number> = {
+      'at-capacity': CAPACITY_REFUSALS,
+      '4999 client': MAX_CONNECTIONS,
+    };
+    for (const { told, count } of Object.values(WAYS)) {
+      if (told !== undefined) expected[told] = (expected[told] ?? 0) + count;
+    }
+    const told = {
+      ...since(after.census.closed, before.census.closed),
+      ...since(after.census.refused, before.census.refused),
+    };
+    expect(told).toEqual(expected);
+    const closed = Object.values(after.census.closed).reduce((sum, count) => sum + count, 0);
+    expect(after.census.opened).toBe(closed);
+    expect(after.census.disconnects).toBe(closed);
+  });
+
+  it('the books and their indexes are empty, and every disposer has run', () => {
+    expect(after.census.connections).toBe(0);
+    expect(after.census.indexed).toEqual([]);
+    expect(after.census.disposed - before.census.disposed).toBe(1500);
+  });
+
+  it('no connection, and nothing that hung on one, is left in memory', () => {
+    const ours = ['Connection', 'Pulse', 'Lifetime', 'Subscription', 'AbortController', 'AbortSignal'];
+    const those = ours.slice(0, 3);
+    // That is how they show while they are there.
+    expect(those.map(name => `${name} ${meanwhile.get(name)}`)).toEqual(those.map(name => `${name} ${GUESTS}`));
+    expect(those.map(name => `${name} ${after.objects.get(name) ?? 0}`)).toEqual(those.map(name => `${name} 0`));
+    expect(ours.map(name => `${name} ${grown(name)}`)).toEqual(ours.map(name => `${name} 0`));
+  });
+
+  it('no more sockets are held than the two that Nest keeps: the last to come and the last to go', () => {
+    expect(meanwhile.get('TrackedSocket')).toBeGreaterThanOrEqual(GUESTS);
+    expect(after.objects.get('TrackedSocket') ?? 0).toBeLessThanOrEqual(2);
+    const parts = ['Receiver', 'Sender', 'Socket', 'TCP'];
+    expect(parts.map(grown).filter(count => count > 2)).toEqual([]);
+  });
+
+  it('no timer, listener or other resource of the process has come to stay', () => {
+    const more = Object.entries(since(after.census.resources, before.census.resources));
+    expect(more.filter(([name, count]) => count > 0 && name !== 'Immediate')).toEqual([]);
+    expect(after.census.listeners).toEqual(before.census.listeners);
+    expect(grown('Timeout')).toBeLessThanOrEqual(5);
+  });
+
+  it('the heap has not grown by more than a hundred bytes for each', () => {
+    const bytes = after.census.heapBytes - before.census.heapBytes;
+    process.stderr.write(`churn: the heap has grown by ${Math.round(bytes / 1024)} kB\n`);
+    expect(bytes).toBeLessThan(2_000_000);
+  });
+});

@@ -1,0 +1,439 @@
+/** What a gateway can do with a `Connection`, what is told of its life, and how its end is remembered. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import {
+  type Connection,
+  CurrentConnection,
+  type HeartbeatEvent,
+  HeartbeatError,
+  type TrackedSocket,
+} from 'nestjs-heartbeat';
+import { beat, TestApp } from '../support/app.js';
+import { Opcode } from '../support/frame.js';
+import type { RawClient } from '../support/raw-client.js';
+import { until } from '../support/until.js';
+
+@WebSocketGateway({ path: '/ws' })
+class EchoGateway {
+  readonly sockets: TrackedSocket[] = [];
+  readonly held: (Connection | undefined)[] = [];
+
+  handleConnection(socket: TrackedSocket): void {
+    this.sockets.push(socket);
+  }
+
+  @SubscribeMessage('echo')
+  echo(@MessageBody() data: unknown, @CurrentConnection() connection: Connection) {
+    this.held.push(connection);
+    return { event: 'echo', data };
+  }
+}
+
+afterEach(() => TestApp.closeAll());
+
+/** An app, one client, and the server's side of both. */
+async function startWithClient(options: object = {}, client: object = {}) {
+  const app = await TestApp.start({ gateways: [EchoGateway], options });
+  const opened = await app.opened(client);
+  const gateway = app.app.get(EchoGateway);
+  await until(() => gateway.sockets.length === 1);
+  const [socket] = gateway.sockets as [TrackedSocket];
+  return { app, client: opened, socket, connection: socket.connection as Connection, gateway };
+}
+
+/** Sends more than the kernel takes to a client that does not read. */
+async function stuff(client: RawClient, socket: TrackedSocket): Promise<void> {
+  client.pause();
+  await until(() => {
+    socket.send(Buffer.alloc(64 * 1024));
+    return socket.bufferedAmount > 256 * 1024;
+  });
+}
+
+describe('A Connection', () => {
+  it('is what @CurrentConnection() gives, and what the service finds', async () => {
+    const { app, client, connection, gateway } = await startWithClient({}, { headers: { 'User-Agent': 'tester' } });
+    client.sendEvent('echo', 1);
+    await until(() => client.messages.length === 1);
+    expect(gateway.held).toEqual([connection]);
+    expect(app.connections.get(connection.id)).toBe(connection);
+    expect(connection).toMatchObject({ userId: null, labels: {}, ip: '127.0.0.1', path: '/ws', userAgent: 'tester' });
+    expect(app.connections.list().items).toMatchObject([
+      { id: connection.id, state: 'open', messagesIn: 1, messagesOut: 1, userId: null, userAgent: 'tester' },
+    ]);
+    connection.identify({ userId: 'ann', labels: { room: 'blue' } });
+    expect(connection).toMatchObject({ userId: 'ann', labels: { room: 'blue' } });
+    expect(app.connections.findByUser('ann')).toEqual([connection]);
+    expect(app.connections.findByLabel('room', 'blue')).toEqual([connection]);
+    expect(app.connections.findByIp('127.0.0.1')).toEqual([connection]);
+    client.close(1000);
+    await until(() => app.connections.count === 0);
+    expect(app.connections.get(connection.id)).toBeUndefined();
+    expect(app.connections.findByUser('ann')).toEqual([]);
+    expect(app.connections.findByIp('127.0.0.1')).toEqual([]);
+  });
+
+  it('measures the round trip of its pings', async () => {
+    const { connection } = await startWithClient({ heartbeat: beat(300, 200) });
+    expect(connection.rttMs).toBeNull();
+    await until(() => connection.rttMs);
+    expect(connection.rttMs).toBeGreaterThan(0);
+    expect(connection.rttMs).toBeLessThan(200);
+  });
+
+  it('fires its signal when it ends, with the reason, and at once for whoever asks later', async () => {
+    const { client, connection } = await startWithClient();
+    const { signal } = connection;
+    expect(signal.aborted).toBe(false);
+    client.close(3001, 'enough');
+    await until(() => signal.aborted);
+    expect(signal.reason).toBeInstanceOf(HeartbeatError);
+    expect((signal.reason as Error).message).toMatch(/3001 enough/);
+    expect(connection.signal.aborted).toBe(true);
+  });
+
+  it('runs its disposers once, the last one first, whatever they do, also those that come too late', async () => {
+    const { app, client, connection } = await startWithClient();
+    const ran: string[] = [];
+    connection.defer(() => ran.push('first'));
+    connection.defer(() => {
+      ran.push('second');
+      throw new Error('a disposer that throws');
+    });
+    connection.defer(async () => {
+      ran.push('third');
+      throw new Error('a disposer that rejects');
+    });
+    connection.defer(() => {
+      ran.push('fourth');
+      connection.defer(() => ran.push('from within'));
+    });
+    client.reset();
+    await until(() => connection.ended);
+    expect(ran).toEqual(['fourth', 'from within', 'third', 'second', 'first']);
+    connection.defer(() => ran.push('late'));
+    connection.defer(() => {
+      throw new Error('a late disposer that throws');
+    });
+    expect(ran.at(-1)).toBe('late');
+    await until(() => app.logged('error').length === 3);
+    expect(app.logged('error').every(line => line.includes(connection.id))).toBe(true);
+    expect(ran).toHaveLength(6);
+  });
+
+  it('is forgotten, told of and remembered also when a disposer throws what cannot be printed', async () => {
+    const { app, client, connection } = await startWithClient();
+    const events = app.recordEvents();
+    let ran = 0;
+    connection.defer(() => ran++);
+    connection.defer(() => {
+      throw Object.create(null);
+    });
+    connection.defer(() => Promise.reject(Object.create(null)));
+    const { signal } = connection;
+    client.close(1000);
+    await until(() => connection.ended);
+    expect(ran).toBe(1);
+    expect(signal.aborted).toBe(true);
+    expect(events.map(({ type }) => type)).toEqual(['closed']);
+    expect(app.connections.closedHistory()).toHaveLength(1);
+    expect(app.connections.count).toBe(0);
+  });
+
+  it('resolves a send when the bytes have left this process, not before', async () => {
+    const { client, socket, connection } = await startWithClient();
+    await connection.send('text');
+    await connection.send({ any: 'object' });
+    await connection.send(Buffer.from([1, 2]));
+    await until(() => client.messages.length === 3);
+    expect(client.messages.map(({ data }) => data)).toEqual(['text', '{"any":"object"}', Buffer.from([1, 2])]);
+    await stuff(client, socket);
+    let left = false;
+    const sending = connection.send('behind the others').then(() => (left = true));
+    await until(() => socket.bufferedAmount > 0);
+    expect(left).toBe(false);
+    client.resume();
+    await sending;
+    await until(() => client.texts.includes('behind the others'));
+  });
+
+  it('rejects a send when it ends first, and one that comes after the end', async () => {
+    const { client, socket, connection } = await startWithClient();
+    await stuff(client, socket);
+    const outcome = connection.send('never read').then(
+      () => 'sent',
+      (error: unknown) => error,
+    );
+    client.reset();
+    expect(await outcome).toMatchObject({ code: 'HEARTBEAT_CONNECTION_CLOSED' });
+    await expect(connection.send('too late')).rejects.toMatchObject({ code: 'HEARTBEAT_CONNECTION_CLOSED' });
+  });
+
+  it('rejects a send of what JSON cannot hold, and stays', async () => {
+    const { app, client, connection } = await startWithClient();
+    const circle: Record<string, unknown> = {};
+    circle['circle'] = circle;
+    for (const data of [10n, circle]) {
+      const sending = connection.send(data);
+      await expect(sending).rejects.toThrow(TypeError);
+    }
+    client.sendEvent('echo', 1);
+    await until(() => client.json.length === 1);
+    expect(app.connections.count).toBe(1);
+  });
+
+  it('that is left while nobody waits for a send ends nothing', async () => {
+    const { app, client, socket, connection } = await startWithClient();
+    await stuff(client, socket);
+    void connection.send('forgotten');
+    client.reset();
+    await until(() => connection.ended);
+    const other = await app.opened();
+    other.sendEvent('echo', 1);
+    await until(() => other.messages.length === 1);
+    expect(other.json).toEqual([{ event: 'echo', data: 1 }]);
+  });
+
+  it('closes with the code and the reason of the app, cut to what a close frame holds', async () => {
+    const { app, client, connection } = await startWithClient();
+    connection.close(4321, 'ä'.repeat(100));
+    expect(await client.ended).toMatchObject({ code: 4321, reason: 'ä'.repeat(61), error: null });
+    await until(() => app.connections.count === 0);
+    expect(app.connections.closedHistory()).toMatchObject([{ code: 4321, closedBy: 'server' }]);
+  });
+
+  it.each([1004, 1005, 1006, 1015, 2999, 5000, 0, Number.NaN])('refuses to close with %p', async code => {
+    const { app, connection } = await startWithClient();
+    expect(() => connection.close(code)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_CLOSE' }));
+    expect(app.connections.count).toBe(1);
+    expect(connection.state).toBe('open');
+  });
+
+  it('destroys a client that does not answer its close after closeTimeoutMs', async () => {
+    const { app, client, connection } = await startWithClient({ drain: { closeTimeoutMs: 300 } });
+    client.silent();
+    connection.close(4000 + 321, 'ours');
+    const begun = performance.now();
+    const { at, code } = await client.ended;
+    expect(code).toBe(4321);
+    expect(at - begun).toBeGreaterThanOrEqual(250);
+    await until(() => app.connections.count === 0);
+    expect(app.connections.closedHistory()).toMatchObject([{ code: 4321, reason: 'ours', closedBy: 'server' }]);
+  });
+});
+
+/** What happened to this connection, in order, pongs and pings that repeat themselves left out. */
+function lifeOf(events: readonly HeartbeatEvent[], id: string): string[] {
+  const types = events
+    .filter(event => ('id' in event ? event.id === id : 'connection' in event && event.connection.id === id))
+    .map(({ type }) => type);
+  return types.filter((type, index) => !(type === types[index - 2] && ['ping', 'pong'].includes(type)));
+}
+
+describe('The event stream', () => {
+  it('tells one life in order', async () => {
+    const app = await TestApp.start({ gateways: [EchoGateway], options: { heartbeat: beat(300, 200) } });
+    const events = app.recordEvents();
+    const client = await app.opened();
+    await until(() => client.pings.length >= 2);
+    client.close(1000, 'bye');
+    await until(() => events.some(({ type }) => type === 'closed'));
+    const opened = events[0] as HeartbeatEvent & { type: 'opened' };
+    expect(opened).toMatchObject({ type: 'opened', path: '/ws', ip: '127.0.0.1' });
+    expect(lifeOf(events, opened.id)).toEqual(['opened', 'ping', 'pong', 'closed']);
+    expect(events.at(-1)).toMatchObject({
+      type: 'closed',
+      code: 1000,
+      reason: 'bye',
+      by: 'client',
+      connection: { id: opened.id, path: '/ws' },
+    });
+  });
+
+  it('tells of a death: each missed ping before the end', async () => {
+    const app = await TestApp.start({ gateways: [EchoGateway], options: { heartbeat: beat(300, 100, 3) } });
+    const events = app.recordEvents();
+    await app.opened({ autoPong: false });
+    await until(() => events.some(({ type }) => type === 'closed'));
+    expect(events.map(({ type }) => type)).toEqual([
+      'opened',
+      'ping',
+      'missed',
+      'ping',
+      'missed',
+      'ping',
+      'missed',
+      'closed',
+    ]);
+    expect(events.filter(({ type }) => type === 'missed')).toMatchObject([{ missed: 1 }, { missed: 2 }, { missed: 3 }]);
+    expect(events.at(-1)).toMatchObject({ code: 4000, by: 'server' });
+  });
+
+  it('tells of a kick and of a refusal', async () => {
+    const { app, connection } = await startWithClient();
+    const events = app.recordEvents();
+    app.connections.kick(connection.id, { reason: 'spam', by: 'ann' });
+    await app.client({ path: '/elsewhere' }).open();
+    await until(() => events.length === 3);
+    expect(events.filter(({ type }) => type !== 'refused')).toMatchObject([
+      { type: 'kicked', id: connection.id, by: 'ann', reason: 'spam', code: 4500 },
+      { type: 'closed', code: 4500, by: 'operator' },
+    ]);
+    expect(events).toContainEqual({ type: 'refused', status: 404, reason: 'no-such-path', ip: '127.0.0.1' });
+  });
+});
+
+describe('A closed connection is remembered', () => {
+  interface Case {
+    readonly title: string;
+    readonly act: (side: { client: RawClient; socket: TrackedSocket; connection: Connection }) => unknown;
+    /** What is remembered. */
+    readonly kept: { readonly code: number; readonly reason?: string; readonly closedBy: string };
+    /** The code that the client sees. */
+    readonly seen: number;
+  }
+
+  const CASES: readonly Case[] = [
+    {
+      title: 'closed by the client with 1000',
+      act: ({ client }) => client.close(1000, 'bye'),
+      kept: { code: 1000, reason: 'bye', closedBy: 'client' },
+      seen: 1000,
+    },
+    {
+      title: 'closed by the client without a code',
+      act: ({ client }) => client.close(),
+      kept: { code: 1005, reason: '', closedBy: 'client' },
+      seen: 1005,
+    },
+    {
+      title: 'closed by the client with a code of its own',
+      act: ({ client }) => client.close(4999),
+      kept: { code: 4999, reason: '', closedBy: 'client' },
+      seen: 4999,
+    },
+    {
+      title: 'reset by the client',
+      act: ({ client }) => client.reset(),
+      kept: { code: 1006, closedBy: 'network' },
+      seen: 1006,
+    },
+    {
+      title: 'left by the client without a close frame',
+      act: ({ client }) => client.socket.end(),
+      kept: { code: 1006, closedBy: 'network' },
+      seen: 1006,
+    },
+    {
+      title: 'closed by the app on the socket',
+      act: ({ socket }) => socket.close(4321, 'ours'),
+      kept: { code: 4321, reason: 'ours', closedBy: 'server' },
+      seen: 4321,
+    },
+    {
+      title: 'closed by the app on the socket without a code',
+      act: ({ socket }) => socket.close(),
+      kept: { code: 1005, reason: '', closedBy: 'server' },
+      seen: 1005,
+    },
+    {
+      title: 'cut by the app',
+      act: ({ socket }) => socket.terminate(),
+      kept: { code: 1006, closedBy: 'server' },
+      seen: 1006,
+    },
+    {
+      title: 'too big a message',
+      act: ({ client }) => client.sendText('x'.repeat(65_537)),
+      kept: { code: 1009, closedBy: 'server' },
+      seen: 1009,
+    },
+    {
+      title: 'too many fragments',
+      act: ({ client }) => client.sendFragments(Array(1026).fill('x')),
+      kept: { code: 1008, closedBy: 'server' },
+      seen: 1008,
+    },
+    {
+      title: 'text that is no UTF-8',
+      act: ({ client }) => client.sendFrame({ opcode: Opcode.text, payload: Buffer.from([0xff]) }),
+      kept: { code: 1007, closedBy: 'server' },
+      seen: 1007,
+    },
+    {
+      title: 'a frame without a mask',
+      act: ({ client }) => client.sendFrame({ opcode: Opcode.text, payload: 'bare', mask: false }),
+      kept: { code: 1002, closedBy: 'server' },
+      seen: 1002,
+    },
+    {
+      title: 'a close frame with a code that must not be sent',
+      act: ({ client }) => client.close(1006),
+      kept: { code: 1002, closedBy: 'server' },
+      seen: 1002,
+    },
+  ];
+
+  it.each(CASES.map(one => [one.title, one] as const))('%s', async (_, { act, kept, seen }) => {
+    const { app, client, socket, connection } = await startWithClient();
+    const { id } = connection;
+    act({ client, socket, connection });
+    expect((await client.ended).code).toBe(seen);
+    await until(() => app.connections.count === 0);
+    const [closed] = app.connections.closedHistory();
+    expect(closed).toMatchObject({ id, ...kept });
+    expect(app.connections.closedDetail(id)).toEqual(closed);
+    expect(closed!.flight[0]).toMatchObject({ what: 'opened' });
+    expect(Date.parse(closed!.closedAt)).toBeGreaterThanOrEqual(Date.parse(closed!.openedAt));
+  });
+
+  it('that was kicked: 4500, for good', async () => {
+    const { app, client, connection } = await startWithClient();
+    expect(app.connections.kick(connection.id, { reason: 'spam' })).toBe(true);
+    expect(await client.ended).toMatchObject({ code: 4500, reason: 'spam' });
+    await until(() => app.connections.count === 0);
+    expect(app.connections.closedHistory()).toMatchObject([{ code: 4500, reason: 'spam', closedBy: 'operator' }]);
+    expect(app.connections.kick(connection.id)).toBe(false);
+  });
+
+  it('that was asked to reconnect: 4005, with a delay of its own within the window', async () => {
+    const app = await TestApp.start({ gateways: [EchoGateway], options: { drain: { returnWindowMs: 5000 } } });
+    const clients = await Promise.all(Array.from({ length: 20 }, () => app.opened()));
+    for (const { id } of app.connections.list().items) app.connections.kick(id, { reconnect: true });
+    const ends = await Promise.all(clients.map(({ ended }) => ended));
+    const delays = ends.map(({ code, reason }) => {
+      expect(code).toBe(4005);
+      const [, ms] = /^[^;]+; retry-after=(\d+)$/.exec(reason) ?? [];
+      return Number(ms);
+    });
+    for (const delay of delays) expect(delay).toBeLessThanOrEqual(5000);
+    expect(new Set(delays).size).toBeGreaterThan(10);
+  });
+
+  it('by a client of the application heartbeat, who is told in words before the close, and nobody else is', async () => {
+    const app = await TestApp.start({ gateways: [EchoGateway], options: { heartbeat: beat(5000, 300) } });
+    const [user, plain] = [await app.opened(), await app.opened()];
+    user.sendEvent('heartbeat', { sentAt: 12.5 });
+    await until(() => user.messages.length === 1);
+    const id = app.connections.list().items.find(({ appHeartbeat }) => appHeartbeat)!.id;
+    expect(user.json).toEqual([
+      { event: 'heartbeat', data: { sentAt: 12.5, connectionId: id, intervalMs: 5000, timeoutMs: 300 } },
+    ]);
+    for (const item of app.connections.list().items) app.connections.kick(item.id, { reconnect: true });
+    const { reason } = await user.ended;
+    await plain.ended;
+    const retryAfterMs = Number(/retry-after=(\d+)$/.exec(reason)?.[1]);
+    expect(user.json.at(-1)).toEqual({ event: 'goodbye', data: { code: 4005, reason: 'reconnect', retryAfterMs } });
+    expect(plain.messages).toEqual([]);
+  });
+
+  it('up to closedHistory of them, the newest first', async () => {
+    const app = await TestApp.start({ gateways: [EchoGateway], options: { closedHistory: 3 } });
+    for (const code of [4101, 4102, 4103, 4104]) {
+      const client = await app.opened();
+      client.close(code);
+      await until(() => app.connections.count === 0 && app.connections.closedHistory()[0]?.code === code);
+    }
+    expect(app.connections.closedHistory().map(({ code }) => code)).toEqual([4104, 4103, 4102]);
+  });
+});

@@ -1,0 +1,120 @@
+/** `app.close()` without a signal, in this process: the same drain, seen from inside as well. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { performance } from 'node:perf_hooks';
+import { TestApp } from '../support/app.js';
+import { RawClient } from '../support/raw-client.js';
+import { distanceFromEven } from '../support/statistics.js';
+import { openTold, type ToldClient } from '../support/told-client.js';
+import { until } from '../support/until.js';
+
+@WebSocketGateway({ path: '/ws' })
+class EchoGateway {
+  @SubscribeMessage('echo')
+  echo(@MessageBody() data: unknown): { event: string; data: unknown } {
+    return { event: 'echo', data };
+  }
+}
+
+afterEach(() => TestApp.closeAll());
+
+function start(drain: Readonly<Record<string, number>>): Promise<TestApp> {
+  return TestApp.start({ gateways: [EchoGateway], options: { drain } });
+}
+
+async function told(count: number, app: TestApp): Promise<ToldClient[]> {
+  const clients = await openTold(count, { port: app.port });
+  app.onClose(() => clients.forEach(client => client.destroy()));
+  return clients;
+}
+
+describe('app.close()', () => {
+  it('is not ready at once, refuses newcomers, and tells everybody in turn', async () => {
+    const app = await start({ spreadMs: 800, returnWindowMs: 4000 });
+    const events = app.recordEvents();
+    const clients = await told(100, app);
+    const url = `http://127.0.0.1:${app.port}`;
+    const closedAt = performance.now();
+    const closing = app.app.close();
+    expect((await fetch(`${url}/health/ready`)).status).toBe(503);
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+    expect(await new RawClient({ port: app.port }).open()).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': expect.stringMatching(/^[1-5]$/) },
+      body: expect.stringContaining('draining'),
+    });
+    await Promise.all(clients.map(({ ended }) => ended));
+    await closing;
+    const advice = clients.map(client => client.advice?.retryAfterMs ?? -1);
+    expect(clients.filter(({ closeFrame }) => closeFrame?.code !== 1001)).toHaveLength(0);
+    // The chance that 100 random delays are farther than this from even is one in a million.
+    expect(distanceFromEven(advice, 0, 4000)).toBeLessThan(0.28);
+    expect(
+      distanceFromEven(
+        clients.map(({ toldAt }) => (toldAt ?? 0) - closedAt),
+        0,
+        800,
+      ),
+    ).toBeLessThan(0.4);
+    const drain = events.filter(({ type }) => type.startsWith('drain-') && type !== 'drain-progress');
+    expect(drain).toEqual([
+      { type: 'drain-started', connections: 100, reason: expect.any(String) },
+      { type: 'drain-ended', total: 100, terminated: 0, durationMs: expect.any(Number) },
+    ]);
+  });
+
+  it('sends every answer that is still in its buffers before the Close', async () => {
+    const app = await start({ spreadMs: 0, closeTimeoutMs: 2500, deadlineMs: 5000 });
+    const [client] = (await told(1, app)) as [ToldClient];
+    const [connection] = app.connections.all();
+    client.pause();
+    // More than the kernel takes: what is left waits in this process.
+    let sent = 0;
+    while ((connection?.socket.bufferedAmount ?? 0) < 200_000) {
+      client.sendEvent('echo', `${(sent += 1)} ${'x'.repeat(60_000)}`);
+      await until(() => connection?.messagesOut === sent);
+    }
+    const closing = app.app.close();
+    await until(() => connection?.state === 'closing');
+    client.resume();
+    expect(await client.ended).toMatchObject({ code: 1001, error: null });
+    expect(client.messages).toHaveLength(sent);
+    expect(client.json.map(answer => Number.parseInt((answer as { data: string }).data, 10))).toEqual(
+      Array.from({ length: sent }, (_, i) => i + 1),
+    );
+    await closing;
+  });
+
+  it('destroys after closeTimeoutMs who reads nothing, and ends', async () => {
+    const app = await start({ spreadMs: 0, closeTimeoutMs: 300, deadlineMs: 5000 });
+    const events = app.recordEvents();
+    const clients = await told(20, app);
+    for (const client of clients) client.pause();
+    const closedAt = performance.now();
+    await app.app.close();
+    expect(performance.now() - closedAt).toBeGreaterThanOrEqual(300 - 20);
+    expect(performance.now() - closedAt).toBeLessThan(300 + 1000);
+    const ends = events.filter(event => event.type === 'closed');
+    expect(ends).toHaveLength(20);
+    // Recorded is what was begun: the goodbye.
+    for (const end of ends) expect(end).toMatchObject({ code: 1001, by: 'server' });
+  });
+
+  it('of an app without connections returns at once', async () => {
+    const app = await start({ readinessDelayMs: 1000, spreadMs: 1000, deadlineMs: 5000 });
+    const closedAt = performance.now();
+    await app.app.close();
+    expect(performance.now() - closedAt).toBeLessThan(500);
+  });
+
+  it('called twice drains once, and both wait for its end', async () => {
+    const app = await start({ spreadMs: 300 });
+    const events = app.recordEvents();
+    const clients = await told(10, app);
+    const both = [app.app.close(), app.app.close()];
+    await Promise.race(both);
+    expect(clients.filter(({ closeFrame }) => closeFrame?.code !== 1001)).toHaveLength(0);
+    await Promise.all(both);
+    expect(events.filter(({ type }) => type === 'drain-ended')).toHaveLength(1);
+  });
+});

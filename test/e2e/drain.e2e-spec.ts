@@ -1,0 +1,293 @@
+/** How everybody is sent away: the built server in a process of its own, its clients here. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HttpAnswer } from '../support/http-answer.js';
+import { RawClient } from '../support/raw-client.js';
+import { ReadinessWatch } from '../support/readiness-watch.js';
+import { type Exit, ServerProcess } from '../support/server-process.js';
+import { Stalls } from '../support/stalls.js';
+import { distanceFromEven, quantile } from '../support/statistics.js';
+import { openTold, ToldClient } from '../support/told-client.js';
+import { until } from '../support/until.js';
+
+/** What a busy machine may add to a moment; what the contract itself bounds is never widened by more than was measured. */
+const HICCUP_MS = 300;
+
+const cleanups: (() => unknown)[] = [];
+async function cleanUp(): Promise<void> {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+  await ServerProcess.stopAll();
+}
+
+function drainOf(plan: Readonly<Record<string, number>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(plan).map(([name, value]) => [`DRAIN_${name}`, `${value}`]));
+}
+
+async function told(count: number, server: ServerProcess): Promise<ToldClient[]> {
+  const clients = await openTold(count, { port: server.port });
+  cleanups.push(() => clients.forEach(client => client.destroy()));
+  return clients;
+}
+
+/** A refusal as the contract has it: 503, `Retry-After` in whole seconds, problem+json whose type ends in `draining`. */
+const DRAINING = {
+  status: 503,
+  headers: expect.objectContaining({
+    'retry-after': expect.stringMatching(/^[1-9]\d*$/),
+    'content-type': 'application/problem+json',
+  }),
+  body: expect.stringMatching(/"type":"[^"]*\bdraining"/),
+};
+
+/** A client in the middle of its upgrade request. */
+async function halfSent(server: ServerProcess) {
+  const client = new RawClient({ port: server.port });
+  cleanups.push(() => client.destroy());
+  await client.connect();
+  const request = client.handshake();
+  const half = Math.floor(request.length / 2);
+  client.sendRaw(request.slice(0, half));
+  return {
+    /** Sends the other half so long after now and waits for what comes of it. */
+    async sendRest(afterMs: number) {
+      await sleep(afterMs);
+      if (!client.socket.destroyed) client.sendRaw(request.slice(half));
+      const answer = await client.answer.catch(() => null);
+      await client.ended;
+      return { answer, client };
+    },
+  };
+}
+
+/** How long each of them was there after its goodbye. */
+async function lingered(clients: readonly ToldClient[]): Promise<number[]> {
+  return Promise.all(clients.map(async ({ ended, toldAt }) => (await ended).at - (toldAt ?? 0)));
+}
+
+describe('a drain of 1000 clients, of which a third never answers a Close', () => {
+  const PLAN = { SPREAD_MS: 2000, CLOSE_TIMEOUT_MS: 300, DEADLINE_MS: 3500, RETURN_WINDOW_MS: 5000 };
+  let clients: ToldClient[] = [];
+  let answering: ToldClient[] = [];
+  let stubborn: ToldClient[] = [];
+  let signalledAt = 0;
+  let readyBefore: number[] = [];
+  let refusedReadiness = { afterMs: 0, body: '', stallMs: 0 };
+  const lateAnswers: HttpAnswer[] = [];
+  let underWay: { answer: HttpAnswer | null; client: RawClient }[] = [];
+  let exit: Exit;
+  let output = '';
+
+  const sinceSignal = (moment: number | null): number => (moment ?? Number.NaN) - signalledAt;
+
+  beforeAll(async () => {
+    const server = await ServerProcess.start({ env: drainOf(PLAN) });
+    clients = await told(1000, server);
+    stubborn = clients.filter((_, i) => i % 3 === 0);
+    answering = clients.filter((_, i) => i % 3 !== 0);
+    for (const client of stubborn) client.silent();
+    const halves = await Promise.all(Array.from({ length: 20 }, () => halfSent(server)));
+    const readiness = new ReadinessWatch(server.url);
+    await until(() => readiness.answers.length > 5);
+    readyBefore = readiness.answers.map(({ status }) => status);
+    const stalls = Stalls.watch();
+    signalledAt = performance.now();
+    server.signal('SIGTERM');
+    // Half of them go on in the very moments of the signal, the others during the drain.
+    const rests = halves.map((half, i) => half.sendRest(i < 10 ? i : (i - 10) * (PLAN.SPREAD_MS / 10)));
+    const refusal = await until(() => readiness.firstRefusal(signalledAt), { timeoutMs: PLAN.SPREAD_MS });
+    refusedReadiness = {
+      afterMs: refusal.answeredAt - signalledAt,
+      body: refusal.body,
+      stallMs: stalls.longestMs,
+    };
+    stalls.stop();
+    // Nobody is let in from the first refusal to the last goodbye.
+    while (performance.now() < signalledAt + PLAN.SPREAD_MS - HICCUP_MS) {
+      const late = new RawClient({ port: server.port });
+      cleanups.push(() => late.destroy());
+      lateAnswers.push(await late.open());
+      await sleep(50);
+    }
+    underWay = await Promise.all(rests);
+    exit = await server.exited;
+    await readiness.stop();
+    await Promise.all(clients.map(({ ended }) => ended));
+    output = server.output;
+  });
+  afterAll(cleanUp);
+
+  it('is not ready within 100 ms of the signal, and says why', () => {
+    expect(new Set(readyBefore)).toEqual(new Set([200]));
+    expect(refusedReadiness.afterMs).toBeLessThan(100 + refusedReadiness.stallMs);
+    expect(refusedReadiness.body).toContain('draining');
+  });
+
+  it('tells every client with 1001 and a delay of its own, in words and milliseconds', () => {
+    expect(clients.filter(({ closeFrame }) => closeFrame?.code !== 1001)).toHaveLength(0);
+    const advice = clients.map(client => client.advice);
+    expect(advice.filter(given => given === null)).toHaveLength(0);
+    const delays = advice.map(given => given?.retryAfterMs ?? -1);
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(PLAN.RETURN_WINDOW_MS);
+    expect(new Set(delays).size).toBeGreaterThan(500);
+    // The chance that 1000 random delays are farther than this from even is one in a million.
+    expect(distanceFromEven(delays, 0, PLAN.RETURN_WINDOW_MS)).toBeLessThan(0.09);
+  });
+
+  it('spreads the goodbyes over the time it was given', () => {
+    const moments = clients.map(({ toldAt }) => sinceSignal(toldAt));
+    expect(Math.min(...moments)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...moments)).toBeLessThan(PLAN.SPREAD_MS + HICCUP_MS);
+    expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.05 + HICCUP_MS / PLAN.SPREAD_MS);
+  });
+
+  it('tells clients in no order that they could choose', () => {
+    // The first half to come are spread over the drain as the second half are.
+    const moments = clients.slice(0, 500).map(({ toldAt }) => sinceSignal(toldAt));
+    expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.12 + HICCUP_MS / PLAN.SPREAD_MS);
+  });
+
+  it('lets those go at once who answer, and destroys those who do not when closeTimeoutMs has passed', async () => {
+    const answered = await lingered(answering);
+    expect(quantile(answered, 0.5)).toBeLessThan(100);
+    const destroyed = await lingered(stubborn);
+    // A goodbye that this process has read late seems to leave less.
+    expect(quantile(destroyed, 0.1)).toBeGreaterThan(PLAN.CLOSE_TIMEOUT_MS - 50);
+    expect(quantile(destroyed, 0.5)).toBeLessThan(PLAN.CLOSE_TIMEOUT_MS + 100);
+    expect(Math.max(...destroyed)).toBeLessThan(PLAN.CLOSE_TIMEOUT_MS + 2 * HICCUP_MS);
+  });
+
+  it('answers every late upgrade with 503 and when to come back', () => {
+    expect(lateAnswers.length).toBeGreaterThan(10);
+    expect(lateAnswers).toEqual(lateAnswers.map(() => DRAINING));
+  });
+
+  it('refuses upgrades under way, or closes them with 1001', () => {
+    const letIn = underWay.filter(({ answer }) => answer?.status === 101);
+    const refused = underWay.flatMap(({ answer }) => (answer === null || answer.status === 101 ? [] : [answer]));
+    expect(letIn.map(({ client }) => client.closeFrame?.code)).toEqual(letIn.map(() => 1001));
+    expect(refused).toEqual(refused.map(() => DRAINING));
+    // The others sent the rest of their request when the server had ended.
+    expect(letIn.length + refused.length).toBeGreaterThan(15);
+  });
+
+  it('ends with 0 as soon as nobody is left, and says how it went', () => {
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    expect(exit.ms).toBeLessThan(PLAN.SPREAD_MS + PLAN.CLOSE_TIMEOUT_MS + 2 * HICCUP_MS);
+    // Those are counted too that were under way when the door was shut.
+    expect(output).toMatch(/drain ended after \d+ ms: 10[01]\d connections were told/);
+    expect(output).not.toContain('had to be terminated');
+  });
+});
+
+describe('a drain', () => {
+  afterEach(cleanUp);
+
+  it('still serves newcomers during readinessDelayMs and refuses them after it', async () => {
+    const delayMs = 800;
+    const plan = { READINESS_DELAY_MS: delayMs, SPREAD_MS: 800, CLOSE_TIMEOUT_MS: 300, DEADLINE_MS: 2500 };
+    const server = await ServerProcess.start({ env: drainOf(plan) });
+    const [first] = await told(1, server);
+    const readiness = new ReadinessWatch(server.url);
+    cleanups.push(() => readiness.stop());
+    const stalls = Stalls.watch();
+    const signalledAt = performance.now();
+    server.signal('SIGTERM');
+    const newcomers: { client: ToldClient; sentAt: number; answeredAt: number; answer: HttpAnswer | null }[] = [];
+    while (performance.now() < signalledAt + delayMs + 600) {
+      const client = new ToldClient({ port: server.port });
+      cleanups.push(() => client.destroy());
+      const sentAt = performance.now() - signalledAt;
+      const answer = await client.open().catch(() => null);
+      newcomers.push({ client, sentAt, answeredAt: performance.now() - signalledAt, answer });
+      if (answer?.status === 101) client.sendEvent('echo', sentAt);
+      await sleep(20);
+    }
+    expect(await server.exited).toMatchObject({ code: 0 });
+    expect((readiness.firstRefusal(signalledAt)?.answeredAt ?? Infinity) - signalledAt).toBeLessThan(
+      100 + stalls.longestMs,
+    );
+    stalls.stop();
+    const early = newcomers.filter(({ answeredAt }) => answeredAt < delayMs - 10);
+    const late = newcomers.filter(({ sentAt }) => sentAt > delayMs + HICCUP_MS);
+    expect(early.length).toBeGreaterThan(10);
+    for (const { client, answer, sentAt } of early) {
+      expect(answer?.status).toBe(101);
+      expect(client.json).toEqual([{ event: 'echo', data: sentAt }]);
+      expect(client.advice).not.toBeNull();
+      expect((client.toldAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
+    }
+    const refusals = late.flatMap(({ answer }) => (answer === null ? [] : [answer]));
+    expect(refusals).toEqual(refusals.map(() => DRAINING));
+    expect(refusals.length).toBeGreaterThan(2);
+    expect((first?.toldAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
+  });
+
+  it('terminates at the deadline who is left, counts them in a warning, and ends with 0', async () => {
+    const deadlineMs = 900;
+    const server = await ServerProcess.start({
+      env: drainOf({ SPREAD_MS: 500, CLOSE_TIMEOUT_MS: 400, DEADLINE_MS: deadlineMs }),
+    });
+    const clients = await told(100, server);
+    for (const client of clients) client.silent();
+    const signalledAt = performance.now();
+    server.signal('SIGTERM');
+    await until(() => server.output.includes('drain begins'));
+    // The machine stands still until the deadline has passed: nobody has had the time that was meant for him.
+    process.kill(server.pid, 'SIGSTOP');
+    await until(() => performance.now() > signalledAt + deadlineMs + 50);
+    process.kill(server.pid, 'SIGCONT');
+    const exit = await server.exited;
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    expect(exit.ms).toBeLessThan(deadlineMs + 1000);
+    await Promise.all(clients.map(({ ended }) => ended));
+    expect(server.output).toMatch(/WARN.*100 connections were told, 100 of them .*terminated at the deadline/);
+  });
+
+  it('sends a goodbye event before the Close to who has used the application heartbeat, and to nobody else', async () => {
+    const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 200, RETURN_WINDOW_MS: 9000 }) });
+    const [helper, other] = (await told(2, server)) as [ToldClient, ToldClient];
+    helper.sendEvent('heartbeat', { sentAt: 7 });
+    other.sendEvent('echo', 7);
+    await until(() => helper.messages.length === 1 && other.messages.length === 1);
+    server.signal('SIGTERM');
+    await Promise.all([helper.ended, other.ended]);
+    const { words, retryAfterMs } = helper.advice ?? {};
+    expect(helper.json).toEqual([
+      { event: 'heartbeat', data: expect.objectContaining({ sentAt: 7 }) },
+      { event: 'goodbye', data: { code: 1001, reason: words, retryAfterMs } },
+    ]);
+    expect(retryAfterMs).toBeLessThanOrEqual(9000);
+    expect(other.json).toEqual([{ event: 'echo', data: 7 }]);
+    expect(other.advice).not.toBeNull();
+  });
+
+  it('answers what it has handled before it closes, in order', async () => {
+    const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 600, CLOSE_TIMEOUT_MS: 500 }) });
+    const clients = await told(20, server);
+    const stalls = Stalls.watch();
+    const sentAt = clients.map(() => [] as number[]);
+    const asking = setInterval(() => {
+      clients.forEach((client, i) => {
+        if (client.closeFrame !== null) return;
+        client.sendEvent('echo', sentAt[i]?.push(performance.now()));
+      });
+    }, 5);
+    cleanups.push(() => clearInterval(asking));
+    await until(() => clients.every(({ messages }) => messages.length > 10));
+    server.signal('SIGTERM');
+    await Promise.all(clients.map(({ ended }) => ended));
+    const stallMs = stalls.longestMs;
+    stalls.stop();
+    clients.forEach((client, i) => {
+      expect(client.closeFrame?.code).toBe(1001);
+      const answered = client.messages.length;
+      expect(client.json).toEqual(Array.from({ length: answered }, (_, k) => ({ event: 'echo', data: k + 1 })));
+      // What was not answered was under way when the Close came.
+      const firstLost = sentAt[i]?.[answered] ?? Infinity;
+      expect((client.toldAt ?? 0) - firstLost).toBeLessThan(100 + stallMs);
+    });
+    expect(await server.exited).toMatchObject({ code: 0 });
+  });
+});

@@ -1,0 +1,193 @@
+/** The library as npm would deliver it, in somebody else's app: it tracks that app's sockets with the two lines that it takes. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { RawClient } from '../support/raw-client.js';
+import { ServerProcess } from '../support/server-process.js';
+import { until } from '../support/until.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const LIBRARY = join(ROOT, 'libs/heartbeat');
+const run = promisify(execFile);
+
+/** What the app has beside the library and what the library asks for: Nest's own starter has these too. */
+const OF_THE_APP = ['@nestjs/platform-express', '@types/node', 'typescript'];
+
+const MAIN = `
+import 'reflect-metadata';
+import { Controller, Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { ConnectionService, HeartbeatModule, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+
+@WebSocketGateway({ path: '/live' })
+class LiveGateway {
+  @SubscribeMessage('shout')
+  shout(@MessageBody() text: string) {
+    return { event: 'shout', data: text.toUpperCase() };
+  }
+}
+
+@Controller()
+class CountController {
+  constructor(private readonly connections: ConnectionService) {}
+
+  @Get('paths')
+  paths(): string[] {
+    return this.connections.list().items.map(({ path }) => path);
+  }
+}
+
+@Module({ imports: [HeartbeatModule.forRoot()], controllers: [CountController], providers: [LiveGateway] })
+class AppModule {}
+
+const app = await NestFactory.create(AppModule);
+app.useWebSocketAdapter(new HeartbeatWsAdapter(app)); // in the place of Nest's WsAdapter
+app.enableShutdownHooks();
+await app.listen(0, '127.0.0.1');
+console.log(await app.getUrl());
+`;
+
+/** Not run: what the compiler must take, and what it must not. */
+const TYPES = `
+import {
+  type Connection,
+  ConnectionService,
+  CurrentConnection,
+  type HeartbeatEvent,
+  HeartbeatEvents,
+  HeartbeatModule,
+  type HeartbeatOptions,
+  type TrackedSocket,
+} from 'nestjs-heartbeat';
+
+export const options: HeartbeatOptions = { heartbeat: { intervalMs: 20_000 }, limits: { maxConnections: 5 } };
+HeartbeatModule.forRoot({ ...options, isGlobal: true });
+HeartbeatModule.forRootAsync({ inject: [String], useFactory: async (text: string) => ({ closedHistory: text.length }) });
+// @ts-expect-error no such group
+HeartbeatModule.forRoot({ heartbeats: {} });
+// @ts-expect-error no such option
+HeartbeatModule.forRoot({ heartbeat: { interval: 1 } });
+// @ts-expect-error durations are numbers
+HeartbeatModule.forRoot({ heartbeat: { intervalMs: '25s' } });
+
+export class Uses {
+  constructor(
+    private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
+  ) {}
+
+  async use(@CurrentConnection() connection: Connection, socket: TrackedSocket): Promise<number> {
+    connection.defer(() => socket.terminate());
+    await connection.send({ rtt: connection.rttMs?.toFixed(1), aborted: connection.signal.aborted });
+    this.events.stream.subscribe((event: HeartbeatEvent) => {
+      if (event.type === 'closed') console.log(event.code, event.by, event.connection.path);
+      // @ts-expect-error only a closed one has a code
+      if (event.type === 'opened') console.log(event.code);
+    });
+    const count: number = this.connections.count;
+    const buffered: number = socket.bufferedAmount;
+    // @ts-expect-error a socket is a WebSocket, not anything
+    socket.nothingOfTheKind();
+    return count + buffered;
+  }
+}
+`;
+
+const TSCONFIG = {
+  compilerOptions: {
+    module: 'nodenext',
+    target: 'ES2023',
+    types: ['node'],
+    strict: true,
+    // The packed types are to be looked at too.
+    skipLibCheck: false,
+    emitDecoratorMetadata: true,
+    experimentalDecorators: true,
+    rootDir: 'src',
+    outDir: 'dist',
+  },
+  include: ['src'],
+};
+
+describe('The packed library', () => {
+  let folder: string;
+  let packed: string[];
+
+  beforeAll(async () => {
+    await run(process.execPath, [join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'heartbeat'], {
+      cwd: ROOT,
+    });
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'packed-')));
+    const pack = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: LIBRARY,
+    });
+    const [tarball] = JSON.parse(pack.stdout) as { filename: string; files: { path: string }[] }[];
+    packed = tarball!.files.map(({ path }) => path);
+    const target = join(folder, 'node_modules/nestjs-heartbeat');
+    await mkdir(target, { recursive: true });
+    await run('tar', ['-xzf', join(folder, tarball!.filename), '--strip-components=1', '-C', target]);
+    // A registry would bring what the manifest names, and nothing else: so nothing else is there.
+    const manifest = JSON.parse(await readFile(join(target, 'package.json'), 'utf8')) as Record<
+      string,
+      object | undefined
+    >;
+    const wanted = [...OF_THE_APP, ...Object.keys({ ...manifest['dependencies'], ...manifest['peerDependencies'] })];
+    for (const name of wanted) {
+      const link = join(folder, 'node_modules', name);
+      await mkdir(dirname(link), { recursive: true });
+      await symlink(join(ROOT, 'node_modules', name), link);
+    }
+    await mkdir(join(folder, 'src'));
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'somebody', private: true, type: 'module' }));
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG));
+    await writeFile(join(folder, 'src/main.ts'), MAIN);
+    await writeFile(join(folder, 'src/types.ts'), TYPES);
+  }, 120_000);
+
+  afterAll(async () => {
+    await ServerProcess.stopAll();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('holds what runs and its types, and no tests, no build records, no places of the machine that built it', async () => {
+    expect(packed).toEqual(expect.arrayContaining(['package.json', 'dist/index.js', 'dist/index.d.ts']));
+    expect(packed.filter(path => /\.spec\.|\.tsbuildinfo$|^src\/|^test\//.test(path))).toEqual([]);
+    for (const name of await readdir(join(folder, 'node_modules/nestjs-heartbeat/dist'), { recursive: true })) {
+      if (!/\.(js|ts|map)$/.test(name)) continue;
+      const text = await readFile(join(folder, 'node_modules/nestjs-heartbeat/dist', name), 'utf8');
+      expect(text.includes(ROOT) ? `${name} names ${ROOT}` : '').toBe('');
+    }
+  });
+
+  it('type-checks in an app of its own, its declarations included', async () => {
+    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, '-p', '.'], { cwd: folder }).catch(
+      (error: { stdout: string }) => error,
+    );
+    expect(stdout).toBe('');
+  }, 60_000);
+
+  it('tracks the sockets of a gateway on a path of its own, and says goodbye to them at the end', async () => {
+    const app = await ServerProcess.start({ entry: join(folder, 'dist/main.js') });
+    const clients = [
+      await RawClient.opened({ port: app.port, path: '/live' }),
+      await RawClient.opened({ port: app.port, path: '/live' }),
+    ];
+    const paths = async (): Promise<unknown> => (await fetch(`${app.url}/paths`)).json();
+    expect(await paths()).toEqual(['/live', '/live']);
+    clients[0]!.sendEvent('shout', 'hello');
+    await until(() => clients[0]!.messages.length === 1);
+    expect(clients[0]!.json).toEqual([{ event: 'shout', data: 'HELLO' }]);
+    clients[0]!.close(1000);
+    await until(async () => JSON.stringify(await paths()) === '["/live"]');
+    app.signal('SIGTERM');
+    expect(await clients[1]!.ended).toMatchObject({ code: 1001 });
+    const { code, signal } = await app.exited;
+    expect({ code, signal }).toEqual({ code: null, signal: 'SIGTERM' });
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * The process of a `Crowd`: clients in number, and the slow line that they are behind. It does what the parent says, and ends
+ * with it.
+ */
+import { performance } from 'node:perf_hooks';
+import type { CrowdCall, CrowdCommands, CrowdEnd, CrowdOpening } from './crowd.js';
+import { DelayingProxy } from './delaying-proxy.js';
+import { RawClient } from './raw-client.js';
+
+/** Handshakes under way at once: enough to be quick, few enough for the server's backlog. */
+const AT_ONCE = 100;
+
+const clients: RawClient[] = [];
+const ends: CrowdEnd[] = [];
+let proxy: DelayingProxy | null = null;
+
+/** This process's `performance.now()` on the clock that all processes of the machine share. */
+const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+const commands: CrowdCommands = {
+  async open({ port, count, path = '/ws', delayMs }: CrowdOpening) {
+    proxy ??= delayMs === undefined ? null : await DelayingProxy.start({ targetPort: port, delayMs });
+    const openedAt: number[] = [];
+    let started = 0;
+    const openOneByOne = async (): Promise<void> => {
+      while (started++ < count) {
+        const client = new RawClient({ port: proxy?.port ?? port, path });
+        const index = clients.push(client) - 1;
+        const { status } = await client.open();
+        if (status !== 101) throw new Error(`the upgrade of client ${index} was answered ${status}`);
+        openedAt[index] = performance.now() + offset;
+        void client.ended.then(({ code, error, at }) =>
+          ends.push({ index, code, error: error?.code ?? null, at: at + offset }),
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, openOneByOne));
+    return openedAt;
+  },
+
+  async send({ text, indices }) {
+    for (const index of indices ?? clients.keys()) clients[index]?.sendText(text);
+  },
+
+  async silence(indices) {
+    for (const index of indices) clients[index]?.silent();
+  },
+
+  async blackHole(indices) {
+    const ports = new Set(indices.map(index => clients[index]?.socket.localPort));
+    for (const connection of proxy?.connections ?? []) if (ports.has(connection.clientPort)) connection.blackHole();
+  },
+
+  async pings() {
+    return clients.map(({ pings }) => pings.map(({ at }) => at + offset));
+  },
+
+  async ended() {
+    return ends;
+  },
+};
+
+process.on('message', ({ id, command, argument }: CrowdCall) => {
+  const work = commands[command] as (argument: unknown) => Promise<unknown>;
+  work(argument).then(
+    result => process.send?.({ id, result }),
+    (error: unknown) => process.send?.({ id, error: String(error) }),
+  );
+});
+// Without its parent it has no purpose.
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,43 @@
+import { performance } from 'node:perf_hooks';
+import { RawClient, type RawClientOptions } from './raw-client.js';
+
+/** Handshakes under way at once, below the server's backlog. */
+const AT_ONCE = 50;
+
+/** A client that remembers when it was told to go. */
+export class ToldClient extends RawClient {
+  /** When the server's Close frame came (`performance.now()`); null while there was none. */
+  toldAt: number | null = null;
+
+  override async connect(): Promise<void> {
+    const connected = super.connect();
+    // After the listener of the client itself, which has read the frame by then.
+    this.socket.on('data', () => {
+      if (this.closeFrame !== null) this.toldAt ??= performance.now();
+    });
+    await connected;
+  }
+
+  /** The words of the Close frame's reason and the advised delay, as the contract writes them; null when it was not that. */
+  get advice(): { words: string; retryAfterMs: number } | null {
+    const [, words, delay] = /^(.+); retry-after=(\d+)$/.exec(this.closeFrame?.reason ?? '') ?? [];
+    return words === undefined ? null : { words, retryAfterMs: Number(delay) };
+  }
+}
+
+/** Opens so many clients, from some hundred addresses, so that neither ports nor backlog run out. */
+export async function openTold(count: number, options: RawClientOptions): Promise<ToldClient[]> {
+  const clients = Array.from(
+    { length: count },
+    (_, i) => new ToldClient({ ...options, localAddress: `127.0.${1 + (i % 4)}.${1 + (i % 250)}` }),
+  );
+  const waiting = [...clients];
+  const openOneByOne = async (): Promise<void> => {
+    for (let client = waiting.pop(); client !== undefined; client = waiting.pop()) {
+      const { status, body } = await client.open();
+      if (status !== 101) throw new Error(`the upgrade was answered ${status}: ${body}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, openOneByOne));
+  return clients;
+}

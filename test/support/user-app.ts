@@ -1,0 +1,110 @@
+/**
+ * An application as its author would write it, with the hooks that go wrong in such: slow, never ending, blocking. It says on
+ * stdout where it listens. Everything is told by the environment:
+ *
+ *   PORT            0 for a free one
+ *   OPTIONS         the library's options, as JSON
+ *   SHUTDOWN_HOOKS  `exit` (the recommended line), `nest` (without `useProcessExit`) or `none`
+ *   FAIL_IN         where its gateway throws: `handleConnection`, `handleDisconnect`, `disposer`, `answer`
+ *   FAIL_WITH       what it throws there, a name of THROWN
+ *   ON_START        what its `onModuleInit` does: nothing, `<ms>`, `never`
+ *   ON_DESTROY      what its `onModuleDestroy` does: nothing, `<ms>`, `never`, `throw`, `block`
+ */
+import 'reflect-metadata';
+
+import { Injectable, Module, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import {
+  Connection,
+  CurrentConnection,
+  HeartbeatModule,
+  type HeartbeatOptions,
+  HeartbeatWsAdapter,
+} from 'nestjs-heartbeat';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import { type Observable, of } from 'rxjs';
+
+/** What is thrown need not be an error, nor anything that can be made a text. */
+const THROWN: Readonly<Record<string, unknown>> = {
+  'an object without a text': Object.create(null),
+  'an error whose stack throws': Object.defineProperty(new Error('broken'), 'stack', { get: failAgain }),
+  'an object that throws when it is shown': { [inspect.custom]: failAgain, toString: failAgain },
+};
+
+function failAgain(): never {
+  throw new Error('it has failed while it was told of');
+}
+
+function failIn(place: string): void {
+  const { FAIL_IN, FAIL_WITH = '' } = process.env;
+  if (FAIL_IN === place) throw THROWN[FAIL_WITH];
+}
+
+@WebSocketGateway({ path: '/ws' })
+class EchoGateway {
+  handleConnection(): void {
+    failIn('handleConnection');
+  }
+
+  handleDisconnect(): void {
+    failIn('handleDisconnect');
+  }
+
+  @SubscribeMessage('echo')
+  echo(@CurrentConnection() connection: Connection, @MessageBody() data: unknown): object {
+    connection.defer(() => failIn('disposer'));
+    return {
+      event: 'echo',
+      get data() {
+        failIn('answer');
+        return data;
+      },
+    };
+  }
+
+  /** The same as a stream of one answer. */
+  @SubscribeMessage('stream')
+  stream(@MessageBody() data: unknown): Observable<object> {
+    return of({ event: 'stream', data });
+  }
+}
+
+@Injectable()
+class Hooks implements OnModuleInit, OnModuleDestroy {
+  async onModuleInit(): Promise<void> {
+    console.log('onModuleInit');
+    await misbehave(process.env['ON_START']);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    console.log('onModuleDestroy');
+    await misbehave(process.env['ON_DESTROY']);
+  }
+}
+
+async function misbehave(how = ''): Promise<void> {
+  if (how === 'throw') throw new Error('a hook of the application failed');
+  // Whoever waits for something holds on to it: a socket to a database, say.
+  if (how === 'never') await new Promise(() => setInterval(() => {}, 60_000));
+  if (how === 'block') for (;;);
+  await sleep(Number(how) || 0);
+}
+
+const { PORT = '0', OPTIONS = '{}', SHUTDOWN_HOOKS = 'exit' } = process.env;
+
+// Nest calls the hooks of the root module before those of the modules that it imports.
+@Module({
+  imports: [HeartbeatModule.forRoot(JSON.parse(OPTIONS) as HeartbeatOptions)],
+  providers: [EchoGateway, Hooks],
+})
+class AppModule {}
+
+const app = await NestFactory.create(AppModule, { abortOnError: false });
+app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
+if (SHUTDOWN_HOOKS !== 'none') {
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: SHUTDOWN_HOOKS === 'exit' });
+}
+await app.listen(Number(PORT), '127.0.0.1');
+console.log(`listening at ${await app.getUrl()}`);
