@@ -32,6 +32,9 @@ async function start(): Promise<void> {
   process.stdout.write(greeting(server.address() as AddressInfo, settings));
 }
 
+// A log that nobody reads any more is no reason to end: EPIPE would do so otherwise.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
+
 try {
   await start();
 } catch (error) {

@@ -46,6 +46,8 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     const now = this.node.clock.now();
     if (this.#signalledAt !== null) return now - this.#signalledAt < SAME_SIGNAL_MS ? undefined : this.#exit(signal);
     this.#signalledAt = now;
+    // Whoever read our output may have gone already: to write then must not cut the goodbyes short.
+    for (const output of [process.stdout, process.stderr]) output.on('error', ignore);
     this.#armDeadline();
     void this.drain.start(signal).then(() => this.#endWithoutNest(signal));
   }
@@ -115,3 +117,5 @@ function startWatchdog(ms: number): Worker | null {
     return null;
   }
 }
+
+function ignore(): void {}
