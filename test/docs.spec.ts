@@ -144,7 +144,7 @@ describe('docs/operations.md', () => {
     const [manifest = ''] = blocksOf(OPERATING, 'yaml');
     const { spec } = (parse(manifest) as { spec: { template: { spec: PodSpec } } }).spec.template;
     const [container] = spec.containers;
-    const env = Object.fromEntries(container.env.map(({ name, value = 'from elsewhere' }) => [name, value]));
+    const env = Object.fromEntries(container.env.map(({ name, value = 'from-elsewhere' }) => [name, value]));
 
     it('sets variables that there are', () => {
       expect(() => readEnvironment(env)).not.toThrow();

@@ -106,7 +106,10 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     while (performance.now() < signalledAt + PLAN.SPREAD_MS - HICCUP_MS) {
       const late = new RawClient({ port: server.port });
       cleanups.push(() => late.destroy());
-      lateAnswers.push(await late.open());
+      const answer = await late.open().catch(() => null);
+      // Without an answer the server has ended, sooner than it should; the facts below say so.
+      if (answer === null) break;
+      lateAnswers.push(answer);
       await sleep(50);
     }
     underWay = await Promise.all(rests);
@@ -264,7 +267,7 @@ describe('a drain', () => {
   });
 
   it('answers what it has handled before it closes, in order', async () => {
-    const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 600, CLOSE_TIMEOUT_MS: 500 }) });
+    const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 1200, CLOSE_TIMEOUT_MS: 500 }) });
     const clients = await told(20, server);
     const stalls = Stalls.watch();
     const sentAt = clients.map(() => [] as number[]);
@@ -286,7 +289,7 @@ describe('a drain', () => {
       expect(client.json).toEqual(Array.from({ length: answered }, (_, k) => ({ event: 'echo', data: k + 1 })));
       // What was not answered was under way when the Close came.
       const firstLost = sentAt[i]?.[answered] ?? Infinity;
-      expect((client.toldAt ?? 0) - firstLost).toBeLessThan(100 + stallMs);
+      expect((client.toldAt ?? 0) - firstLost).toBeLessThan(100 + HICCUP_MS + stallMs);
     });
     expect(await server.exited).toMatchObject({ code: 0 });
   });

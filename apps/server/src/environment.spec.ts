@@ -102,7 +102,7 @@ describe('readEnvironment', () => {
     ['PORT', '65536', 'must be a whole number from 0 to 65535'],
     ['PORT', '-1', 'must be a whole number from 0 to 65535'],
     ['PORT', '3000x', 'must be a whole number from 0 to 65535'],
-    ['WS_PATH', 'ws', 'must be a path: a "/" first, and no space, "?" or "#"'],
+    ['WS_PATH', 'ws', 'must be a path: a "/" first, none at its end, printable ASCII, no space, "?" or "#"'],
     ['LOG_LEVEL', 'loud', 'must be one of verbose, debug, log, info, warn, error, fatal'],
     ['LOG_FORMAT', 'xml', 'must be text or json'],
     ['HEARTBEAT_INTERVAL_MS', 'soon', 'must be a whole number of milliseconds from 200 to 2147483647'],

@@ -47,7 +47,10 @@ const OWN_VARIABLES = {
     .default(3000),
   WS_PATH: z
     .string()
-    .regex(/^\/[^\s?#]*$/, 'must be a path: a "/" first, and no space, "?" or "#"')
+    .regex(
+      /^(?:\/|(?:\/[!"$-.0->@-~]+)+)$/,
+      'must be a path: a "/" first, none at its end, printable ASCII, no space, "?" or "#"',
+    )
     .default('/ws'),
   ADMIN_TOKEN: z.string().optional(),
   ADMIN_VIEWER_TOKEN: z.string().optional(),

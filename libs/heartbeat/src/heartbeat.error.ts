@@ -8,9 +8,7 @@ export type HeartbeatErrorCode =
   | 'HEARTBEAT_GATEWAY_UNTRACKED'
   | 'HEARTBEAT_PORT_UNAVAILABLE'
   | 'HEARTBEAT_BAD_CLOSE'
-  | 'HEARTBEAT_CONNECTION_CLOSED'
-  | 'HEARTBEAT_BAD_QUERY'
-  | 'HEARTBEAT_NO_CONNECTION';
+  | 'HEARTBEAT_CONNECTION_CLOSED';
 
 /** One thing that is wrong with what the caller gave: where, what, the rule it breaks and what to do about it. */
 export interface Problem {

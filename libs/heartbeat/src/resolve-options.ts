@@ -46,6 +46,7 @@ const words = (max: number) => {
   const rule = `must be a text of 1 to ${max} characters`;
   return z.string(rule).min(1, rule).max(max, rule);
 };
+const tokenRule = 'must be a text of 1 to 1024 characters, printable ASCII without blanks, as it goes into a header';
 const cronRule = 'must be a cron expression of five or six fields, such as "*/10 * * * * *"';
 
 const schema = group({
@@ -83,7 +84,7 @@ const schema = group({
       .array(
         z.strictObject(
           {
-            token: words(1024),
+            token: z.string(tokenRule).regex(/^[!-~]{1,1024}$/, tokenRule),
             role: z.enum(['viewer', 'operator'], 'must be "viewer" or "operator"'),
             name: words(100),
           },

@@ -7,11 +7,15 @@ import { clientAddress } from '../admission/client-address.js';
 import type { Clock } from '../clock.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { clientNetwork } from '../network-address.js';
 import { problemOf } from '../problem.js';
 import { identifyAdmin } from './admin-actor.js';
 import { AdminTokens, bearerToken } from './admin-tokens.js';
 import { FailureWindow } from './failure-window.js';
 import { ProblemException } from './problem.exception.js';
+
+/** What one IPv6 client usually has to choose its addresses from. */
+const NETWORK_BITS = 64;
 
 const NO_TOKEN_CONFIGURED =
   'No admin token is configured, so nobody is let in: set the option admin.tokens (the reference server: the variable ADMIN_TOKEN).';
@@ -37,7 +41,7 @@ export class AdminTokenGuard implements CanActivate {
   /** @throws ProblemException 401, 403 or 429, ready to be answered. */
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<IncomingMessage>();
-    const address = clientAddress(request);
+    const address = clientNetwork(clientAddress(request), NETWORK_BITS);
     const now = this.clock.now();
     const blockedMs = this.#failures.blockedMs(address, now);
     if (blockedMs > 0) throw tooManyFailures(Math.ceil(blockedMs / 1000));

@@ -84,7 +84,6 @@ export class Connection {
     return this.#identity;
   }
 
-  /** Null for who is anonymous. */
   get userId(): string | null {
     return this.#identity?.userId ?? null;
   }
@@ -98,7 +97,6 @@ export class Connection {
     return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
   }
 
-  /** How this ends or ended; null while it is open. */
   get closing(): Closing | null {
     return this.#closing;
   }
@@ -220,9 +218,10 @@ export class Connection {
 
   /** Sends an event of the application heartbeat, which is no message of the app: it keeps nobody from being idle. */
   sendHeartbeatEvent(event: string): void {
+    const { messagesOut } = this;
     const { activeAt } = this.pulse;
     this.socket.send(event);
-    this.messagesOut--;
+    this.messagesOut = messagesOut;
     this.pulse.activeAt = activeAt;
   }
 

@@ -96,11 +96,11 @@ describe('TrackedSocket', () => {
   it.each([
     ['with a code', closePayload(4000, 'mine'), 4000],
     ['without one', Buffer.alloc(0), 1005],
-  ])('leaves a close of the peer %s to the peer', async (_what, payload, code) => {
+  ])('writes a close of the peer %s down as the peer’s', async (_what, payload, code) => {
     const ended = closed();
     client.write(encodeFrame({ opcode: Opcode.close, payload }));
     client.end();
-    expect([await ended, told]).toEqual([code, []]);
+    expect([await ended, told]).toEqual([code, [expect.objectContaining({ code, by: 'client' })]]);
   });
 
   it.each<[string, Buffer, number]>([

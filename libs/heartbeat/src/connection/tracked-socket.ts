@@ -23,7 +23,7 @@ export class TrackedSocket extends WebSocket {
 
   /** Sends a message, as `ws` does, and counts it, also when the app's code calls it directly. */
   override send(data: WebSocket.Data, ...rest: unknown[]): void {
-    this.connection?.countSent();
+    if (this.readyState === this.OPEN) this.connection?.countSent();
     Reflect.apply(super.send, this, [data, ...rest]);
   }
 
@@ -35,7 +35,8 @@ export class TrackedSocket extends WebSocket {
     const byPeer = this.#peerClosed();
     // First, since it throws for what cannot be sent, and then no close has begun.
     super.close(code, reason);
-    if (!byPeer) this.connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by: 'server' });
+    const by = byPeer ? 'client' : 'server';
+    this.connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by });
   }
 
   /** Destroys the socket at once, as `ws` does, and writes down that the application did. */

@@ -25,6 +25,7 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
   readonly #logger = new Logger('Heartbeat');
   readonly #listener = (signal: Signal) => this.#received(signal);
   #signalledAt: number | null = null;
+  #isOver = false;
   #timer: NodeJS.Timeout | null = null;
   #watchdog: Worker | null = null;
 
@@ -37,12 +38,15 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     for (const signal of SIGNALS) process.on(signal, this.#listener);
   }
 
-  /** Nest's last hook: from here on a signal does what it does by default. */
+  /** Nest's last hook. After a signal we listen on: another provider's hook may still hang, and a second signal must end that. */
   onApplicationShutdown(): void {
-    this.#stopListening();
+    this.#isOver = true;
+    if (this.#signalledAt === null) this.#stopListening();
   }
 
   #received(signal: Signal): void {
+    // Nest has taken its own listeners away and raises the signal once more, for what it does by default.
+    if (this.#isOver && this.#isAlone(signal)) return this.#raise(signal);
     const now = this.node.clock.now();
     if (this.#signalledAt !== null) return now - this.#signalledAt < SAME_SIGNAL_MS ? undefined : this.#exit(signal);
     this.#signalledAt = now;
@@ -78,7 +82,14 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
 
   /** Without `enableShutdownHooks` nobody else ends the process: our listener has taken the signal's default away. */
   #endWithoutNest(signal: Signal): void {
-    if (process.listeners(signal).some(listener => listener !== this.#listener)) return;
+    if (this.#isAlone(signal)) this.#raise(signal);
+  }
+
+  #isAlone(signal: Signal): boolean {
+    return process.listeners(signal).every(listener => listener === this.#listener);
+  }
+
+  #raise(signal: Signal): void {
     this.#stopListening();
     process.kill(process.pid, signal);
   }

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
-import { type ServerOptions, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 
 import { AdmissionService, type Refusal } from '../admission/admission.service.js';
 import { guarded } from '../connection/lifetime.js';
@@ -182,14 +182,22 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     // `ws` takes what has two parameters for one that calls back.
     if (verify.length < 2) return verify;
     return (info, done) => {
-      verify(info, (isGood, ...answer) => {
+      const verified: Parameters<VerifyClient>[1] = (isGood, ...answer) => {
         const refusal = isGood ? this.#admission.check(info.req, true) : null;
         if (refusal === null) return done(isGood, ...answer);
         this.#admission.refused(info.req, refusal);
         const { status, reason, detail, retryAfterSeconds = 1 } = refusal;
         const headers = { 'Content-Type': PROBLEM_JSON, 'Retry-After': String(retryAfterSeconds) };
         done(false, status, JSON.stringify(problemOf(reason, status, detail)), headers);
-      });
+      };
+      guarded(
+        () => verify(info, verified),
+        'verifyClient',
+        (what, error) => {
+          this.#logger.error(`${what} failed: ${describeError(error)}`);
+          done(false, 500);
+        },
+      );
     };
   }
 
@@ -199,13 +207,21 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const refusal = this.#admission.check(request, server !== undefined);
     if (refusal !== null || server === undefined)
       return this.#refuse(request, socket, refusal ?? badUpgrade('no such path'));
-    server.handleUpgrade(request, socket, head, client => {
+    const upgraded = (client: WebSocket) => {
       socket.off('error', ignore);
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
       this.#gateway.opened(tracked, request, this.#listeners);
       server.emit('connection', tracked, request);
-    });
+    };
+    guarded(
+      () => server.handleUpgrade(request, socket, head, upgraded),
+      'the handshake',
+      (what, error) => {
+        this.#logger.error(`${what} failed: ${describeError(error)}`);
+        socket.destroy();
+      },
+    );
   }
 
   #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {

@@ -81,7 +81,9 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       return this.#report('registry', 1);
     }
     const { idleTimeoutMs, maxLifetimeMs } = this.node.options.reaper;
-    if (idleTimeoutMs > 0 && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
+    // Whose messages wait unread, or are being handled, is not idle.
+    const isHeldUp = connection.paused || connection.inFlight > 0;
+    if (idleTimeoutMs > 0 && !isHeldUp && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
       return this.#reap(connection, 'idle', CloseCodes.idle);
     }
     if (maxLifetimeMs > 0 && this.node.clock.now() - connection.openedAt >= this.#lifetimeOf(connection)) {
