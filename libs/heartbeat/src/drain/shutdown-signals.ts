@@ -14,7 +14,7 @@ const SAME_SIGNAL_MS = 50;
 /** After the drain's deadline, the rest of the app's shutdown has this long. */
 const GRACE_MS = 500;
 /** After which the watchdog ends a process whose event loop stands still. */
-const WATCHDOG_MS = 800;
+const WATCHDOG_MS = 650;
 
 /**
  * Our own listeners beside Nest's hooks: they raise the flag in the very turn of the signal, start the drain without waiting
@@ -25,6 +25,7 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
   readonly #logger = new Logger('Heartbeat');
   readonly #listener = (signal: Signal) => this.#received(signal);
   #signalledAt: number | null = null;
+  #first: Signal | null = null;
   #isOver = false;
   #timer: NodeJS.Timeout | null = null;
   #watchdog: Worker | null = null;
@@ -48,7 +49,11 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     // Nest has taken its own listeners away and raises the signal once more, for what it does by default.
     if (this.#isOver && this.#isAlone(signal)) return this.#raise(signal);
     const now = this.node.clock.now();
-    if (this.#signalledAt !== null) return now - this.#signalledAt < SAME_SIGNAL_MS ? undefined : this.#exit(signal);
+    if (this.#signalledAt !== null) {
+      const isSame = signal === this.#first && now - this.#signalledAt < SAME_SIGNAL_MS;
+      return isSame ? undefined : this.#exit(signal);
+    }
+    this.#first = signal;
     this.#signalledAt = now;
     // Whoever read our output may have gone already: to write then must not cut the goodbyes short.
     for (const output of [process.stdout, process.stderr]) output.on('error', ignore);
