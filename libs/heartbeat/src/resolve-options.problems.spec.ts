@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 
 import { HeartbeatError } from './heartbeat.error.js';
 import type { HeartbeatOptions } from './heartbeat.options.js';
-import { DEFAULTS, resolveOptions } from './resolve-options.js';
+import { DEFAULTS } from './defaults.js';
+import { resolveOptions } from './resolve-options.js';
 
 /** What these options end in: the error of a refusal, null when they are taken. Anything else that is thrown goes on. */
 function refusalOf(given: unknown): HeartbeatError | null {

@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 
 import { HeartbeatError } from './heartbeat.error.js';
 import type { HeartbeatOptions } from './heartbeat.options.js';
-import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from './resolve-options.js';
+import { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
+import { resolveOptions } from './resolve-options.js';
 
 /** The error that these options stop the start with. */
 function refusalOf(given: unknown): HeartbeatError {

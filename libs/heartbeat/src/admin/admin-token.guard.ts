@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import { clientAddress } from '../admission/client-address.js';
+import { peerAddress } from '../admission/client-address.js';
 import type { Clock } from '../clock.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
@@ -37,7 +37,7 @@ export class AdminTokenGuard implements CanActivate {
   /** @throws ProblemException 401, 403 or 429, ready to be answered. */
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<IncomingMessage>();
-    const address = clientAddress(request);
+    const address = peerAddress(request);
     const now = this.clock.now();
     const blockedMs = this.#failures.blockedMs(address, now);
     if (blockedMs > 0) throw tooManyFailures(Math.ceil(blockedMs / 1000));

@@ -5,8 +5,10 @@ import { Subject } from 'rxjs';
 import type { WebSocket } from 'ws';
 
 import { HeartbeatError } from '../heartbeat.error.js';
-import type { Closing, Identity } from './connection-words.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import type { Identity } from '../identity.js';
+import type { Closing } from './connection-words.js';
+import type { ConnectionOwner } from './connection-words.js';
+import { Connection } from './connection.js';
 
 /** Writes down what it is asked to do, in order. */
 class FakeSocket {
@@ -38,7 +40,8 @@ describe('Connection, in the hands of the app', () => {
   let identified: [string | null, Identity | null][];
   let failures: [string, unknown][];
 
-  const owner: ConnectionOwner = {
+  const owner: ConnectionOwner<Connection> = {
+    mayQueue: () => true,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),
@@ -138,7 +141,7 @@ describe('Connection, in the hands of the app', () => {
     const connection = open();
     time = 3000.9;
     connection.countReceived(time);
-    connection.countSent();
+    connection.queue(0);
     expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 3000, lastSeenAt: 3000 });
     expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500 });
   });

@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
 import type { Closing } from './connection-words.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import type { ConnectionOwner } from './connection-words.js';
+import { Connection } from './connection.js';
 import { Link, NEVER } from './pulse.js';
 
 /** Writes down what it is asked to do, in order. */
@@ -33,7 +34,8 @@ describe('Connection', () => {
   let network: { bytesRead: number; bytesWritten: number; paused: boolean; isPaused(): boolean };
   let time: number;
 
-  const owner: ConnectionOwner = {
+  const owner: ConnectionOwner<Connection> = {
+    mayQueue: () => true,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

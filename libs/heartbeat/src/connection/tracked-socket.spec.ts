@@ -56,7 +56,7 @@ describe('TrackedSocket', () => {
     socket.on('error', () => undefined);
     socket.connection = {
       closeBegun: (closing: unknown) => told.push(closing),
-      countSent: () => told.push('sent'),
+      queue: () => told.push('sent'),
     } as unknown as Connection;
   });
 

@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 
+import { HeartbeatError } from '../heartbeat.error.js';
 import type { Connection } from './connection.js';
 
 /** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
@@ -21,9 +22,14 @@ export class TrackedSocket extends WebSocket {
   /** What Nest wants to be told when this socket closes. */
   disconnectCallbacks: readonly ((code: number) => void)[] = NO_CALLBACKS;
 
-  /** Sends a message, as `ws` does, and counts it, also when the app's code calls it directly. */
+  /** Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. */
   override send(data: WebSocket.Data, ...rest: unknown[]): void {
-    this.connection?.countSent();
+    const { connection } = this;
+    if (connection && this.readyState === this.OPEN && !connection.queue(sizeOf(data))) {
+      const callback = rest.at(-1);
+      if (typeof callback === 'function') process.nextTick(callback, dropped());
+      return;
+    }
     Reflect.apply(super.send, this, [data, ...rest]);
   }
 
@@ -73,6 +79,17 @@ export class TrackedSocket extends WebSocket {
     const { _closeFrameReceived: received } = this as unknown as { readonly _closeFrameReceived?: boolean };
     return received ?? false;
   }
+}
+
+/** What a message adds to the backlog; a text is counted by its characters, since counting bytes costs a pass over it. */
+function sizeOf(data: WebSocket.Data): number {
+  if (typeof data === 'string') return data.length;
+  if (Array.isArray(data)) return data.reduce((sum, { length }) => sum + length, 0);
+  return data.byteLength;
+}
+
+function dropped(): HeartbeatError {
+  return new HeartbeatError('HEARTBEAT_MESSAGE_DROPPED', 'the message was not sent: the client takes them too slowly');
 }
 
 const NO_HANDLERS: readonly MessageHandler[] = Object.freeze([]);

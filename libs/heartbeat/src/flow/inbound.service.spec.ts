@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import * as fc from 'fast-check';
 
+import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
@@ -74,7 +75,7 @@ class Client {
 
 function serviceWith(maxInFlight: number): InboundService {
   const node = { options: resolveOptions({ limits: { maxInFlight } }) } as NodeState;
-  return new InboundService(node, {} as ConnectionService);
+  return new InboundService(node, {} as ConnectionService, new HeartbeatEvents());
 }
 
 describe('InboundService, of handlers in flight', () => {

@@ -6,6 +6,7 @@ import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { NEVER } from '../connection/pulse.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
 import { inSlices } from '../slices.js';
 import { hasUnfinishedMessage } from './unfinished-message.js';
 
@@ -23,6 +24,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -49,6 +51,46 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     }
   }
 
+  /** Counts a message; false if it came too soon after too many others, which ends the connection. */
+  admit(connection: Connection): boolean {
+    if (connection.closing?.code === CloseCodes.rate.code) return false;
+    const { messagesPerSecond } = this.node.options.limits;
+    if (messagesPerSecond === 0) return true;
+    this.#turn(connection);
+    if (++connection.pulse.messagesInSecond <= messagesPerSecond * this.#seconds) return true;
+    this.#refuse(connection, 'too many messages');
+    return false;
+  }
+
+  /** Counts a ping; too many end the connection. */
+  pinged(connection: Connection): void {
+    const { pingsPerSecond } = this.node.options.limits;
+    if (pingsPerSecond === 0) return;
+    this.#turn(connection);
+    if (++connection.pulse.pingsInSecond > pingsPerSecond * this.#seconds) this.#refuse(connection, 'too many pings');
+  }
+
+  /** How many seconds' worth may be read in this one: after a stall, those of the stall too. */
+  get #seconds(): number {
+    return 1 + Math.ceil(this.node.recentStallMs / 1000);
+  }
+
+  /** Begins a new second of counting when the last one is over. */
+  #turn({ pulse }: Connection): void {
+    const second = Math.floor(this.node.attendedMs / 1000);
+    if (pulse.second === second) return;
+    pulse.second = second;
+    pulse.messagesInSecond = pulse.pingsInSecond = 0;
+  }
+
+  /** Closes with 4004 and reads no more: a flood that is still read would cost the others their time. */
+  #refuse(connection: Connection, why: string): void {
+    if (!connection.end({ code: CloseCodes.rate.code, reason: why, by: 'server' })) return;
+    connection.note(why);
+    (connection.socket as TrackedSocket).holdBack();
+    this.events.announce({ type: 'message-refused', id: connection.id, reason: 'rate' });
+  }
+
   /**
    * Runs a handler, or lets it wait while `maxInFlight` of this connection run. While any waits the socket is not read, so
    * what can wait is bounded by what one read had brought in.
@@ -71,7 +113,8 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     const next = connection.ended ? undefined : waiting.shift();
     if (next) return void this.#start(connection, next);
     this.#waiting.delete(connection);
-    (connection.socket as TrackedSocket).letGo();
+    // A flood that was refused is read no more.
+    if (connection.closing?.code !== CloseCodes.rate.code) (connection.socket as TrackedSocket).letGo();
   }
 
   #inspect(connection: Connection): void {
@@ -86,6 +129,8 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     if (pulse.unfinishedSince === NEVER || pulse.messageAt > pulse.unfinishedSince) pulse.unfinishedSince = now;
     if (now - pulse.unfinishedSince < this.node.options.limits.messageTimeoutMs) return;
     connection.note('a message stayed unfinished');
-    connection.end({ code: CloseCodes.rate.code, reason: 'message unfinished for too long', by: 'server' });
+    if (!connection.end({ code: CloseCodes.rate.code, reason: 'message unfinished for too long', by: 'server' }))
+      return;
+    this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });
   }
 }

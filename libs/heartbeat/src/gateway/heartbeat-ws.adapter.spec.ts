@@ -6,6 +6,8 @@ import { Duplex } from 'node:stream';
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
 
 import { AdmissionService } from '../admission/admission.service.js';
+import { BanList } from '../admission/ban-list.js';
+import type { InboundService } from '../flow/inbound.service.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
@@ -60,9 +62,10 @@ describe('HeartbeatWsAdapter', () => {
     const stream = new HeartbeatEvents();
     stream.stream.subscribe(event => events.push(event));
     connections = new ConnectionService(node, stream);
-    const admission = new AdmissionService(node, connections, stream);
+    const admission = new AdmissionService(node, connections, new BanList(node, connections), stream);
     const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;
-    const gateway = new HeartbeatGateway(node, admission, connections, heartbeat, {} as MessageDispatcher);
+    const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
+    const gateway = new HeartbeatGateway(node, connections, heartbeat, inbound, dispatcher, stream);
     const inspector = { guardHooks: () => undefined } as GatewayInspector;
     const services = new Map<unknown, unknown>([
       [NodeState, node],

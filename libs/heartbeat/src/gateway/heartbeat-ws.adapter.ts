@@ -11,7 +11,9 @@ import { type INestApplicationContext, Logger, type WsMessageHandler } from '@ne
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import { type ServerOptions, WebSocketServer } from 'ws';
 
-import { AdmissionService, type Refusal } from '../admission/admission.service.js';
+import { AdmissionService } from '../admission/admission.service.js';
+import { closeCodeOf, type Refusal, refusals } from '../admission/refusal.js';
+import { closeReason } from '../close-code.js';
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import { type MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
@@ -46,6 +48,13 @@ interface Port {
 
 /** The app's own HTTP port, as Nest numbers it. */
 const APP_PORT = 0;
+
+/**
+ * How many pieces of a message in the making are held: each costs some 300 bytes beside its content, so a message that comes
+ * byte by byte must not be let in whole.
+ */
+const MIN_CHUNKS = 16_384;
+const BYTES_PER_CHUNK = 64;
 
 /** What a gateway's decorator may hold beside `ws`' own options. */
 interface GatewayServerOptions {
@@ -101,6 +110,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const server = new PathServer({
       maxPayload: limits.maxMessageBytes,
       maxFragments: limits.maxFragments,
+      maxBufferedChunks: Math.max(MIN_CHUNKS, Math.ceil(limits.maxMessageBytes / BYTES_PER_CHUNK)),
       ...options,
       ...(options['verifyClient'] !== undefined && {
         verifyClient: this.#recheckAfter(options['verifyClient'] as VerifyClient),
@@ -111,7 +121,11 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       WebSocket: TrackedSocket,
     } as ServerOptions);
     server.on('error', error => this.#logger.error(error));
-    server.on('wsClientError', (error, socket, request) => this.#refuse(request, socket, badUpgrade(error.message)));
+    server.on('wsClientError', (error, socket, request) => {
+      const refusal = refusals.badUpgrade(error.message);
+      this.#admission.refused(request, refusal);
+      answerRefusal(socket, refusal);
+    });
     paths.set(normalizePath(path), server);
     this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
     return server;
@@ -183,7 +197,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     if (verify.length < 2) return verify;
     return (info, done) => {
       verify(info, (isGood, ...answer) => {
-        const refusal = isGood ? this.#admission.check(info.req, true) : null;
+        const refusal = isGood ? this.#admission.recheck() : null;
         if (refusal === null) return done(isGood, ...answer);
         this.#admission.refused(info.req, refusal);
         const { status, reason, detail, retryAfterSeconds = 1 } = refusal;
@@ -196,27 +210,35 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   #upgrade(server: PathServer | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // A client that resets while its upgrade is under way must not end the process.
     socket.on('error', ignore);
-    const refusal = this.#admission.check(request, server !== undefined);
-    if (refusal !== null || server === undefined)
-      return this.#refuse(request, socket, refusal ?? badUpgrade('no such path'));
-    server.handleUpgrade(request, socket, head, client => {
-      socket.off('error', ignore);
-      const tracked = client as TrackedSocket;
-      tracked.routes = server.table;
-      this.#gateway.opened(tracked, request, this.#listeners);
-      server.emit('connection', tracked, request);
+    this.#admission.admit(request, socket, server !== undefined, verdict => {
+      if ('status' in verdict) return this.#refuse(server, request, socket, head, verdict);
+      server?.handleUpgrade(request, socket, head, client => {
+        socket.off('error', ignore);
+        const tracked = client as TrackedSocket;
+        tracked.routes = server.table;
+        this.#gateway.opened(tracked, request, verdict, this.#listeners);
+        server.emit('connection', tracked, request);
+      });
     });
   }
 
-  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
+  /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
+  #refuse(
+    server: PathServer | undefined,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    refusal: Refusal,
+  ): void {
     this.#admission.refused(request, refusal);
-    answerRefusal(socket, refusal);
+    const code = this.#node.options.limits.refuseWith === 'close' ? closeCodeOf(refusal) : null;
+    if (code === null || server === undefined) return answerRefusal(socket, refusal);
+    server.handleUpgrade(request, socket, head, client => {
+      client.on('error', ignore);
+      const { reason, retryAfterSeconds } = refusal;
+      client.close(code, closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000));
+    });
   }
-}
-
-function badUpgrade(message: string): Refusal {
-  const detail = `This is not a valid WebSocket upgrade (${message}): see RFC 6455, section 4.1.`;
-  return { status: 400, reason: 'bad-upgrade', detail, headers: { 'Sec-WebSocket-Version': '13, 8' } };
 }
 
 /** A gateway's own port serves WebSockets only. */

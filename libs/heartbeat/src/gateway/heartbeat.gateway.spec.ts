@@ -4,11 +4,11 @@ import type { IncomingMessage } from 'node:http';
 
 import { Logger } from '@nestjs/common';
 
-import { AdmissionService } from '../admission/admission.service.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
+import type { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { resolveOptions } from '../resolve-options.js';
@@ -28,9 +28,17 @@ class FakeSocket extends EventEmitter {
 }
 
 function requestWith(url: string | undefined, headers: Record<string, string> = {}): IncomingMessage {
-  const socket = { remoteAddress: '::ffff:10.0.0.1', bytesRead: 300, bytesWritten: 130, isPaused: () => false };
+  const socket = {
+    remoteAddress: '::ffff:10.0.0.1',
+    bytesRead: 300,
+    bytesWritten: 130,
+    isPaused: () => false,
+    setKeepAlive: () => undefined,
+  };
   return { url, headers, socket } as unknown as IncomingMessage;
 }
+
+const admitted = { ip: '10.0.0.1', identity: null, deferred: false };
 
 describe('HeartbeatGateway', () => {
   let node: NodeState;
@@ -51,13 +59,15 @@ describe('HeartbeatGateway', () => {
       watch: (connection: Connection) => called.push(['watch', connection]),
       ponged: (connection: Connection) => called.push(['ponged', connection]),
     };
+    const inbound = { pinged: (connection: Connection) => called.push(['pinged', connection]) };
     const dispatcher = { dispatch: (...args: unknown[]) => called.push(['dispatch', ...args]) };
     gateway = new HeartbeatGateway(
       node,
-      new AdmissionService(node, connections, events),
       connections,
       heartbeat as unknown as HeartbeatService,
+      inbound as unknown as InboundService,
       dispatcher as unknown as MessageDispatcher,
+      events,
     );
   });
 
@@ -67,7 +77,7 @@ describe('HeartbeatGateway', () => {
     listeners = gateway.listeners(() => parser),
   ) {
     const socket = new FakeSocket();
-    gateway.opened(socket as unknown as TrackedSocket, requestWith(url, headers), listeners);
+    gateway.opened(socket as unknown as TrackedSocket, requestWith(url, headers), admitted, listeners);
     return { socket, connection: socket.connection! };
   }
 

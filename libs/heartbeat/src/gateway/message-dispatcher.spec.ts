@@ -20,13 +20,14 @@ Logger.overrideLogger(false);
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
+  readonly bufferedAmount = 0;
   connection: Connection | undefined;
   handlers: MessageHandler[] = [];
   routes: RoutingTable | undefined = new RoutingTable();
   readonly sent: unknown[] = [];
 
   send(text: string): void {
-    this.connection?.countSent();
+    this.connection?.queue(0);
     this.sent.push(JSON.parse(text));
   }
 }
@@ -57,8 +58,11 @@ describe('MessageDispatcher', () => {
     });
     socket.connection = connection;
     runs = [];
-    const inbound = { run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()) };
-    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService);
+    const inbound = {
+      admit: () => true,
+      run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()),
+    };
+    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
   });
 
   /** Binds a handler to an event, as Nest does for each client. */
