@@ -54,9 +54,18 @@ function columns(rows: readonly string[][], key: number, value: number): Record<
   return Object.fromEntries(rows.map(cells => [cells[key], cells[value]]));
 }
 
-/** A default as the tables show it; the host name is another on every machine. */
+/** Defaults that are another on every machine, or nothing that could be written. */
+const IN_WORDS: Readonly<Record<string, string>> = {
+  'cluster.nodeName': 'host name',
+  'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
+  'metrics.registry': 'one of our own',
+  authenticate: 'everybody is anonymous',
+};
+
+/** A default as the tables show it. */
 function shown(path: string, standard: unknown): string {
-  if (path === 'cluster.nodeName') return 'host name';
+  const words = IN_WORDS[path];
+  if (words !== undefined) return words;
   return typeof standard === 'string' ? standard : JSON.stringify(standard);
 }
 
@@ -97,8 +106,8 @@ describe('README.md', () => {
   });
 
   it('lists every refusal', () => {
-    const [, union = ''] = /type RefusalReason =([^;]+);/.exec(read('libs/heartbeat/src/heartbeat.events.ts')) ?? [];
-    const reasons = [...union.matchAll(/'([a-z-]+)'/g)].map(([, reason]) => reason);
+    const [, list = ''] = /REFUSAL_REASONS = \[([^\]]+)\]/.exec(read('libs/heartbeat/src/heartbeat.events.ts')) ?? [];
+    const reasons = [...list.matchAll(/'([a-z-]+)'/g)].map(([, reason]) => reason);
     const rows = tableOf(README, 'status', 'type ends in').map(([, reason]) => reason);
     expect(new Set(rows)).toEqual(new Set(reasons));
   });
@@ -138,6 +147,24 @@ describe('docs/operations.md', () => {
     });
     const rows = tableOf(OPERATING, 'variable', 'option', 'default');
     expect(new Set(rows.map(cells => cells.join(' = ')))).toEqual(new Set(expected.map(cells => cells.join(' = '))));
+  });
+
+  it('lists every metric', () => {
+    const sources = ['event-metrics', 'read-metrics']
+      .map(name => read(`libs/heartbeat/src/metrics/${name}.ts`))
+      .join('');
+    const names = [...sources.matchAll(/\bmetrics\.\w+\(\s*'([a-z_]+)'/g)].map(([, name]) => name);
+    const rows = tableOf(OPERATING, 'metric', 'type').map(([name]) => name);
+    expect(names.length).toBeGreaterThan(0);
+    expect(new Set(rows)).toEqual(new Set(names));
+  });
+
+  it('lists every check of the doctor', () => {
+    const files = readdirSync(join(ROOT, 'libs/heartbeat/src/doctor')).filter(name => name.endsWith('-checks.ts'));
+    const sources = files.map(name => read(`libs/heartbeat/src/doctor/${name}`)).join('');
+    const ids = [...sources.matchAll(/^ +id: '([a-z-]+)'/gm)].map(([, id]) => id);
+    expect(ids.length).toBeGreaterThan(0);
+    expect(new Set(tableOf(OPERATING, 'check').map(([id]) => id))).toEqual(new Set(ids));
   });
 
   describe('in its Kubernetes manifest', () => {

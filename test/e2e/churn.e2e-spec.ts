@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { beat } from '../support/app.js';
 import type { Census } from '../support/census-app.js';
 import { countObjects } from '../support/heap-snapshot.js';
 import { Program } from '../support/program.js';
@@ -16,7 +17,7 @@ import { until } from '../support/until.js';
 
 const MAX_CONNECTIONS = 400;
 const OPTIONS = {
-  heartbeat: { intervalMs: 1000, pongTimeoutMs: 400, missedPongs: 2 },
+  heartbeat: beat(1000, 400),
   limits: { maxConnections: MAX_CONNECTIONS },
   drain: { closeTimeoutMs: 1000 },
   // Small, and full after the warming up: what is remembered on purpose does not grow any more.

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { ServerProcess } from '../support/server-process.js';
+import { beatEnv, ServerProcess } from '../support/server-process.js';
 import { until } from '../support/until.js';
 
 /** Debian's own interpreter: another one in the path does not see Debian's modules. */
@@ -85,9 +85,7 @@ describe('a client of Python’s websockets', () => {
     const server = await ServerProcess.start({
       env: {
         ADMIN_TOKEN: 'a-token-for-tests-only',
-        HEARTBEAT_INTERVAL_MS: `${INTERVAL_MS}`,
-        HEARTBEAT_PONG_TIMEOUT_MS: '300',
-        HEARTBEAT_MISSED_PONGS: '2',
+        ...beatEnv(INTERVAL_MS, 300),
         DRAIN_SPREAD_MS: '200',
         DRAIN_RETURN_WINDOW_MS: '3000',
       },

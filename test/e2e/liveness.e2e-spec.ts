@@ -206,6 +206,8 @@ describe('A peer that lives', () => {
     const client = await app.opened();
     await until(() => socketsOf(app).length === 1);
     const [socket] = socketsOf(app);
+    // Right after a ping the next one is far enough for all that follows.
+    await until(() => client.pings.length > 0);
     client.pause();
     // What the kernel takes is not waiting in this process: enough to be waiting, less than a backpressure limit would allow.
     await until(() => {

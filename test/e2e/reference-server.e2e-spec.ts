@@ -68,7 +68,7 @@ describe('a start that cannot be', () => {
     expect([code, stdout]).toEqual([1, '']);
     const [headline, ...problems] = stderr.trimEnd().split('\n');
     expect(headline).toBe('The server cannot start, 4 variables are wrong:');
-    const names = ['PORT', 'LOG_LEVEL', 'DRAIN_SPREDA_MS', 'HEARTBEAT_PONG_TIMEOUT_MS'];
+    const names = ['PORT', 'LOG_LEVEL', 'DRAIN_SPREDA_MS', 'HEARTBEAT_MIN_INTERVAL_MS'];
     expect(problems.map(line => line.trim().split(' ')[1])).toEqual(names);
   });
 

@@ -68,9 +68,9 @@ export class CapturingLogger implements LoggerService {
   }
 }
 
-/** Liveness options that are quick enough for a test: `missedPongs` is 2 unless given. */
+/** Liveness options that are quick enough for a test, at a fixed interval: `missedPongs` is 2 unless given. */
 export function beat(intervalMs: number, pongTimeoutMs: number, missedPongs = 2) {
-  return { intervalMs, pongTimeoutMs, missedPongs } as const;
+  return { intervalMs, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, pongTimeoutMs, missedPongs } as const;
 }
 
 /** The time within which a peer that went silent is destroyed (contract, section 3.1). */

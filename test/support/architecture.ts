@@ -25,6 +25,8 @@ const FOLDERS: Readonly<Record<string, (typeof LAYERS)[number]>> = {
   health: 'edges',
   admin: 'edges',
   metrics: 'edges',
+  doctor: 'edges',
+  diagnosis: 'edges',
   dashboard: 'edges',
 };
 

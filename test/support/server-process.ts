@@ -6,6 +6,17 @@ import { until } from './until.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ADDRESS = /http:\/\/([\w.-]+|\[[\da-f:]+\]):(\d+)/;
 
+/** The environment of a server whose heartbeat is quick enough for a test, at a fixed interval. */
+export function beatEnv(intervalMs: number, pongTimeoutMs: number, missedPongs = 2) {
+  return {
+    HEARTBEAT_INTERVAL_MS: `${intervalMs}`,
+    HEARTBEAT_MIN_INTERVAL_MS: `${intervalMs}`,
+    HEARTBEAT_MAX_INTERVAL_MS: `${intervalMs}`,
+    HEARTBEAT_PONG_TIMEOUT_MS: `${pongTimeoutMs}`,
+    HEARTBEAT_MISSED_PONGS: `${missedPongs}`,
+  } as const;
+}
+
 /** How a {@link ServerProcess} is started. */
 export interface ServerProcessOptions {
   /** The server's environment. Nothing of the test's own is passed on but PATH, HOME and TMPDIR. PORT is 0 unless given. */

@@ -1,16 +1,18 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { HeartbeatModule } from 'nestjs-heartbeat';
 
+import { ClientTokens } from './client-tokens.js';
 import { createEchoGateway } from './echo.gateway.js';
 import type { Settings } from './environment.js';
 
 @Module({})
 export class AppModule {
-  static with({ wsPath, options }: Pick<Settings, 'wsPath' | 'options'>): DynamicModule {
+  static with({ wsPath, options, clientTokens }: Pick<Settings, 'wsPath' | 'options' | 'clientTokens'>): DynamicModule {
+    const tokens = clientTokens && new ClientTokens(clientTokens);
     return {
       module: AppModule,
-      imports: [HeartbeatModule.forRoot(options)],
-      providers: [createEchoGateway(wsPath)],
+      imports: [HeartbeatModule.forRoot({ ...options, ...(tokens && { authenticate: tokens.authenticate }) })],
+      providers: [createEchoGateway(wsPath, tokens)],
     };
   }
 }

@@ -12,7 +12,7 @@ const sent: unknown[] = [];
 const connections = {
   broadcast: (data: unknown) => sent.push(data),
 } as Partial<ConnectionService> as ConnectionService;
-const Gateway = createEchoGateway('/ws') as new (connections: ConnectionService) => EchoGateway;
+const Gateway = createEchoGateway('/ws', null) as new (connections: ConnectionService) => EchoGateway;
 const gateway = new Gateway(connections);
 
 describe('the echo gateway', () => {

@@ -2,9 +2,14 @@ import type { Type } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException, type WsResponse } from '@nestjs/websockets';
 import { Connection, ConnectionService, CurrentConnection } from 'nestjs-heartbeat';
 
-/** The gateway to try things with. A factory, because a decorator needs the path when the class is made. */
-export function createEchoGateway(path: string): Type<unknown> {
-  @WebSocketGateway({ path })
+import { type ClientTokens, SUBPROTOCOL } from './client-tokens.js';
+
+/**
+ * The gateway to try things with. A factory, because a decorator needs the path when the class is made.
+ * @param tokens Null where clients are anonymous.
+ */
+export function createEchoGateway(path: string, tokens: ClientTokens | null): Type<unknown> {
+  @WebSocketGateway({ path, handleProtocols: chooseSubprotocol })
   class EchoGateway {
     constructor(private readonly connections: ConnectionService) {}
 
@@ -20,6 +25,32 @@ export function createEchoGateway(path: string): Type<unknown> {
       if (connection.userId === null) throw new WsException('Only an identified client may broadcast.');
       this.connections.broadcast({ event: 'broadcast', data });
     }
+
+    /** A connection ends with its token, unless its client brings a newer one of the same user in time. */
+    @SubscribeMessage('renew')
+    async renew(
+      @CurrentConnection() connection: Connection,
+      @MessageBody('token') token: unknown,
+    ): Promise<WsResponse> {
+      if (tokens === null) throw new WsException('This server takes no tokens.');
+      const identity = typeof token === 'string' ? await tokens.identityOf(token) : null;
+      if (identity === null)
+        throw new WsException('The token is not valid: send {"event":"renew","data":{"token":"<JWT>"}}.');
+      if (connection.userId !== null && connection.userId !== identity.userId) {
+        throw new WsException("The token is another user's: open a new connection for it.");
+      }
+      connection.identify(identity);
+      const { expiresAt } = identity;
+      return {
+        event: 'renewed',
+        data: { expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString() },
+      };
+    }
   }
   return EchoGateway;
+}
+
+/** Never the one that carries a token: what is chosen is sent back. */
+function chooseSubprotocol(offered: Set<string>): string | false {
+  return offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false;
 }

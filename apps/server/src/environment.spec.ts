@@ -114,9 +114,9 @@ describe('readEnvironment', () => {
   });
 
   it('names variables where the library names options', () => {
-    expect(messageOf({ HEARTBEAT_INTERVAL_MS: '5000' })).toBe(
+    expect(messageOf({ HEARTBEAT_INTERVAL_MS: '15000', HEARTBEAT_PONG_TIMEOUT_MS: '15000' })).toBe(
       'The server cannot start, a variable is wrong:\n' +
-        '  - HEARTBEAT_PONG_TIMEOUT_MS is 10000 but must be below HEARTBEAT_INTERVAL_MS (5000): lower it, or raise HEARTBEAT_INTERVAL_MS',
+        '  - HEARTBEAT_PONG_TIMEOUT_MS is 15000 but must be below HEARTBEAT_MIN_INTERVAL_MS (15000): lower it, or raise HEARTBEAT_MIN_INTERVAL_MS',
     );
   });
 

@@ -4,6 +4,7 @@ import type { LogLevel } from '@nestjs/common';
 import { type AdminToken, HeartbeatError, type HeartbeatOptions, type Problem, resolveOptions } from 'nestjs-heartbeat';
 import { z } from 'zod';
 
+import { type ClientTokenSettings, readClientKey } from './client-key.js';
 import { closestWord } from './closest-word.js';
 import { GROUPS, namingVariables, OPTION_VARIABLES, optionsFrom } from './option-variables.js';
 
@@ -16,6 +17,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
   readonly options: HeartbeatOptions;
+  /** How clients prove who they are; null where everybody is anonymous. */
+  readonly clientTokens: ClientTokenSettings | null;
   /** The operator's token when this server made it, because ADMIN_TOKEN is not set; null otherwise. */
   readonly generatedToken: string | null;
 }
@@ -34,6 +37,10 @@ export class EnvironmentError extends Error {
 }
 
 const portRule = 'must be a whole number from 0 to 65535';
+const yesOrNo = z
+  .enum(['true', 'false'], 'must be true or false')
+  .default('false')
+  .transform(word => word === 'true');
 const levels = ['verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal'] as const;
 
 /** The variables of this server; those of the library's options are in `OPTION_VARIABLES`. */
@@ -54,6 +61,10 @@ const OWN_VARIABLES = {
     .default('/ws'),
   ADMIN_TOKEN: z.string().optional(),
   ADMIN_VIEWER_TOKEN: z.string().optional(),
+  JWT_SECRET: z.string().optional(),
+  JWKS_FILE: z.string().optional(),
+  ALLOW_ANONYMOUS: yesOrNo,
+  ALLOW_QUERY_TOKEN: yesOrNo,
   LOG_LEVEL: z.enum(levels, `must be one of ${levels.join(', ')}`).default('log'),
   LOG_FORMAT: z.enum(['text', 'json'], 'must be text or json').default('text'),
 };
@@ -85,11 +96,22 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
   if (ADMIN_VIEWER_TOKEN === ADMIN_TOKEN && ADMIN_TOKEN !== undefined) problems.push(SAME_TOKEN);
   else if (ADMIN_VIEWER_TOKEN !== undefined) tokens.push({ token: ADMIN_VIEWER_TOKEN, role: 'viewer', name: 'viewer' });
   const options = { ...optionsFrom(given), admin: { tokens } };
+  const key = readClientKey(given, problems);
   problems.push(...optionProblems(options));
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems);
-  const { HOST, PORT, WS_PATH, LOG_LEVEL, LOG_FORMAT } = parsed.data;
+  const { HOST, PORT, WS_PATH, LOG_LEVEL, LOG_FORMAT, ALLOW_ANONYMOUS, ALLOW_QUERY_TOKEN } = parsed.data;
+  const clientTokens = key && { key, allowAnonymous: ALLOW_ANONYMOUS, allowQueryToken: ALLOW_QUERY_TOKEN };
   const logLevel = LOG_LEVEL === 'info' ? 'log' : LOG_LEVEL;
-  return { host: HOST, port: PORT, wsPath: WS_PATH, logLevel, logFormat: LOG_FORMAT, options, generatedToken };
+  return {
+    host: HOST,
+    port: PORT,
+    wsPath: WS_PATH,
+    logLevel,
+    logFormat: LOG_FORMAT,
+    options,
+    clientTokens,
+    generatedToken,
+  };
 }
 
 const SAME_TOKEN: Problem = {

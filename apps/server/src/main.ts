@@ -13,6 +13,7 @@ import { EnvironmentError, readEnvironment } from './environment.js';
 import { greeting } from './greeting.js';
 import { assertCanListen, ListenError } from './listen-failure.js';
 import { serveDocs } from './openapi.js';
+import { takeSnapshotsBySignal } from './snapshot-signal.js';
 
 async function start(): Promise<void> {
   const settings = readEnvironment(process.env);
@@ -27,6 +28,7 @@ async function start(): Promise<void> {
   // By name, because by default Nest would take SIGUSR2 too; and by exit, because a signal to itself does not end PID 1.
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   serveDocs(app);
+  takeSnapshotsBySignal(app);
   const server = (await app.listen(settings.port, settings.host)) as Server;
   // Not through the logger: a level above `log` must not hide the token.
   process.stdout.write(greeting(server.address() as AddressInfo, settings));

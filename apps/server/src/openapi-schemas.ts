@@ -145,6 +145,25 @@ export const SCHEMAS = {
     { id: { type: 'string' }, node: { type: 'string' }, closing: { type: 'boolean', enum: [true] } },
     { id: connectionExample.id, node: connectionExample.node, closing: true },
   ),
+  DoctorReport: whole({
+    findings: {
+      type: 'array',
+      items: whole({
+        id: { type: 'string', description: 'Stable, for programs.' },
+        severity: { type: 'string', enum: ['ok', 'info', 'warn', 'error'] },
+        title: { type: 'string' },
+        evidence: { type: 'string', description: 'The numbers that were read, and where.' },
+        why: { type: 'string', description: 'Why it matters.' },
+        remedy: { type: 'string', description: 'The command or the setting that cures it.' },
+      }),
+    },
+  }),
+  HeapSnapshot: whole({
+    file: { type: 'string', description: "Where it is on the node; readable by the process's user only." },
+    bytes: count('Its size.'),
+    durationMs: count('How long the event loop stood still.'),
+  }),
+  Metrics: { type: 'string', description: 'Text in the exposition format of Prometheus, or OpenMetrics.' },
   Health: whole(
     {
       status: { type: 'string', enum: ['ok', 'degraded', 'error'] },

@@ -10,7 +10,7 @@ let app: INestApplication;
 let document: OpenAPIObject;
 
 beforeAll(async () => {
-  app = await NestFactory.create(AppModule.with({ wsPath: '/ws', options: {} }), { logger: false });
+  app = await NestFactory.create(AppModule.with({ wsPath: '/ws', options: {}, clientTokens: null }), { logger: false });
   document = createDocument(app);
 });
 afterAll(() => app.close());

@@ -14,11 +14,14 @@ interface OperationText {
   readonly summary: string;
   readonly description?: string;
   readonly answer: keyof typeof SCHEMAS;
+  /** The status of success. Default: 200. */
+  readonly status?: number;
   /** Statuses beside 200 and those that every route of its kind has. */
   readonly problems?: readonly number[];
 }
 
 const health = String(DEFAULT_ROUTES.health);
+const metrics = String(DEFAULT_ROUTES.metrics);
 const admin = String(DEFAULT_ROUTES.admin);
 
 /** By method and path. A route that is missing here would be in the document without words: a test sees to it. */
@@ -69,6 +72,28 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'ClosedConnection',
     problems: [404],
   },
+  [`get ${admin}/doctor`]: {
+    id: 'doctor',
+    summary: 'What will hurt this node under load',
+    description: 'Its configuration and its operating system, the gravest finding first, each with a remedy.',
+    answer: 'DoctorReport',
+  },
+  [`post ${admin}/heap-snapshot`]: {
+    id: 'takeHeapSnapshot',
+    summary: 'Write a heap snapshot to a file on the node',
+    description:
+      'Nothing else is done until it is written, which takes about a second for every 10 MB. At most one in a minute (429), and none ' +
+      'that memory or disk would not suffice for (503). Needs an operator.',
+    answer: 'HeapSnapshot',
+    status: 201,
+    problems: [403, 503],
+  },
+  [`get ${metrics}`]: {
+    id: 'metrics',
+    summary: 'Metrics for Prometheus',
+    description: 'As OpenMetrics where `Accept` asks for it.',
+    answer: 'Metrics',
+  },
 };
 
 const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
@@ -76,7 +101,8 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   401: 'No token, or a wrong one.',
   403: 'The token is a viewer’s, and this is not for viewers.',
   404: 'There is no such connection.',
-  429: 'Ten wrong tokens came from this address within a minute. Wait as `Retry-After` says.',
+  429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait as `Retry-After` says.',
+  503: 'It would do harm now; `detail` says what.',
 };
 
 /** Serves the API's description: for people at `/docs`, for programs at `/docs-json`. */
@@ -102,6 +128,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
       'admin',
     )
     .addTag('health', 'For balancers and orchestrators; without a token.')
+    .addTag('metrics', 'For Prometheus; with a token where METRICS_GUARDED is true.')
     .addTag('admin', 'For operators; with a token.')
     .build();
   const document = SwaggerModule.createDocument(app, config);
@@ -120,23 +147,25 @@ function describe(operation: Operation, text: OperationText, path: string): void
   operation.operationId = text.id;
   operation.summary = text.summary;
   if (text.description !== undefined) operation.description = text.description;
-  operation.tags = [isAdmin ? 'admin' : 'health'];
+  const isMetrics = path === metrics;
+  operation.tags = [isAdmin ? 'admin' : isMetrics ? 'metrics' : 'health'];
   if (isAdmin) operation.security = [{ admin: [] }];
   for (const parameter of operation.parameters ?? []) {
     if ('name' in parameter && parameter.name === 'id') parameter.description = 'The id of a connection.';
     // Labels are gathered in one object when they are read; each is a parameter of its own, with a text.
     if ('name' in parameter && parameter.name === 'label.<key>') parameter.schema = { type: 'string' };
   }
-  operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
+  if (isMetrics) operation.responses = { 200: content('OK', ref('Metrics'), 'text/plain') };
+  else operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
 }
 
-function adminResponses({ answer, problems = [] }: OperationText): Responses {
+function adminResponses({ answer, status = 200, problems = [] }: OperationText): Responses {
   const statuses = [401, 429, ...problems].toSorted((left, right) => left - right);
-  const refusals = statuses.map(status => [
-    status,
-    content(PROBLEM_TEXTS[status]!, ref('Problem'), 'application/problem+json'),
+  const refusals = statuses.map(refused => [
+    refused,
+    content(PROBLEM_TEXTS[refused]!, ref('Problem'), 'application/problem+json'),
   ]);
-  return { 200: content('OK', ref(answer)), ...Object.fromEntries(refusals) };
+  return { [status]: content('OK', ref(answer)), ...Object.fromEntries(refusals) };
 }
 
 function healthResponses({ answer }: OperationText): Responses {

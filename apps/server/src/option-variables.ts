@@ -5,7 +5,9 @@ export const GROUPS = Object.keys(DEFAULTS).filter(key => isGroup(DEFAULTS[key a
 
 /** Options that this server takes from variables of other names, and the one that it builds of two. */
 const NAMED_OTHERWISE: Readonly<Record<string, string>> = { 'cluster.nodeName': 'NODE_NAME' };
-const BUILT_HERE = 'admin.tokens';
+const BUILT_HERE = new Set(['admin.tokens', 'authenticate', 'metrics.registry']);
+/** Options that are one word or a list. */
+const WORD_OR_LIST = new Set(['origins']);
 
 interface OptionVariable {
   readonly name: string;
@@ -27,7 +29,8 @@ export function optionsFrom(environment: Readonly<Record<string, string>>): Hear
     if (text === undefined) continue;
     let group = options;
     for (const key of path.slice(0, -1)) group = (group[key] ??= {}) as Record<string, unknown>;
-    group[path.at(-1)!] = parse(text, standard);
+    const isList = Array.isArray(standard) || (WORD_OR_LIST.has(path.join('.')) && text !== standard);
+    group[path.at(-1)!] = isList ? text.split(',').map(item => item.trim()) : parse(text, standard);
   }
   return options;
 }
@@ -55,14 +58,13 @@ function variablesOf(options: object, above: readonly string[]): OptionVariable[
     if (isGroup(standard)) return variablesOf(standard, path);
     const regularName = path.map(upperSnake).join('_');
     const name = NAMED_OTHERWISE[path.join('.')] ?? regularName;
-    return path.join('.') === BUILT_HERE ? [] : [{ name, regularName, path, standard }];
+    return BUILT_HERE.has(path.join('.')) ? [] : [{ name, regularName, path, standard }];
   });
 }
 
 function parse(text: string, standard: unknown): unknown {
   if (typeof standard === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (typeof standard === 'boolean') return ({ true: true, false: false } as Record<string, boolean>)[text] ?? text;
-  if (Array.isArray(standard)) return text.split(',').map(item => item.trim());
   return text;
 }
 

@@ -7,8 +7,11 @@ export type HeartbeatErrorCode =
   | 'HEARTBEAT_MODULE_MISSING'
   | 'HEARTBEAT_GATEWAY_UNTRACKED'
   | 'HEARTBEAT_PORT_UNAVAILABLE'
+  | 'HEARTBEAT_BAD_BAN'
   | 'HEARTBEAT_BAD_CLOSE'
-  | 'HEARTBEAT_CONNECTION_CLOSED';
+  | 'HEARTBEAT_BAD_IDENTITY'
+  | 'HEARTBEAT_CONNECTION_CLOSED'
+  | 'HEARTBEAT_MESSAGE_DROPPED';
 
 /** One thing that is wrong with what the caller gave: where, what, the rule it breaks and what to do about it. */
 export interface Problem {

@@ -5,13 +5,40 @@ import type { ClosedBy } from './close-code.js';
 import type { ConnectionView } from './connection-view.js';
 
 /** Why an upgrade was refused: the end of the answer's `type` (contract, section 2). */
-export type RefusalReason = 'bad-upgrade' | 'no-such-path' | 'at-capacity' | 'draining' | 'starting';
+export const REFUSAL_REASONS = [
+  'bad-upgrade',
+  'unauthenticated',
+  'origin-refused',
+  'banned',
+  'no-such-path',
+  'ip-limit',
+  'user-limit',
+  'upgrade-rate',
+  'at-capacity',
+  'draining',
+  'overloaded',
+  'authentication-timeout',
+  'starting',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** Why a message was not taken. */
+export type MessageRefusal = 'not-json' | 'unknown-event' | 'too-big' | 'rate' | 'unfinished' | 'protocol';
+
+/** What the load was read from. */
+export type LoadSource = 'event-loop' | 'heap' | 'memory' | 'cpu';
 
 /** Why the reaper closed a connection. */
-export type ReapReason = 'idle' | 'lifetime';
+export type ReapReason = 'idle' | 'lifetime' | 'unauthenticated';
 
-/** How the books were wrong, and put right (`registry`: an entry without a socket, `socket`: a socket without an entry, `index`: a stale index). */
-export type DriftKind = 'registry' | 'socket' | 'index';
+/**
+ * How the books were wrong, and put right (`registry`: an entry without a socket, `socket`: a socket without an entry, `index`: a
+ * stale index), or what grows that should not (`listeners`, `disposers`, `retained`: closed connections that something holds).
+ */
+export type DriftKind = 'registry' | 'socket' | 'index' | 'listeners' | 'disposers' | 'retained';
+
+/** `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each left only well below. */
+export type LoadLevel = 'well' | 'busy' | 'refusing' | 'shedding';
 
 /**
  * Everything that happens, told once. The core announces; metrics, audit and pages listen.
@@ -21,9 +48,19 @@ export type HeartbeatEvent =
   | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }
   | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
   | { readonly type: 'ping'; readonly id: string }
-  | { readonly type: 'pong'; readonly id: string; readonly rttMs: number }
+  /** `rttMs` is null where nobody can tell which ping was answered. */
+  | { readonly type: 'pong'; readonly id: string; readonly rttMs: number | null }
   /** A ping stayed unanswered for `pongTimeoutMs`; `missed` counts them in a row. */
   | { readonly type: 'missed'; readonly id: string; readonly missed: number }
+  /** A slow consumer: over its limit, too slow for too long, or the largest when all together are too many. */
+  | {
+      readonly type: 'slow';
+      readonly id: string;
+      readonly bufferedBytes: number;
+      readonly why: 'limit' | 'slow' | 'total';
+    }
+  | { readonly type: 'message-refused'; readonly id: string; readonly reason: MessageRefusal }
+  | { readonly type: 'load-changed'; readonly ratio: number; readonly source: LoadSource; readonly level: LoadLevel }
   | { readonly type: 'reaped'; readonly id: string; readonly reason: ReapReason }
   | {
       readonly type: 'kicked';
@@ -45,17 +82,15 @@ export type HeartbeatEvent =
   | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
-/** The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick. */
+/**
+ * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick, and it must catch its own
+ * errors: RxJS makes an uncaught exception of what a subscriber throws.
+ */
 @Injectable()
 export class HeartbeatEvents {
   readonly #subject = new Subject<HeartbeatEvent>();
 
   readonly stream: Observable<HeartbeatEvent> = this.#subject.asObservable();
-
-  /** Whether anybody listens; lets the core skip making the events that come with every heartbeat. */
-  get observed(): boolean {
-    return this.#subject.observed;
-  }
 
   announce(event: HeartbeatEvent): void {
     this.#subject.next(event);

@@ -1,10 +1,17 @@
 import { type CanActivate, ConfigurableModuleBuilder, type Type } from '@nestjs/common';
 
+import type { AdminDoor } from './admin-door.js';
+import { adminOf } from './admin/admin-actor.js';
+import { AdminAudit } from './admin/admin-audit.js';
 import { AdminTokenGuard } from './admin/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
+import { ProblemFilter } from './admin/problem.filter.js';
+import { DEFAULT_ROUTES } from './defaults.js';
+import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
+import { createDoctorController } from './doctor/doctor.controller.js';
 import { createHealthController } from './health/health.controller.js';
 import type { HeartbeatOptions, HeartbeatRoutes } from './heartbeat.options.js';
-import { DEFAULT_ROUTES } from './resolve-options.js';
+import { createMetricsController } from './metrics/metrics.controller.js';
 
 /** What shapes the module: given beside the options, never by a factory. */
 export interface HeartbeatExtras {
@@ -31,9 +38,13 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .build();
 
 /** Controllers are made for each module: their paths are the app's to choose. */
-function controllersFor({ health, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Type<unknown>[] {
+function controllersFor({ health, metrics, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Type<unknown>[] {
+  const door: AdminDoor = { guard: adminGuard, filter: ProblemFilter, audit: AdminAudit, adminOf };
   const controllers: Type<unknown>[] = [];
   if (health !== false) controllers.push(createHealthController(health));
-  if (admin !== false) controllers.push(createAdminController(admin, adminGuard));
+  if (metrics !== false) controllers.push(createMetricsController(metrics, door));
+  if (admin === false) return controllers;
+  controllers.push(createAdminController(admin, adminGuard));
+  controllers.push(createDoctorController(admin, door), createHeapSnapshotController(admin, door));
   return controllers;
 }

@@ -4,13 +4,20 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 
 import { AdminAudit } from './admin/admin-audit.js';
 import { AdminTokenGuard } from './admin/admin-token.guard.js';
+import { FailureWindow } from './admin/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
+import { BanList } from './admission/ban-list.js';
+import { ClientAddresses } from './admission/client-addresses.js';
 import { SystemClock } from './clock.js';
 import { ConnectionService } from './connection/connection.service.js';
 import { NodeState } from './connection/node-state.js';
+import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
+import { LeakSentinel } from './diagnosis/leak-sentinel.js';
+import { DoctorService } from './doctor/doctor.service.js';
 import { DrainService } from './drain/drain.service.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
 import { InboundService } from './flow/inbound.service.js';
+import { OutboundService } from './flow/outbound.service.js';
 import { GatewayInspector } from './gateway/gateway-inspector.js';
 import { HeartbeatGateway } from './gateway/heartbeat.gateway.js';
 import { MessageDispatcher } from './gateway/message-dispatcher.js';
@@ -26,10 +33,21 @@ import type { HeartbeatOptions } from './heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
 import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
+import { LoadService } from './load/load.service.js';
+import { MetricsService } from './metrics/metrics.service.js';
 import { resolveOptions } from './resolve-options.js';
 
 /** What an app may inject. */
-const PUBLIC = [ConnectionService, HeartbeatEvents, HeartbeatService, DrainService, HeartbeatHealthIndicator];
+const PUBLIC = [
+  ConnectionService,
+  HeartbeatEvents,
+  HeartbeatService,
+  DrainService,
+  LoadService,
+  BanList,
+  HeapSnapshotService,
+  HeartbeatHealthIndicator,
+];
 
 /**
  * Looks after the app's long-lived WebSocket connections: `imports: [HeartbeatModule.forRoot()]`, and
@@ -47,14 +65,20 @@ const PUBLIC = [ConnectionService, HeartbeatEvents, HeartbeatService, DrainServi
     ...PUBLIC,
     NodeState,
     AdmissionService,
+    ClientAddresses,
     InboundService,
+    OutboundService,
     ReaperService,
     ShutdownSignals,
     MessageDispatcher,
     HeartbeatGateway,
     GatewayInspector,
     AdminAudit,
+    MetricsService,
+    DoctorService,
+    LeakSentinel,
     AdminTokenGuard,
+    { provide: FailureWindow, useFactory: () => new FailureWindow() },
     HealthIndicatorService,
   ],
   exports: PUBLIC,

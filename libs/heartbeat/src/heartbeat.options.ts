@@ -1,14 +1,35 @@
+import type { Registry } from 'prom-client';
+
+import type {
+  Authenticate,
+  BackpressureOptions,
+  LimitOptions,
+  LoadOptions,
+  LoadSources,
+  TcpOptions,
+} from './guard.options.js';
+
 /** The application's options: one documented place. Durations are whole milliseconds; the last line of each text is the default. */
 
 /** Finding dead connections (contract, section 3). */
 export interface LivenessOptions {
   /**
-   * A connection that was silent this long is pinged.
+   * A connection that was silent this long is pinged; the interval in force begins here and moves with the load.
    * Default: 25000, below the 60 s idle timeout of most proxies.
    */
   intervalMs: number;
   /**
-   * How long one ping may stay unanswered; must be below `intervalMs`.
+   * The shortest interval that an idle node may come down to.
+   * Default: 15000.
+   */
+  minIntervalMs: number;
+  /**
+   * The longest interval that a busy node may go up to; the promise of finding the dead counts with it.
+   * Default: 45000.
+   */
+  maxIntervalMs: number;
+  /**
+   * How long one ping may stay unanswered; must be below `minIntervalMs`.
    * Default: 10000.
    */
   pongTimeoutMs: number;
@@ -17,6 +38,11 @@ export interface LivenessOptions {
    * Default: 2.
    */
   missedPongs: number;
+  /**
+   * Whether the interval in force moves with the load, between its bounds.
+   * Default: true.
+   */
+  adaptive: boolean;
   /**
    * Whether a connection that received anything within the interval is spared its ping.
    * Default: true.
@@ -51,35 +77,11 @@ export interface ReaperOptions {
    * Default: 0.1.
    */
   lifetimeJitter: number;
-}
-
-/** What one node and one connection may take. */
-export interface LimitOptions {
   /**
-   * Connections on this node; further upgrades are answered 503 `at-capacity`.
+   * A connection whose authentication was deferred is closed with 4503 unless it was identified within this time.
    * Default: 10000.
    */
-  maxConnections: number;
-  /**
-   * Bytes of one message, after inflation too; a larger one is closed with 1009 (RFC 6455, section 7.4.1).
-   * Default: 65536.
-   */
-  maxMessageBytes: number;
-  /**
-   * Fragments of one message; more are closed with 1008.
-   * Default: 1024.
-   */
-  maxFragments: number;
-  /**
-   * How long a message may stay unfinished before its sender is closed with 4004. 0 is off.
-   * Default: 10000.
-   */
-  messageTimeoutMs: number;
-  /**
-   * Message handlers that run at once for one connection; beyond, its socket is not read until one has ended.
-   * Default: 64.
-   */
-  maxInFlight: number;
+  identifyTimeoutMs: number;
 }
 
 /** How everybody is sent away at a deploy. The first three together must fit into `deadlineMs`. */
@@ -109,6 +111,24 @@ export interface DrainOptions {
    * Default: 10000.
    */
   returnWindowMs: number;
+}
+
+export interface MetricsOptions {
+  /**
+   * Whether a scrape needs a viewer's token.
+   * Default: false.
+   */
+  guarded: boolean;
+  /**
+   * What all names begin with.
+   * Default: `ws_`.
+   */
+  prefix: string;
+  /**
+   * The prom-client registry to use.
+   * Default: one of our own.
+   */
+  registry: Registry | undefined;
 }
 
 /** What an admin token may do: a `viewer` may read, an `operator` may do all. */
@@ -152,6 +172,26 @@ export interface ResolvedOptions {
   readonly heartbeat: Readonly<LivenessOptions>;
   readonly reaper: Readonly<ReaperOptions>;
   readonly limits: Readonly<LimitOptions>;
+  readonly backpressure: Readonly<BackpressureOptions>;
+  readonly tcp: Readonly<TcpOptions>;
+  readonly load: Readonly<LoadOptions>;
+  readonly metrics: Readonly<MetricsOptions>;
+  /**
+   * Which browser origins may come in: those that name the host they ask, or a list such as `['https://app.example.com']`;
+   * `['*']` lets all in. A client without an Origin header is no browser and passes.
+   * Default: `same-host`.
+   */
+  readonly origins: 'same-host' | readonly string[];
+  /**
+   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is believed.
+   * Default: none.
+   */
+  readonly trustedProxies: readonly string[];
+  /**
+   * Who may come in.
+   * Default: everybody is anonymous.
+   */
+  readonly authenticate: Authenticate | undefined;
   readonly drain: Readonly<DrainOptions>;
   readonly admin: Readonly<AdminOptions>;
   readonly health: Readonly<HealthOptions>;
@@ -165,15 +205,19 @@ export interface ResolvedOptions {
 
 /** What a user gives: any part of the options. Unknown keys, impossible values and impossible pairs stop the start. */
 export type HeartbeatOptions = {
-  readonly [Group in keyof ResolvedOptions]?: ResolvedOptions[Group] extends object
+  readonly [Group in Exclude<keyof ResolvedOptions, 'load'>]?: Group extends GroupName
     ? Partial<ResolvedOptions[Group]>
     : ResolvedOptions[Group];
-};
+} & { readonly load?: Partial<Omit<LoadOptions, 'source'>> & { readonly source?: Partial<LoadSources> } };
+
+type GroupName = Exclude<keyof ResolvedOptions, 'origins' | 'trustedProxies' | 'authenticate' | 'closedHistory'>;
 
 /** The paths of the HTTP routes; `false` leaves one out. An extra: given beside the options, never by a factory. */
 export interface HeartbeatRoutes {
   /** Default: `/health`, with `/live`, `/ready` and `/startup` below it. */
   health: string | false;
+  /** Default: `/metrics`. */
+  metrics: string | false;
   /** Default: `/admin`. */
   admin: string | false;
 }

@@ -1,3 +1,5 @@
+export type { Ban, BanKind } from './admission/ban-index.js';
+export { BanList } from './admission/ban-list.js';
 export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './close-code.js';
 export { type Clock } from './clock.js';
 export {
@@ -13,20 +15,38 @@ export {
   type SortKey,
   type SortOrder,
 } from './connection/connection-query.js';
-export { type Identity } from './connection/connection-words.js';
+export { type Authentication, type Identity } from './identity.js';
 export { Connection } from './connection/connection.js';
 export { type ConnectionPage, ConnectionService, type Kick } from './connection/connection.service.js';
 export { TrackedSocket } from './connection/tracked-socket.js';
+export { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
+export { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
+export { DoctorService } from './doctor/doctor.service.js';
+export { type Patient } from './doctor/examination.js';
+export { examine } from './doctor/examine.js';
+export { type Finding, type Severity } from './doctor/finding.js';
+export { type SystemReader, thisSystem } from './doctor/system-reader.js';
 export { type DrainResult, DrainService } from './drain/drain.service.js';
 export { CurrentConnection } from './gateway/current-connection.decorator.js';
 export { HeartbeatWsAdapter } from './gateway/heartbeat-ws.adapter.js';
 export { type Message, type MessageParser } from './gateway/message-dispatcher.js';
+export {
+  type Authenticate,
+  type BackpressureOptions,
+  type LimitOptions,
+  type LoadOptions,
+  type LoadSources,
+  type TcpOptions,
+} from './guard.options.js';
 export { HeartbeatHealthIndicator, type NotReadyReason } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './heartbeat.error.js';
 export {
   type DriftKind,
   type HeartbeatEvent,
   HeartbeatEvents,
+  type LoadLevel,
+  type LoadSource,
+  type MessageRefusal,
   type ReapReason,
   type RefusalReason,
 } from './heartbeat.events.js';
@@ -41,12 +61,14 @@ export {
   type HealthOptions,
   type HeartbeatOptions,
   type HeartbeatRoutes,
-  type LimitOptions,
   type LivenessOptions,
+  type MetricsOptions,
   type ReaperOptions,
   type ResolvedOptions,
 } from './heartbeat.options.js';
 export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB, ReaperService } from './liveness/reaper.service.js';
-export { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from './resolve-options.js';
+export { LoadService } from './load/load.service.js';
+export { MetricsService } from './metrics/metrics.service.js';
+export { resolveOptions } from './resolve-options.js';

@@ -1,11 +1,16 @@
 import { BlockList, isIP } from 'node:net';
 
-/** IPv4 addresses as they show on a dual-stack socket. */
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+/** IPv4 addresses as they show on a dual-stack socket, and as they may be written in a header. */
+const MAPPED = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i;
 
 /** An address in the form that everything compares: an IPv4-mapped IPv6 address as IPv4, no zone. */
 export function plainAddress(address: string): string {
-  return MAPPED.exec(address)?.[1] ?? address.replace(/%.*$/, '').toLowerCase();
+  const bare = address.replace(/%.*$/, '').toLowerCase();
+  const [, dotted, high, low] = MAPPED.exec(bare) ?? [];
+  if (dotted !== undefined) return dotted;
+  if (high === undefined || low === undefined) return bare;
+  const bytes = [high, low].map(group => Number.parseInt(group, 16)).flatMap(group => [group >> 8, group & 255]);
+  return bytes.join('.');
 }
 
 /** Whether the text is an address or a CIDR. */
@@ -37,7 +42,7 @@ export function networkMatcher(networks: readonly string[]): (address: string) =
  * one host usually has a whole /64 to choose its addresses from.
  */
 export function clientNetwork(address: string, ipv6PrefixBits: number): string {
-  if (isIP(address) !== 6 || ipv6PrefixBits === 128) return address;
+  if (isIP(address) !== 6) return address;
   const bits = toBits(address) >> BigInt(128 - ipv6PrefixBits);
   return `${bits.toString(16)}/${ipv6PrefixBits}`;
 }

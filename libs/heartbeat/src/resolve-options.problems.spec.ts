@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 
 import { HeartbeatError } from './heartbeat.error.js';
 import type { HeartbeatOptions } from './heartbeat.options.js';
-import { DEFAULTS, resolveOptions } from './resolve-options.js';
+import { DEFAULTS } from './defaults.js';
+import { resolveOptions } from './resolve-options.js';
 
 /** What these options end in: the error of a refusal, null when they are taken. Anything else that is thrown goes on. */
 function refusalOf(given: unknown): HeartbeatError | null {
@@ -20,8 +21,8 @@ const keysOf = (error: HeartbeatError | null) => error?.problems.map(({ key }) =
 
 describe('resolveOptions, of impossible pairs', () => {
   it.each([
-    ['a pong timeout that is the interval', { heartbeat: { intervalMs: 10_000 } }, 'heartbeat.pongTimeoutMs', 'below'],
-    ['a pong timeout above the interval', { heartbeat: { pongTimeoutMs: 30_000 } }, 'heartbeat.pongTimeoutMs', 'below'],
+    ['a least interval above the interval', { heartbeat: { intervalMs: 10_000 } }, 'heartbeat.minIntervalMs', 'above'],
+    ['a pong timeout above all', { heartbeat: { pongTimeoutMs: 30_000 } }, 'heartbeat.pongTimeoutMs', '(15000)'],
     ['a drain longer than its deadline', { drain: { spreadMs: 23_001 } }, 'drain.deadlineMs', '= 25001'],
     [
       'a deadline below the three',
@@ -39,7 +40,7 @@ describe('resolveOptions, of impossible pairs', () => {
   });
 
   it.each<[string, HeartbeatOptions]>([
-    ['a pong timeout just below the interval', { heartbeat: { intervalMs: 10_001 } }],
+    ['a pong timeout just below the least interval', { heartbeat: { minIntervalMs: 10_001 } }],
     ['a drain that just fits', { drain: { spreadMs: 23_000 } }],
   ])('takes %s', (_what, given) => {
     expect(refusalOf(given)).toBeNull();
@@ -171,7 +172,7 @@ describe('resolveOptions, of what are no options', () => {
       group,
       fc.oneof(
         anything,
-        fc.record(Object.fromEntries(Object.keys(keys).map(key => [key, anything])), { requiredKeys: [] }),
+        fc.record(Object.fromEntries(Object.keys(keys ?? {}).map(key => [key, anything])), { requiredKeys: [] }),
       ),
     ]);
     const options = fc.record(Object.fromEntries(groups), { requiredKeys: [] });

@@ -1,10 +1,13 @@
 import { hostname } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 
 import { describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
 
 import { HeartbeatError } from './heartbeat.error.js';
 import type { HeartbeatOptions } from './heartbeat.options.js';
-import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from './resolve-options.js';
+import { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
+import { resolveOptions } from './resolve-options.js';
 
 /** The error that these options stop the start with. */
 function refusalOf(given: unknown): HeartbeatError {
@@ -29,19 +32,50 @@ describe('resolveOptions', () => {
     const defaults = {
       heartbeat: {
         intervalMs: 25_000,
+        minIntervalMs: 15_000,
+        maxIntervalMs: 45_000,
         pongTimeoutMs: 10_000,
         missedPongs: 2,
+        adaptive: true,
         skipWhenActive: true,
         event: 'heartbeat',
       },
-      reaper: { cron: '*/10 * * * * *', idleTimeoutMs: 0, maxLifetimeMs: 0, lifetimeJitter: 0.1 },
+      reaper: {
+        cron: '*/10 * * * * *',
+        idleTimeoutMs: 0,
+        maxLifetimeMs: 0,
+        lifetimeJitter: 0.1,
+        identifyTimeoutMs: 10_000,
+      },
       limits: {
         maxConnections: 10_000,
+        maxPerIp: 0,
+        ipv6PrefixBits: 64,
+        maxPerUser: 0,
+        onUserLimit: 'refuse',
+        upgradesPerSecond: 0,
+        upgradesPerSecondPerIp: 0,
+        handshakeTimeoutMs: 10_000,
         maxMessageBytes: 65_536,
         maxFragments: 1024,
         messageTimeoutMs: 10_000,
+        messagesPerSecond: 0,
+        pingsPerSecond: 10,
         maxInFlight: 64,
+        refuseWith: 'http',
       },
+      backpressure: {
+        maxBufferedBytes: 1_048_576,
+        maxTotalBufferedBytes: Math.floor(getHeapStatistics().heap_size_limit / 4),
+        minDrainBytesPerSecond: 1024,
+        slowAfterMs: 10_000,
+        policy: 'close',
+      },
+      origins: 'same-host',
+      trustedProxies: [],
+      tcp: { keepAlive: true, keepAliveDelayMs: 60_000, noDelay: true },
+      load: { refuseAbove: 0.9, shedAbove: 0.97, source: { eventLoop: true, heap: true, memory: true, cpu: true } },
+      metrics: { guarded: false, prefix: 'ws_' },
       drain: { readinessDelayMs: 0, spreadMs: 5000, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
       admin: { tokens: [] },
       health: { notReadyAtCapacity: true },
@@ -50,7 +84,7 @@ describe('resolveOptions', () => {
     };
     expect(resolveOptions()).toEqual(defaults);
     expect(DEFAULTS).toEqual(defaults);
-    expect(DEFAULT_ROUTES).toMatchObject({ health: '/health', admin: '/admin' });
+    expect(DEFAULT_ROUTES).toEqual({ health: '/health', metrics: '/metrics', admin: '/admin' });
   });
 
   it('lays what is given over the defaults, key by key', () => {
@@ -79,7 +113,6 @@ describe('resolveOptions', () => {
   });
 
   it.each([
-    ['heartbeat.intervalMs', 200],
     ['heartbeat.missedPongs', 1],
     ['heartbeat.skipWhenActive', false],
     ['heartbeat.event', 'beat'],
@@ -92,10 +125,40 @@ describe('resolveOptions', () => {
     ['drain.returnWindowMs', 0],
     ['closedHistory', 0],
     ['cluster.nodeName', 'blue'],
-  ])('takes %s: %p', (path, value) => {
+    ['heartbeat.adaptive', false],
+    ['heartbeat.minIntervalMs', 25_000],
+    ['heartbeat.maxIntervalMs', 25_000],
+    ['reaper.identifyTimeoutMs', 1],
+    ['limits.maxPerIp', 1],
+    ['limits.ipv6PrefixBits', 128],
+    ['limits.ipv6PrefixBits', 1],
+    ['limits.onUserLimit', 'replace-oldest'],
+    ['limits.pingsPerSecond', 0],
+    ['limits.refuseWith', 'close'],
+    ['backpressure.policy', 'drop-newest'],
+    ['backpressure.minDrainBytesPerSecond', 0],
+    ['tcp.keepAlive', false],
+    ['tcp.keepAliveDelayMs', 0],
+    ['load.source.cpu', false],
+    ['metrics.prefix', 'app:ws_'],
+    ['origins', ['https://app.example.com', 'http://localhost:5173', 'null']],
+    ['origins', ['*']],
+    ['origins', []],
+    ['trustedProxies', ['10.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']],
+  ])('takes %s: %j', (path, value) => {
     const given = optionsWith(path, value) as HeartbeatOptions;
-    const fitting = path === 'heartbeat.intervalMs' ? { heartbeat: { intervalMs: 200, pongTimeoutMs: 199 } } : given;
-    expect(resolveOptions(fitting)).toMatchObject(given);
+    expect(resolveOptions(given)).toMatchObject(given);
+  });
+
+  it('takes the shortest interval there is', () => {
+    const given = { heartbeat: { intervalMs: 200, minIntervalMs: 200, maxIntervalMs: 200, pongTimeoutMs: 199 } };
+    expect(resolveOptions(given)).toMatchObject(given);
+  });
+
+  it('takes a function for authenticate, and a registry of prom-client', () => {
+    const [authenticate, registry] = [() => null, new Registry()];
+    const { metrics, ...options } = resolveOptions({ authenticate, metrics: { registry } });
+    expect([options.authenticate, metrics.registry]).toEqual([authenticate, registry]);
   });
 
   const times = 'whole number of milliseconds';
@@ -104,7 +167,13 @@ describe('resolveOptions', () => {
     'heartbeat.pongTimeoutMs',
     'reaper.idleTimeoutMs',
     'reaper.maxLifetimeMs',
+    'heartbeat.minIntervalMs',
+    'heartbeat.maxIntervalMs',
+    'reaper.identifyTimeoutMs',
+    'limits.handshakeTimeoutMs',
     'limits.messageTimeoutMs',
+    'backpressure.slowAfterMs',
+    'tcp.keepAliveDelayMs',
     'drain.readinessDelayMs',
     'drain.spreadMs',
     'drain.closeTimeoutMs',
@@ -117,7 +186,28 @@ describe('resolveOptions', () => {
     ['limits.maxMessageBytes', 'bytes'],
     ['limits.maxFragments', 'fragments'],
     ['limits.maxInFlight', 'handlers'],
+    ['limits.maxPerIp', 'connections'],
+    ['limits.maxPerUser', 'connections'],
+    ['limits.ipv6PrefixBits', 'bits'],
+    ['limits.upgradesPerSecond', 'upgrades'],
+    ['limits.upgradesPerSecondPerIp', 'upgrades'],
+    ['limits.messagesPerSecond', 'messages'],
+    ['limits.pingsPerSecond', 'pings'],
     ['closedHistory', 'connections'],
+  ];
+  const bytes = [
+    'backpressure.maxBufferedBytes',
+    'backpressure.maxTotalBufferedBytes',
+    'backpressure.minDrainBytesPerSecond',
+  ];
+  const flags = [
+    'heartbeat.adaptive',
+    'heartbeat.skipWhenActive',
+    'tcp.keepAlive',
+    'tcp.noDelay',
+    'metrics.guarded',
+    'health.notReadyAtCapacity',
+    ...['eventLoop', 'heap', 'memory', 'cpu'].map(source => `load.source.${source}`),
   ];
 
   it.each<[string, unknown, string]>([
@@ -127,13 +217,49 @@ describe('resolveOptions', () => {
     ...counts.flatMap(([key = '', unit]): [string, unknown, string][] =>
       [-1, 2.5, '3', null, 1e9, {}].map(value => [key, value, `whole number of ${unit}`]),
     ),
+    ...bytes.flatMap((key): [string, unknown, string][] =>
+      [-1, 2.5, '3', null, 2 ** 53].map(value => [key, value, 'whole number of bytes']),
+    ),
     ['heartbeat.intervalMs', 199, 'from 200'],
+    ['heartbeat.minIntervalMs', 199, 'from 200'],
+    ['reaper.identifyTimeoutMs', 0, 'from 1'],
+    ['limits.handshakeTimeoutMs', 0, 'from 1'],
+    ['limits.ipv6PrefixBits', 0, 'from 1'],
+    ['limits.ipv6PrefixBits', 129, 'to 128'],
+    ['backpressure.slowAfterMs', 0, 'from 1'],
+    ['limits.onUserLimit', 'replace', 'must be "refuse" or "replace-oldest"'],
+    ['limits.refuseWith', 'https', 'must be "http" or "close"'],
+    ['backpressure.policy', 'drop', 'must be "close" or "drop-newest"'],
+    ...['load.refuseAbove', 'load.shedAbove'].flatMap((key): [string, unknown, string][] =>
+      [-0.1, 0, 0.19, 1.1, '0.5', null].map(value => [key, value, 'from 0.2 to 1']),
+    ),
+    ['metrics.prefix', '9ws', 'must be a prefix of Prometheus metric names'],
+    ['metrics.prefix', '', 'must be a prefix of Prometheus metric names'],
+    ['metrics.registry', {}, 'must be a registry of prom-client'],
+    ...[
+      'same_host',
+      'https://app.example.com',
+      null,
+      ['https://app.example.com/'],
+      ['https://app.example.com/chat'],
+      ['HTTPS://app.example.com'],
+      ['https://app.example.com:443'],
+      ['app.example.com'],
+      ['https://app example.com'],
+      [5],
+    ].map((value): [string, unknown, string] => ['origins', value, 'must be "same-host" or a list of origins']),
+    ...['10.0.0.0/8', ['10.0.0.0/33'], ['proxy'], [''], [5]].map((value): [string, unknown, string] => [
+      'trustedProxies',
+      value,
+      'must be a list of addresses and CIDRs',
+    ]),
+    ['authenticate', 'me', 'must be a function'],
     ['heartbeat.pongTimeoutMs', 49, 'from 50'],
     ['heartbeat.missedPongs', 0, 'from 1'],
     ['limits.maxConnections', 0, 'from 1'],
     ['limits.maxInFlight', 0, 'from 1'],
     ['drain.closeTimeoutMs', 0, 'from 1'],
-    ...['heartbeat.skipWhenActive', 'health.notReadyAtCapacity'].flatMap((key): [string, unknown, string][] =>
+    ...flags.flatMap((key): [string, unknown, string][] =>
       [1, 'true', null].map(value => [key, value, 'must be true or false']),
     ),
     ['heartbeat.event', '', 'text of 1 to 100 characters'],

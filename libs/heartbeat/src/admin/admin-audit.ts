@@ -1,15 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 
-/** One change that somebody made, or tried to make, through the admin API. */
-export interface AuditEntry {
-  /** Name of the token, or what the application's own guard called it. */
-  readonly who: string;
-  readonly what: 'kick';
-  /** What it was done to: a connection's id. */
-  readonly target: string;
-  /** The address that it was asked from. */
-  readonly from: string;
-  readonly result: 'done' | 'already-closing' | 'not-found';
+import type { Change } from '../admin-door.js';
+
+/** One change that somebody made, or tried to make, through the admin API: a `kick`, a `heap-snapshot`. */
+export interface AuditEntry extends Change {
   /** What was asked for in particular. */
   readonly parameters?: Readonly<Record<string, unknown>>;
 }

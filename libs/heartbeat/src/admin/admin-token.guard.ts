@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import { clientAddress } from '../admission/client-address.js';
+import { ClientAddresses } from '../admission/client-addresses.js';
 import type { Clock } from '../clock.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
@@ -22,18 +22,19 @@ const NO_TOKEN_CONFIGURED =
 const WRONG_TOKEN = 'Send a token that is configured in admin.tokens, as "Authorization: Bearer <token>".';
 
 /**
- * Lets in who shows a configured token: a viewer to read, an operator to do all. Wrong tokens count against the address of
- * the socket, and ten within a minute block it; a request without a token is no guess and does not count.
+ * Lets in who shows a configured token: a viewer to read, an operator to do all. Wrong tokens count against the
+ * client's address, and ten within a minute block it; a request without a token is no guess and does not count.
  */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
   readonly #tokens: AdminTokens;
-  readonly #failures = new FailureWindow();
 
   constructor(
     @Inject(HEARTBEAT_OPTIONS) options: ResolvedOptions,
     @Inject(HEARTBEAT_CLOCK) private readonly clock: Clock,
     private readonly adapterHost: HttpAdapterHost,
+    private readonly failures: FailureWindow,
+    private readonly addresses: ClientAddresses,
   ) {
     this.#tokens = new AdminTokens(options.admin.tokens);
   }
@@ -41,14 +42,14 @@ export class AdminTokenGuard implements CanActivate {
   /** @throws ProblemException 401, 403 or 429, ready to be answered. */
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<IncomingMessage>();
-    const address = clientNetwork(clientAddress(request), NETWORK_BITS);
+    const address = clientNetwork(this.addresses.of(request), NETWORK_BITS);
     const now = this.clock.now();
-    const blockedMs = this.#failures.blockedMs(address, now);
+    const blockedMs = this.failures.blockedMs(address, now);
     if (blockedMs > 0) throw tooManyFailures(Math.ceil(blockedMs / 1000));
     const presented = bearerToken(request.headers.authorization);
     const holder = this.#tokens.holderOf(presented);
     if (holder === null) {
-      if (presented !== null && !this.#tokens.isEmpty) this.#failures.failed(address, now);
+      if (presented !== null && !this.#tokens.isEmpty) this.failures.failed(address, now);
       throw unauthenticated(this.#tokens.isEmpty ? NO_TOKEN_CONFIGURED : WRONG_TOKEN);
     }
     if (holder.role === 'viewer' && !this.#reads(request)) throw forbidden(holder.name);

@@ -17,7 +17,7 @@ import {
 } from '@nestjs/common';
 import type { z } from 'zod';
 
-import { clientAddress } from '../admission/client-address.js';
+import { ClientAddresses } from '../admission/client-addresses.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { ClosedView, ConnectionDetail } from '../connection-view.js';
@@ -40,6 +40,7 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
   @UseFilters(ProblemFilter)
   class AdminController {
     constructor(
+      private readonly addresses: ClientAddresses,
       private readonly node: NodeState,
       private readonly connections: ConnectionService,
       private readonly audit: AdminAudit,
@@ -72,7 +73,7 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     ): KickAnswer {
       const who = adminOf(request);
       const record = (result: AuditEntry['result']) =>
-        this.audit.record({ who, what: 'kick', target: id, from: clientAddress(request), result, parameters });
+        this.audit.record({ who, what: 'kick', target: id, from: this.addresses.of(request), result, parameters });
       if (this.connections.get(id) === undefined) {
         record('not-found');
         throw noConnection();

@@ -1,94 +1,296 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+
+import { Logger } from '@nestjs/common';
+import type { WebSocket } from 'ws';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import type { Authenticate } from '../guard.options.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
+import type { Authentication } from '../identity.js';
 import { resolveOptions } from '../resolve-options.js';
-import { AdmissionService } from './admission.service.js';
+import { type Admitted, AdmissionService } from './admission.service.js';
+import { BanList } from './ban-list.js';
+import { ClientAddresses } from './client-addresses.js';
+import type { Refusal } from './refusal.js';
 
-const request = {
-  url: '/chat?token=S3cret',
-  socket: { remoteAddress: '::ffff:10.0.0.1' },
-} as unknown as IncomingMessage;
+const IP = '203.0.113.7';
+const HEADERS = {
+  host: 'example.com',
+  upgrade: 'websocket',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  'sec-websocket-version': '13',
+};
+
+const warnings: unknown[] = [];
+const noted = { warn: (text: unknown) => warnings.push(text), log: () => undefined, error: () => undefined };
+
+/** A door, and a clock that stands still. */
+class Door {
+  time = 1000;
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly bans: BanList;
+  readonly admission: AdmissionService;
+  readonly events: HeartbeatEvent[] = [];
+
+  constructor(options: HeartbeatOptions = {}) {
+    const events = new HeartbeatEvents();
+    events.stream.subscribe(event => this.events.push(event));
+    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
+    this.node = new NodeState(resolveOptions(options), clock);
+    this.node.bootstrapHookRan = true;
+    this.connections = new ConnectionService(this.node, events);
+    this.bans = new BanList(this.node, this.connections);
+    this.admission = new AdmissionService(
+      this.node,
+      this.connections,
+      this.bans,
+      new ClientAddresses(this.node.options),
+      events,
+    );
+  }
+
+  /** A connection that is there already. */
+  open(ip = IP, userId?: string) {
+    return this.connections.open({
+      socket: { close: () => undefined } as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip,
+      userAgent: null,
+      identity: userId === undefined ? null : { userId },
+      deferred: false,
+    });
+  }
+
+  /** Somebody at the door; `verdicts` fills with what is told. */
+  knock({ ip = IP, headers = {}, served = true }: { ip?: string; headers?: object; served?: boolean } = {}) {
+    const socket = new PassThrough();
+    const verdicts: (Refusal | Admitted)[] = [];
+    const request = {
+      method: 'GET',
+      url: '/ws?a=b',
+      headers: { ...HEADERS, ...headers },
+      socket: { remoteAddress: ip },
+    };
+    this.admission.admit(request as unknown as IncomingMessage, socket, served, verdict => verdicts.push(verdict));
+    return { socket, verdicts };
+  }
+}
+
+const reasonOf = ([verdict]: (Refusal | Admitted)[]) =>
+  verdict === undefined ? 'asking' : 'reason' in verdict ? verdict.reason : 'admitted';
+
+/** Lets all promises that can settle do so. */
+const settled = () => jest.advanceTimersByTimeAsync(0);
 
 describe('AdmissionService', () => {
-  let node: NodeState;
-  let count: number;
-  let admission: AdmissionService;
-  let events: HeartbeatEvent[];
-
   beforeEach(() => {
-    const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
-    node = new NodeState(resolveOptions({ limits: { maxConnections: 3 } }), clock);
-    node.bootstrapHookRan = true;
-    const stream = new HeartbeatEvents();
-    const connections = new ConnectionService(node, stream);
-    count = 0;
-    Object.defineProperty(connections, 'count', { get: () => count });
-    admission = new AdmissionService(node, connections, stream);
-    events = [];
-    stream.stream.subscribe(event => events.push(event));
+    jest.useFakeTimers();
+    warnings.length = 0;
+    Logger.overrideLogger(noted);
+  });
+  afterEach(() => void jest.useRealTimers());
+
+  it('lets in who is welcome, in this very turn', () => {
+    expect(new Door().knock().verdicts).toEqual([{ ip: IP, identity: null, deferred: false }]);
   });
 
-  it('lets in who asks for a path that is served, as long as there is room', () => {
-    count = 2;
-    expect(admission.check(request, true)).toBeNull();
-  });
-
-  it.each<[string, () => void, boolean, { status: number; reason: string; retryAfterSeconds?: unknown }]>([
-    [
-      'before the app has bootstrapped',
-      () => void (node.bootstrapHookRan = false),
-      true,
-      { status: 503, reason: 'starting', retryAfterSeconds: 1 },
-    ],
-    [
-      'before other modules have bootstrapped',
-      () => void (node.isAppInitialized = () => false),
-      true,
-      { status: 503, reason: 'starting', retryAfterSeconds: 1 },
-    ],
-    [
-      'once the door is shut',
-      () => void (node.doorShut = true),
-      true,
-      { status: 503, reason: 'draining', retryAfterSeconds: expect.any(Number) },
-    ],
-    [
-      'when the node is full',
-      () => void (count = 3),
-      true,
-      { status: 503, reason: 'at-capacity', retryAfterSeconds: 5 },
-    ],
-    ['where nothing is served', () => undefined, false, { status: 404, reason: 'no-such-path' }],
-  ])('refuses %s', (_what, happen, pathIsServed, refusal) => {
-    happen();
-    const answer = admission.check(request, pathIsServed);
-    expect(answer).toMatchObject(refusal);
-    expect(answer?.detail).toMatch(/\.$/);
-    expect('retryAfterSeconds' in answer!).toBe(refusal.status === 503);
-  });
-
-  it('still serves newcomers while it drains behind an open door', () => {
-    node.draining = true;
-    expect(admission.check(request, true)).toBeNull();
-  });
-
-  it('advises a whole number of seconds within the return window, and at least one', () => {
+  it('names the first of all faults, cheapest first, and asks the app only when none is left', () => {
+    let asked = 0;
+    const authenticate: Authenticate = () => {
+      asked++;
+      return null;
+    };
+    const limits = { maxConnections: 2, maxPerIp: 1, upgradesPerSecondPerIp: 1, upgradesPerSecond: 1 };
+    const door = new Door({ limits, authenticate });
+    const { node } = door;
+    node.bootstrapHookRan = false;
     node.doorShut = true;
-    const seconds = Array.from({ length: 200 }, () => admission.check(request, true)!.retryAfterSeconds!);
-    expect(seconds.every(value => Number.isInteger(value) && value >= 1 && value <= 10)).toBe(true);
-    expect(new Set(seconds).size).toBeGreaterThan(5);
+    node.load = { ...node.load, refusing: true };
+    const connections = [door.open(), door.open('198.51.100.1')];
+    const { id } = door.bans.ban({ kind: 'ip', value: IP, forMs: 60_000 });
+    const person = { ip: IP, headers: { origin: 'https://evil.com', upgrade: 'h2c' } as object, served: false };
+    const leave = (index: number) => door.connections.closed(connections[index]!, 1000, '');
+    const seen: string[] = [];
+    const repairs: [string, () => void][] = [
+      ['starting', () => (node.bootstrapHookRan = true)],
+      ['draining', () => (node.doorShut = false)],
+      ['overloaded', () => (node.load = { ...node.load, refusing: false })],
+      ['at-capacity', () => leave(1)],
+      ['bad-upgrade', () => (person.headers = { origin: 'https://evil.com' })],
+      ['banned', () => door.bans.lift(id)],
+      ['no-such-path', () => (person.served = true)],
+      ['origin-refused', () => (person.headers = {})],
+      ['ip-limit', () => leave(0)],
+    ];
+    for (const [, repair] of repairs) {
+      // Twice: what is refused early takes nothing of what is limited later.
+      expect(reasonOf(door.knock(person).verdicts)).toBe(reasonOf(door.knock(person).verdicts));
+      seen.push(reasonOf(door.knock(person).verdicts));
+      repair();
+    }
+    expect(seen).toEqual(repairs.map(([reason]) => reason));
+    expect(asked).toBe(0);
+    expect(reasonOf(door.knock(person).verdicts)).toBe('asking');
+    expect(asked).toBe(1);
   });
 
-  it('names the path that is not served, and never the query string', () => {
-    expect(admission.check(request, false)?.detail).toContain('/chat:');
-    expect(JSON.stringify(admission.check(request, false))).not.toContain('S3cret');
+  it.each([
+    ['of one address', { upgradesPerSecondPerIp: 2 }, ['upgrade-rate', 'admitted']],
+    ['of all', { upgradesPerSecond: 2 }, ['upgrade-rate', 'upgrade-rate']],
+  ])('limits the upgrades %s in a second, and tells how long to wait', (_what, limits, [same, other]) => {
+    const door = new Door({ limits });
+    const reasons = () => reasonOf(door.knock().verdicts);
+    expect([reasons(), reasons(), reasons()]).toEqual(['admitted', 'admitted', same]);
+    expect(reasonOf(door.knock({ ip: '198.51.100.1' }).verdicts)).toBe(other);
+    expect(door.knock().verdicts[0]).toMatchObject({ status: 429, retryAfterSeconds: 1 });
+    door.time += 500;
+    expect([reasons(), reasons()]).toEqual(['admitted', same]);
   });
 
-  it('tells of a refusal, and from where it came', () => {
-    admission.refused(request, { status: 404, reason: 'no-such-path', detail: '' });
-    expect(events).toEqual([{ type: 'refused', status: 404, reason: 'no-such-path', ip: '10.0.0.1' }]);
+  it('lets an address that comes too often take nothing from the others', () => {
+    const door = new Door({ limits: { upgradesPerSecond: 3, upgradesPerSecondPerIp: 1 } });
+    for (let turn = 0; turn < 100; turn++) door.knock();
+    const others = ['198.51.100.1', '198.51.100.2'].map(ip => reasonOf(door.knock({ ip }).verdicts));
+    expect(others).toEqual(['admitted', 'admitted']);
+  });
+
+  it.each([
+    ['one IPv4 address', '203.0.113.7', '203.0.113.7', 'ip-limit'],
+    ['another IPv4 address', '203.0.113.7', '203.0.113.8', 'admitted'],
+    ['another address of the /64', '2001:db8::1', '2001:db8::ffff:1', 'ip-limit'],
+    ['another /64', '2001:db8::1', '2001:db8:0:1::1', 'admitted'],
+    ['an IPv4 address that shows mapped', '203.0.113.7', '::ffff:203.0.113.7', 'ip-limit'],
+  ])('counts for maxPerIp %s', (_what, there, comes, reason) => {
+    const door = new Door({ limits: { maxPerIp: 1 } });
+    door.open(there);
+    expect(reasonOf(door.knock({ ip: comes }).verdicts)).toBe(reason);
+  });
+
+  it('counts clients of a trusted proxy one by one', () => {
+    const door = new Door({ limits: { maxPerIp: 1 }, trustedProxies: ['10.0.0.0/8'] });
+    door.open('203.0.113.7');
+    const reasons = ['203.0.113.7', '203.0.113.8'].map(client =>
+      reasonOf(door.knock({ ip: '10.0.0.1', headers: { 'x-forwarded-for': client } }).verdicts),
+    );
+    expect([reasons, warnings]).toEqual([['ip-limit', 'admitted'], []]);
+  });
+
+  it('warns once where a proxy header is seen, none is trusted and addresses are limited', () => {
+    const headers = { 'x-forwarded-for': '1.1.1.1' };
+    new Door().knock({ headers });
+    expect(warnings).toEqual([]);
+    const door = new Door({ limits: { maxPerIp: 5 } });
+    for (let turn = 0; turn < 3; turn++) door.knock({ headers });
+    expect(warnings).toEqual([expect.stringContaining('trustedProxies')]);
+  });
+
+  it('tells each refused origin once in the log, with the host and the option', () => {
+    const door = new Door();
+    for (let turn = 0; turn < 3; turn++) door.knock({ headers: { origin: 'https://evil.com\n' } });
+    expect(warnings).toEqual([
+      expect.stringMatching(/^[^\n]*"https:\/\/evil\.com\\n"[^\n]*"example\.com"[^\n]*ORIGINS/),
+    ]);
+  });
+
+  it('remembers the last hundred refused origins, and tells one anew that came before them', () => {
+    const door = new Door();
+    const knock = (turn: number) => door.knock({ headers: { origin: `https://evil-${turn}.com` } });
+    for (let turn = 0; turn < 100; turn++) knock(turn);
+    for (let turn = 0; turn < 100; turn++) knock(turn);
+    expect(warnings).toHaveLength(100);
+    // So many at once fill no log: from here on one a second is told.
+    knock(100);
+    expect(warnings).toHaveLength(100);
+    door.time += 1000;
+    knock(100);
+    knock(1);
+    expect(warnings).toHaveLength(101);
+    door.time += 1000;
+    knock(0);
+    expect(warnings.slice(100)).toEqual([
+      expect.stringContaining('https://evil-100.com'),
+      expect.stringContaining('https://evil-0.com'),
+    ]);
+  });
+
+  const ann: Admitted = { ip: IP, identity: { userId: 'ann' }, deferred: false };
+  it.each<[string, HeartbeatOptions['limits'], (door: Door) => void, string]>([
+    ['the door was shut', {}, ({ node }) => (node.doorShut = true), 'draining'],
+    ['the node became overloaded', {}, ({ node }) => (node.load = { ...node.load, refusing: true }), 'overloaded'],
+    ['the node is full', { maxConnections: 1 }, door => door.open('198.51.100.1'), 'at-capacity'],
+    ['the address has all of its places', { maxPerIp: 1 }, door => door.open(IP), 'ip-limit'],
+    ['the user has all of its places', { maxPerUser: 1 }, door => door.open('198.51.100.1', 'ann'), 'user-limit'],
+    ['the user was banned', {}, ({ bans }) => bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 }), 'banned'],
+    ['the address was banned', {}, ({ bans }) => bans.ban({ kind: 'ip', value: IP, forMs: 60_000 }), 'banned'],
+  ])('refuses, and tells it, whom a gateway has verified when meanwhile %s', (_what, limits, happen, reason) => {
+    const door = new Door({ limits });
+    const request = { headers: HEADERS, socket: { remoteAddress: IP } } as unknown as IncomingMessage;
+    expect(door.admission.recheck(request, ann)).toBeNull();
+    happen(door);
+    door.events.length = 0;
+    const refusal = door.admission.recheck(request, ann);
+    expect(refusal?.reason).toBe(reason);
+    expect(door.events).toEqual([{ type: 'refused', status: refusal?.status, reason, ip: IP }]);
+  });
+
+  it('looks at no limit again for who was refused already', () => {
+    const door = new Door();
+    door.node.doorShut = true;
+    const request = { headers: HEADERS, socket: { remoteAddress: IP } } as unknown as IncomingMessage;
+    expect([door.admission.recheck(request, undefined), door.events]).toEqual([null, []]);
+  });
+
+  it('makes room for nobody before the newcomer is a connection, and then at once', () => {
+    const door = new Door({ limits: { maxPerUser: 1, onUserLimit: 'replace-oldest' } });
+    const first = door.open('198.51.100.1', 'ann');
+    const request = { headers: HEADERS, socket: { remoteAddress: IP } } as unknown as IncomingMessage;
+    expect([door.admission.recheck(request, ann), first.closing]).toEqual([null, null]);
+    door.open(IP, 'ann');
+    expect(first.closing?.code).toBe(4502);
+  });
+
+  it('announces a refusal with the client’s address', () => {
+    const door = new Door();
+    const request = { headers: {}, socket: { remoteAddress: `::ffff:${IP}` } } as unknown as IncomingMessage;
+    door.admission.refused(request, { status: 503, reason: 'draining', detail: '' });
+    expect(door.events).toEqual([{ type: 'refused', status: 503, reason: 'draining', ip: IP }]);
+  });
+
+  it.each<[string, Authentication, object]>([
+    ['an identity', { userId: 'ann' }, { ip: IP, identity: { userId: 'ann' }, deferred: false }],
+    ['anonymous', 'anonymous', { ip: IP, identity: null, deferred: false }],
+    ['deferred', 'deferred', { ip: IP, identity: null, deferred: true }],
+    ['null', null, { status: 401, reason: 'unauthenticated' }],
+  ])('does as the app answers: %s', async (_what, answer, verdict) => {
+    const { verdicts } = new Door({ authenticate: async () => answer }).knock();
+    await settled();
+    expect(verdicts).toEqual([expect.objectContaining(verdict)]);
+  });
+
+  it.each<[string, Date | number, object]>([
+    ['that ended a moment ago', 999, { status: 401, reason: 'unauthenticated' }],
+    ['that ends now', 1000, { status: 401, reason: 'unauthenticated' }],
+    ['whose date has passed', new Date(500), { status: 401, reason: 'unauthenticated' }],
+    ['that ends in a moment', 1001, { ip: IP, deferred: false }],
+    ['whose date is to come', new Date(5000), { ip: IP, deferred: false }],
+  ])('takes an identity %s for what it is', async (_what, expiresAt, verdict) => {
+    const { verdicts } = new Door({ authenticate: () => ({ userId: 'ann', expiresAt }) }).knock();
+    await settled();
+    expect(verdicts).toEqual([expect.objectContaining(verdict)]);
+  });
+
+  it('refuses when the app fails, tells why in the log and not to the client', async () => {
+    const { verdicts } = new Door({ authenticate: () => Promise.reject(new Error('no database')) }).knock();
+    await settled();
+    expect(verdicts).toEqual([expect.objectContaining({ status: 401, reason: 'unauthenticated' })]);
+    expect(JSON.stringify(verdicts)).not.toContain('no database');
+    expect(warnings).toEqual([expect.stringContaining('no database')]);
   });
 });

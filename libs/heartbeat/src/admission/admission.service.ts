@@ -1,70 +1,228 @@
 import type { IncomingMessage } from 'node:http';
-import { Injectable } from '@nestjs/common';
+import type { Duplex } from 'node:stream';
+
+import { Injectable, Logger } from '@nestjs/common';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { HeartbeatEvents, type RefusalReason } from '../heartbeat.events.js';
-import { clientAddress } from './client-address.js';
+import { describeError } from '../describe-error.js';
+import type { Authenticate } from '../guard.options.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import type { Authentication, Identity } from '../identity.js';
+import { clientNetwork } from '../network-address.js';
+import { authenticate, type Authenticated } from './authenticator.js';
+import { BanList } from './ban-list.js';
+import { hasProxyHeader } from './client-address.js';
+import { ClientAddresses } from './client-addresses.js';
+import { judgeOrigin } from './origin.js';
+import { RateLimiter } from './rate-limiter.js';
+import { type Refusal, refusals } from './refusal.js';
+import { faultOfUpgrade } from './upgrade-request.js';
 
-/** An upgrade that is not let in: the HTTP answer. */
-export interface Refusal {
-  readonly status: number;
-  readonly reason: RefusalReason;
-  readonly detail: string;
-  /** For 429 and 503, in seconds. */
-  readonly retryAfterSeconds?: number;
-  readonly headers?: Readonly<Record<string, string>>;
+/** An upgrade that may be answered with 101. */
+export interface Admitted {
+  readonly ip: string;
+  readonly identity: Identity | null;
+  /** The client has to prove who it is within `identifyTimeoutMs`. */
+  readonly deferred: boolean;
 }
 
-/** When to try again where nothing better is known, in seconds. */
-const RETRY_AFTER_SECONDS = 5;
+/** An upgrade whose client the app is asked about. */
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly ip: string;
+  readonly network: string;
+}
 
-/** Says who may come in, before the upgrade is answered; the cheapest check first. */
+/** Addresses whose rate is remembered at once. */
+const MAX_ADDRESSES = 50_000;
+/** Refused origins that are remembered, to log each only once; once there are so many, no more than one a second is logged. */
+const MAX_LOGGED_ORIGINS = 100;
+const ORIGIN_LOG_MS = 1000;
+
+/**
+ * Says who may come in, before the upgrade is answered; the cheapest check first, and what can be said without knowing the
+ * user before the app is asked. A place is held while the app is asked, so that limits hold exactly however many ask at once.
+ */
 @Injectable()
 export class AdmissionService {
+  readonly #logger = new Logger('Heartbeat');
+  readonly #upgrades: RateLimiter;
+  readonly #upgradesByNetwork: RateLimiter;
+  /** Places held by upgrades whose authentication is under way, by client network. */
+  readonly #held = new Map<string, number>();
+  readonly #loggedOrigins = new Set<string>();
+  #originLoggedAt = 0;
+  #heldInAll = 0;
+
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
+    private readonly bans: BanList,
+    private readonly addresses: ClientAddresses,
     private readonly events: HeartbeatEvents,
-  ) {}
-
-  /** Null when this upgrade may be answered with 101 now. */
-  check(request: IncomingMessage, pathIsServed: boolean): Refusal | null {
-    if (!this.node.bootstrapped) {
-      return {
-        status: 503,
-        reason: 'starting',
-        detail: 'The server is starting: try again in a moment.',
-        retryAfterSeconds: 1,
-      };
-    }
-    if (this.node.doorShut) {
-      const retryAfterSeconds = Math.max(1, Math.ceil(this.connections.returnDelay() / 1000));
-      return {
-        status: 503,
-        reason: 'draining',
-        detail: 'The server is going away: connect again, to another node.',
-        retryAfterSeconds,
-      };
-    }
-    if (this.connections.count >= this.node.options.limits.maxConnections) {
-      const detail = `This node holds all the connections it may (${this.node.options.limits.maxConnections}): try again later.`;
-      return { status: 503, reason: 'at-capacity', detail, retryAfterSeconds: RETRY_AFTER_SECONDS };
-    }
-    if (!pathIsServed) {
-      const path = request.url?.split('?', 1)[0];
-      return { status: 404, reason: 'no-such-path', detail: `No WebSocket is served at ${path}: correct the path.` };
-    }
-    return null;
+  ) {
+    const { limits } = node.options;
+    this.#upgrades = new RateLimiter(limits.upgradesPerSecond, 1);
+    this.#upgradesByNetwork = new RateLimiter(limits.upgradesPerSecondPerIp, MAX_ADDRESSES);
   }
 
-  /** The address that counts as the client's. */
-  addressOf(request: IncomingMessage): string {
-    return clientAddress(request);
+  /** Upgrades whose authentication is under way. */
+  get pending(): number {
+    return this.#heldInAll;
+  }
+
+  /**
+   * Calls `done` once with the verdict: in this very turn unless the app has to be asked, and never if the client has gone
+   * meanwhile. An admitted client must be made a connection in the turn of that call: its place is not held any longer.
+   */
+  admit(
+    request: IncomingMessage,
+    socket: Duplex,
+    pathIsServed: boolean,
+    done: (verdict: Refusal | Admitted) => void,
+  ): void {
+    const ip = this.addresses.of(request);
+    const network = clientNetwork(ip, this.node.options.limits.ipv6PrefixBits);
+    const refusal = this.#check(request, pathIsServed, ip, network);
+    if (refusal !== null) return done(refusal);
+    const ask = this.node.options.authenticate;
+    if (ask === undefined) return done({ ip, identity: null, deferred: false });
+    void this.#ask(ask, { request, socket, ip, network }, done);
+  }
+
+  async #ask(ask: Authenticate, upgrade: Upgrade, done: (verdict: Refusal | Admitted) => void): Promise<void> {
+    const { request, socket, ip, network } = upgrade;
+    this.#hold(network, 1);
+    const end = await authenticate(ask, request, socket, this.node.options.limits.handshakeTimeoutMs);
+    this.#hold(network, -1);
+    const verdict = this.#verdictOf(end, ip);
+    if (verdict !== null) done(verdict);
+  }
+
+  /** Null if nobody is there any more to be told. */
+  #verdictOf(end: Authenticated, ip: string): Refusal | Admitted | null {
+    const { handshakeTimeoutMs } = this.node.options.limits;
+    if (end.outcome === 'gone') return null;
+    if (end.outcome === 'timeout') return refusals.authenticationTimeout(handshakeTimeoutMs);
+    if (end.outcome === 'answered') return this.#checkUser(end.answer, ip);
+    this.#logger.warn(`authenticate failed, and so refuses: ${describeError(end.error)}`);
+    return refusals.unauthenticated('Authentication failed.');
+  }
+
+  /**
+   * What may have changed while a gateway's own `verifyClient` took its time; a refusal is announced.
+   * @param admitted Undefined for who was refused already, and is only to be told so by a close code.
+   */
+  recheck(request: IncomingMessage, admitted: Admitted | undefined): Refusal | null {
+    if (admitted === undefined) return null;
+    const { ip, identity } = admitted;
+    const { ipv6PrefixBits } = this.node.options.limits;
+    const refusal =
+      this.#checkNode() ?? this.#checkPlaces(clientNetwork(ip, ipv6PrefixBits)) ?? this.#checkIdentity(ip, identity);
+    if (refusal !== null) this.refused(request, refusal);
+    return refusal;
   }
 
   /** Tells that an upgrade was refused. */
   refused(request: IncomingMessage, { status, reason }: Refusal): void {
-    this.events.announce({ type: 'refused', status, reason, ip: this.addressOf(request) });
+    this.events.announce({ type: 'refused', status, reason, ip: this.addresses.of(request) });
+  }
+
+  #check(request: IncomingMessage, pathIsServed: boolean, ip: string, network: string): Refusal | null {
+    if (!this.node.bootstrapped) return refusals.starting();
+    const closed = this.#checkNode();
+    if (closed !== null) return closed;
+    const fault = faultOfUpgrade(request);
+    if (fault !== null) return refusals.badUpgrade(fault);
+    const ban = this.bans.find(ip, null);
+    if (ban) return refusals.banned(ban.reason);
+    if (!pathIsServed) return refusals.noSuchPath(request.url?.split('?', 1)[0] ?? '/');
+    const { origin, host } = request.headers;
+    if (judgeOrigin(origin, host, this.node.options.origins) === 'refused')
+      return this.#refuseOrigin(origin ?? '', host ?? '');
+    this.#noteProxy(request);
+    return this.#checkPlaces(network) ?? this.#checkRates(network);
+  }
+
+  /** Whether this node takes anybody at all. */
+  #checkNode(): Refusal | null {
+    const { doorShut, load, options } = this.node;
+    const { maxConnections } = options.limits;
+    if (doorShut) return refusals.draining(this.connections.returnDelay());
+    if (load.refusing) return refusals.overloaded();
+    return this.connections.count + this.#heldInAll >= maxConnections ? refusals.atCapacity(maxConnections) : null;
+  }
+
+  /** Says once that limits by address need to know the proxies. */
+  #noteProxy(request: IncomingMessage): void {
+    const { limits, trustedProxies } = this.node.options;
+    if (!this.node.proxyHeaderSeen && hasProxyHeader(request)) {
+      this.node.proxyHeaderSeen = true;
+      if (trustedProxies.length === 0 && (limits.maxPerIp > 0 || limits.upgradesPerSecondPerIp > 0)) {
+        this.#logger.warn(
+          'a proxy header was seen, but trustedProxies is empty: limits by address count all clients of a proxy as one. ' +
+            "Add the proxy's address or CIDR to trustedProxies (TRUSTED_PROXIES).",
+        );
+      }
+    }
+  }
+
+  #checkPlaces(network: string): Refusal | null {
+    const { maxPerIp } = this.node.options.limits;
+    const held = this.connections.countByNetwork(network) + (this.#held.get(network) ?? 0);
+    return maxPerIp > 0 && held >= maxPerIp ? refusals.ipLimit(maxPerIp) : null;
+  }
+
+  #checkRates(network: string): Refusal | null {
+    const now = this.node.clock.now();
+    const waitMs = this.#upgradesByNetwork.take(network, now) || this.#upgrades.take('', now);
+    return waitMs > 0 ? refusals.upgradeRate(waitMs) : null;
+  }
+
+  /** What is left to check once the user is known, and what may have changed meanwhile. */
+  #checkUser(answer: Authentication, ip: string): Refusal | Admitted {
+    if (this.node.doorShut) return refusals.draining(this.connections.returnDelay());
+    if (answer === null)
+      return refusals.unauthenticated('The server does not know who you are: send valid credentials.');
+    const identity = typeof answer === 'string' ? null : answer;
+    const { clock } = this.node;
+    if (identity?.expiresAt !== undefined && Number(identity.expiresAt) <= clock.wallTime(clock.now()).getTime())
+      return refusals.unauthenticated('Your credentials have expired: send new ones.');
+    return this.#checkIdentity(ip, identity) ?? { ip, identity, deferred: answer === 'deferred' };
+  }
+
+  /** With `replace-oldest` there is always room: it is made once the newcomer's handshake has succeeded. */
+  #checkIdentity(ip: string, identity: Identity | null): Refusal | null {
+    const ban = this.bans.find(ip, identity?.userId ?? null);
+    if (ban) return refusals.banned(ban.reason);
+    const { maxPerUser, onUserLimit } = this.node.options.limits;
+    if (identity === null || maxPerUser === 0 || onUserLimit === 'replace-oldest') return null;
+    return this.connections.countByUser(identity.userId) >= maxPerUser ? refusals.userLimit(maxPerUser) : null;
+  }
+
+  #refuseOrigin(origin: string, host: string): Refusal {
+    const told = JSON.stringify(origin.slice(0, 200));
+    const now = this.node.clock.now();
+    // Who invents origins must not fill the log, nor silence it.
+    const mayLog = this.#loggedOrigins.size < MAX_LOGGED_ORIGINS || now - this.#originLoggedAt >= ORIGIN_LOG_MS;
+    if (mayLog && !this.#loggedOrigins.has(told)) {
+      this.#originLoggedAt = now;
+      this.#loggedOrigins.add(told);
+      const [oldest = ''] = this.#loggedOrigins;
+      if (this.#loggedOrigins.size > MAX_LOGGED_ORIGINS) this.#loggedOrigins.delete(oldest);
+      this.#logger.warn(
+        `refused the origin ${told} for the host ${JSON.stringify(host.slice(0, 200))}: to allow it, add it to the option origins (ORIGINS)`,
+      );
+    }
+    return refusals.originRefused(told);
+  }
+
+  #hold(network: string, change: 1 | -1): void {
+    const held = (this.#held.get(network) ?? 0) + change;
+    this.#heldInAll += change;
+    if (held === 0) this.#held.delete(network);
+    else this.#held.set(network, held);
   }
 }

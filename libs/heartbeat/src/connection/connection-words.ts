@@ -3,19 +3,25 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
 import type { ClosedBy } from '../close-code.js';
-
-/** Who a connection belongs to. */
-export interface Identity {
-  readonly userId: string;
-  /** Free words to find and filter by. */
-  readonly labels?: Readonly<Record<string, string>>;
-}
+import type { Identity } from '../identity.js';
 
 /** How a connection ends: the code and words that are recorded, and who began it. */
 export interface Closing {
   readonly code: number;
   readonly reason: string;
   readonly by: ClosedBy;
+}
+
+/** What a connection needs of the registry that made it. */
+export interface ConnectionOwner<Owned> {
+  idOf(serial: number): string;
+  now(): number;
+  attended(): number;
+  identified(connection: Owned, previous: Identity | null): void;
+  mayQueue(connection: Owned, bytes: number): boolean;
+  /** What was queued last is no message of the application. */
+  uncountSent(): void;
+  failed(connection: Owned, what: string, error: unknown): void;
 }
 
 /** What is known of a connection at its opening. */
@@ -28,4 +34,6 @@ export interface Opening {
   readonly ip: string;
   readonly userAgent: string | null;
   readonly identity: Identity | null;
+  /** Whether the client has to prove who it is within `identifyTimeoutMs`. */
+  readonly deferred?: boolean;
 }

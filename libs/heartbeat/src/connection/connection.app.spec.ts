@@ -5,8 +5,10 @@ import { Subject } from 'rxjs';
 import type { WebSocket } from 'ws';
 
 import { HeartbeatError } from '../heartbeat.error.js';
-import type { Closing, Identity } from './connection-words.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import type { Identity } from '../identity.js';
+import type { Closing } from './connection-words.js';
+import type { ConnectionOwner } from './connection-words.js';
+import { Connection } from './connection.js';
 
 /** Writes down what it is asked to do, in order. */
 class FakeSocket {
@@ -33,12 +35,14 @@ function failing(): never {
 
 describe('Connection, in the hands of the app', () => {
   let socket: FakeSocket;
-  const network = { bytesRead: 400, bytesWritten: 130 };
+  const network = { bytesRead: 400, bytesWritten: 130, writableLength: 0 };
   let time: number;
   let identified: [string | null, Identity | null][];
   let failures: [string, unknown][];
 
-  const owner: ConnectionOwner = {
+  const owner: ConnectionOwner<Connection> = {
+    mayQueue: () => true,
+    uncountSent: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),
@@ -124,7 +128,37 @@ describe('Connection, in the hands of the app', () => {
       ['__proto__', 'b'],
     ]);
     expect(Object.isFrozen(connection.identity) && Object.isFrozen(connection.labels)).toBe(true);
-    expect(identified).toEqual([['bob', { userId: 'ann' }]]);
+    expect(identified).toEqual([['bob', { userId: 'ann', labels: {} }]]);
+  });
+
+  it('knows who it was said to be at the opening, whatever becomes of the object', () => {
+    const identity = { userId: 'ann', labels: { room: 'a' }, expiresAt: 5 };
+    const connection = open(identity);
+    Object.assign(identity, { userId: 'bob', expiresAt: 6 });
+    identity.labels.room = 'b';
+    expect(connection.identity).toEqual({ userId: 'ann', labels: { room: 'a' }, expiresAt: 5 });
+    expect(Object.isFrozen(connection.identity) && Object.isFrozen(connection.labels)).toBe(true);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['a text', 'ann'],
+    ['nobody', {}],
+    ['a user without a name', { userId: '' }],
+    ['a user that is no text', { userId: 7 }],
+    ['an end that is no time', { userId: 'ann', expiresAt: new Date('soon') }],
+  ])('is not identified by %s, and stays who it was', (_what, identity) => {
+    const connection = open({ userId: 'ann' });
+    let thrown: unknown;
+    try {
+      connection.identify(identity as Identity);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(HeartbeatError);
+    expect(thrown).toMatchObject({ code: 'HEARTBEAT_BAD_IDENTITY', message: expect.stringContaining('userId') });
+    expect([connection.userId, identified]).toEqual(['ann', []]);
   });
 
   it('puts nobody into the books once it is over', () => {
@@ -138,7 +172,7 @@ describe('Connection, in the hands of the app', () => {
     const connection = open();
     time = 3000.9;
     connection.countReceived(time);
-    connection.countSent();
+    connection.queue(0);
     expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 3000, lastSeenAt: 3000 });
     expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500 });
   });

@@ -1,8 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
+import { clientNetwork } from '../network-address.js';
 import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
-import { describeError } from '../describe-error.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRing } from './closed-ring.js';
 import {
@@ -13,10 +13,11 @@ import {
   predicateOf,
   type QueryMoment,
 } from './connection-query.js';
-import type { Closing, Identity, Opening } from './connection-words.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import type { Closing, Opening } from './connection-words.js';
+import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { payloadOf } from './payload.js';
+import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { closedViewOf, detailOf, type ViewContext, viewOf } from './view.js';
 
@@ -41,17 +42,14 @@ export interface Kick {
 /** A node that was full is well again under this share of `maxConnections`. */
 const RELIEF = 0.95;
 
-/** The width of a connection's serial in its id, so that ids of a node sort in the order of their openings. */
-const SERIAL_WIDTH = 8;
-
 /**
  * The registry: every connection of this node, found by id, user or address. In through `open`, out through `#forget`, and
  * nothing else adds or removes.
  */
 @Injectable()
-export class ConnectionService implements ConnectionOwner {
-  readonly #logger = new Logger('Heartbeat');
-  readonly #registry = new Registry();
+export class ConnectionService {
+  readonly #registry: Registry;
+  readonly #owner: RegistryOwner;
   readonly #closed: ClosedRing;
   readonly #view: ViewContext;
   /** Read once, so that a step of the wall clock moves no row of a listing. */
@@ -62,6 +60,8 @@ export class ConnectionService implements ConnectionOwner {
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
   ) {
+    this.#registry = new Registry(node.options.limits.ipv6PrefixBits);
+    this.#owner = new RegistryOwner(node, events, this.#registry);
     this.#closed = new ClosedRing(node.options.closedHistory);
     this.#view = { nodeId: node.id, clock: node.clock };
     this.#bootedAt = node.clock.wallTime(0).getTime();
@@ -79,12 +79,16 @@ export class ConnectionService implements ConnectionOwner {
 
   /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
   open(opening: Omit<Opening, 'serial'>): Connection {
-    const connection = new Connection(this, { ...opening, serial: ++this.#serial });
-    this.#registry.add(connection);
-    if (this.count >= this.node.options.limits.maxConnections) this.node.atCapacity = true;
-    if (this.events.observed) {
-      this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
+    const { limits } = this.node.options;
+    const { userId } = opening.identity ?? {};
+    if (userId !== undefined && limits.maxPerUser > 0 && limits.onUserLimit === 'replace-oldest') {
+      this.#registry.makeRoomFor(userId, limits.maxPerUser - 1);
     }
+    const connection = new Connection(this.#owner, { ...opening, serial: ++this.#serial });
+    this.#registry.add(connection);
+    if (opening.deferred) this.#registry.unidentified.add(connection);
+    if (this.count >= limits.maxConnections) this.node.atCapacity = true;
+    this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
     return connection;
   }
 
@@ -121,11 +125,27 @@ export class ConnectionService implements ConnectionOwner {
   }
 
   findByIp(ip: string): Connection[] {
-    return this.#registry.byIp.get(ip);
+    return this.#registry.byNetwork
+      .get(clientNetwork(ip, this.node.options.limits.ipv6PrefixBits))
+      .filter(found => found.ip === ip);
   }
 
   findByLabel(key: string, value: string): Connection[] {
     return this.find({ labels: { [key]: value } });
+  }
+
+  countByUser(userId: string): number {
+    return this.#registry.byUser.count(userId);
+  }
+
+  /** Connections of one client network (see `clientNetwork`). */
+  countByNetwork(network: string): number {
+    return this.#registry.byNetwork.count(network);
+  }
+
+  /** Who still has to prove who it is; live. */
+  unidentified(): ReadonlySet<Connection> {
+    return this.#registry.unidentified;
   }
 
   /** One sorted page. Default: the first 50 by `openedAt`, oldest first. */
@@ -180,6 +200,11 @@ export class ConnectionService implements ConnectionOwner {
     return Math.round(Math.random() * this.node.options.drain.returnWindowMs);
   }
 
+  /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. */
+  failed(connection: Connection, what: string, error: unknown): void {
+    this.#owner.failed(connection, what, error);
+  }
+
   /** Puts right what the indexes lack of this connection; answers how many entries were missing. For the reaper. */
   repair(connection: Connection): number {
     return this.#registry.repair(connection);
@@ -188,29 +213,6 @@ export class ConnectionService implements ConnectionOwner {
   /** Takes out of the indexes what no connection stands behind; answers how many entries were stale. For the reaper. */
   sweepIndexes(): number {
     return this.#registry.sweep();
-  }
-
-  // What connections ask of their registry.
-
-  idOf(serial: number): string {
-    return `${this.node.id}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
-  }
-
-  now(): number {
-    return this.node.clock.now();
-  }
-
-  attended(): number {
-    return this.node.attendedMs;
-  }
-
-  identified(connection: Connection, previous: Identity | null): void {
-    if (previous !== null) this.#registry.byUser.remove(previous.userId, connection);
-    if (connection.userId !== null) this.#registry.byUser.add(connection.userId, connection);
-  }
-
-  failed(connection: Connection, what: string, error: unknown): void {
-    this.#logger.error(`${what} of connection ${connection.id} failed: ${describeError(error)}`);
   }
 
   /** The only place where a connection leaves the books. */

@@ -47,7 +47,7 @@ describe('ConnectionService, in the hands of the app', () => {
 
   function open({ ip = '10.0.0.1', userId }: { ip?: string; userId?: string } = {}) {
     const socket = new FakeSocket();
-    const network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+    const network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false };
     const connection = connections.open({
       socket: socket as unknown as WebSocket,
       network: network as unknown as Socket,
@@ -201,7 +201,7 @@ describe('ConnectionService, in the hands of the app', () => {
         connection.rttMs = (index * 7) % 5;
         socket.bufferedAmount = (index * 5) % 7;
         if (index % 3 === 0) connection.countReceived(time + ((index * 11) % 13));
-        if (index % 4 === 0) connection.countSent();
+        if (index % 4 === 0) connection.queue(0);
         // Bytes that no look has noticed yet.
         if (index % 5 === 0) network.bytesRead = 6;
       }

@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
 import type { Closing } from './connection-words.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import type { ConnectionOwner } from './connection-words.js';
+import { Connection } from './connection.js';
 import { Link, NEVER } from './pulse.js';
 
 /** Writes down what it is asked to do, in order. */
@@ -30,10 +31,22 @@ const goingAway: Closing = { code: 1001, reason: 'server is going away', by: 'se
 
 describe('Connection', () => {
   let socket: FakeSocket;
-  let network: { bytesRead: number; bytesWritten: number; paused: boolean; isPaused(): boolean };
+  let network: {
+    bytesRead: number;
+    bytesWritten: number;
+    writableLength: number;
+    _handle?: { bytesWritten: number; writeQueueSize: number } | null;
+    paused: boolean;
+    isPaused(): boolean;
+  };
+  /** How often the last message was taken out of the count, and whether there is room for one. */
+  let uncounted: number;
+  let mayQueue: boolean;
   let time: number;
 
-  const owner: ConnectionOwner = {
+  const owner: ConnectionOwner<Connection> = {
+    mayQueue: () => mayQueue,
+    uncountSent: () => void uncounted++,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),
@@ -55,7 +68,8 @@ describe('Connection', () => {
 
   beforeEach(() => {
     socket = new FakeSocket();
-    network = { bytesRead: 400, bytesWritten: 130, paused: false, isPaused: () => network.paused };
+    network = { bytesRead: 400, bytesWritten: 130, writableLength: 0, paused: false, isPaused: () => network.paused };
+    [uncounted, mayQueue] = [0, true];
     time = 1000.7;
   });
 
@@ -89,6 +103,54 @@ describe('Connection', () => {
     const connection = open();
     Object.assign(network, { bytesRead: 410, bytesWritten: 150 });
     expect([connection.bytesIn, connection.bytesOut]).toEqual([10, 20]);
+  });
+
+  it('counts out what the network has taken, not what waits, and never less than before', () => {
+    const connection = open();
+    const seen: number[] = [];
+    const states = [
+      { bytesWritten: 10_130, writableLength: 10_000, _handle: { bytesWritten: 10_130, writeQueueSize: 9000 } },
+      { _handle: { bytesWritten: 10_130, writeQueueSize: 4000 } },
+      // At the destruction the handle has gone, and Node counts the write that was under way as waiting, until it is given up.
+      { _handle: null, _bytesDispatched: 10_130 },
+      { writableLength: 0 },
+    ];
+    for (const state of states) {
+      Object.assign(network, state);
+      seen.push(connection.bytesOut);
+    }
+    expect(seen.slice(0, 2)).toEqual([1000, 6000]);
+    expect(seen).toEqual(seen.toSorted((one, other) => one - other));
+  });
+
+  describe('an event of the application heartbeat', () => {
+    let connection: Connection;
+
+    // A socket that counts what it sends, as the tracked one does.
+    beforeEach(() => {
+      connection = open();
+      socket.send = data => void (connection.queue(String(data).length) && socket.done.push(['send', data]));
+    });
+
+    it('is no message that was sent, and keeps nobody from being idle', () => {
+      connection.sendHeartbeatEvent('beat');
+      expect(socket.done).toEqual([['send', 'beat']]);
+      expect([connection.messagesOut, connection.pulse.activeAt, uncounted]).toEqual([0, NEVER, 1]);
+    });
+
+    it('is taken out of no count where it was dropped', () => {
+      mayQueue = false;
+      connection.sendHeartbeatEvent('beat');
+      expect([socket.done, connection.messagesOut, uncounted]).toEqual([[], 0, 0]);
+    });
+
+    it('leaves the count of the messages before it', () => {
+      socket.send('hello');
+      const { activeAt } = connection.pulse;
+      time += 5000;
+      connection.sendHeartbeatEvent('beat');
+      expect([connection.messagesOut, connection.pulse.activeAt, uncounted]).toEqual([1, activeAt, 1]);
+    });
   });
 
   it('is probing while a ping is unanswered', () => {

@@ -1,155 +1,65 @@
-import type { Socket } from 'node:net';
+import { addAbortSignal, type Readable } from 'node:stream';
 
 import type { Subscription } from 'rxjs';
-import type { WebSocket } from 'ws';
 
 import { assertSendable, closeReason } from '../close-code.js';
-import type { ConnectionState } from '../connection-view.js';
-import type { HeartbeatError } from '../heartbeat.error.js';
-import type { Closing, Identity, Opening } from './connection-words.js';
-import { FlightRecord } from './flight-record.js';
+import { HeartbeatError } from '../heartbeat.error.js';
+import { frozenIdentity, type Identity, isIdentity } from '../identity.js';
+import { ConnectionRecord } from './connection-record.js';
+import type { Closing } from './connection-words.js';
 import { guarded, Lifetime } from './lifetime.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
-import { NEVER, Pulse } from './pulse.js';
-
-/** What a connection needs of the registry that made it. */
-export interface ConnectionOwner {
-  idOf(serial: number): string;
-  now(): number;
-  attended(): number;
-  identified(connection: Connection, previous: Identity | null): void;
-  failed(connection: Connection, what: string, error: unknown): void;
-}
-
-const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
-export class Connection {
-  readonly serial: number;
-  readonly socket: WebSocket;
-  readonly network: Socket;
-  readonly path: string;
-  readonly ip: string;
-  readonly userAgent: string | null;
-  /** Monotonic milliseconds. */
-  readonly openedAt: number;
-  readonly pulse: Pulse<Connection>;
-  readonly #owner: ConnectionOwner;
-
-  messagesIn = 0;
-  messagesOut = 0;
-  /** Monotonic milliseconds; `NEVER` before the first message. */
-  lastMessageAt = NEVER;
-  /** When bytes were last noticed, in monotonic milliseconds. */
-  lastSeenAt: number;
-  /** Round trip of the last answered ping, in milliseconds; null before the first. */
-  rttMs: number | null = null;
-  /** Whether the client has used the application heartbeat, and so gets the server's events of it. */
-  appHeartbeat = false;
-  /** Message handlers that have not ended yet. */
-  inFlight = 0;
-
-  readonly #bytesReadBefore: number;
-  readonly #bytesWrittenBefore: number;
-  #identity: Identity | null;
-  #closing: Closing | null = null;
-  #ended = false;
+export class Connection extends ConnectionRecord<Connection> {
   #lifetime: Lifetime | null = null;
-  #flight: FlightRecord | null = null;
-
-  constructor(owner: ConnectionOwner, opening: Opening) {
-    this.#owner = owner;
-    this.serial = opening.serial;
-    this.socket = opening.socket;
-    this.network = opening.network;
-    this.path = opening.path;
-    this.ip = opening.ip;
-    this.userAgent = opening.userAgent;
-    this.#identity = opening.identity;
-    this.openedAt = Math.trunc(owner.now());
-    this.lastSeenAt = this.openedAt;
-    this.#bytesReadBefore = opening.network.bytesRead;
-    this.#bytesWrittenBefore = opening.network.bytesWritten;
-    this.pulse = new Pulse<Connection>(this, Math.floor(Math.random() * 1000));
-    this.pulse.bytesSeen = this.#bytesReadBefore;
-    this.pulse.openedAt = owner.attended();
-  }
-
-  /** Unique over all nodes and boots; carries its node's id. */
-  get id(): string {
-    return this.#owner.idOf(this.serial);
-  }
-
-  get identity(): Identity | null {
-    return this.#identity;
-  }
-
-  get userId(): string | null {
-    return this.#identity?.userId ?? null;
-  }
-
-  get labels(): Readonly<Record<string, string>> {
-    return this.#identity?.labels ?? NO_LABELS;
-  }
-
-  get state(): ConnectionState {
-    if (this.#closing !== null || this.#ended) return 'closing';
-    return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
-  }
-
-  get closing(): Closing | null {
-    return this.#closing;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
-  }
-  /** Whether we have stopped reading from it: `pause()` by the app, too many handlers in flight, or `ws` catching up. */
-  get paused(): boolean {
-    return this.socket.isPaused || this.network.isPaused();
-  }
-
-  /** When bytes were last noticed, where those count that came since the last look. */
-  seenAt(now: number): number {
-    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.messageAt >= this.pulse.lookedAt;
-    return isNoted ? this.lastSeenAt : now;
-  }
-
-  get bytesIn(): number {
-    return this.network.bytesRead - this.#bytesReadBefore;
-  }
-
-  get bytesOut(): number {
-    return this.network.bytesWritten - this.#bytesWrittenBefore;
-  }
 
   /** Aborts when the connection has ended; `signal.reason` tells how. Composes with Node's own APIs. */
   get signal(): AbortSignal {
-    if (this.#ended) return AbortSignal.abort(this.#endReason());
+    if (this.isOver) return AbortSignal.abort(this.#endReason());
     return (this.#lifetime ??= new Lifetime()).signal;
   }
 
-  get flight(): FlightRecord | null {
-    return this.#flight;
+  /** Counts a message on its way out; false if so much is waiting already that it must not be added. */
+  queue(bytes: number): boolean {
+    if (!this.owner.mayQueue(this, bytes)) return false;
+    this.messagesOut++;
+    this.pulse.activeAt = this.owner.attended();
+    return true;
   }
 
-  /** Runs `disposer` once when this ends (at once if it has), the last deferred first; its failure is logged and ends nothing. */
+  /**
+   * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has ended already.
+   * What it throws or rejects with is logged and ends nothing else.
+   */
   defer(disposer: () => unknown): void {
-    if (this.#ended) return guarded(disposer, 'a disposer', this.#failed);
+    if (this.isOver) return guarded(disposer, 'a disposer', this.#failed);
     (this.#lifetime ??= new Lifetime()).defer(disposer);
+  }
+
+  /** How many disposers wait for the end. */
+  get disposers(): number {
+    return this.#lifetime?.disposers ?? 0;
   }
 
   /** Lets a stream of answers end with the connection; a stream that completes is let go at once. */
   hold(stream: Subscription): void {
-    if (this.#ended) return stream.unsubscribe();
+    if (this.isOver) return stream.unsubscribe();
     (this.#lifetime ??= new Lifetime()).hold(stream);
   }
 
-  /** Says who this is, for connections whose client proves it after the opening; may be said again. */
+  /**
+   * Says who this is, for connections whose client proves it after the opening; may be said again.
+   * @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` without a `userId`, or with an end that is no time.
+   */
   identify(identity: Identity): void {
-    const previous = this.#identity;
-    this.#identity = Object.freeze({ userId: identity.userId, labels: Object.freeze({ ...identity.labels }) });
-    if (!this.#ended) this.#owner.identified(this, previous);
+    if (!isIdentity(identity)) {
+      const rule = 'an identity is { userId, labels?, expiresAt? }; userId must be a text that is not empty';
+      throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${this.id} was not identified: ${rule}`);
+    }
+    const previous = this.who;
+    this.who = frozenIdentity(identity);
+    if (!this.isOver) this.owner.identified(this, previous);
   }
 
   /**
@@ -158,7 +68,9 @@ export class Connection {
    */
   send(data: unknown): Promise<void> {
     const sent = new Promise<void>((resolve, reject) => {
-      this.socket.send(payloadOf(data), (error?: Error | null) => (error ? reject(this.#endReason()) : resolve()));
+      this.socket.send(payloadOf(data), (error?: Error | null) =>
+        error ? reject(error instanceof HeartbeatError ? error : this.#endReason()) : resolve(),
+      );
     });
     sent.catch(() => undefined); // Whoever does not wait for it has nothing to catch either.
     return sent;
@@ -177,10 +89,10 @@ export class Connection {
 
   /** The one way out: says goodbye where the client understands it, then closes. False if a close had begun already. */
   end(closing: Closing, retryAfterMs?: number): boolean {
-    if (this.#closing !== null || this.#ended) return false;
+    if (this.ending !== null || this.isOver) return false;
     const { code, reason } = closing;
-    if (this.appHeartbeat) this.sendHeartbeatEvent(goodbye(code, reason, retryAfterMs));
     this.closeBegun(closing);
+    if (this.appHeartbeat) this.sendHeartbeatEvent(goodbye(code, reason, retryAfterMs));
     this.socket.close(code, closeReason(reason, retryAfterMs));
     return true;
   }
@@ -193,27 +105,17 @@ export class Connection {
 
   /** Writes down how the end began; the first to say it is believed. */
   closeBegun(closing: Closing): void {
-    if (this.#closing !== null || this.#ended) return;
-    this.#closing = closing;
+    if (this.ending !== null || this.isOver) return;
+    this.ending = closing;
     this.pulse.unlink();
   }
 
-  countSent(): void {
-    this.messagesOut++;
-    this.pulse.activeAt = this.#owner.attended();
-  }
-
-  countReceived(now: number): void {
-    this.messagesIn++;
-    this.lastMessageAt = Math.trunc(now);
-    this.pulse.activeAt = this.#owner.attended();
-    this.countHeard(now);
-  }
-
-  /** A whole message came, of the application or of its heartbeat. */
-  countHeard(now: number): void {
-    this.lastSeenAt = Math.trunc(now);
-    this.pulse.messageAt = this.#owner.attended();
+  /**
+   * Sends what a stream gives, one message for each piece, never faster than the peer takes it. Ends with the connection; the
+   * stream is destroyed then.
+   */
+  async stream(source: Readable): Promise<void> {
+    for await (const piece of addAbortSignal(this.signal, source)) await this.send(piece);
   }
 
   /** Sends an event of the application heartbeat, which is no message of the app: it keeps nobody from being idle. */
@@ -221,29 +123,27 @@ export class Connection {
     const { messagesOut } = this;
     const { activeAt } = this.pulse;
     this.socket.send(event);
+    if (this.messagesOut === messagesOut) return;
     this.messagesOut = messagesOut;
     this.pulse.activeAt = activeAt;
-  }
-
-  note(what: string): void {
-    (this.#flight ??= new FlightRecord()).note(this.#owner.now(), what);
+    this.owner.uncountSent();
   }
 
   /** The connection is over: called once, by the registry. Runs the disposers, ends the streams and fires the signal. */
   finish(closing: Closing): void {
-    this.#closing ??= closing;
-    this.#ended = true;
+    this.ending ??= closing;
+    this.isOver = true;
     this.pulse.unlink();
     this.#lifetime?.end(this.#endReason(), this.#failed);
     this.#lifetime = null;
   }
 
   #endReason(): HeartbeatError {
-    return closedError(this.id, this.#closing);
+    return closedError(this.id, this.ending);
   }
 
   /** Made when it is needed, so that no connection carries a closure. */
   get #failed(): (what: string, error: unknown) => void {
-    return (what, error) => this.#owner.failed(this, what, error);
+    return (what, error) => this.owner.failed(this, what, error);
   }
 }

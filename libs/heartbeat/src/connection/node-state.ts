@@ -3,9 +3,22 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 
 import type { Clock } from '../clock.js';
+import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { Totals } from './totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
+
+/** How busy a node is: a ratio from 0 to 1, what it was read from, and what follows from it. */
+export interface LoadState {
+  readonly ratio: number;
+  readonly source: LoadSource;
+  readonly level: LoadLevel;
+  /** Newcomers are answered 503 `overloaded`. */
+  readonly refusing: boolean;
+  /** The longest idle are sent away. */
+  readonly shedding: boolean;
+}
 
 /**
  * What one rule needs to know of another: whether the node drains, which interval is in force, what time was attended.
@@ -33,8 +46,24 @@ export class NodeState {
   doorShut = false;
   /** Owner: the registry. Set at `maxConnections`, cleared under 95 % of it. */
   atCapacity = false;
+  /** Owner: load. How busy this node is, and what follows. */
+  load: LoadState = { ratio: 0, source: 'event-loop', level: 'well', refusing: false, shedding: false };
+  /** Owner: the ban list. Why an address or user may not come in; null if it may. */
+  banOf: (ip: string, userId: string | null) => string | null = () => null;
+  /** Owner: admission. Whether a proxy's header was ever seen. */
+  proxyHeaderSeen = false;
+  /** Owners: heartbeat and dispatcher. Running totals of what is too frequent for events. */
+  readonly totals = new Totals();
+  /** Owners: connections add what they queue, flow takes it away at each sum of all backlogs. */
+  queuedBytes = 0;
+  /** Owner: flow. How much may be queued before all backlogs have to be summed up again. */
+  queueRoom = Infinity;
+  /** Owner: flow. Sums the backlogs up, and makes room where they are too much. */
+  makeRoom: () => void = () => undefined;
   /** Owner: heartbeat. The interval in force, in milliseconds. */
   intervalMs: number;
+  /** Owner: heartbeat. Time lost in stalls whose backlog of messages is being read now, in milliseconds. */
+  recentStallMs = 0;
   /** Owner: heartbeat. Attended time at the last tick, in whole milliseconds. */
   attendedMs = 0;
 

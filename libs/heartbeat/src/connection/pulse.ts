@@ -49,6 +49,10 @@ export class Pulse<Owner> extends Link {
   bytesSeen = 0;
   /** When the next look is due. */
   lookDueAt = 0;
+  /** The second of attended time in which messages and pings are counted, and how many there were. */
+  second = 0;
+  messagesInSecond = 0;
+  pingsInSecond = 0;
   /** Since when a message is in the making. */
   unfinishedSince = NEVER;
 

@@ -10,7 +10,7 @@ function fakeConnection(serial: number, ip = '10.0.0.1', userId: string | null =
 
 describe('Registry', () => {
   it('finds by serial, by address and by user', () => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     const [ann, bob, nobody] = [
       fakeConnection(1, '10.0.0.1', 'ann'),
       fakeConnection(2, '10.0.0.1', 'bob'),
@@ -19,69 +19,69 @@ describe('Registry', () => {
     for (const connection of [ann, bob, nobody]) registry.add(connection);
     expect(registry.get(2)).toBe(bob);
     expect(registry.get(4)).toBeUndefined();
-    expect(registry.byIp.get('10.0.0.1')).toEqual([ann, bob]);
+    expect(registry.byNetwork.get('10.0.0.1')).toEqual([ann, bob]);
     expect(registry.byUser.get('ann')).toEqual([ann]);
     expect([...registry.all()]).toEqual([ann, bob, nobody]);
     expect(registry.size).toBe(3);
   });
 
   it('forgets everywhere, once', () => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     expect(registry.remove(ann)).toBe(true);
     expect(registry.remove(ann)).toBe(false);
-    expect([registry.size, registry.byIp.size, registry.byUser.size, registry.has(ann)]).toEqual([0, 0, 0, false]);
+    expect([registry.size, registry.byNetwork.size, registry.byUser.size, registry.has(ann)]).toEqual([0, 0, 0, false]);
   });
 
   it('does not take another connection of the same serial for the one it holds', () => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     registry.add(fakeConnection(1));
     expect(registry.has(fakeConnection(1))).toBe(false);
   });
 
   it('has nothing to repair where the books are right', () => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     expect([registry.repair(ann), registry.sweep()]).toEqual([0, 0]);
   });
 
   it.each([
-    ['the address', (registry: Registry, lost: Connection) => registry.byIp.remove('10.0.0.1', lost), 1],
+    ['the address', (registry: Registry, lost: Connection) => registry.byNetwork.remove('10.0.0.1', lost), 1],
     ['the user', (registry: Registry, lost: Connection) => registry.byUser.remove('ann', lost), 1],
     [
       'both',
       (registry: Registry, lost: Connection) =>
-        registry.byIp.remove('10.0.0.1', lost) && registry.byUser.remove('ann', lost),
+        registry.byNetwork.remove('10.0.0.1', lost) && registry.byUser.remove('ann', lost),
       2,
     ],
   ])('puts %s back where an index lacks it', (_what, lose, missing) => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     lose(registry, ann);
     expect(registry.repair(ann)).toBe(missing);
-    expect([registry.byIp.get('10.0.0.1'), registry.byUser.get('ann')]).toEqual([[ann], [ann]]);
+    expect([registry.byNetwork.get('10.0.0.1'), registry.byUser.get('ann')]).toEqual([[ann], [ann]]);
   });
 
   it('sweeps out entries of connections that it does not hold', () => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     const [ann, ghost] = [fakeConnection(1, '10.0.0.1', 'ann'), fakeConnection(2, '10.0.0.1', 'ann')];
     registry.add(ann);
-    registry.byIp.add('10.0.0.1', ghost);
+    registry.byNetwork.add('10.0.0.1', ghost);
     registry.byUser.add('ann', ghost);
     expect(registry.sweep()).toBe(2);
-    expect([registry.byIp.get('10.0.0.1'), registry.byUser.get('ann')]).toEqual([[ann], [ann]]);
+    expect([registry.byNetwork.get('10.0.0.1'), registry.byUser.get('ann')]).toEqual([[ann], [ann]]);
   });
 
   it('sweeps out entries under a key that is not the connection’s', () => {
-    const registry = new Registry();
+    const registry = new Registry(64);
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
-    registry.byIp.add('10.9.9.9', ann);
+    registry.byNetwork.add('10.9.9.9', ann);
     registry.byUser.add('bob', ann);
     expect(registry.sweep()).toBe(2);
-    expect([registry.byIp.get('10.9.9.9'), registry.byUser.get('bob')]).toEqual([[], []]);
+    expect([registry.byNetwork.get('10.9.9.9'), registry.byUser.get('bob')]).toEqual([[], []]);
   });
 });

@@ -1,11 +1,18 @@
+import { CloseCodes } from '../close-code.js';
+import { clientNetwork } from '../network-address.js';
 import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
 
-/** The books: every connection of this node by its serial, with indexes by user and by address. */
+/** The books: every connection of this node by its serial, with indexes by user and by client network. */
 export class Registry {
   readonly #connections = new Map<number, Connection>();
   readonly byUser = new SharedIndex<Connection>();
-  readonly byIp = new SharedIndex<Connection>();
+  readonly byNetwork = new SharedIndex<Connection>();
+  /** Who still has to prove who it is. */
+  readonly unidentified = new Set<Connection>();
+
+  /** @param ipv6PrefixBits See `clientNetwork`. */
+  constructor(private readonly ipv6PrefixBits: number) {}
 
   get size(): number {
     return this.#connections.size;
@@ -31,17 +38,19 @@ export class Registry {
 
   /** False if it was not there. */
   remove(connection: Connection): boolean {
-    this.byIp.remove(connection.ip, connection);
+    this.byNetwork.remove(this.networkOf(connection), connection);
+    this.unidentified.delete(connection);
     if (connection.userId !== null) this.byUser.remove(connection.userId, connection);
     return this.#connections.delete(connection.serial);
   }
 
   /** Puts a connection into the indexes where they lack it; answers how many entries were missing. */
   repair(connection: Connection): number {
-    const { ip, userId } = connection;
+    const { userId } = connection;
+    const network = this.networkOf(connection);
     let missing = 0;
-    if (!this.byIp.has(ip, connection)) {
-      this.byIp.add(ip, connection);
+    if (!this.byNetwork.has(network, connection)) {
+      this.byNetwork.add(network, connection);
       missing++;
     }
     if (userId !== null && !this.byUser.has(userId, connection)) {
@@ -55,10 +64,24 @@ export class Registry {
   sweep(): number {
     let identified = 0;
     for (const { userId } of this.all()) if (userId !== null) identified++;
-    if (this.byIp.size === this.size && this.byUser.size === identified) return 0;
+    if (this.byNetwork.size === this.size && this.byUser.size === identified) return 0;
     return (
-      this.#sweep(this.byIp, connection => connection.ip) + this.#sweep(this.byUser, connection => connection.userId)
+      this.#sweep(this.byNetwork, connection => this.networkOf(connection)) +
+      this.#sweep(this.byUser, connection => connection.userId)
     );
+  }
+
+  /** Closes the oldest connections of a user with 4502 until at most `keep` are open. */
+  makeRoomFor(userId: string, keep: number): void {
+    const open = this.byUser.get(userId).filter(({ state }) => state !== 'closing');
+    const { code, name } = CloseCodes.replaced;
+    for (const connection of open.slice(0, Math.max(0, open.length - keep))) {
+      connection.end({ code, reason: name, by: 'server' });
+    }
+  }
+
+  networkOf({ ip }: Connection): string {
+    return clientNetwork(ip, this.ipv6PrefixBits);
   }
 
   #sweep(index: SharedIndex<Connection>, keyOf: (connection: Connection) => string | null): number {

@@ -37,18 +37,25 @@ const upgrade = {
   },
 };
 
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
 describe('TrackedSocket', () => {
   let client: Line;
   let socket: TrackedSocket;
   /** What the socket told its connection, in order. */
   let told: unknown[];
+  let mayQueue: boolean;
+  /** What came to the client's end. */
+  let received: Buffer[];
 
   beforeEach(() => {
     client = new Line();
     const network = new Line();
     [client.other, network.other] = [network, client];
-    client.resume();
+    received = [];
+    client.on('data', (chunk: Buffer) => received.push(chunk));
     told = [];
+    mayQueue = true;
     const server = new WebSocketServer({ noServer: true, WebSocket: TrackedSocket, maxPayload: 100, maxFragments: 4 });
     server.handleUpgrade(upgrade as unknown as IncomingMessage, network, Buffer.alloc(0), opened => {
       socket = opened;
@@ -56,7 +63,7 @@ describe('TrackedSocket', () => {
     socket.on('error', () => undefined);
     socket.connection = {
       closeBegun: (closing: unknown) => told.push(closing),
-      countSent: () => told.push('sent'),
+      queue: (bytes: number) => (told.push(bytes), mayQueue),
     } as unknown as Connection;
   });
 
@@ -68,7 +75,38 @@ describe('TrackedSocket', () => {
     socket.send('a');
     socket.send('b', () => undefined);
     socket.send(Buffer.from('c'), { binary: true }, () => undefined);
-    expect(told).toEqual(['sent', 'sent', 'sent']);
+    expect(told).toEqual([1, 1, 1]);
+  });
+
+  it.each<[string, unknown, number]>([
+    ['text by the bytes of its UTF-8', 'aé€😀', 10],
+    ['no text', '', 0],
+    ['a buffer', Buffer.alloc(300), 300],
+    ['an array buffer', new ArrayBuffer(20), 20],
+    ['a view of a part of one', new DataView(new ArrayBuffer(20), 5, 7), 7],
+    ['a typed array of wide numbers', new Float64Array(3), 24],
+    ['a number, which goes as text', 12_345, 5],
+    ['a list of bytes', [1, 2, 3], 3],
+    ['a blob', new Blob(['aé']), 3],
+    ['nothing, which goes as an empty message', undefined, 0],
+  ])('counts %s, as ws sends it', (_what, data, bytes) => {
+    socket.send(data as string);
+    expect(told).toEqual([bytes]);
+  });
+
+  it('sends nothing that must not be queued, and tells the caller', async () => {
+    mayQueue = false;
+    await turn();
+    received = [];
+    const error = await new Promise<unknown>(resolve => socket.send('a', { binary: false }, resolve));
+    expect(error).toMatchObject({ code: 'HEARTBEAT_MESSAGE_DROPPED' });
+    expect(() => socket.send('b')).not.toThrow();
+    await turn();
+    expect([told, received]).toEqual([[1, 1], []]);
+    mayQueue = true;
+    socket.send('c');
+    await turn();
+    expect(Buffer.concat(received)).toEqual(encodeFrame({ opcode: Opcode.text, payload: 'c', mask: false }));
   });
 
   it('is a socket like any other before it has a connection, and after', async () => {

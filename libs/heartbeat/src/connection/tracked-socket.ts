@@ -1,6 +1,10 @@
 import { WebSocket } from 'ws';
 
+import { HeartbeatError } from '../heartbeat.error.js';
 import type { Connection } from './connection.js';
+
+/** What `ws` sends: beside its types, nothing is an empty message. */
+type Sendable = Parameters<WebSocket['send']>[0] | null | undefined;
 
 /** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
 export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>;
@@ -21,9 +25,14 @@ export class TrackedSocket extends WebSocket {
   /** What Nest wants to be told when this socket closes. */
   disconnectCallbacks: readonly ((code: number) => void)[] = NO_CALLBACKS;
 
-  /** Sends a message, as `ws` does, and counts it, also when the app's code calls it directly. */
-  override send(data: WebSocket.Data, ...rest: unknown[]): void {
-    if (this.readyState === this.OPEN) this.connection?.countSent();
+  /** Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. */
+  override send(data: Sendable, ...rest: unknown[]): void {
+    const { connection } = this;
+    if (connection && this.readyState === this.OPEN && !connection.queue(sizeOf(data))) {
+      const callback = rest.at(-1);
+      if (typeof callback === 'function') process.nextTick(callback, dropped());
+      return;
+    }
     Reflect.apply(super.send, this, [data, ...rest]);
   }
 
@@ -74,6 +83,20 @@ export class TrackedSocket extends WebSocket {
     const { _closeFrameReceived: received } = this as unknown as { readonly _closeFrameReceived?: boolean };
     return received ?? false;
   }
+}
+
+/** What a message adds to the backlog, in bytes. */
+function sizeOf(data: Sendable): number {
+  if (data === null || data === undefined) return 0;
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  if (typeof data === 'number') return String(data).length;
+  if (data instanceof Blob) return data.size;
+  if ('byteLength' in data) return data.byteLength;
+  return 'length' in data ? data.length : 0;
+}
+
+function dropped(): HeartbeatError {
+  return new HeartbeatError('HEARTBEAT_MESSAGE_DROPPED', 'the message was not sent: the client takes them too slowly');
 }
 
 const NO_HANDLERS: readonly MessageHandler[] = Object.freeze([]);

@@ -1,48 +1,40 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import * as fc from 'fast-check';
 
+import type { LimitOptions } from '../guard.options.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
+import type { Closing } from '../connection/connection-words.js';
 import type { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../resolve-options.js';
 import { InboundService } from './inbound.service.js';
 
 const MAX = 3;
 
+/** Whether it is read is all that matters here; whose pause wins is the tracked socket's. */
 class FakeSocket {
-  isPaused = false;
+  isHeld = false;
   readonly done: string[] = [];
 
-  pause(): void {
-    this.isPaused = true;
-    this.done.push('pause');
-  }
-
-  resume(): void {
-    this.isPaused = false;
-    this.done.push('resume');
-  }
-
-  #isHeld = false;
-
   holdBack(): void {
-    if (this.isPaused) return;
-    this.#isHeld = true;
-    this.pause();
+    this.isHeld = true;
+    this.done.push('hold back');
   }
 
   letGo(): void {
-    if (this.#isHeld) this.resume();
-    this.#isHeld = false;
+    this.isHeld = false;
+    this.done.push('let go');
   }
 }
 
 /** A client whose handlers run until the test ends them. */
 class Client {
   readonly socket = new FakeSocket();
-  readonly connection = { socket: this.socket, inFlight: 0, ended: false } as unknown as Connection & {
+  readonly connection = { socket: this.socket, inFlight: 0, ended: false, closing: null } as unknown as Connection & {
     ended: boolean;
+    closing: Closing | null;
   };
   readonly started: number[] = [];
   readonly #ends = new Map<number, () => void>();
@@ -53,28 +45,50 @@ class Client {
     return [...this.#ends.keys()];
   }
 
+  /** Messages come in, as the dispatcher takes them; each has one handler. */
   send(...messages: number[]): void {
-    for (const message of messages) {
-      this.inbound.run(this.connection, () => {
-        this.started.push(message);
-        return new Promise(resolve => this.#ends.set(message, resolve));
-      });
-    }
+    for (const message of messages) this.sendToMany(message);
   }
 
-  /** Ends these handlers, in this order, each in a turn of its own. */
-  async end(...messages: number[]): Promise<void> {
-    for (const message of messages) {
-      this.#ends.get(message)?.();
-      this.#ends.delete(message);
-      await new Promise(resolve => setImmediate(resolve));
+  /** One message, which has these handlers. */
+  sendToMany(...handlers: number[]): void {
+    const works = handlers.map(handler => () => this.#handle(handler));
+    const take = () => this.inbound.run(this.connection, works);
+    if (this.inbound.mayTake(this.connection, 0)) take();
+    else this.inbound.wait(this.connection, 1, take);
+  }
+
+  #handle(handler: number): Promise<void> {
+    this.started.push(handler);
+    return new Promise(resolve => this.#ends.set(handler, resolve));
+  }
+
+  /** Ends these handlers, in this order; what follows from each has happened when the next one ends. */
+  async end(...handlers: number[]): Promise<void> {
+    for (const handler of handlers) {
+      this.#ends.get(handler)?.();
+      this.#ends.delete(handler);
+      // The end of a handler asks for a turn of the loop, which comes after the next one.
+      await turns(2);
     }
   }
 }
 
-function serviceWith(maxInFlight: number): InboundService {
-  const node = { options: resolveOptions({ limits: { maxInFlight } }) } as NodeState;
-  return new InboundService(node, {} as ConnectionService);
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise(resolve => setImmediate(resolve));
+}
+
+/** Services that run, to be stopped after the test. */
+const services: InboundService[] = [];
+
+function serviceWith(limits: Partial<LimitOptions>): InboundService {
+  const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
+  const node = { options: resolveOptions({ limits }), clock } as NodeState;
+  const connections = { all: () => [].values() } as unknown as ConnectionService;
+  const inbound = new InboundService(node, connections, new HeartbeatEvents());
+  inbound.onApplicationBootstrap();
+  services.push(inbound);
+  return inbound;
 }
 
 describe('InboundService, of handlers in flight', () => {
@@ -82,8 +96,12 @@ describe('InboundService, of handlers in flight', () => {
   let client: Client;
 
   beforeEach(() => {
-    inbound = serviceWith(MAX);
+    inbound = serviceWith({ maxInFlight: MAX });
     client = new Client(inbound);
+  });
+
+  afterEach(() => {
+    for (const service of services.splice(0)) service.onApplicationShutdown();
   });
 
   it('starts at once as many as may run', () => {
@@ -93,7 +111,7 @@ describe('InboundService, of handlers in flight', () => {
 
   it('lets the rest wait, and stops reading once', () => {
     client.send(1, 2, 3, 4, 5);
-    expect([client.started, client.connection.inFlight, client.socket.done]).toEqual([[1, 2, 3], 3, ['pause']]);
+    expect([client.started, client.connection.inFlight, client.socket.done]).toEqual([[1, 2, 3], 3, ['hold back']]);
   });
 
   it('starts who waits in the order of coming, one for each that ends', async () => {
@@ -107,32 +125,55 @@ describe('InboundService, of handlers in flight', () => {
     expect(client.started).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('reads again once nobody waits any more', async () => {
-    client.send(1, 2, 3, 4);
-    await client.end(1);
-    expect(client.socket.isPaused).toBe(true);
-    await client.end(2);
-    expect(client.socket.done).toEqual(['pause', 'resume']);
-    client.send(5, 6);
-    expect([client.started, client.socket.done]).toEqual([
-      [1, 2, 3, 4, 5],
-      ['pause', 'resume', 'pause'],
+  it('starts all handlers of one message in their order, before those of the next', async () => {
+    client.sendToMany(1, 2, 3, 4, 5);
+    client.sendToMany(6, 7);
+    for (let handler = 1; handler <= 7; handler++) await client.end(handler);
+    expect([client.started, client.connection.inFlight, client.socket.isHeld]).toEqual([
+      [1, 2, 3, 4, 5, 6, 7],
+      0,
+      false,
     ]);
   });
 
-  it('leaves a socket that the app has paused to the app', async () => {
-    client.socket.isPaused = true;
-    client.send(1, 2, 3, 4);
-    await client.end(1, 2, 3, 4);
-    expect([client.started, client.socket.done, client.socket.isPaused]).toEqual([[1, 2, 3, 4], [], true]);
+  it('starts all handlers of a message that waited before those of the next that waits', async () => {
+    client.send(1, 2, 3);
+    client.sendToMany(4, 5, 6);
+    client.send(7);
+    await client.end(1);
+    expect(client.started).toEqual([1, 2, 3, 4]);
+    await client.end(2, 3, 4);
+    expect(client.started).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
-  it('stops reading again where the app resumed while some wait, so that what waits stays bounded', () => {
-    client.socket.isPaused = true;
+  it('reads again once nobody waits any more', async () => {
     client.send(1, 2, 3, 4);
-    client.socket.isPaused = false;
-    client.send(5);
-    expect(client.socket.isPaused).toBe(true);
+    expect(client.socket.isHeld).toBe(true);
+    await client.end(1, 2);
+    expect(client.socket.done).toEqual(['hold back', 'let go']);
+    client.send(5, 6);
+    expect([client.started, client.socket.done]).toEqual([
+      [1, 2, 3, 4, 5],
+      ['hold back', 'let go', 'hold back'],
+    ]);
+  });
+
+  it('goes on with who waits also where unfinished messages are not looked for', async () => {
+    const unswept = new Client(serviceWith({ maxInFlight: 1, messageTimeoutMs: 0 }));
+    unswept.send(1, 2, 3);
+    await unswept.end(1, 2, 3);
+    expect([unswept.started, unswept.socket.isHeld]).toEqual([[1, 2, 3], false]);
+  });
+
+  it('starts nothing that waits after the shutdown, and arms nothing', async () => {
+    client.send(1, 2, 3, 4, 5);
+    inbound.onApplicationShutdown();
+    const armed = jest.spyOn(globalThis, 'setImmediate');
+    await client.end(1, 2, 3);
+    await turns(3);
+    const byTest = 3 * 2 + 3;
+    expect([client.started, client.connection.inFlight, armed.mock.calls.length]).toEqual([[1, 2, 3], 0, byTest]);
+    armed.mockRestore();
   });
 
   it('lets no client wait for another', () => {
@@ -142,32 +183,46 @@ describe('InboundService, of handlers in flight', () => {
     expect([other.started, other.socket.done]).toEqual([[1], []]);
   });
 
-  it('starts nothing that waits once the connection is over', async () => {
+  it.each<[string, Closing]>([
+    ['was cut by us', { code: 4000, reason: 'heartbeat timeout', by: 'server' }],
+    ['was kicked', { code: 4500, reason: 'kicked', by: 'operator' }],
+  ])('starts nothing that waits once the connection %s', async (_what, closing) => {
     client.send(1, 2, 3, 4, 5);
-    client.connection.ended = true;
+    Object.assign(client.connection, { closing, ended: true });
     await client.end(1, 2, 3);
     expect([client.started, client.connection.inFlight]).toEqual([[1, 2, 3], 0]);
   });
 
+  it.each<[string, { ended: boolean; closing: Closing }]>([
+    ['the client said before it closed', { ended: true, closing: { code: 1000, reason: '', by: 'client' } }],
+    ['came before the network cut it', { ended: true, closing: { code: 1006, reason: '', by: 'network' } }],
+    ['came before our own close', { ended: false, closing: { code: 1001, reason: 'going away', by: 'server' } }],
+  ])('handles what %s', async (_what, end) => {
+    client.send(1, 2, 3, 4, 5);
+    Object.assign(client.connection, end);
+    await client.end(1, 2, 3, 4, 5);
+    expect([client.started, client.connection.inFlight]).toEqual([[1, 2, 3, 4, 5], 0]);
+  });
+
   it('never runs more than it may, starts all in order, and reads whenever nobody waits', async () => {
-    const turn = fc.record({ come: fc.nat(5), end: fc.nat(9) });
+    const step = fc.record({ come: fc.nat(5), end: fc.nat(9) });
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(turn, { maxLength: 15 }), async (max, turns) => {
-        const one = new Client(serviceWith(max));
+      fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 15 }), async (max, steps) => {
+        const one = new Client(serviceWith({ maxInFlight: max }));
         let sent = 0;
-        for (const { come, end } of turns) {
+        for (const { come, end } of steps) {
           // Nothing comes from a socket that is not read.
-          if (!one.socket.isPaused) one.send(...Array.from({ length: come }, () => sent++));
+          if (!one.socket.isHeld) one.send(...Array.from({ length: come }, () => sent++));
           const { running } = one;
           await one.end(...(running.length === 0 ? [] : [running[end % running.length]!]));
           expect(one.running.length).toBe(one.connection.inFlight);
           expect(one.running.length).toBeLessThanOrEqual(max);
           expect(one.started).toEqual(Array.from(one.started, (_, index) => index));
           expect(one.started.length === sent || one.running.length === max).toBe(true);
-          expect(one.socket.isPaused || one.started.length === sent).toBe(true);
+          expect(one.socket.isHeld || one.started.length === sent).toBe(true);
         }
         while (one.running.length > 0) await one.end(...one.running);
-        expect([one.started.length, one.socket.isPaused, one.connection.inFlight]).toEqual([sent, false, 0]);
+        expect([one.started.length, one.socket.isHeld, one.connection.inFlight]).toEqual([sent, false, 0]);
       }),
       { numRuns: 60 },
     );

@@ -48,8 +48,9 @@ describe('InboundService, of unfinished messages', () => {
   function start(limits: HeartbeatOptions['limits'] = {}): void {
     const clock = { now: () => node?.attendedMs ?? 0, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions({ limits }), clock);
-    connections = new ConnectionService(node, new HeartbeatEvents());
-    inbound = new InboundService(node, connections);
+    const events = new HeartbeatEvents();
+    connections = new ConnectionService(node, events);
+    inbound = new InboundService(node, connections, events);
     socket = new FakeSocket();
     connection = connections.open({
       socket: socket as unknown as WebSocket,

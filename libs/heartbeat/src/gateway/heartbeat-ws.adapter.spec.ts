@@ -6,6 +6,9 @@ import { Duplex } from 'node:stream';
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
 
 import { AdmissionService } from '../admission/admission.service.js';
+import { BanList } from '../admission/ban-list.js';
+import { ClientAddresses } from '../admission/client-addresses.js';
+import type { InboundService } from '../flow/inbound.service.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
@@ -26,6 +29,8 @@ class Line extends Duplex {
   readonly bytesRead = 0;
   readonly bytesWritten = 0;
   written = '';
+
+  setKeepAlive(): void {}
 
   override _read(): void {}
 
@@ -60,9 +65,11 @@ describe('HeartbeatWsAdapter', () => {
     const stream = new HeartbeatEvents();
     stream.stream.subscribe(event => events.push(event));
     connections = new ConnectionService(node, stream);
-    const admission = new AdmissionService(node, connections, stream);
+    const addresses = new ClientAddresses(node.options);
+    const admission = new AdmissionService(node, connections, new BanList(node, connections), addresses, stream);
     const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;
-    const gateway = new HeartbeatGateway(node, admission, connections, heartbeat, {} as MessageDispatcher);
+    const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
+    const gateway = new HeartbeatGateway(node, connections, heartbeat, inbound, dispatcher, stream);
     const inspector = { guardHooks: () => undefined } as GatewayInspector;
     const services = new Map<unknown, unknown>([
       [NodeState, node],
@@ -164,6 +171,28 @@ describe('HeartbeatWsAdapter', () => {
     );
     expect(asked[2]?.written).toContain('problem:at-capacity"');
     expect(events.filter(({ type }) => type === 'refused')).toHaveLength(2);
+  });
+
+  it.each<[string, unknown, string, number]>([
+    ['answers true', () => true, '101', 1],
+    ['answers false', () => false, '401', 0],
+    ['answers nothing', () => undefined, '401', 0],
+    ['comes to true', async () => true, '101', 1],
+    ['comes to false', async () => false, '401', 0],
+    [
+      'throws',
+      () => {
+        throw new Error('no database');
+      },
+      '500',
+      0,
+    ],
+    ['rejects', async () => Promise.reject(new Error('no database')), '500', 0],
+  ])('does as a verifyClient says that %s', async (_what, verifyClient, status, count) => {
+    adapter.create(0, { path: '/ws', verifyClient });
+    const line = ask('/ws');
+    await turn();
+    expect([line.status, connections.count]).toEqual([status, count]);
   });
 
   it('hands Nest a client after its connection was made, and outlives what Nest does with it', () => {

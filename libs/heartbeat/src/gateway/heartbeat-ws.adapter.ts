@@ -1,39 +1,38 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 
-import { AdmissionService, type Refusal } from '../admission/admission.service.js';
+import { type Admitted, AdmissionService } from '../admission/admission.service.js';
+import { closeCodeOf, type Refusal, refusals } from '../admission/refusal.js';
+import { closeReason } from '../close-code.js';
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import { type MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
-import { PROBLEM_JSON, problemOf } from '../problem.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway, type Listeners, pathOf } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
 import { answerRefusal } from './upgrade-answer.js';
+import { recheckAfter, type VerifyClient } from './verify-client.js';
 
 /** A server of one path on one port. */
 class PathServer extends WebSocketServer {
   readonly table = new RoutingTable();
+  /** Whose handshake is under way, and as whom they were admitted. */
+  readonly admitted = new WeakMap<IncomingMessage, Admitted>();
 }
 
-/** The hook of `ws` with which a gateway may say who comes in. */
-type VerifyClient = (
-  info: { readonly req: IncomingMessage },
-  done: (isGood: boolean, status?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
-) => void;
+/** What Node's `upgrade` event brings. */
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
 
 /** A listening HTTP server and what it serves. */
 interface Port {
@@ -46,6 +45,13 @@ interface Port {
 
 /** The app's own HTTP port, as Nest numbers it. */
 const APP_PORT = 0;
+
+/**
+ * How many pieces of a message in the making are held: each costs some 300 bytes beside its content, so a message that comes
+ * byte by byte must not be let in whole.
+ */
+const MIN_CHUNKS = 16_384;
+const BYTES_PER_CHUNK = 64;
 
 /** What a gateway's decorator may hold beside `ws`' own options. */
 interface GatewayServerOptions {
@@ -60,6 +66,7 @@ interface GatewayServerOptions {
  */
 export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #logger = new Logger('Heartbeat');
+  readonly #failed = (what: string, error: unknown) => this.#logger.error(`${what} failed: ${describeError(error)}`);
   readonly #ports = new Map<number, Port>();
   readonly #node: NodeState;
   readonly #admission: AdmissionService;
@@ -98,12 +105,15 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#inspector.guardHooks();
     const { paths } = this.#port(port);
     const { limits, drain } = this.#node.options;
-    const server = new PathServer({
+    const verify = options['verifyClient'];
+    const recheck = (request: IncomingMessage) => this.#admission.recheck(request, server.admitted.get(request));
+    const server: PathServer = new PathServer({
       maxPayload: limits.maxMessageBytes,
       maxFragments: limits.maxFragments,
+      maxBufferedChunks: Math.max(MIN_CHUNKS, Math.ceil(limits.maxMessageBytes / BYTES_PER_CHUNK)),
       ...options,
-      ...(options['verifyClient'] !== undefined && {
-        verifyClient: this.#recheckAfter(options['verifyClient'] as VerifyClient),
+      ...(verify !== undefined && {
+        verifyClient: recheckAfter(verify as VerifyClient, limits.handshakeTimeoutMs, recheck, this.#failed),
       }),
       closeTimeout: drain.closeTimeoutMs,
       clientTracking: true,
@@ -111,7 +121,11 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       WebSocket: TrackedSocket,
     } as ServerOptions);
     server.on('error', error => this.#logger.error(error));
-    server.on('wsClientError', (error, socket, request) => this.#refuse(request, socket, badUpgrade(error.message)));
+    server.on('wsClientError', (error, socket, request) => {
+      const refusal = refusals.badUpgrade(error.message);
+      this.#admission.refused(request, refusal);
+      answerRefusal(socket, refusal);
+    });
     paths.set(normalizePath(path), server);
     this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
     return server;
@@ -120,11 +134,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   /** Nest hears of a new client after its connection was made; what its handlers throw stays with them. */
   override bindClientConnect(server: PathServer, callback: (...args: unknown[]) => void): void {
     server.on('connection', (socket, request) => {
-      guarded(
-        () => callback(socket, request),
-        'handleConnection',
-        (what, error) => this.#logger.error(`${what} failed: ${describeError(error)}`),
-      );
+      guarded(() => callback(socket, request), 'handleConnection', this.#failed);
     });
   }
 
@@ -165,7 +175,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const server: Server = own ? createServer(answerPlainRequest) : this.httpServer;
     const paths = new Map<string, PathServer>();
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(paths.get(pathOf(request)), request, socket, head);
+      this.#upgrade(paths.get(pathOf(request)), { request, socket, head });
     };
     server.on('upgrade', onUpgrade);
     if (own) {
@@ -177,62 +187,47 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     return port;
   }
 
-  /** A gateway's own `verifyClient` may take its time, and others may come in meanwhile: the limits are looked at once more. */
-  #recheckAfter(verify: VerifyClient): VerifyClient {
-    // `ws` takes what has two parameters for one that calls back.
-    if (verify.length < 2) return verify;
-    return (info, done) => {
-      const verified: Parameters<VerifyClient>[1] = (isGood, ...answer) => {
-        const refusal = isGood ? this.#admission.check(info.req, true) : null;
-        if (refusal === null) return done(isGood, ...answer);
-        this.#admission.refused(info.req, refusal);
-        const { status, reason, detail, retryAfterSeconds = 1 } = refusal;
-        const headers = { 'Content-Type': PROBLEM_JSON, 'Retry-After': String(retryAfterSeconds) };
-        done(false, status, JSON.stringify(problemOf(reason, status, detail)), headers);
-      };
-      guarded(
-        () => verify(info, verified),
-        'verifyClient',
-        (what, error) => {
-          this.#logger.error(`${what} failed: ${describeError(error)}`);
-          done(false, 500);
-        },
-      );
-    };
-  }
-
-  #upgrade(server: PathServer | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #upgrade(server: PathServer | undefined, upgrade: Upgrade): void {
+    const { request, socket } = upgrade;
     // A client that resets while its upgrade is under way must not end the process.
     socket.on('error', ignore);
-    const refusal = this.#admission.check(request, server !== undefined);
-    if (refusal !== null || server === undefined)
-      return this.#refuse(request, socket, refusal ?? badUpgrade('no such path'));
-    const upgraded = (client: WebSocket) => {
-      socket.off('error', ignore);
-      const tracked = client as TrackedSocket;
-      tracked.routes = server.table;
-      this.#gateway.opened(tracked, request, this.#listeners);
-      server.emit('connection', tracked, request);
-    };
+    this.#admission.admit(request, socket, server !== undefined, verdict => {
+      if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
+      if (server === undefined) return;
+      server.admitted.set(request, verdict);
+      this.#shakeHands(server, upgrade, client => {
+        socket.off('error', ignore);
+        const tracked = client as TrackedSocket;
+        tracked.routes = server.table;
+        this.#gateway.opened(tracked, request, verdict, this.#listeners);
+        server.emit('connection', tracked, request);
+      });
+    });
+  }
+
+  /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
+  #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
+    this.#admission.refused(upgrade.request, refusal);
+    const code = this.#node.options.limits.refuseWith === 'close' ? closeCodeOf(refusal) : null;
+    if (code === null || server === undefined) return answerRefusal(upgrade.socket, refusal);
+    this.#shakeHands(server, upgrade, client => {
+      client.on('error', ignore);
+      const { reason, retryAfterSeconds } = refusal;
+      client.close(code, closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000));
+    });
+  }
+
+  /** The app's hooks of the handshake may throw: that costs this client only. */
+  #shakeHands(server: PathServer, { request, socket, head }: Upgrade, upgraded: (client: WebSocket) => void): void {
     guarded(
       () => server.handleUpgrade(request, socket, head, upgraded),
       'the handshake',
       (what, error) => {
-        this.#logger.error(`${what} failed: ${describeError(error)}`);
+        this.#failed(what, error);
         socket.destroy();
       },
     );
   }
-
-  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
-    this.#admission.refused(request, refusal);
-    answerRefusal(socket, refusal);
-  }
-}
-
-function badUpgrade(message: string): Refusal {
-  const detail = `This is not a valid WebSocket upgrade (${message}): see RFC 6455, section 4.1.`;
-  return { status: 400, reason: 'bad-upgrade', detail, headers: { 'Sec-WebSocket-Version': '13, 8' } };
 }
 
 /** A gateway's own port serves WebSockets only. */

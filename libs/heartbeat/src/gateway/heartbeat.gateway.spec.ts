@@ -4,12 +4,13 @@ import type { IncomingMessage } from 'node:http';
 
 import { Logger } from '@nestjs/common';
 
-import { AdmissionService } from '../admission/admission.service.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
+import type { InboundService } from '../flow/inbound.service.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
 import type { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { resolveOptions } from '../resolve-options.js';
 import { HeartbeatGateway, pathOf } from './heartbeat.gateway.js';
@@ -27,10 +28,19 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function requestWith(url: string | undefined, headers: Record<string, string> = {}): IncomingMessage {
-  const socket = { remoteAddress: '::ffff:10.0.0.1', bytesRead: 300, bytesWritten: 130, isPaused: () => false };
+function requestWith(url: string | undefined, headers: Record<string, string> = {}, more = {}): IncomingMessage {
+  const socket = {
+    remoteAddress: '::ffff:10.0.0.1',
+    bytesRead: 300,
+    bytesWritten: 130,
+    isPaused: () => false,
+    setKeepAlive: () => undefined,
+    ...more,
+  };
   return { url, headers, socket } as unknown as IncomingMessage;
 }
+
+const admitted = { ip: '10.0.0.1', identity: null, deferred: false };
 
 describe('HeartbeatGateway', () => {
   let node: NodeState;
@@ -39,27 +49,37 @@ describe('HeartbeatGateway', () => {
   /** Calls of the services behind, in order. */
   let called: unknown[][];
   let parser: MessageParser | undefined;
+  /** Whether the last pong answers a ping of ours. */
+  let wasAsked: boolean;
+  let announced: HeartbeatEvent[];
 
-  beforeEach(() => {
+  function start(options: HeartbeatOptions = {}): void {
     called = [];
+    announced = [];
     parser = undefined;
+    wasAsked = true;
     const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
-    node = new NodeState(resolveOptions(), clock);
+    node = new NodeState(resolveOptions(options), clock);
     const events = new HeartbeatEvents();
+    events.stream.subscribe(event => event.type === 'message-refused' && announced.push(event));
     connections = new ConnectionService(node, events);
     const heartbeat = {
       watch: (connection: Connection) => called.push(['watch', connection]),
-      ponged: (connection: Connection) => called.push(['ponged', connection]),
+      ponged: (connection: Connection) => (called.push(['ponged', connection]), wasAsked),
     };
+    const inbound = { pinged: (connection: Connection) => called.push(['pinged', connection]) };
     const dispatcher = { dispatch: (...args: unknown[]) => called.push(['dispatch', ...args]) };
     gateway = new HeartbeatGateway(
       node,
-      new AdmissionService(node, connections, events),
       connections,
       heartbeat as unknown as HeartbeatService,
+      inbound as unknown as InboundService,
       dispatcher as unknown as MessageDispatcher,
+      events,
     );
-  });
+  }
+
+  beforeEach(() => start());
 
   function open(
     url = '/chat?token=S3cret',
@@ -67,7 +87,7 @@ describe('HeartbeatGateway', () => {
     listeners = gateway.listeners(() => parser),
   ) {
     const socket = new FakeSocket();
-    gateway.opened(socket as unknown as TrackedSocket, requestWith(url, headers), listeners);
+    gateway.opened(socket as unknown as TrackedSocket, requestWith(url, headers), admitted, listeners);
     return { socket, connection: socket.connection! };
   }
 
@@ -88,10 +108,10 @@ describe('HeartbeatGateway', () => {
   it('hangs the same functions on every socket', () => {
     const listeners = gateway.listeners(() => parser);
     const sockets = [open('/a', {}, listeners).socket, open('/b', {}, listeners).socket];
-    const names = ['message', 'pong', 'error', 'close'];
+    const names = ['message', 'ping', 'pong', 'error', 'close'];
     const hung = sockets.map(socket => names.map(name => socket.listeners(name)));
     expect(hung[0]).toEqual(hung[1]);
-    expect(hung[0]?.map(each => each.length)).toEqual([1, 1, 1, 1]);
+    expect(hung[0]?.map(each => each.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
   it.each([
@@ -119,8 +139,62 @@ describe('HeartbeatGateway', () => {
     const { socket, connection } = open();
     socket.emit('pong', Buffer.alloc(0));
     socket.emit('error', new Error('bad frame'));
-    expect(called.at(-1)).toEqual(['ponged', connection]);
+    expect(called.slice(1)).toEqual([['ponged', connection]]);
     expect(connections.detail(connection.id)?.flight.at(-1)?.what).toBe('protocol or network error: bad frame');
+  });
+
+  it('takes pings to where they are counted, and a pong that nobody asked for too', () => {
+    const { socket, connection } = open();
+    socket.emit('ping', Buffer.alloc(0));
+    wasAsked = false;
+    socket.emit('pong', Buffer.alloc(0));
+    expect(called.slice(1)).toEqual([
+      ['pinged', connection],
+      ['ponged', connection],
+      ['pinged', connection],
+    ]);
+  });
+
+  it.each([
+    ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', ['too-big']],
+    ['WS_ERR_INVALID_UTF8', ['protocol']],
+    ['ECONNRESET', []],
+    [undefined, []],
+  ])('tells of a fault of the peer’s frames, and not of the network’s: %s', (code, reasons) => {
+    const { socket, connection } = open();
+    socket.emit('error', Object.assign(new Error('fault'), { code }));
+    expect(announced).toEqual(reasons.map(reason => ({ type: 'message-refused', id: connection.id, reason })));
+  });
+
+  it.each<[HeartbeatOptions['tcp'], unknown[][]]>([
+    [{}, [['keepAlive', true, 60_000]]],
+    [{ keepAlive: false }, [['keepAlive', false, 60_000]]],
+    [{ keepAliveDelayMs: 5000 }, [['keepAlive', true, 5000]]],
+    [
+      { noDelay: false },
+      [
+        ['keepAlive', true, 60_000],
+        ['noDelay', false],
+      ],
+    ],
+  ])('sets the TCP options of each accepted socket: %j', (tcp, set) => {
+    start({ tcp });
+    const done: unknown[][] = [];
+    const request = requestWith(
+      '/ws',
+      {},
+      {
+        setKeepAlive: (...how: unknown[]) => done.push(['keepAlive', ...how]),
+        setNoDelay: (...how: unknown[]) => done.push(['noDelay', ...how]),
+      },
+    );
+    gateway.opened(
+      new FakeSocket() as unknown as TrackedSocket,
+      request,
+      admitted,
+      gateway.listeners(() => undefined),
+    );
+    expect(done).toEqual(set);
   });
 
   describe('when a socket has closed', () => {
@@ -137,7 +211,7 @@ describe('HeartbeatGateway', () => {
     it('hears nothing of it any more', () => {
       const { socket } = open();
       socket.emit('close', 1000, Buffer.alloc(0));
-      for (const event of ['message', 'pong', 'close']) socket.emit(event, 1000, Buffer.alloc(0));
+      for (const event of ['message', 'ping', 'pong', 'close']) socket.emit(event, 1000, Buffer.alloc(0));
       expect(() => socket.emit('error', new Error('late'))).not.toThrow();
       expect([called.length, connections.closedHistory().length]).toEqual([1, 1]);
     });

@@ -1,20 +1,25 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { Injectable } from '@nestjs/common';
 import type { RawData, WebSocket } from 'ws';
 
-import { AdmissionService } from '../admission/admission.service.js';
+import type { Admitted } from '../admission/admission.service.js';
 import { CloseCodes } from '../close-code.js';
+import type { Connection } from '../connection/connection.js';
 import { guarded } from '../connection/lifetime.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { InboundService } from '../flow/inbound.service.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 
 /** What all sockets of one adapter share. */
 export interface Listeners {
   message(this: WebSocket, data: RawData, isBinary: boolean): void;
+  ping(this: WebSocket): void;
   pong(this: WebSocket): void;
   error(this: WebSocket, error: Error): void;
   close(this: WebSocket, code: number, reason: Buffer): void;
@@ -25,24 +30,28 @@ export interface Listeners {
 export class HeartbeatGateway {
   constructor(
     private readonly node: NodeState,
-    private readonly admission: AdmissionService,
     private readonly connections: ConnectionService,
     private readonly heartbeat: HeartbeatService,
+    private readonly inbound: InboundService,
     private readonly dispatcher: MessageDispatcher,
+    private readonly events: HeartbeatEvents,
   ) {}
 
   /** An upgrade was answered: the socket becomes a connection. */
-  opened(socket: TrackedSocket, request: IncomingMessage, listeners: Listeners): void {
+  opened(socket: TrackedSocket, request: IncomingMessage, admitted: Admitted, listeners: Listeners): void {
+    this.#tune(request.socket);
     const connection = this.connections.open({
       socket,
       network: request.socket,
       path: pathOf(request),
-      ip: this.admission.addressOf(request),
+      ip: admitted.ip,
       userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
-      identity: null,
+      identity: admitted.identity,
+      deferred: admitted.deferred,
     });
     socket.connection = connection;
     socket.on('message', listeners.message);
+    socket.on('ping', listeners.ping);
     socket.on('pong', listeners.pong);
     socket.on('error', listeners.error);
     socket.on('close', listeners.close);
@@ -55,24 +64,45 @@ export class HeartbeatGateway {
 
   /** One function for each event, shared by all sockets: `this` is the socket. */
   listeners(parser: () => MessageParser | undefined): Listeners {
-    const { dispatcher, heartbeat } = this;
+    const { dispatcher, heartbeat, inbound } = this;
+    const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
     return {
       message(data, isBinary) {
         const { connection } = this as TrackedSocket;
         if (connection) dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
       },
+      ping() {
+        const { connection } = this as TrackedSocket;
+        if (connection) inbound.pinged(connection);
+      },
       pong() {
         const { connection } = this as TrackedSocket;
-        if (connection) heartbeat.ponged(connection);
+        if (connection && !heartbeat.ponged(connection)) inbound.pinged(connection);
       },
       error(error) {
-        (this as TrackedSocket).connection?.note(`protocol or network error: ${error.message}`);
+        const { connection } = this as TrackedSocket;
+        if (connection) failed(connection, error);
       },
       close(code, reason) {
         closed(this as TrackedSocket, code, reason.toString());
       },
     };
+  }
+
+  /** The TCP options; `ws` itself has switched Nagle's algorithm off. */
+  #tune(network: Socket): void {
+    const { keepAlive, keepAliveDelayMs, noDelay } = this.node.options.tcp;
+    network.setKeepAlive(keepAlive, keepAliveDelayMs);
+    if (!noDelay) network.setNoDelay(false);
+  }
+
+  /** `ws` names the faults of a peer's frames; anything else is the network's. */
+  #failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
+    connection.note(`protocol or network error: ${message}`);
+    if (!code?.startsWith('WS_ERR_')) return;
+    const reason = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too-big' : 'protocol';
+    this.events.announce({ type: 'message-refused', id: connection.id, reason });
   }
 
   #closed(socket: TrackedSocket, code: number, reason: string): void {

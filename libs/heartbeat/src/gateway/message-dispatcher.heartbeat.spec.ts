@@ -21,14 +21,16 @@ Logger.overrideLogger(false);
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
+  bufferedAmount = 0;
   connection: Connection | undefined;
   handlers: MessageHandler[] = [];
   routes: RoutingTable | undefined = new RoutingTable();
   readonly sent: unknown[] = [];
 
+  close(): void {}
+
   send(text: string): void {
-    this.connection?.countSent();
-    this.sent.push(JSON.parse(text));
+    if (this.connection?.queue(text.length)) this.sent.push(JSON.parse(text));
   }
 }
 
@@ -57,8 +59,13 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     });
     socket.connection = connection;
     runs = [];
-    const inbound = { run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()) };
-    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService);
+    const inbound = {
+      admit: () => true,
+      mayTake: () => true,
+      run: (_connection: Connection, handlers: (() => Promise<void>)[]) =>
+        void runs.push(...handlers.map(handler => handler())),
+    };
+    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
   }
 
   /** Binds a handler to an event, as Nest does for each client. */
@@ -102,6 +109,30 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
     expect(socket.sent).toHaveLength(1);
     expect(idleMs(connection, 60_000)).toBe(60_000);
+  });
+
+  it('counts as no message, neither of the connection nor of the node', async () => {
+    on('ask', () => 'answer');
+    await receive(text({ event: 'ask' }));
+    for (let turn = 0; turn < 3; turn++) await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    expect([socket.sent.length, connection.messagesIn, connection.messagesOut]).toEqual([4, 1, 1]);
+    expect([node.totals.messagesIn, node.totals.messagesOut]).toEqual([1, 1]);
+  });
+
+  it('counts as no message where there is no room for it either', async () => {
+    start({ backpressure: { policy: 'drop-newest' } });
+    on('ask', () => 'answer');
+    await receive(text({ event: 'ask' }));
+    socket.bufferedAmount = node.options.backpressure.maxBufferedBytes;
+    await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    expect([socket.sent, connection.messagesOut, node.totals.messagesOut]).toEqual([['answer'], 1, 1]);
+  });
+
+  it('counts the goodbye of a close as no message', async () => {
+    await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    connection.end({ code: 1001, reason: 'going away', by: 'server' }, 10);
+    expect(socket.sent.at(-1)).toMatchObject({ event: 'goodbye' });
+    expect([connection.messagesOut, node.totals.messagesOut]).toEqual([0, 0]);
   });
 
   it.each<[string, Buffer, boolean]>([

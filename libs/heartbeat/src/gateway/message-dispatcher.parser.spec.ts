@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
+import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { InboundService } from '../flow/inbound.service.js';
@@ -32,9 +33,13 @@ describe('MessageDispatcher with the app’s own parser', () => {
       send: (data: string) => sent.push(data),
     };
     connection = { id: 'node.1', socket, countReceived: () => undefined } as unknown as Connection;
-    const node = { options: resolveOptions(), clock: { now: () => 0 } } as NodeState;
-    const inbound = { run: (_: Connection, work: () => Promise<void>) => void work() } as unknown as InboundService;
-    dispatcher = new MessageDispatcher(node, inbound);
+    const node = { options: resolveOptions(), clock: { now: () => 0 }, totals: {} } as NodeState;
+    const inbound = {
+      admit: () => true,
+      mayTake: () => true,
+      run: (_: Connection, works: (() => Promise<void>)[]) => works.forEach(work => void work()),
+    } as unknown as InboundService;
+    dispatcher = new MessageDispatcher(node, inbound, new HeartbeatEvents());
   });
 
   const receive = (parse: MessageParser, data: Buffer, isBinary = false) =>

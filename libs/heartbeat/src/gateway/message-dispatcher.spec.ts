@@ -20,13 +20,14 @@ Logger.overrideLogger(false);
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
+  readonly bufferedAmount = 0;
   connection: Connection | undefined;
   handlers: MessageHandler[] = [];
   routes: RoutingTable | undefined = new RoutingTable();
   readonly sent: unknown[] = [];
 
   send(text: string): void {
-    this.connection?.countSent();
+    this.connection?.queue(0);
     this.sent.push(JSON.parse(text));
   }
 }
@@ -41,9 +42,17 @@ describe('MessageDispatcher', () => {
   let dispatcher: MessageDispatcher;
   /** The handlers that were started. */
   let runs: Promise<void>[];
+  let time: number;
+  let isAdmitted: boolean;
+  let mayTake: boolean;
+  /** What has to wait for its turn. */
+  let waiting: { bytes: number; work: () => void }[];
+  /** How many handlers each message has. */
+  let asked: number[];
 
   beforeEach(() => {
-    const clock = { now: () => 5000, wallTime: (moment: number) => new Date(moment) };
+    [time, isAdmitted, mayTake, waiting, asked] = [5000, true, true, [], []];
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     const node = new NodeState(resolveOptions(), clock);
     connections = new ConnectionService(node, new HeartbeatEvents());
     socket = new FakeSocket();
@@ -57,8 +66,16 @@ describe('MessageDispatcher', () => {
     });
     socket.connection = connection;
     runs = [];
-    const inbound = { run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()) };
-    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService);
+    const inbound = {
+      admit: () => isAdmitted,
+      mayTake: () => mayTake,
+      wait: (_connection: Connection, bytes: number, work: () => void) => void waiting.push({ bytes, work }),
+      run: (_connection: Connection, handlers: (() => Promise<void>)[]) => {
+        asked.push(handlers.length);
+        runs.push(...handlers.map(handler => handler()));
+      },
+    };
+    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
   });
 
   /** Binds a handler to an event, as Nest does for each client. */
@@ -94,7 +111,7 @@ describe('MessageDispatcher', () => {
     ])
       on(event, () => void order.push(name!));
     await receive(text({ event: 'a' }));
-    expect([order, socket.sent]).toEqual([['1', '3'], []]);
+    expect([order, socket.sent, asked]).toEqual([['1', '3'], [], [2]]);
   });
 
   it.each<[string, () => unknown, unknown[]]>([
@@ -215,6 +232,27 @@ describe('MessageDispatcher', () => {
     const message = expect.stringMatching(/^Nothing here takes the event .*: it may be ask, tell\.$/);
     expect(socket.sent).toEqual([{ event: 'exception', data: { status: 'error', message } }]);
     expect(JSON.stringify(socket.sent)).toContain(JSON.stringify(shown).slice(1, -1));
+  });
+
+  it('keeps a message until its turn, which has been heard when it came, and counts it once', async () => {
+    on('echo', data => data);
+    mayTake = false;
+    await receive(text({ event: 'echo', data: 1 }));
+    await receive(text({ event: 'echo', data: 2 }));
+    expect([socket.sent, connection.messagesIn, connection.lastSeenAt]).toEqual([[], 0, 5000]);
+    expect(waiting.map(({ bytes }) => bytes)).toEqual([25, 25]);
+    expect(connections.detail(connection.id)?.lastMessageAt).toBeNull();
+    time = 5300;
+    for (const { work } of waiting) work();
+    await Promise.all(runs);
+    expect([socket.sent, connection.messagesIn, connection.lastMessageAt]).toEqual([[1, 2], 2, 5300]);
+  });
+
+  it('takes nothing of what comes too often', async () => {
+    on('echo', data => data);
+    isAdmitted = false;
+    await receive(text({ event: 'echo', data: 1 }));
+    expect([socket.sent, waiting, connection.messagesIn]).toEqual([[], [], 0]);
   });
 
   it('does nothing for a socket that no gateway was bound to yet, but count', async () => {

@@ -6,6 +6,7 @@ import { NodeState } from '../connection/node-state.js';
 import { describeError } from '../describe-error.js';
 import type { MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
+import { HeartbeatEvents, type MessageRefusal } from '../heartbeat.events.js';
 import type { RoutingTable } from './routing-table.js';
 
 /** A parsed message; `event` chooses the handlers. */
@@ -35,29 +36,47 @@ export class MessageDispatcher {
   constructor(
     private readonly node: NodeState,
     private readonly inbound: InboundService,
+    private readonly events: HeartbeatEvents,
   ) {}
 
   /** @param parse The app's own parser; undefined for JSON `{ event, data }`. */
   dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): void {
+    if (!this.inbound.admit(connection)) return;
+    const now = this.node.clock.now();
+    if (this.inbound.mayTake(connection, now)) return this.#take(connection, data, isBinary, parse, now);
+    // It has been heard, whenever it will be handled.
+    connection.countHeard(now);
+    this.inbound.wait(connection, data.length, () =>
+      this.#take(connection, data, isBinary, parse, this.node.clock.now()),
+    );
+  }
+
+  #take(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined, now: number): void {
     const { routes, handlers } = connection.socket as TrackedSocket;
     const table = routes as RoutingTable | undefined;
-    if (table === undefined) return connection.countReceived(this.node.clock.now());
+    if (table === undefined) return connection.countReceived(now);
     const message = this.#read(data, isBinary, table, parse);
     if (message?.event === this.node.options.heartbeat.event && !parse)
       return this.#heartbeat(connection, message.data);
-    connection.countReceived(this.node.clock.now());
+    connection.countReceived(now);
+    this.node.totals.messagesIn++;
     if (message === undefined || table.isEmpty) return;
-    if (message === null) return refuse(connection, NOT_JSON);
+    if (message === null) return this.#refuse(connection, 'not-json', NOT_JSON);
     const positions = table.positionsOf(message.event);
     if (positions === undefined) {
       if (parse) return;
       const name = nameOf(message.event);
-      return refuse(connection, `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`);
+      return this.#refuse(
+        connection,
+        'unknown-event',
+        `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`,
+      );
     }
-    for (const position of positions) {
+    const works = positions.flatMap(position => {
       const handler = handlers[position];
-      if (handler) this.inbound.run(connection, () => this.#handle(connection, handler, message));
-    }
+      return handler ? [() => this.#handle(connection, handler, message)] : [];
+    });
+    this.inbound.run(connection, works);
   }
 
   /** Runs one handler to its end, whatever it does. */
@@ -123,6 +142,13 @@ export class MessageDispatcher {
     }
   }
 
+  /** Tells the sender what was wrong, in the form that Nest's own filters use. */
+  #refuse({ id, socket }: Connection, reason: MessageRefusal, message: string): void {
+    this.events.announce({ type: 'message-refused', id, reason });
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
+  }
+
   #failed(connection: Connection, event: unknown, error: unknown): void {
     const name = nameOf(event);
     this.#logger.error(`the handler of ${name} failed for connection ${connection.id}: ${describeError(error)}`);
@@ -137,12 +163,6 @@ function fromJson(data: Buffer): Message | null {
   } catch {
     return null;
   }
-}
-
-/** Tells the sender what was wrong, in the form that Nest's own filters use. */
-function refuse({ socket }: Connection, message: string): void {
-  if (socket.readyState !== socket.OPEN) return;
-  socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
 }
 
 /** An event's name as it is shown: short, and on one line whatever the client sent. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Duplex } from 'node:stream';
 
-import type { Refusal } from '../admission/admission.service.js';
+import type { Refusal } from '../admission/refusal.js';
 import { answerRefusal } from './upgrade-answer.js';
 
 /** The server's end of a line: it keeps what is written, and is fed what the client would have sent. */

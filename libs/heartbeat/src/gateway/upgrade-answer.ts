@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import type { Refusal } from '../admission/admission.service.js';
+import type { Refusal } from '../admission/refusal.js';
 import { PROBLEM_JSON, problemOf } from '../problem.js';
 
 /** How long a refused client has to take its answer before the socket is destroyed. */

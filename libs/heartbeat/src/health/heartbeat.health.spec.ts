@@ -4,10 +4,17 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { HeartbeatService } from '../liveness/heartbeat.service.js';
-import { DEFAULTS } from '../resolve-options.js';
+import { DEFAULTS } from '../defaults.js';
 import { HeartbeatHealthIndicator } from './heartbeat.health.js';
 
-const node = { id: 'n-1', bootstrapped: true, draining: false, atCapacity: false, options: DEFAULTS };
+const node = {
+  id: 'n-1',
+  bootstrapped: true,
+  load: { refusing: false },
+  draining: false,
+  atCapacity: false,
+  options: DEFAULTS,
+};
 const connections = { count: 3 };
 const heartbeat = { sinceTickMs: 40, intervalMs: 25_000 };
 

@@ -13,7 +13,7 @@ const TICK_STOPPED_MS = 5000;
 const SECOND_LOOK_MS = 150;
 
 /** Why a node should get no newcomers; the words of the refusals that they would get. */
-export type NotReadyReason = 'starting' | 'draining' | 'at-capacity';
+export type NotReadyReason = 'starting' | 'draining' | 'at-capacity' | 'overloaded';
 
 /**
  * The state of this node for health checks: behind our own routes, and for an application's own Terminus controller, as in
@@ -70,11 +70,12 @@ export class HeartbeatHealthIndicator {
   }
 
   #notReadyReasons(): NotReadyReason[] {
-    const { bootstrapped, draining, atCapacity, options } = this.node;
+    const { bootstrapped, draining, atCapacity, load, options } = this.node;
     const reasons: NotReadyReason[] = [];
     if (!bootstrapped) reasons.push('starting');
     if (draining) reasons.push('draining');
     if (atCapacity && options.health.notReadyAtCapacity) reasons.push('at-capacity');
+    if (load.refusing) reasons.push('overloaded');
     return reasons;
   }
 }

@@ -97,7 +97,10 @@ describe('HeartbeatService with 20,000 connections that opened together', () => 
   beforeEach(() => {
     time = 0;
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
-    const node = new NodeState(resolveOptions({ limits: { maxConnections: CROWD } }), clock);
+    const node = new NodeState(
+      resolveOptions({ heartbeat: { adaptive: false }, limits: { maxConnections: CROWD } }),
+      clock,
+    );
     const events = new HeartbeatEvents();
     heartbeat = new HeartbeatService(node, events);
     crowd = new Crowd(node, heartbeat, new ConnectionService(node, events));

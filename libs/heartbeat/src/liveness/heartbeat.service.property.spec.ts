@@ -56,6 +56,15 @@ class Peer {
   }
 }
 
+/** One interval that nothing moves. */
+function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions = {}): HeartbeatOptions {
+  const { intervalMs = 25_000 } = heartbeat;
+  return {
+    ...rest,
+    heartbeat: { adaptive: false, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, ...heartbeat },
+  };
+}
+
 /** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
 class World {
   /** What the machine's clock tells, and what time it really is. */
@@ -69,7 +78,7 @@ class World {
   constructor(options: HeartbeatOptions = {}) {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const events = new HeartbeatEvents();
-    this.node = new NodeState(resolveOptions(options), clock);
+    this.node = new NodeState(resolveOptions(fixed(options)), clock);
     this.connections = new ConnectionService(this.node, events);
     this.heartbeat = new HeartbeatService(this.node, events);
   }

@@ -19,6 +19,7 @@ const SLACK = 1000;
 /** A client, and the socket that we have of it. */
 class Peer {
   isPaused = false;
+  readonly bufferedAmount = 0;
   rttMs = 20;
   answers = true;
   destroyedAt: number | null = null;
@@ -57,6 +58,15 @@ class Peer {
   }
 }
 
+/** One interval that nothing moves. */
+function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions = {}): HeartbeatOptions {
+  const { intervalMs = 25_000 } = heartbeat;
+  return {
+    ...rest,
+    heartbeat: { adaptive: false, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, ...heartbeat },
+  };
+}
+
 /** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
 class World {
   /** What the machine's clock tells, and what time it really is. */
@@ -71,8 +81,9 @@ class World {
   constructor(options: HeartbeatOptions = {}) {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const events = new HeartbeatEvents();
-    events.stream.subscribe(event => this.events.push(event));
-    this.node = new NodeState(resolveOptions(options), clock);
+    // Without a subscriber: what is announced does not depend on who listens.
+    events.announce = event => void this.events.push(event);
+    this.node = new NodeState(resolveOptions(fixed(options)), clock);
     this.connections = new ConnectionService(this.node, events);
     this.heartbeat = new HeartbeatService(this.node, events);
   }
@@ -84,6 +95,7 @@ class World {
   /** One tick, `stepMs` after the last. */
   step(stepMs = 50, jumpMs = 0): void {
     this.#real += stepMs;
+    if (this.#real > 3_600_000) throw new Error('what is waited for did not come within an hour');
     this.time += stepMs + jumpMs;
     this.heartbeat.tick(this.time);
     const coming = this.#coming;
@@ -109,6 +121,8 @@ class World {
     return peer.destroyedAt;
   }
 }
+
+const loadOf = (world: World, ratio: number) => (world.node.load = { ...world.node.load, ratio });
 
 describe('HeartbeatService', () => {
   it('pings an idle connection once per interval, always at its own moment of it', () => {
@@ -148,7 +162,7 @@ describe('HeartbeatService', () => {
 
   it.each([
     ['that says nothing', () => undefined],
-    ['also while the server keeps sending to it', (peer: Peer) => peer.connection.countSent()],
+    ['also while the server keeps sending to it', (peer: Peer) => peer.connection.queue(0)],
   ])('destroys a peer %s within the contract’s bound of its last byte, and records 4000', (_what, each) => {
     const world = new World();
     const peer = new Peer(world);
@@ -197,6 +211,7 @@ describe('HeartbeatService', () => {
     peer.pong();
     // Nobody can tell which of the two was answered.
     expect(peer.connection).toMatchObject({ state: 'open', pulse: { missed: 0 }, rttMs: null });
+    expect(world.events.at(-1)).toEqual({ type: 'pong', id: peer.connection.id, rttMs: null });
     world.untilPinged(peer);
     world.untilPinged(peer);
     expect(peer.destroyedAt).toBeNull();
@@ -214,6 +229,13 @@ describe('HeartbeatService', () => {
     world.time += 5;
     peer.pong();
     expect(peer.connection.rttMs).toBe(12.5);
+    // After a missed ping it stays what it was, and is not told as if it were this answer's.
+    for (let ping = 0; ping < 2; ping++) world.untilPinged(peer);
+    peer.pong();
+    expect([peer.connection.rttMs, world.events.at(-1)]).toEqual([
+      12.5,
+      { type: 'pong', id: peer.connection.id, rttMs: null },
+    ]);
   });
 
   it('never finds dead who answers late, but in time', () => {
@@ -230,6 +252,43 @@ describe('HeartbeatService', () => {
     Object.assign(peer, { bufferedAmount: 2 ** 30 });
     world.pass(INTERVAL + 50);
     expect(peer.pings).toHaveLength(1);
+  });
+
+  const bounds = { minIntervalMs: 20_000, maxIntervalMs: 40_000 };
+
+  it('asks less often while it is busy, and comes back, a step at a time within its bounds', () => {
+    const world = new World({ heartbeat: { ...bounds, adaptive: true } });
+    const intervals: number[] = [];
+    const watch = () => {
+      world.step();
+      if (world.heartbeat.intervalMs !== intervals.at(-1)) intervals.push(world.heartbeat.intervalMs);
+    };
+    loadOf(world, 0.9);
+    for (let step = 0; step < 60_000 / 50; step++) watch();
+    loadOf(world, 0.1);
+    for (let step = 0; step < 120_000 / 50; step++) watch();
+    expect(intervals.slice(0, 4)).toEqual([25_000, 31_250, 39_063, 40_000]);
+    expect([Math.min(...intervals), intervals.at(-1)]).toEqual([20_000, 20_000]);
+  });
+
+  it('stays at its interval where it is not adaptive, however busy it is', () => {
+    const world = new World({ heartbeat: { ...bounds, adaptive: false } });
+    loadOf(world, 1);
+    world.pass(120_000);
+    expect(world.heartbeat.intervalMs).toBe(INTERVAL);
+  });
+
+  it('keeps the bound while the interval grows', () => {
+    for (let turn = 0; turn < 20; turn++) {
+      const world = new World({ heartbeat: { ...bounds, adaptive: true } });
+      const peer = new Peer(world);
+      world.pass(turn * 2000);
+      peer.message();
+      peer.answers = false;
+      const lastByteAt = world.node.attendedMs;
+      loadOf(world, 1);
+      expect(world.untilDestroyed(peer) - lastByteAt).toBeLessThanOrEqual(40_000 + 2 * TIMEOUT + SLACK);
+    }
   });
 
   it('leaves alone who is on the way out', () => {

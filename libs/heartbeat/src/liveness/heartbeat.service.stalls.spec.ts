@@ -19,6 +19,7 @@ const SLACK = 1000;
 /** A client, and the socket that we have of it. */
 class Peer {
   isPaused = false;
+  readonly bufferedAmount = 0;
   rttMs = 20;
   answers = true;
   destroyedAt: number | null = null;
@@ -57,6 +58,15 @@ class Peer {
   }
 }
 
+/** One interval that nothing moves. */
+function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions = {}): HeartbeatOptions {
+  const { intervalMs = 25_000 } = heartbeat;
+  return {
+    ...rest,
+    heartbeat: { adaptive: false, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, ...heartbeat },
+  };
+}
+
 /** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
 class World {
   /** What the machine's clock tells, and what time it really is. */
@@ -72,7 +82,7 @@ class World {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const events = new HeartbeatEvents();
     events.stream.subscribe(event => this.events.push(event));
-    this.node = new NodeState(resolveOptions(options), clock);
+    this.node = new NodeState(resolveOptions(fixed(options)), clock);
     this.connections = new ConnectionService(this.node, events);
     this.heartbeat = new HeartbeatService(this.node, events);
   }
@@ -152,6 +162,28 @@ describe('HeartbeatService, of stalls and pauses', () => {
     const pingedAt = world.node.attendedMs;
     world.step(3 * INTERVAL);
     expect(world.untilDestroyed(peer) - pingedAt).toBeLessThanOrEqual(2 * TIMEOUT + SLACK);
+  });
+
+  it('tells how much time was lost while what came in then is read, and no longer than a second', () => {
+    const world = new World();
+    world.pass(1000);
+    expect(world.node.recentStallMs).toBe(0);
+    world.step(5000);
+    // Two ticks' worth of it were attended.
+    expect(world.node.recentStallMs).toBe(4900);
+    world.step(1000);
+    expect(world.node.recentStallMs).toBe(5800);
+    world.pass(1000);
+    expect(world.node.recentStallMs).toBe(5800);
+    world.pass(100);
+    expect(world.node.recentStallMs).toBe(0);
+  });
+
+  it('takes a tick that is a little late for no stall, nor a clock that jumps back', () => {
+    const world = new World();
+    for (let turn = 0; turn < 100; turn++) world.step(120);
+    world.step(50, -3_600_000);
+    expect(world.node.recentStallMs).toBe(0);
   });
 
   describe('where who is active is pinged too', () => {

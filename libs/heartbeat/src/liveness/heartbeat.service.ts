@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import { NEVER, type Pulse } from '../connection/pulse.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
+import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
 import { judge, nextLook, pingMomentBefore, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
@@ -13,6 +14,8 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
+/** So long after a stall what came in meanwhile is still being read. */
+const STALL_ECHO_MS = 1000;
 /** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn. */
 const SLICE_MS = 2;
 /** Looks between two readings of the clock. */
@@ -31,6 +34,9 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   #timer: NodeJS.Timeout | null = null;
   #slice: NodeJS.Immediate | null = null;
   #tickedAt: number;
+  #stalledAt = 0;
+  /** When the interval was changed last, in attended time. */
+  #steppedAt = 0;
 
   constructor(
     private readonly node: NodeState,
@@ -51,6 +57,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   }
 
   onApplicationBootstrap(): void {
+    this.#tickedAt = this.node.clock.now();
     this.#timer = setInterval(() => {
       this.tick();
       this.#slice ??= setImmediate(() => this.#workOn());
@@ -73,24 +80,53 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#schedule(pulse);
   }
 
-  /** A pong has come. */
-  ponged(connection: Connection): void {
+  /** A pong has come; false if nobody had asked for it. */
+  ponged(connection: Connection): boolean {
     const { pulse } = connection;
-    if (pulse.pingedAt === NEVER) return;
+    if (pulse.pingedAt === NEVER) return false;
     const now = this.node.clock.now();
     connection.lastSeenAt = Math.trunc(now);
     // After a missed ping nobody can tell which one this answers.
-    if (pulse.missed === 0) connection.rttMs = now - pulse.pingedAtPrecisely;
+    const rttMs = pulse.missed === 0 ? now - pulse.pingedAtPrecisely : null;
+    if (rttMs !== null) {
+      connection.rttMs = rttMs;
+      this.node.totals.rtt.record(rttMs / 1000);
+    }
     pulse.bytesSeen = connection.network.bytesRead;
     pulse.hear(Math.max(pulse.messageAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
-    if (this.events.observed) this.events.announce({ type: 'pong', id: connection.id, rttMs: connection.rttMs ?? 0 });
+    this.node.totals.pongsReceived++;
+    this.events.announce({ type: 'pong', id: connection.id, rttMs });
+    return true;
   }
 
   /** Goes on to the monotonic time `now`: what is due by then is found by the next `work`. */
   tick(now = this.node.clock.now()): void {
+    const elapsedMs = now - this.#tickedAt;
+    this.node.totals.lateness.record(Math.max(0, elapsedMs - TICK_MS) / 1000);
     this.#tickedAt = now;
+    const before = this.node.attendedMs;
     this.node.attendedMs = Math.trunc(this.#time.advance(now));
+    this.#noteStall(elapsedMs - (this.node.attendedMs - before));
     this.#wheel.advance(this.node.attendedMs);
+    if (this.node.options.heartbeat.adaptive) this.#adapt();
+  }
+
+  /** What came in during a stall is read all at once: whoever counts by the second has to know how many they were. */
+  #noteStall(lostMs: number): void {
+    const { node } = this;
+    if (lostMs > TICK_MS) {
+      node.recentStallMs += lostMs;
+      this.#stalledAt = node.attendedMs;
+    } else if (node.attendedMs - this.#stalledAt > STALL_ECHO_MS) node.recentStallMs = 0;
+  }
+
+  #adapt(): void {
+    const { node } = this;
+    const now = node.attendedMs;
+    const intervalMs = nextInterval(node.intervalMs, node.load.ratio, now - this.#steppedAt, node.options.heartbeat);
+    if (intervalMs === node.intervalMs) return;
+    node.intervalMs = intervalMs;
+    this.#steppedAt = now;
   }
 
   /** Looks at what is due, for one slice of time; answers whether something is left. */
@@ -151,6 +187,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       if (pulse.pingedAt !== NEVER) pulse.hear(pulse.pingedAt);
       return;
     }
+    // A ping moment has passed between the looks, and it was spared.
+    if (pingMomentBefore(pulse.phase, now, this.node.intervalMs) > pulse.lookedAt) this.node.totals.pingsSkipped++;
     // A message has its time; other bytes may have come right after the last look.
     pulse.hear(Math.max(pulse.messageAt, pulse.lookedAt));
   }
@@ -159,13 +197,15 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     connection.pulse.pingedAt = now;
     connection.pulse.pingedAtPrecisely = this.node.clock.now();
     connection.socket.ping();
-    if (this.events.observed) this.events.announce({ type: 'ping', id: connection.id });
+    this.node.totals.pingsSent++;
+    this.events.announce({ type: 'ping', id: connection.id });
   }
 
   #missed(connection: Connection): void {
     const { missed } = connection.pulse;
+    this.node.totals.pongsMissed++;
     connection.note(`ping ${missed} unanswered for ${this.node.options.heartbeat.pongTimeoutMs} ms`);
-    if (this.events.observed) this.events.announce({ type: 'missed', id: connection.id, missed });
+    this.events.announce({ type: 'missed', id: connection.id, missed });
   }
 
   #schedule(pulse: Pulse<Connection>): void {

@@ -118,9 +118,11 @@ describe('ReaperService, in its runs', () => {
       const { connection } = open();
       // A user is no longer found, and another is found who is not there.
       Object.defineProperty(connection, 'userId', { value: null, configurable: true });
-      connections.identified(connection, { userId: 'ann' });
+      connection.identify({ userId: 'ann' });
       Reflect.deleteProperty(connection, 'userId');
-      connections.identified({ userId: 'ghost' } as Connection, null);
+      const { connection: stale } = open();
+      stale.identify({ userId: 'ghost' });
+      Object.defineProperty(stale, 'userId', { value: null });
       await reaper.run();
       expect(reports()).toEqual([['index', 2]]);
       expect([connections.findByUser('ann'), connections.findByUser('ghost')]).toEqual([[connection], []]);

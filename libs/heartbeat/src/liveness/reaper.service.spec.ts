@@ -16,6 +16,7 @@ import { ReaperService } from './reaper.service.js';
 Logger.overrideLogger(false);
 
 class FakeSocket {
+  readonly bufferedAmount = 0;
   readonly OPEN = 1;
   readonly CLOSED = 3;
   readyState = 1;
@@ -94,7 +95,7 @@ describe('ReaperService', () => {
 
     it.each<[string, 'closes' | 'spares', (connection: Connection) => void]>([
       ['a message came in', 'spares', connection => connection.countReceived(time)],
-      ['a message went out', 'spares', connection => connection.countSent()],
+      ['a message went out', 'spares', connection => connection.queue(0)],
       ['a ping was answered', 'closes', ({ pulse }) => pulse.hear(node.attendedMs)],
       ['a ping was sent', 'closes', ({ pulse }) => void (pulse.pingedAt = node.attendedMs)],
     ])('where %s meanwhile, %s', async (_what, outcome, happen) => {

@@ -16,6 +16,9 @@ import { inSlices } from '../slices.js';
 /** The job's name in the `SchedulerRegistry`. */
 export const REAPER_JOB = 'heartbeat-reaper';
 
+/** How often it is asked who did not identify in time. */
+const IDENTITY_STEP_MS = 500;
+
 /**
  * The scheduled task: closes who is idle or too old, and checks the books against the sockets that exist. A run works in
  * slices; the next one is skipped while it lasts.
@@ -26,6 +29,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   #job: CronJob | null = null;
   #registry: SchedulerRegistry | null = null;
   #running = false;
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly moduleRef: ModuleRef,
@@ -46,9 +50,14 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     });
     this.#registry = this.#hostRegistry();
     this.#registry.addCronJob(REAPER_JOB, this.#job);
+    // Who is not identified has nothing to lose by a precise deadline, and there are few of them at a time.
+    this.#timer = setInterval(() => this.expectIdentities(), IDENTITY_STEP_MS);
+    this.#timer.unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
     this.#registry?.deleteCronJob(REAPER_JOB);
     await this.#job?.stop();
     this.#job = this.#registry = null;
@@ -58,6 +67,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   async run(): Promise<boolean> {
     if (this.#running) return false;
     this.#running = true;
+    const begun = this.node.clock.now();
     try {
       // What the kernel already holds is read before anyone is judged.
       await new Promise(resolve => setImmediate(resolve));
@@ -70,6 +80,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       for (const sockets of this.node.socketSets) await inSlices(sockets, socket => this.#disown(socket));
     } finally {
       this.#running = false;
+      this.node.totals.reaperRuns.record((this.node.clock.now() - begun) / 1000);
     }
     return true;
   }
@@ -81,6 +92,10 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       return this.#report('registry', 1);
     }
     const { idleTimeoutMs, maxLifetimeMs } = this.node.options.reaper;
+    const { expiresAt } = connection.identity ?? {};
+    if (expiresAt !== undefined && Number(expiresAt) <= this.node.clock.wallTime(this.node.clock.now()).getTime()) {
+      return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
+    }
     // Whose messages wait unread, or are being handled, is not idle.
     const isHeldUp = connection.paused || connection.inFlight > 0;
     if (idleTimeoutMs > 0 && !isHeldUp && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
@@ -88,6 +103,15 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     }
     if (maxLifetimeMs > 0 && this.node.clock.now() - connection.openedAt >= this.#lifetimeOf(connection)) {
       this.#reap(connection, 'lifetime', CloseCodes.lifetime);
+    }
+  }
+
+  /** Closes who did not prove in time who it is. */
+  expectIdentities(): void {
+    const { identifyTimeoutMs } = this.node.options.reaper;
+    for (const connection of this.connections.unidentified()) {
+      if (this.node.attendedMs - connection.pulse.openedAt < identifyTimeoutMs) continue;
+      this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
     }
   }
 

@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Finding } from 'nestjs-heartbeat';
+
+import { doctorReport } from './doctor-report.js';
+
+const finding = (over: Partial<Finding>): Finding => ({
+  id: 'a',
+  severity: 'ok',
+  title: 'Title',
+  evidence: 'Evidence.',
+  why: 'Why.',
+  remedy: 'Remedy.',
+  ...over,
+});
+
+describe('doctorReport', () => {
+  it('shows what is well in a line, and the rest with why and what to do', () => {
+    const findings = [
+      finding({ severity: 'error', title: 'Longer title' }),
+      finding({}),
+      finding({ severity: 'warn' }),
+    ];
+    expect(doctorReport(findings)).toBe(`error  Longer title  Evidence.
+       why: Why.
+       do:  Remedy.
+ok     Title         Evidence.
+warn   Title         Evidence.
+       why: Why.
+       do:  Remedy.
+
+1 error, 1 warn, 0 info, 1 ok
+`);
+  });
+
+  it('names options by their variables', () => {
+    const report = doctorReport([
+      finding({
+        severity: 'warn',
+        evidence: 'limits.maxConnections is 7, admin.tokens is empty',
+        why: 'trustedProxies is empty.',
+        remedy: 'Raise heartbeat.maxIntervalMs.',
+      }),
+    ]);
+    expect(report).toContain('LIMITS_MAX_CONNECTIONS is 7, ADMIN_TOKEN is empty');
+    expect(report).toContain('why: TRUSTED_PROXIES is empty.');
+    expect(report).toContain('do:  Raise HEARTBEAT_MAX_INTERVAL_MS.');
+  });
+});

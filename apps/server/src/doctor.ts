@@ -1,0 +1,30 @@
+import 'reflect-metadata';
+
+import { examine, resolveOptions, thisSystem } from 'nestjs-heartbeat';
+
+import { doctorReport } from './doctor-report.js';
+import { EnvironmentError, readEnvironment } from './environment.js';
+
+/**
+ * `npm run doctor`: what would hurt a server that is started in this environment, on this machine. Status 1 when something
+ * would break.
+ */
+function diagnose(): void {
+  const { options, generatedToken } = readEnvironment(process.env);
+  // A token that is made at each start is none that anybody could have set.
+  const admin = generatedToken === null ? options.admin : { ...options.admin, tokens: [] };
+  const findings = examine({
+    options: resolveOptions({ ...options, admin }),
+    system: thisSystem,
+    proxyHeaderSeen: null,
+  });
+  process.stdout.write(doctorReport(findings));
+  process.exitCode = findings.some(({ severity }) => severity === 'error') ? 1 : 0;
+}
+
+try {
+  diagnose();
+} catch (error) {
+  console.error(error instanceof EnvironmentError ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+
+import { Logger } from '@nestjs/common';
+import * as fc from 'fast-check';
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
+import type { Authentication } from '../identity.js';
+import { resolveOptions } from '../resolve-options.js';
+import { type Admitted, AdmissionService } from './admission.service.js';
+import { BanList } from './ban-list.js';
+import { ClientAddresses } from './client-addresses.js';
+import type { Refusal } from './refusal.js';
+
+Logger.overrideLogger(false);
+
+const TIMEOUT = 10_000;
+const HEADERS = { upgrade: 'websocket', 'sec-websocket-key': `${'A'.repeat(22)}==`, 'sec-websocket-version': '13' };
+
+/** Somebody at the door while the app is asked who it is. */
+interface Visitor {
+  readonly ip: string;
+  readonly socket: PassThrough;
+  readonly verdicts: string[];
+  answer: (answer: Authentication | Error) => void;
+  connection: Connection | null;
+}
+
+/** A door whose app answers when the test says so; who is let in becomes a connection in the same turn, as at the adapter. */
+class Door {
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly bans: BanList;
+  readonly admission: AdmissionService;
+  #asked: ((answer: Authentication | Error) => void) | null = null;
+
+  constructor(options: HeartbeatOptions = {}) {
+    const authenticate = () =>
+      new Promise<Authentication>((resolve, reject) => {
+        this.#asked = answer => (answer instanceof Error ? reject(answer) : resolve(answer));
+      });
+    const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
+    this.node = new NodeState(resolveOptions({ ...options, authenticate }), clock);
+    this.node.bootstrapHookRan = true;
+    const events = new HeartbeatEvents();
+    this.connections = new ConnectionService(this.node, events);
+    this.bans = new BanList(this.node, this.connections);
+    const addresses = new ClientAddresses(this.node.options);
+    this.admission = new AdmissionService(this.node, this.connections, this.bans, addresses, events);
+  }
+
+  knock(ip = '10.0.0.1'): Visitor {
+    const request = { method: 'GET', url: '/ws', headers: HEADERS, socket: { remoteAddress: ip } };
+    const visitor: Visitor = { ip, socket: new PassThrough(), verdicts: [], answer: () => undefined, connection: null };
+    this.#asked = null;
+    this.admission.admit(request as unknown as IncomingMessage, visitor.socket, true, verdict =>
+      this.#told(visitor, verdict),
+    );
+    visitor.answer = this.#asked ?? visitor.answer;
+    return visitor;
+  }
+
+  #told(visitor: Visitor, verdict: Refusal | Admitted): void {
+    visitor.verdicts.push('reason' in verdict ? verdict.reason : 'admitted');
+    if ('reason' in verdict) return;
+    visitor.connection = this.connections.open({
+      socket: { close: () => undefined } as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      userAgent: null,
+      ...verdict,
+    });
+  }
+
+  leave({ connection }: Visitor): void {
+    if (connection) this.connections.closed(connection, 1000, '');
+  }
+}
+
+/** Lets all promises that can settle do so. */
+const settled = () => jest.advanceTimersByTimeAsync(0);
+
+describe('AdmissionService, while the app is asked', () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  it.each<[string, HeartbeatOptions['limits'], string, string]>([
+    ['of the node', { maxConnections: 1 }, '10.0.0.2', 'at-capacity'],
+    ['of an address', { maxPerIp: 1 }, '10.0.0.1', 'ip-limit'],
+    ['of a /64', { maxPerIp: 1 }, '2001:db8::2', 'ip-limit'],
+  ])('holds the place %s', (_what, limits, other, reason) => {
+    const door = new Door({ limits });
+    door.knock(reason === 'ip-limit' && other.includes(':') ? '2001:db8::1' : '10.0.0.1');
+    expect([door.knock(other).verdicts, door.admission.pending]).toEqual([[reason], 1]);
+  });
+
+  it.each<[string, string[], (visitor: Visitor) => unknown]>([
+    ['a refusal', ['unauthenticated'], visitor => visitor.answer(null)],
+    ['an error', ['unauthenticated'], visitor => visitor.answer(new Error('no'))],
+    ['the timeout', ['authentication-timeout'], () => jest.advanceTimersByTimeAsync(TIMEOUT)],
+    ['the client’s going, without a verdict', [], visitor => visitor.socket.destroy()],
+  ])('gives the place back after %s', async (_what, verdicts, end) => {
+    const door = new Door({ limits: { maxConnections: 1, maxPerIp: 1, handshakeTimeoutMs: TIMEOUT } });
+    const visitor = door.knock();
+    await end(visitor);
+    await settled();
+    visitor.answer({ userId: 'too late' });
+    await settled();
+    expect([visitor.verdicts, door.admission.pending, door.connections.count]).toEqual([verdicts, 0, 0]);
+    const next = door.knock();
+    next.answer('anonymous');
+    await settled();
+    expect(next.verdicts).toEqual(['admitted']);
+  });
+
+  it('refuses who was asked about when the door was shut, whatever the answer', async () => {
+    const door = new Door();
+    const visitors = [door.knock(), door.knock(), door.knock()];
+    door.node.doorShut = true;
+    (['anonymous', { userId: 'ann' }, null] as const).forEach((answer, index) => visitors[index]!.answer(answer));
+    await settled();
+    expect(visitors.flatMap(({ verdicts }) => verdicts)).toEqual(['draining', 'draining', 'draining']);
+  });
+
+  it.each<[string, Authentication]>([
+    ['identified', { userId: 'ann' }],
+    ['anonymous', 'anonymous'],
+    ['to be identified later', 'deferred'],
+  ])('refuses whose address was banned meanwhile, being %s', async (_what, answer) => {
+    const door = new Door();
+    const visitor = door.knock();
+    door.bans.ban({ kind: 'ip', value: visitor.ip, forMs: 60_000 });
+    visitor.answer(answer);
+    await settled();
+    expect(visitor.verdicts).toEqual(['banned']);
+  });
+
+  it('refuses a banned user, and nobody who is not', async () => {
+    const door = new Door();
+    door.bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 });
+    const [ann, bob] = [door.knock(), door.knock()];
+    ann.answer({ userId: 'ann' });
+    bob.answer({ userId: 'bob' });
+    await settled();
+    expect([ann.verdicts, bob.verdicts]).toEqual([['banned'], ['admitted']]);
+  });
+
+  it.each([
+    ['refuse' as const, ['admitted', 'admitted', 'user-limit', 'admitted'], [null, null, null, null]],
+    ['replace-oldest' as const, ['admitted', 'admitted', 'admitted', 'admitted'], [4502, null, null, null]],
+  ])('keeps to maxPerUser when many answers come at once: %s', async (onUserLimit, verdicts, codes) => {
+    const door = new Door({ limits: { maxPerUser: 2, onUserLimit } });
+    const visitors = ['ann', 'ann', 'ann', 'bob'].map(userId => ({ userId, visitor: door.knock() }));
+    for (const { userId, visitor } of visitors) visitor.answer({ userId });
+    await settled();
+    expect(visitors.flatMap(({ visitor }) => visitor.verdicts)).toEqual(verdicts);
+    expect(visitors.map(({ visitor: { connection } }) => connection?.closing?.code ?? null)).toEqual(codes);
+  });
+
+  it('holds every limit exactly and gives every place back, in whatever order things happen', async () => {
+    const MAX = { maxConnections: 4, maxPerIp: 2, maxPerUser: 2 };
+    const anyStep = fc.record({
+      what: fc.constantFrom('knock', 'knock', 'knock', 'answer', 'answer', 'go', 'leave', 'settle', 'timeout'),
+      who: fc.nat(30),
+      answer: fc.constantFrom<(Authentication | Error)[]>(
+        { userId: 'ann' },
+        { userId: 'bob' },
+        'anonymous',
+        'deferred',
+        null,
+        new Error('no'),
+      ),
+    });
+    const anyPolicy = fc.constantFrom('refuse' as const, 'replace-oldest' as const);
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), anyPolicy, async (steps, onUserLimit) => {
+        const door = new Door({ limits: { ...MAX, onUserLimit, handshakeTimeoutMs: TIMEOUT } });
+        const visitors: Visitor[] = [];
+        /** Whether a newcomer was, and whether the node was full. */
+        const turnedAway: [boolean, boolean][] = [];
+        const inside = () => visitors.filter(({ connection }) => connection && !connection.ended);
+        for (const { what, who, answer } of steps) {
+          const places = door.connections.count + door.admission.pending;
+          const visitor = visitors[who % Math.max(1, visitors.length)];
+          if (what === 'knock') {
+            const newcomer = door.knock(`10.0.0.${who % 4}`);
+            visitors.push(newcomer);
+            turnedAway.push([newcomer.verdicts.includes('at-capacity'), places === MAX.maxConnections]);
+          }
+          if (what === 'answer') visitor?.answer(answer);
+          if (what === 'go') visitor?.socket.destroy();
+          if (what === 'leave' && visitor) door.leave(visitor);
+          if (what === 'settle') await settled();
+          if (what === 'timeout') await jest.advanceTimersByTimeAsync(TIMEOUT / 2);
+          expect(door.connections.count + door.admission.pending).toBeLessThanOrEqual(MAX.maxConnections);
+          for (const { ip } of visitors) expect(door.connections.countByNetwork(ip)).toBeLessThanOrEqual(MAX.maxPerIp);
+          for (const userId of ['ann', 'bob']) {
+            const open = door.connections.findByUser(userId).filter(({ state }) => state !== 'closing');
+            expect(open.length).toBeLessThanOrEqual(MAX.maxPerUser);
+          }
+        }
+        await jest.advanceTimersByTimeAsync(TIMEOUT);
+        expect(door.admission.pending).toBe(0);
+        // Full means full: nobody is refused for a place that is free.
+        expect(turnedAway.filter(([was, full]) => was !== full)).toEqual([]);
+        expect(visitors.every(({ verdicts }) => verdicts.length <= 1)).toBe(true);
+        expect(inside()).toHaveLength(door.connections.count);
+        for (const visitor of inside()) door.leave(visitor);
+        const asked = ['10.0.0.1', '10.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'].map(ip =>
+          door.knock(ip),
+        );
+        expect(asked.map(({ verdicts }) => verdicts[0] ?? 'asking')).toEqual([
+          'asking',
+          'asking',
+          'ip-limit',
+          'asking',
+          'asking',
+          'at-capacity',
+        ]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,193 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { HeartbeatError } from '../heartbeat.error.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import { resolveOptions } from '../resolve-options.js';
+import type { Ban, BanKind } from './ban-index.js';
+import { BanList } from './ban-list.js';
+
+const WALL = 1_700_000_000_000;
+
+describe('BanList', () => {
+  let time: number;
+  let wallJump: number;
+  let node: NodeState;
+  let bans: BanList;
+  let connections: ConnectionService;
+
+  beforeEach(() => {
+    time = 1000;
+    wallJump = 0;
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(WALL + wallJump + moment) };
+    node = new NodeState(resolveOptions(), clock);
+    connections = new ConnectionService(node, new HeartbeatEvents());
+    bans = new BanList(node, connections);
+  });
+
+  function open(ip: string, userId?: string): Connection {
+    return connections.open({
+      socket: { close: () => undefined, send: () => undefined } as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip,
+      userAgent: null,
+      identity: userId === undefined ? null : { userId },
+      deferred: false,
+    });
+  }
+
+  const ban = (kind: BanKind, value: string, forMs = 60_000): Ban => bans.ban({ kind, value, forMs, reason: 'spam' });
+
+  it.each<[BanKind, string, string, string | null, boolean]>([
+    ['user', 'ann', '203.0.113.7', 'ann', true],
+    ['user', 'ann', '203.0.113.7', 'Ann', false],
+    ['user', 'ann', '203.0.113.7', 'anna', false],
+    ['user', 'ann', '203.0.113.7', null, false],
+    ['user', '203.0.113.7', '203.0.113.7', null, false],
+    ['user', 'null', '203.0.113.7', null, false],
+    ['ip', '203.0.113.7', '203.0.113.7', 'ann', true],
+    ['ip', '203.0.113.7', '203.0.113.8', 'ann', false],
+    ['ip', '203.0.113.7', '198.51.100.1', '203.0.113.7', false],
+    ['ip', '::ffff:203.0.113.7', '203.0.113.7', null, true],
+    ['ip', '203.0.113.7', '::ffff:cb00:7107', null, true],
+    ['ip', '2001:DB8:0::7', '2001:db8::7', null, true],
+    ['ip', '2001:db8::7', '2001:db8::8', null, false],
+    ['ip', '2001:db8::7', '', null, false],
+    ['cidr', '203.0.113.0/24', '203.0.113.255', null, true],
+    ['cidr', '203.0.113.0/24', '203.0.114.0', null, false],
+    ['cidr', '203.0.113.7/32', '203.0.113.7', null, true],
+    ['cidr', '2001:db8::/32', '2001:db8:ffff::1', null, true],
+    ['cidr', '2001:db8::/32', '2001:db9::1', null, false],
+    ['cidr', '0.0.0.0/0', '203.0.113.7', null, true],
+    ['cidr', '0.0.0.0/0', '2001:db8::1', null, false],
+  ])('of the %s %j meets %s with the user %j: %j', (kind, value, ip, userId, meets) => {
+    const { id } = ban(kind, value);
+    expect(bans.find(ip, userId)?.id).toBe(meets ? id : undefined);
+  });
+
+  it('tells the node why somebody may not come in, for those who say only later who they are', () => {
+    const { id } = ban('user', 'ann', 5000);
+    expect([node.banOf('203.0.113.7', 'ann'), node.banOf('203.0.113.7', 'bob')]).toEqual(['spam', null]);
+    bans.lift(id);
+    expect(node.banOf('203.0.113.7', 'ann')).toBeNull();
+  });
+
+  it('closes with 4501 who says only later that it is who is banned', () => {
+    ban('user', 'ann');
+    const [ann, bob] = [open('203.0.113.7'), open('203.0.113.7')];
+    ann.identify({ userId: 'ann' });
+    bob.identify({ userId: 'bob' });
+    expect([ann.closing, bob.closing]).toEqual([{ code: 4501, reason: 'spam', by: 'operator' }, null]);
+  });
+
+  it('finds nobody while nobody is banned', () => {
+    expect([bans.find('203.0.113.7', 'ann'), bans.list()]).toEqual([undefined, []]);
+  });
+
+  it('is in force to its end on the monotonic clock, and not longer', () => {
+    const { id } = ban('user', 'ann', 5000);
+    time += 4999.5;
+    expect([bans.find('203.0.113.7', 'ann')?.id, bans.list().length]).toEqual([id, 1]);
+    time += 0.5;
+    expect([bans.find('203.0.113.7', 'ann'), bans.list()]).toEqual([undefined, []]);
+  });
+
+  it('is not in the list any longer, also when nobody came meanwhile', () => {
+    ban('user', 'ann', 5000);
+    time += 5000;
+    expect(bans.list()).toEqual([]);
+  });
+
+  it('frees nobody when the wall clock jumps', () => {
+    const { id } = ban('user', 'ann', 5000);
+    wallJump = 3_600_000;
+    expect(bans.find('203.0.113.7', 'ann')?.id).toBe(id);
+  });
+
+  it('holds as long as any of several bans does', () => {
+    const short = ban('ip', '203.0.113.7', 1000);
+    const long = ban('ip', '203.0.113.7', 2000);
+    expect(short.id).not.toBe(long.id);
+    time += 1000;
+    expect(bans.list()).toEqual([long]);
+    expect(bans.find('203.0.113.7', null)).toEqual(long);
+  });
+
+  it('shows the end in wall time, with what it was given', () => {
+    const { id } = ban('cidr', '203.0.113.0/24', 5000);
+    expect(bans.list()).toEqual([
+      { id, kind: 'cidr', value: '203.0.113.0/24', reason: 'spam', expiresAt: new Date(WALL + 6000) },
+    ]);
+  });
+
+  it('is lifted once', () => {
+    const [{ id }, other] = [ban('user', 'ann'), ban('user', 'bob')];
+    expect([bans.lift(id), bans.lift(id), bans.lift('nothing')]).toEqual([true, false, false]);
+    expect([bans.find('203.0.113.7', 'ann'), bans.find('203.0.113.7', 'bob')]).toEqual([undefined, other]);
+  });
+
+  it('closes with 4501 whom it meets, and nobody else', () => {
+    const [ann, sameAddress, elsewhere, anonymous] = [
+      open('203.0.113.7', 'ann'),
+      open('203.0.113.7', 'bob'),
+      open('198.51.100.1', 'ann'),
+      open('198.51.100.2'),
+    ];
+    ban('user', 'ann');
+    const closing = { code: 4501, reason: 'spam', by: 'operator' };
+    expect([ann.closing, elsewhere.closing]).toEqual([closing, closing]);
+    expect([sameAddress.closing, anonymous.closing]).toEqual([null, null]);
+    ban('cidr', '198.51.100.0/24');
+    expect([sameAddress.closing, anonymous.closing]).toEqual([null, closing]);
+  });
+
+  it('leaves how it ends to who is closing already', () => {
+    const ann = open('203.0.113.7', 'ann');
+    ann.close(1000, 'bye');
+    ban('user', 'ann');
+    expect(ann.closing).toEqual({ code: 1000, reason: 'bye', by: 'server' });
+  });
+
+  it('has words where no reason was given', () => {
+    expect(bans.ban({ kind: 'user', value: 'ann', forMs: 1 }).reason).toBe('banned');
+  });
+
+  it.each<[string, BanKind, string, number, string]>([
+    ['no time', 'user', 'ann', 0, 'forMs'],
+    ['a time before now', 'user', 'ann', -1, 'forMs'],
+    ['a part of a millisecond', 'user', 'ann', 0.5, 'forMs'],
+    ['no number', 'user', 'ann', Number.NaN, 'forMs'],
+    ['for ever', 'user', 'ann', Infinity, 'forMs'],
+    ['nobody', 'user', '', 1, 'value'],
+    ['a network as an address', 'ip', '10.0.0.0/8', 1, 'value'],
+    ['a name as an address', 'ip', 'example.com', 1, 'value'],
+    ['an address with a port', 'ip', '10.0.0.1:80', 1, 'value'],
+    ['nothing as an address', 'ip', '', 1, 'value'],
+    ['an address as a network', 'cidr', '10.0.0.1', 1, 'value'],
+    ['a network with too many bits', 'cidr', '10.0.0.0/33', 1, 'value'],
+    ['a network without bits', 'cidr', '10.0.0.0/', 1, 'value'],
+    ['nothing as a network', 'cidr', '', 1, 'value'],
+  ])('refuses %s, closes nobody and bans nobody', (_what, kind, value, forMs, key) => {
+    const ann = open('10.0.0.1', 'ann');
+    let thrown: unknown;
+    try {
+      bans.ban({ kind, value, forMs });
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(HeartbeatError);
+    expect(thrown).toMatchObject({ code: 'HEARTBEAT_BAD_BAN', problems: [{ key }] });
+    expect([bans.list(), ann.closing]).toEqual([[], null]);
+  });
+
+  it('has an end that can be shown, however long it is', () => {
+    const { expiresAt } = ban('user', 'ann', Number.MAX_SAFE_INTEGER);
+    expect(Number.isNaN(expiresAt.getTime())).toBe(false);
+  });
+});

@@ -1,0 +1,144 @@
+import { describe, expect, it } from '@jest/globals';
+
+import * as fc from 'fast-check';
+
+import { judgeOrigin } from './origin.js';
+
+const text = ([name, port]: [string, number | null]) => (port === null ? name : `${name}:${port}`);
+
+describe('judgeOrigin with same-host', () => {
+  it.each([
+    ['the host itself', 'https://example.com', 'example.com'],
+    ['a port', 'http://localhost:3000', 'localhost:3000'],
+    ['a scheme that a TLS proxy has lost', 'https://example.com:8443', 'example.com:8443'],
+    ['the default port in the Host header alone (https)', 'https://example.com', 'example.com:443'],
+    ['the default port in the Host header alone (http)', 'http://example.com', 'example.com:80'],
+    ['the default port in the origin alone (https)', 'https://example.com:443', 'example.com'],
+    ['the default port in the origin alone (http)', 'http://example.com:80', 'example.com'],
+    ['an upper-case origin', 'HTTPS://EXAMPLE.com', 'example.com'],
+    ['an upper-case host', 'https://example.com', 'Example.COM'],
+    ['IPv4', 'http://127.0.0.1:3000', '127.0.0.1:3000'],
+    ['IPv6', 'http://[::1]:3000', '[::1]:3000'],
+    ['IPv6 in another spelling', 'http://[::1]', '[0:0:0:0:0:0:0:1]:80'],
+    ['a name of other letters', 'https://xn--bcher-kva.example', 'bücher.example'],
+  ])('allows %s', (_what, origin, host) => {
+    expect(judgeOrigin(origin, host, 'same-host')).toBe('allowed');
+  });
+
+  it.each([
+    ['another host', 'https://evil.com', 'example.com'],
+    ['a host that begins alike', 'https://example.com.evil', 'example.com'],
+    ['a host that ends alike', 'https://evil-example.com', 'example.com'],
+    ['a subdomain', 'https://evil.example.com', 'example.com'],
+    ['the parent domain', 'https://example.com', 'app.example.com'],
+    ['another port', 'http://example.com:3001', 'example.com:3000'],
+    ['a port where none is asked for', 'http://example.com:3000', 'example.com'],
+    ['the default port of the other scheme', 'https://example.com:80', 'example.com'],
+    ['the host as user', 'https://example.com@evil.com', 'evil.com'],
+    ['the host as password', 'https://a:example.com@evil.com', 'evil.com'],
+    ['a host behind a user', 'https://user@example.com', 'example.com'],
+    ['a path', 'https://example.com/chat', 'example.com'],
+    ['an empty path', 'https://example.com/', 'example.com'],
+    ['a path after a backslash', 'https://example.com\\.evil.com', 'example.com'],
+    ['a query', 'https://example.com?a', 'example.com'],
+    ['a fragment', 'https://example.com#a', 'example.com'],
+    ['an opaque origin', 'null', 'null'],
+    ['nothing', '', 'example.com'],
+    ['a blank', ' ', 'example.com'],
+    ['blanks around', ' https://example.com ', 'example.com'],
+    ['two origins by a comma', 'https://example.com, https://evil.com', 'example.com'],
+    ['two origins by a blank', 'https://example.com https://evil.com', 'example.com'],
+    ['two origins, ours last', 'https://evil.com,https://example.com', 'example.com'],
+    ['a host without a scheme', 'example.com', 'example.com'],
+    ['a scheme without a host', 'https://', 'example.com'],
+    ['a scheme that has no origins', 'file://example.com', 'example.com'],
+    ['a star', '*', 'example.com'],
+    ['a line break', 'https://example.com\n', 'example.com'],
+    ['a host header with a user', 'https://example.com', 'user@example.com'],
+    ['a host header with a path', 'https://example.com', 'example.com/evil'],
+    ['a host header with a blank', 'https://example.com', 'example.com evil'],
+    ['a host header of two', 'https://example.com', 'example.com,evil.com'],
+    ['a host header that is empty', 'https://example.com', ''],
+    ['a host header that is none', 'https://example.com', '['],
+    ['no host header', 'https://example.com', undefined],
+    ['no host header and an opaque origin', 'null', undefined],
+  ])('refuses %s', (_what, origin, host) => {
+    expect(judgeOrigin(origin, host, 'same-host')).toBe('refused');
+  });
+
+  it('allows who sends no origin, since that is no browser', () => {
+    expect([judgeOrigin(undefined, 'example.com', 'same-host'), judgeOrigin(undefined, undefined, [])]).toEqual([
+      'allowed',
+      'allowed',
+    ]);
+  });
+
+  it('allows an origin for its own host, and for no other', () => {
+    const anyHost = fc.tuple(fc.domain(), fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: null }));
+    fc.assert(
+      fc.property(anyHost, anyHost, fc.constantFrom('http', 'https'), (own, other, scheme) => {
+        const standard = scheme === 'http' ? 80 : 443;
+        const same = own[0] === other[0] && (own[1] ?? standard) === (other[1] ?? standard);
+        expect(judgeOrigin(`${scheme}://${text(own)}`, text(own), 'same-host')).toBe('allowed');
+        expect(judgeOrigin(`${scheme}://${text(own)}`, text(other), 'same-host')).toBe(same ? 'allowed' : 'refused');
+      }),
+    );
+  });
+
+  it('answers whatever the headers hold', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (origin, host) => {
+        expect(judgeOrigin(origin, host, 'same-host')).toBe('refused');
+      }),
+    );
+  });
+});
+
+describe('judgeOrigin with a list', () => {
+  const LIST = ['https://app.example.com', 'http://localhost:5173'];
+
+  it.each([
+    ['what is listed', 'https://app.example.com'],
+    ['what is listed, with a port', 'http://localhost:5173'],
+    ['what is listed, with its default port', 'https://app.example.com:443'],
+    ['what is listed, in capitals', 'HTTPS://APP.EXAMPLE.COM'],
+  ])('allows %s, whatever the host', (_what, origin) => {
+    expect([judgeOrigin(origin, 'other.com', LIST), judgeOrigin(origin, undefined, LIST)]).toEqual([
+      'allowed',
+      'allowed',
+    ]);
+  });
+
+  it.each([
+    ['the host that is asked for', 'https://other.com'],
+    ['another scheme', 'http://app.example.com'],
+    ['another port', 'http://localhost:5174'],
+    ['no port where one is listed', 'http://localhost'],
+    ['a host that begins alike', 'https://app.example.com.evil'],
+    ['a host that ends alike', 'https://evil-app.example.com'],
+    ['a subdomain', 'https://x.app.example.com'],
+    ['a path', 'https://app.example.com/'],
+    ['a user', 'https://user@app.example.com'],
+    ['two of the list', 'https://app.example.com, http://localhost:5173'],
+    ['an opaque origin', 'null'],
+    ['nothing', ''],
+  ])('refuses %s', (_what, origin) => {
+    expect(judgeOrigin(origin, 'other.com', LIST)).toBe('refused');
+  });
+
+  it('allows nobody with an origin where the list is empty', () => {
+    expect(judgeOrigin('https://example.com', 'example.com', [])).toBe('refused');
+  });
+
+  it('allows opaque origins only where they are listed', () => {
+    expect(judgeOrigin('null', 'example.com', ['null'])).toBe('allowed');
+  });
+
+  it.each(['https://evil.com', 'null', '', 'a b', '*'])('allows %j where a star is listed', origin => {
+    expect(judgeOrigin(origin, undefined, [...LIST, '*'])).toBe('allowed');
+  });
+
+  it('takes a star for no pattern', () => {
+    expect(judgeOrigin('https://app.example.com', 'app.example.com', ['https://*.example.com'])).toBe('refused');
+  });
+});

@@ -1,0 +1,125 @@
+import { describe, expect, it } from '@jest/globals';
+
+import * as fc from 'fast-check';
+
+import { RateLimiter } from './rate-limiter.js';
+
+/** How many of `count` are let through at one moment. */
+function taken(limiter: RateLimiter, key: string, now: number, count: number): number {
+  let passed = 0;
+  for (let turn = 0; turn < count; turn++) if (limiter.take(key, now) === 0) passed++;
+  return passed;
+}
+
+describe('RateLimiter', () => {
+  it('lets a burst of one second’s worth through, and no more', () => {
+    const limiter = new RateLimiter(5, 10);
+    expect(taken(limiter, 'a', 1000, 20)).toBe(5);
+  });
+
+  it.each([
+    [0, 0],
+    [199, 0],
+    [200, 1],
+    [500, 2],
+    [1000, 5],
+    [3_600_000, 5],
+  ])('lets so many through %i ms after a burst: %i', (pauseMs, count) => {
+    const limiter = new RateLimiter(5, 10);
+    taken(limiter, 'a', 1000, 20);
+    expect(taken(limiter, 'a', 1000 + pauseMs, 20)).toBe(count);
+  });
+
+  it('keeps the keys apart', () => {
+    const limiter = new RateLimiter(2, 10);
+    expect([taken(limiter, 'a', 0, 3), taken(limiter, 'b', 0, 3), taken(limiter, 'a', 0, 3)]).toEqual([2, 2, 0]);
+  });
+
+  it('tells how long to wait', () => {
+    const limiter = new RateLimiter(4, 10);
+    taken(limiter, 'a', 0, 4);
+    for (const [now, waitMs] of [[0, 250] as const, [100, 150] as const, [200, 50] as const]) {
+      expect(limiter.take('a', now)).toBeCloseTo(waitMs);
+    }
+    expect(limiter.take('a', 250)).toBe(0);
+  });
+
+  it('costs nothing to be refused', () => {
+    const limiter = new RateLimiter(1, 10);
+    limiter.take('a', 0);
+    taken(limiter, 'a', 500, 1000);
+    expect(limiter.take('a', 1000)).toBe(0);
+  });
+
+  it('is no limit at 0, and remembers nobody then', () => {
+    const limiter = new RateLimiter(0, 10);
+    expect([taken(limiter, 'a', 0, 1000), limiter.size]).toEqual([1000, 0]);
+  });
+
+  it('forgets the key that was quiet longest', () => {
+    const limiter = new RateLimiter(1, 2);
+    limiter.take('a', 0);
+    limiter.take('b', 0);
+    // Refused, and so not quiet.
+    limiter.take('a', 1);
+    limiter.take('c', 2);
+    expect(limiter.size).toBe(2);
+    expect(limiter.take('a', 3)).toBeGreaterThan(0);
+    expect(limiter.take('c', 3)).toBeGreaterThan(0);
+    // Forgotten, and so new.
+    expect(limiter.take('b', 4)).toBe(0);
+  });
+
+  it('never remembers more keys than it may', () => {
+    const limiter = new RateLimiter(1, 3);
+    fc.assert(
+      fc.property(fc.string(), key => {
+        limiter.take(key, 0);
+        expect(limiter.size).toBeLessThanOrEqual(3);
+      }),
+    );
+  });
+
+  it('lets no more than its rate and one burst through in the long run, and no less to who asks all the time', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1000 }),
+        fc.array(fc.double({ min: 0, max: 3000, noNaN: true }), { minLength: 1, maxLength: 50 }),
+        (perSecond, pauses) => {
+          const limiter = new RateLimiter(perSecond, 1);
+          let now = 0;
+          let passed = 0;
+          for (const pause of pauses) {
+            now += pause;
+            passed += taken(limiter, '', now, 2 * perSecond);
+          }
+          const allowed = perSecond + (now * perSecond) / 1000;
+          const lost = pauses.reduce((sum, pause) => sum + Math.max(0, ((pause - 1000) * perSecond) / 1000), 0);
+          expect(passed).toBeLessThanOrEqual(allowed + 1e-6);
+          // What a full bucket cannot hold is lost, and less than one is always left in it.
+          expect(passed).toBeGreaterThan(allowed - lost - 1 - (pauses[0]! * perSecond) / 1000 - 1e-6);
+        },
+      ),
+    );
+  });
+
+  it('lets through who waited as told, and nobody who waited less', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1000 }),
+        fc.double({ min: 0, max: 1e6, noNaN: true }),
+        fc.double({ min: 0, max: 0.99, noNaN: true }),
+        (perSecond, start, share) => {
+          const limiter = new RateLimiter(perSecond, 1);
+          taken(limiter, '', start, perSecond);
+          const waitMs = limiter.take('', start);
+          expect(waitMs).toBeGreaterThan(0);
+          expect(waitMs).toBeLessThanOrEqual(1000 / perSecond);
+          expect(limiter.take('', start + share * waitMs)).toBeGreaterThan(0);
+          // A microsecond for the rounding of fractions.
+          expect(limiter.take('', start + waitMs + 0.001)).toBe(0);
+        },
+      ),
+    );
+  });
+});

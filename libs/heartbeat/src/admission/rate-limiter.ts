@@ -1,0 +1,45 @@
+/** A token bucket: what is left, and when it was counted. */
+interface Bucket {
+  tokens: number;
+  countedAt: number;
+}
+
+/**
+ * Token buckets by key: `perSecond` in the long run, bursts of as many. Memory is bounded: past `maxKeys` the key that was
+ * quiet longest is forgotten, which can only be to its advantage.
+ */
+export class RateLimiter {
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(
+    private readonly perSecond: number,
+    private readonly maxKeys: number,
+  ) {}
+
+  /** Takes one; answers 0, or the milliseconds until there will be one again. A rate of 0 is no limit. */
+  take(key: string, now: number): number {
+    if (this.perSecond === 0) return 0;
+    const bucket = this.#buckets.get(key) ?? { tokens: this.perSecond, countedAt: now };
+    const grown = bucket.tokens + ((now - bucket.countedAt) * this.perSecond) / 1000;
+    bucket.tokens = Math.min(this.perSecond, grown);
+    bucket.countedAt = now;
+    this.#keep(key, bucket);
+    if (bucket.tokens < 1) return ((1 - bucket.tokens) * 1000) / this.perSecond;
+    bucket.tokens--;
+    return 0;
+  }
+
+  /** Keys that are remembered. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** A map remembers the order of insertion: what is put in anew is the last to be forgotten. */
+  #keep(key: string, bucket: Bucket): void {
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size <= this.maxKeys) return;
+    const [oldest] = this.#buckets.keys();
+    if (oldest !== undefined) this.#buckets.delete(oldest);
+  }
+}

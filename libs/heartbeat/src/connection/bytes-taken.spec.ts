@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+
+import { until } from '../../../../test/support/until.js';
+import { bytesTaken } from './bytes-taken.js';
+
+const MIB = 1024 * 1024;
+
+describe('bytesTaken', () => {
+  it.each([
+    ['of a socket that is gone', null],
+    ['of what has no handle', undefined],
+  ])('goes by the public numbers: %s', (_what, handle) => {
+    const socket = { bytesWritten: 5000, writableLength: 2000, _handle: handle } as unknown as Socket;
+    expect(bytesTaken(socket)).toBe(3000);
+  });
+});
+
+/** A pipe has the same handle as a connection, and needs no network: `cat` takes only what is taken from it. */
+describe('bytesTaken, of a socket of Node’s own', () => {
+  const TOTAL = 8 * MIB;
+  let cat: ChildProcess;
+  let socket: Socket;
+  let output: Readable;
+  /** How much came out at the other end, and how much may. */
+  let read: number;
+  let mayRead: number;
+
+  beforeEach(() => {
+    [read, mayRead] = [0, 0];
+    cat = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
+    socket = cat.stdin as Socket;
+    socket.on('error', () => undefined);
+    output = cat.stdout!;
+    output.on('data', (chunk: Buffer) => {
+      read += chunk.length;
+      if (read >= mayRead) output.pause();
+    });
+    output.pause();
+  });
+
+  afterEach(async () => {
+    cat.kill('SIGKILL');
+    await once(cat, 'exit');
+  });
+
+  function readUpTo(bytes: number): void {
+    mayRead = bytes;
+    output.resume();
+  }
+
+  it('never goes down, also when the socket is destroyed in the middle of a write', async () => {
+    socket.write(Buffer.alloc(TOTAL));
+    socket.write(Buffer.alloc(MIB));
+    await until(() => bytesTaken(socket) > 0);
+    const seen = [bytesTaken(socket)];
+    const closed = once(socket, 'close');
+    socket.destroy();
+    seen.push(bytesTaken(socket));
+    await closed;
+    seen.push(bytesTaken(socket));
+    expect(seen).toEqual(seen.toSorted((one, other) => one - other));
+  });
+
+  it('tells how far a write that is under way has come, of which Node’s own numbers say nothing', async () => {
+    socket.write(Buffer.alloc(TOTAL));
+    await until(() => bytesTaken(socket) > 0);
+    expect(bytesTaken(socket)).toBeLessThan(TOTAL / 2);
+    readUpTo(TOTAL / 2);
+    await until(() => bytesTaken(socket) >= TOTAL / 2);
+    expect(bytesTaken(socket)).toBeLessThan(TOTAL);
+    expect(socket.bytesWritten - socket.writableLength).toBe(0);
+    readUpTo(TOTAL);
+    await until(() => read === TOTAL);
+    expect(bytesTaken(socket)).toBe(TOTAL);
+  });
+});

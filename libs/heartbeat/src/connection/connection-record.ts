@@ -1,0 +1,141 @@
+import type { Socket } from 'node:net';
+
+import type { WebSocket } from 'ws';
+
+import type { ConnectionState } from '../connection-view.js';
+import { frozenIdentity, type Identity } from '../identity.js';
+import { bytesTaken } from './bytes-taken.js';
+import type { Closing, ConnectionOwner, Opening } from './connection-words.js';
+import { FlightRecord } from './flight-record.js';
+import { NEVER, Pulse } from './pulse.js';
+
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+
+/**
+ * What is known of one connection: who it is, what it has done, how it stands. `Connection` is what can be done with it.
+ * @typeParam Self The connection, which is named so for those that a record is handed to.
+ */
+export abstract class ConnectionRecord<Self> {
+  readonly serial: number;
+  readonly socket: WebSocket;
+  readonly network: Socket;
+  readonly path: string;
+  readonly ip: string;
+  readonly userAgent: string | null;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  readonly pulse: Pulse<Self>;
+  protected readonly owner: ConnectionOwner<Self>;
+
+  messagesIn = 0;
+  messagesOut = 0;
+  /** Monotonic milliseconds; `NEVER` before the first message. */
+  lastMessageAt = NEVER;
+  /** Monotonic milliseconds of the last time that bytes were noticed. */
+  lastSeenAt: number;
+  /** Round trip of the last answered ping, in milliseconds; null before the first. */
+  rttMs: number | null = null;
+  /** Whether the client has used the application heartbeat, and so gets the server's events of it. */
+  appHeartbeat = false;
+  /** Message handlers that have not ended yet. */
+  inFlight = 0;
+
+  readonly #bytesReadBefore: number;
+  readonly #bytesWrittenBefore: number;
+  protected who: Identity | null;
+  protected ending: Closing | null = null;
+  protected isOver = false;
+  #flight: FlightRecord | null = null;
+
+  constructor(owner: ConnectionOwner<Self>, opening: Opening) {
+    this.owner = owner;
+    this.serial = opening.serial;
+    this.socket = opening.socket;
+    this.network = opening.network;
+    this.path = opening.path;
+    this.ip = opening.ip;
+    this.userAgent = opening.userAgent;
+    this.who = opening.identity && frozenIdentity(opening.identity);
+    this.openedAt = Math.trunc(owner.now());
+    this.lastSeenAt = this.openedAt;
+    this.#bytesReadBefore = opening.network.bytesRead;
+    this.#bytesWrittenBefore = opening.network.bytesWritten;
+    this.pulse = new Pulse<Self>(this as unknown as Self, Math.floor(Math.random() * 1000));
+    this.pulse.bytesSeen = this.#bytesReadBefore;
+    this.pulse.openedAt = owner.attended();
+  }
+
+  /** Unique over all nodes and boots; carries its node's id. */
+  get id(): string {
+    return this.owner.idOf(this.serial);
+  }
+
+  get identity(): Identity | null {
+    return this.who;
+  }
+
+  /** Null for an anonymous client. */
+  get userId(): string | null {
+    return this.who?.userId ?? null;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.who?.labels ?? NO_LABELS;
+  }
+
+  get state(): ConnectionState {
+    if (this.ending !== null || this.isOver) return 'closing';
+    return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
+  }
+
+  /** How this connection is being or was ended; null while it is open. */
+  get closing(): Closing | null {
+    return this.ending;
+  }
+
+  get ended(): boolean {
+    return this.isOver;
+  }
+
+  /** Whether we have stopped reading from it: `pause()` by the app, too many handlers in flight, or `ws` catching up. */
+  get paused(): boolean {
+    return this.socket.isPaused || this.network.isPaused();
+  }
+
+  /** When bytes were last noticed, where those count that came since the last look. */
+  seenAt(now: number): number {
+    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.messageAt >= this.pulse.lookedAt;
+    return isNoted ? this.lastSeenAt : now;
+  }
+
+  get bytesIn(): number {
+    return this.network.bytesRead - this.#bytesReadBefore;
+  }
+
+  /** What the network has taken; what waits is `bufferedAmount`. */
+  get bytesOut(): number {
+    return bytesTaken(this.network) - this.#bytesWrittenBefore;
+  }
+
+  get flight(): FlightRecord | null {
+    return this.#flight;
+  }
+
+  countReceived(now: number): void {
+    this.messagesIn++;
+    this.lastMessageAt = Math.trunc(now);
+    this.pulse.activeAt = this.owner.attended();
+    this.countHeard(now);
+  }
+
+  /** A whole message came, of the application or of its heartbeat. */
+  countHeard(now: number): void {
+    this.lastSeenAt = Math.trunc(now);
+    this.pulse.messageAt = this.owner.attended();
+  }
+
+  /** Adds a line to the flight record. */
+  note(what: string): void {
+    (this.#flight ??= new FlightRecord()).note(this.owner.now(), what);
+  }
+}

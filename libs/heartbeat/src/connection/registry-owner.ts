@@ -1,0 +1,85 @@
+import { Logger } from '@nestjs/common';
+
+import { CloseCodes } from '../close-code.js';
+import { describeError } from '../describe-error.js';
+import type { HeartbeatEvents } from '../heartbeat.events.js';
+import type { Identity } from '../identity.js';
+import type { ConnectionOwner } from './connection-words.js';
+import type { Connection } from './connection.js';
+import type { NodeState } from './node-state.js';
+import type { Registry } from './registry.js';
+
+/** The width of a connection's serial in its id, so that ids of a node sort in the order of their openings. */
+const SERIAL_WIDTH = 8;
+
+/** What connections ask of the registry that made them. */
+export class RegistryOwner implements ConnectionOwner<Connection> {
+  readonly #logger = new Logger('Heartbeat');
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly events: HeartbeatEvents,
+    private readonly registry: Registry,
+  ) {}
+
+  idOf(serial: number): string {
+    return `${this.node.id}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
+  }
+
+  now(): number {
+    return this.node.clock.now();
+  }
+
+  attended(): number {
+    return this.node.attendedMs;
+  }
+
+  identified(connection: Connection, previous: Identity | null): void {
+    if (previous !== null) this.registry.byUser.remove(previous.userId, connection);
+    this.registry.unidentified.delete(connection);
+    const { userId } = connection;
+    if (userId === null) return;
+    // Who is on its way out takes nobody's place.
+    if (previous?.userId !== userId && connection.closing === null) this.#admit(connection, userId);
+    this.registry.byUser.add(userId, connection);
+  }
+
+  /** Who says only now who it is meets what others met at the door: bans, and the user's limit. */
+  #admit(connection: Connection, userId: string): void {
+    const { limits, drain } = this.node.options;
+    const ban = this.node.banOf(connection.ip, userId);
+    if (ban !== null) connection.end({ code: CloseCodes.banned.code, reason: ban, by: 'operator' });
+    else if (limits.maxPerUser === 0) return;
+    else if (limits.onUserLimit === 'replace-oldest') this.registry.makeRoomFor(userId, limits.maxPerUser - 1);
+    else if (this.registry.byUser.count(userId) >= limits.maxPerUser) {
+      const { code } = CloseCodes.tryAgainLater;
+      connection.end({ code, reason: 'user-limit', by: 'server' }, Math.round(Math.random() * drain.returnWindowMs));
+    }
+  }
+
+  mayQueue(connection: Connection, bytes: number): boolean {
+    const { maxBufferedBytes, policy } = this.node.options.backpressure;
+    const waiting = connection.socket.bufferedAmount;
+    if (waiting + bytes <= maxBufferedBytes) {
+      this.node.totals.messagesOut++;
+      if (this.node.queuedBytes + bytes > this.node.queueRoom) this.node.makeRoom();
+      this.node.queuedBytes += bytes;
+      return true;
+    }
+    // The goodbye of a close may find no room either; that has been told.
+    if (connection.closing !== null) return false;
+    connection.note(`${waiting} bytes wait for it, and ${bytes} more were to be sent`);
+    this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
+    const { code, name } = CloseCodes.slowConsumer;
+    if (policy === 'close') connection.end({ code, reason: name, by: 'server' });
+    return false;
+  }
+
+  uncountSent(): void {
+    this.node.totals.messagesOut--;
+  }
+
+  failed(connection: Connection, what: string, error: unknown): void {
+    this.#logger.error(`${what} of connection ${connection.id} failed: ${describeError(error)}`);
+  }
+}

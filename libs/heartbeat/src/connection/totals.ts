@@ -1,0 +1,25 @@
+import { Distribution } from './distribution.js';
+
+/** Seconds, from a line in the same building to the default `pongTimeoutMs`. */
+const RTT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Seconds, from a loop at leisure to a machine that was suspended. */
+const LATENESS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Seconds; a run works in slices, so a busy node makes it long. */
+const REAPER_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Running totals since the start, of what happens too often to be announced as events; read at each scrape. */
+export class Totals {
+  pingsSent = 0;
+  /** Connections that were spared a ping since they had been heard within the interval. */
+  pingsSkipped = 0;
+  pongsReceived = 0;
+  pongsMissed = 0;
+  messagesIn = 0;
+  messagesOut = 0;
+  /** Round trips in seconds; of answers that can be told to belong to a ping. */
+  readonly rtt = new Distribution(RTT_SECONDS);
+  /** By how much each tick of the heartbeat came later than it was due, in seconds. */
+  readonly lateness = new Distribution(LATENESS_SECONDS);
+  /** How long each run of the reaper took, in seconds. */
+  readonly reaperRuns = new Distribution(REAPER_SECONDS);
+}

@@ -1,0 +1,67 @@
+import { hostname } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
+
+import { freezeDeeply } from './freeze-deeply.js';
+import type { HeartbeatRoutes, ResolvedOptions } from './heartbeat.options.js';
+
+/** What holds where nothing was given: the one place of all defaults. */
+export const DEFAULTS: ResolvedOptions = freezeDeeply({
+  heartbeat: {
+    intervalMs: 25_000,
+    minIntervalMs: 15_000,
+    maxIntervalMs: 45_000,
+    pongTimeoutMs: 10_000,
+    missedPongs: 2,
+    adaptive: true,
+    skipWhenActive: true,
+    event: 'heartbeat',
+  },
+  reaper: {
+    cron: '*/10 * * * * *',
+    idleTimeoutMs: 0,
+    maxLifetimeMs: 0,
+    lifetimeJitter: 0.1,
+    identifyTimeoutMs: 10_000,
+  },
+  limits: {
+    maxConnections: 10_000,
+    maxPerIp: 0,
+    ipv6PrefixBits: 64,
+    maxPerUser: 0,
+    onUserLimit: 'refuse',
+    upgradesPerSecond: 0,
+    upgradesPerSecondPerIp: 0,
+    handshakeTimeoutMs: 10_000,
+    maxMessageBytes: 65_536,
+    maxFragments: 1024,
+    messageTimeoutMs: 10_000,
+    maxInFlight: 64,
+    messagesPerSecond: 0,
+    pingsPerSecond: 10,
+    refuseWith: 'http',
+  },
+  backpressure: {
+    maxBufferedBytes: 1024 * 1024,
+    maxTotalBufferedBytes: Math.floor(getHeapStatistics().heap_size_limit / 4),
+    minDrainBytesPerSecond: 1024,
+    slowAfterMs: 10_000,
+    policy: 'close',
+  },
+  tcp: { keepAlive: true, keepAliveDelayMs: 60_000, noDelay: true },
+  load: { refuseAbove: 0.9, shedAbove: 0.97, source: { eventLoop: true, heap: true, memory: true, cpu: true } },
+  metrics: { guarded: false, prefix: 'ws_', registry: undefined },
+  origins: 'same-host',
+  trustedProxies: [],
+  authenticate: undefined,
+  drain: { readinessDelayMs: 0, spreadMs: 5000, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
+  admin: { tokens: [] },
+  health: { notReadyAtCapacity: true },
+  cluster: { nodeName: hostname() },
+  closedHistory: 1000,
+});
+
+export const DEFAULT_ROUTES: HeartbeatRoutes = Object.freeze({
+  health: '/health',
+  metrics: '/metrics',
+  admin: '/admin',
+});

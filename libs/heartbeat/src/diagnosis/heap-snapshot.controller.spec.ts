@@ -1,0 +1,78 @@
+import { describe, expect, it } from '@jest/globals';
+import type { IncomingMessage } from 'node:http';
+
+import type { CanActivate, ExceptionFilter } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
+
+import type { AdminDoor, Change } from '../admin-door.js';
+import { ClientAddresses } from '../admission/client-addresses.js';
+import { resolveOptions } from '../resolve-options.js';
+import { createHeapSnapshotController } from './heap-snapshot.controller.js';
+import type { HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
+import type { SnapshotRefusal } from './snapshot-rules.js';
+
+class Guard implements CanActivate {
+  canActivate(): boolean {
+    return true;
+  }
+}
+
+class Filter implements ExceptionFilter {
+  catch(): void {}
+}
+
+/** Keeps what was written down. */
+class Trail {
+  readonly changes: Change[] = [];
+
+  record(change: Change): void {
+    this.changes.push(change);
+  }
+}
+
+const DOOR: AdminDoor = { guard: Guard, filter: Filter, audit: Trail, adminOf: () => 'olga' };
+const TAKEN: HeapSnapshot = { file: '/tmp/a.heapsnapshot', bytes: 5, durationMs: 1 };
+const TOO_SOON: SnapshotRefusal = { reason: 'too-soon', detail: 'Wait.', retryAfterSeconds: 7 };
+const FULL = new Error('ENOSPC');
+
+interface Routes {
+  take(request: IncomingMessage, response: object): Promise<unknown>;
+}
+
+function controllerWith(take: HeapSnapshotService['take']) {
+  const trail = new Trail();
+  const answered: unknown[] = [];
+  const httpAdapter = {
+    status: (_response: object, status: number) => answered.push(status),
+    setHeader: (_response: object, name: string, value: string) => answered.push(`${name}: ${value}`),
+  };
+  const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
+  const Controller = createHeapSnapshotController('/admin', DOOR);
+  const host = { httpAdapter } as unknown as HttpAdapterHost;
+  const controller = new Controller({ id: 'node' }, { take }, host, addresses, trail) as Routes;
+  const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress: '10.0.0.1' } };
+  return { trail, answered, take: () => controller.take(request as unknown as IncomingMessage, {}) };
+}
+
+const CHANGE = { who: 'olga', what: 'heap-snapshot', target: 'node', from: '203.0.113.7' };
+
+describe('HeapSnapshotController', () => {
+  it('answers what was taken, and writes down who asked, from behind the proxy', async () => {
+    const { take, trail, answered } = controllerWith(async () => TAKEN);
+    expect(await take()).toEqual(TAKEN);
+    expect([trail.changes, answered]).toEqual([[{ ...CHANGE, result: 'done' }], []]);
+  });
+
+  it('answers a refusal as problem details, with when to ask again, and writes it down', async () => {
+    const { take, trail, answered } = controllerWith(async () => TOO_SOON);
+    expect(await take()).toMatchObject({ status: 429, type: expect.stringMatching(/:snapshot-too-soon$/) });
+    expect(answered).toEqual([429, 'Content-Type: application/problem+json', 'Retry-After: 7']);
+    expect(trail.changes).toEqual([{ ...CHANGE, result: 'refused: too-soon' }]);
+  });
+
+  it('writes down what failed', async () => {
+    const { take, trail } = controllerWith(() => Promise.reject(FULL));
+    await expect(take()).rejects.toBe(FULL);
+    expect(trail.changes).toEqual([{ ...CHANGE, result: 'failed' }]);
+  });
+});

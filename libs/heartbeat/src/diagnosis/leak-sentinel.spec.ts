@@ -1,0 +1,92 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+
+import { Logger, type LoggerService } from '@nestjs/common';
+
+import type { Connection } from '../connection/connection.js';
+import type { ConnectionService } from '../connection/connection.service.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { LeakSentinel } from './leak-sentinel.js';
+
+const lines: string[] = [];
+Logger.overrideLogger({ warn: (line: string) => lines.push(line) } as unknown as LoggerService);
+
+function aConnection(id = 'n.1') {
+  const [socket, network] = [new EventEmitter(), new EventEmitter()];
+  for (const emitter of [socket, network]) emitter.setMaxListeners(0);
+  const listen = (count: number, name = 'message', emitter = socket) => {
+    for (let i = 0; i < count; i++) emitter.on(name, () => {});
+  };
+  return { id, socket, network, disposers: 0, ended: false, listen };
+}
+
+/** A sentinel over these connections, and what it announces. */
+function watching(...living: ReturnType<typeof aConnection>[]) {
+  const events = new HeartbeatEvents();
+  const announced: HeartbeatEvent[] = [];
+  events.stream.subscribe(event => announced.push(event));
+  let passes = 0;
+  const all = () => {
+    passes++;
+    return living.values() as unknown as IterableIterator<Connection>;
+  };
+  const sentinel = new LeakSentinel({ all } as ConnectionService, events);
+  return { sentinel, announced, looks: () => passes };
+}
+
+beforeEach(() => {
+  lines.length = 0;
+});
+
+describe('LeakSentinel', () => {
+  it('says nothing of connections as they are', async () => {
+    const connection = aConnection();
+    connection.listen(20);
+    connection.disposers = 20;
+    const { sentinel, announced } = watching(connection, aConnection());
+    await sentinel.look();
+    expect(announced).toEqual([]);
+    expect(lines).toEqual([]);
+  });
+
+  it('tells of listeners that pile up on one connection, with its id and their event', async () => {
+    const connection = aConnection('n.7');
+    connection.listen(90);
+    connection.listen(15, 'data', connection.network);
+    const { sentinel, announced } = watching(aConnection(), connection, aConnection());
+    await sentinel.look();
+    expect(announced).toEqual([{ type: 'drift', kind: 'listeners', count: 105 }]);
+    expect(lines).toEqual([
+      expect.stringContaining('connection n.7 has 105 listeners on its sockets, 90 of them for "message"'),
+    ]);
+  });
+
+  it('tells of disposers that pile up', async () => {
+    const connection = aConnection('n.8');
+    connection.disposers = 500;
+    const { sentinel, announced } = watching(connection);
+    await sentinel.look();
+    expect(announced).toEqual([{ type: 'drift', kind: 'disposers', count: 500 }]);
+    expect(lines[0]).toContain('connection n.8 has 500 disposers');
+  });
+
+  it('tells again only when it has doubled', async () => {
+    const connection = aConnection();
+    const { sentinel, announced } = watching(connection);
+    for (const disposers of [500, 500, 700, 999, 1000, 1001, 3000]) {
+      connection.disposers = disposers;
+      await sentinel.look();
+    }
+    expect(announced.map(event => event.type === 'drift' && event.count)).toEqual([500, 1000, 3000]);
+    expect(lines).toHaveLength(3);
+  });
+
+  it('does not begin to look while it looks', async () => {
+    const connection = aConnection();
+    const { sentinel, looks } = watching(connection);
+    await sentinel.look();
+    const inOne = looks();
+    await Promise.all([sentinel.look(), sentinel.look()]);
+    expect(looks()).toBe(2 * inOne);
+  });
+});

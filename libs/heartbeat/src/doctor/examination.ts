@@ -1,0 +1,24 @@
+import type { LivenessOptions, ResolvedOptions } from '../heartbeat.options.js';
+import type { Finding } from './finding.js';
+import type { SystemReader } from './system-reader.js';
+
+/** What is known of the node that is examined. */
+export interface Patient {
+  readonly options: ResolvedOptions;
+  readonly system: SystemReader;
+  /** Whether a proxy's header was ever seen; null where no node is running. */
+  readonly proxyHeaderSeen: boolean | null;
+}
+
+/** One look at one thing. Reads, judges, and changes nothing. */
+export type Check = (patient: Patient) => Finding;
+
+/** The longest that an idle connection may be silent before it is pinged. */
+export function longestIntervalMs({ adaptive, intervalMs, maxIntervalMs }: LivenessOptions): number {
+  return adaptive ? maxIntervalMs : intervalMs;
+}
+
+/** The time within which a silent client is found (contract, section 3). */
+export function detectionMs(heartbeat: LivenessOptions): number {
+  return longestIntervalMs(heartbeat) + heartbeat.missedPongs * heartbeat.pongTimeoutMs + 1000;
+}

@@ -1,0 +1,34 @@
+import type { Check, Patient } from './examination.js';
+import { byGravity, type Finding } from './finding.js';
+import { bufferedMemory, heapForConnections, heapLimit } from './memory-checks.js';
+import {
+  conntrackTable,
+  conntrackTimeout,
+  ephemeralPorts,
+  listenBacklog,
+  openFiles,
+  tcpKeepAlive,
+} from './network-checks.js';
+import { adminTokens, drainDeadline, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
+
+const CHECKS: readonly Check[] = [
+  openFiles,
+  heapLimit,
+  heapForConnections,
+  bufferedMemory,
+  wsVersion,
+  proxyIdle,
+  proxyHeader,
+  drainDeadline,
+  adminTokens,
+  conntrackTimeout,
+  conntrackTable,
+  ephemeralPorts,
+  listenBacklog,
+  tcpKeepAlive,
+];
+
+/** Everything that can be said of a node's configuration and its operating system, the gravest first. Never throws. */
+export function examine(patient: Patient): Finding[] {
+  return byGravity(CHECKS.map(check => check(patient)));
+}

@@ -1,0 +1,69 @@
+import { memoryBudget } from '../container-memory.js';
+import type { Check } from './examination.js';
+import { ok, trouble } from './finding.js';
+import { megabytes } from './system-reader.js';
+
+/** V8's heap is not all that a process needs: buffers, code, stacks and the kernel's own for its sockets come beside it. */
+const HEAP_SHARE = 0.75;
+/** What V8 adds to `--max-old-space-size` for young objects. */
+const YOUNG_GENERATION = 48 * 1024 * 1024;
+/**
+ * Heap of an idle connection, with what Nest, `ws` and Node keep for it: twice what was measured. What the app itself keeps for
+ * each comes on top.
+ */
+const HEAP_PER_CONNECTION = 8 * 1024;
+/** Connections alone should leave at least this share of the heap to the app. */
+const CONNECTIONS_SHARE = 0.5;
+/** Bytes that wait may take this share of the memory beside the heap, and no more. */
+const BUFFER_SHARE = 0.5;
+
+export const heapLimit: Check = ({ system }) => {
+  const subject = {
+    id: 'heap-limit',
+    title: 'Heap limit against the memory',
+    why: 'Above the memory that the process may use, the kernel kills it without a word before V8 thinks of collecting garbage hard. Every connection is cut with 1006.',
+  };
+  const heap = system.heapLimitBytes();
+  const { limitBytes, limitedBy } = memoryBudget(system.file);
+  const evidence = `the heap may grow to ${megabytes(heap)}, the ${limitedBy} has ${megabytes(limitBytes)}`;
+  if (heap <= limitBytes * HEAP_SHARE) return ok(subject, evidence);
+  const fitting = Math.max(16, Math.floor((limitBytes * HEAP_SHARE - YOUNG_GENERATION) / 1024 / 1024));
+  const remedy = `Start node with --max-old-space-size=${fitting}, or give the ${limitedBy} ${megabytes(heap / HEAP_SHARE)}.`;
+  return trouble(heap > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
+};
+
+export const heapForConnections: Check = ({ options, system }) => {
+  const subject = {
+    id: 'heap-for-connections',
+    title: 'Heap for all connections',
+    why: 'A heap that is full of connections collects garbage all the time, then ends the process.',
+  };
+  const { maxConnections } = options.limits;
+  const heap = system.heapLimitBytes();
+  const needed = maxConnections * HEAP_PER_CONNECTION;
+  const evidence = `${maxConnections} connections (limits.maxConnections) need about ${megabytes(needed)} while idle, the heap may grow to ${megabytes(heap)}`;
+  if (needed <= heap * CONNECTIONS_SHARE) return ok(subject, evidence);
+  const fitting = Math.ceil(needed / CONNECTIONS_SHARE / 1024 / 1024);
+  const most = Math.floor((heap * CONNECTIONS_SHARE) / HEAP_PER_CONNECTION);
+  const remedy = `Start node with --max-old-space-size=${fitting}, or lower limits.maxConnections to ${most}.`;
+  return trouble(needed > heap ? 'error' : 'warn', subject, evidence, remedy);
+};
+
+export const bufferedMemory: Check = ({ options, system }) => {
+  const subject = {
+    id: 'buffered-memory',
+    title: 'Memory for bytes that wait',
+    why: 'Clients that do not read make the server keep what was sent to them. All together they may take what the two limits allow.',
+  };
+  const { maxBufferedBytes, maxTotalBufferedBytes } = options.backpressure;
+  const { maxConnections } = options.limits;
+  const { limitBytes, limitedBy } = memoryBudget(system.file);
+  const all = maxBufferedBytes * maxConnections;
+  const worst = Math.min(all, maxTotalBufferedBytes);
+  const evidence =
+    `backpressure.maxBufferedBytes x limits.maxConnections is ${megabytes(all)}, backpressure.maxTotalBufferedBytes allows ` +
+    `${megabytes(maxTotalBufferedBytes)}; the ${limitedBy} has ${megabytes(limitBytes)}`;
+  if (worst <= limitBytes * BUFFER_SHARE) return ok(subject, evidence);
+  const remedy = `Set backpressure.maxTotalBufferedBytes to at most ${Math.floor(limitBytes * BUFFER_SHARE)}.`;
+  return trouble(worst > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
+};

@@ -1,0 +1,133 @@
+import { type Check, detectionMs, longestIntervalMs } from './examination.js';
+import { ok, trouble } from './finding.js';
+import { seconds } from './system-reader.js';
+
+/** What nginx (`proxy_read_timeout`), AWS' balancers and many others have as their idle timeout unless told otherwise. */
+const PROXY_IDLE_MS = 60_000;
+/** What a ping may be late on a busy node and on the way. */
+const PING_MARGIN_MS = 5000;
+/** What a drain may take beyond its deadline (contract, section 8). */
+const DRAIN_GRACE_MS = 1000;
+const GRACE_VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
+/** Shorter tokens can be guessed. */
+const TOKEN_CHARACTERS = 16;
+/** Since this release a single client can no longer fill the memory by pings without reading. */
+const SAFE_WS = [8, 23, 0] as const;
+
+export const proxyIdle: Check = ({ options }) => {
+  const subject = {
+    id: 'proxy-idle',
+    title: 'Heartbeat against idle timeouts of proxies',
+    why: 'Proxies cut a connection that was silent for their idle timeout, mostly 60 s; clients then see 1006 every minute.',
+  };
+  const longestMs = longestIntervalMs(options.heartbeat);
+  const evidence =
+    `an idle connection is pinged at least every ${seconds(longestMs)}, a dead one is found within ` +
+    `${seconds(detectionMs(options.heartbeat))}; common proxies wait for ${seconds(PROXY_IDLE_MS)}`;
+  if (longestMs + PING_MARGIN_MS <= PROXY_IDLE_MS) return ok(subject, evidence);
+  const option = options.heartbeat.adaptive ? 'maxIntervalMs' : 'intervalMs';
+  const remedy = `Set heartbeat.${option} to at most ${PROXY_IDLE_MS - PING_MARGIN_MS}, or raise the proxy's timeout above ${seconds(longestMs + PING_MARGIN_MS)} (nginx: proxy_read_timeout).`;
+  return trouble('warn', subject, evidence, remedy);
+};
+
+export const drainDeadline: Check = ({ options, system }) => {
+  const subject = {
+    id: 'drain-deadline',
+    title: 'Drain against the orchestrator’s grace',
+    why: 'Who stops the process kills it after its grace. Whoever has not been told goodbye by then is cut with 1006.',
+  };
+  const { deadlineMs } = options.drain;
+  const word = system.variable(GRACE_VARIABLE);
+  const plan = `drain.deadlineMs is ${seconds(deadlineMs)}`;
+  const needed = Math.ceil((deadlineMs + DRAIN_GRACE_MS) / 1000);
+  const tell = `Set ${GRACE_VARIABLE} to the grace (Kubernetes: terminationGracePeriodSeconds, Compose: stop_grace_period, docker: --stop-timeout)`;
+  if (word === null) {
+    const remedy = `${tell}, and have it at least ${needed} s; docker's own is 10 s.`;
+    return trouble('info', subject, `${plan}; the grace is unknown, ${GRACE_VARIABLE} is not set`, remedy);
+  }
+  if (!/^\d+(\.\d+)?$/.test(word)) {
+    return trouble('warn', subject, `${plan}; ${GRACE_VARIABLE} is no number of seconds`, `${tell}, as a number.`);
+  }
+  const graceMs = Number(word) * 1000;
+  const evidence = `${plan}; ${GRACE_VARIABLE} is ${word}`;
+  if (deadlineMs + DRAIN_GRACE_MS <= graceMs) return ok(subject, evidence);
+  const fitting = Math.max(0, graceMs - DRAIN_GRACE_MS);
+  return trouble(
+    'warn',
+    subject,
+    evidence,
+    `Raise the grace to ${needed} s, or lower drain.deadlineMs to ${fitting}, and drain.spreadMs with it.`,
+  );
+};
+
+export const proxyHeader: Check = ({ options, proxyHeaderSeen }) => {
+  const subject = {
+    id: 'proxy-header',
+    title: 'Addresses of clients behind a proxy',
+    why: 'Without trustedProxies the proxy counts as the client: all clients share its limits, bans and lines in the log.',
+  };
+  const { trustedProxies, limits } = options;
+  const believed =
+    trustedProxies.length === 0 ? 'trustedProxies is empty' : `trustedProxies is ${trustedProxies.join(', ')}`;
+  const all = trustedProxies.find(network => network.endsWith('/0'));
+  if (all !== undefined) {
+    const evidence = `${believed}; ${all} is everybody`;
+    return trouble('warn', subject, evidence, 'Name the proxies only: whoever is trusted may claim any address.');
+  }
+  if (trustedProxies.length > 0) return ok(subject, believed);
+  if (proxyHeaderSeen === null) {
+    const remedy = 'If clients come through a proxy, set trustedProxies to its addresses.';
+    return trouble('info', subject, `${believed}; whether there is a proxy only a running node can tell`, remedy);
+  }
+  if (!proxyHeaderSeen) return ok(subject, `${believed}; no X-Forwarded-For or Forwarded was seen so far`);
+  const limited = limits.maxPerIp > 0 || limits.upgradesPerSecondPerIp > 0;
+  const evidence = `${believed}; X-Forwarded-For or Forwarded was seen; limits by address are ${limited ? 'on' : 'off'}`;
+  const remedy = 'Set trustedProxies to the addresses of the proxies, such as 10.0.0.0/8.';
+  return trouble(limited ? 'error' : 'warn', subject, evidence, remedy);
+};
+
+export const adminTokens: Check = ({ options }) => {
+  const subject = {
+    id: 'admin-tokens',
+    title: 'Admin tokens',
+    why: 'Without a token, and without a guard of the app’s own (adminGuard), nobody can list, kick or drain. A short one can be guessed.',
+  };
+  const { tokens } = options.admin;
+  const evidence = `admin.tokens holds ${tokens.length}`;
+  const make = 'Make one with `openssl rand -base64 24`';
+  if (tokens.length === 0) return trouble('warn', subject, evidence, `${make} and set admin.tokens.`);
+  const short = tokens.filter(({ token }) => token.length < TOKEN_CHARACTERS).map(({ name }) => name);
+  if (short.length === 0) return ok(subject, evidence);
+  const named = `${evidence}; shorter than ${TOKEN_CHARACTERS} characters: ${short.join(', ')}`;
+  return trouble('warn', subject, named, `${make} for each of them.`);
+};
+
+export const wsVersion: Check = ({ system }) => {
+  const wanted = SAFE_WS.join('.');
+  const subject = {
+    id: 'ws-version',
+    title: 'Version of ws',
+    why: `Before ${wanted}, one client that sends pings and does not read can fill the memory; this library limits it, other servers of the app are open to it.`,
+  };
+  const version = system.packageVersion('ws');
+  if (version === null) {
+    return trouble(
+      'info',
+      subject,
+      'the version of ws cannot be read here',
+      `See to it that it is ${wanted} or newer.`,
+    );
+  }
+  const evidence = `ws is ${version}`;
+  if (isAtLeast(version, SAFE_WS)) return ok(subject, evidence);
+  const remedy = `\`npm install ws@^${wanted}\`, with "overrides": { "ws": "$ws" } in package.json so that no other copy stays.`;
+  return trouble('error', subject, evidence, remedy);
+};
+
+/** A pre-release counts as what it comes before. */
+function isAtLeast(version: string, wanted: readonly number[]): boolean {
+  const [numbers = '', ...pre] = version.split('-');
+  const parts = numbers.split('.').map(Number);
+  const place = wanted.findIndex((number, index) => parts[index] !== number);
+  return place === -1 ? pre.length === 0 : (parts[place] ?? 0) > wanted[place]!;
+}

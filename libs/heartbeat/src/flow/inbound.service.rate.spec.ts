@@ -1,0 +1,243 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import * as fc from 'fast-check';
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { BackpressureOptions, LimitOptions } from '../guard.options.js';
+import { AttendedClock } from '../liveness/attended-clock.js';
+import { resolveOptions } from '../resolve-options.js';
+import { InboundService } from './inbound.service.js';
+
+/** A client's socket. */
+class FakeSocket {
+  isPaused = false;
+  bufferedAmount = 0;
+  isDestroyed = false;
+  readonly closed: unknown[][] = [];
+  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+  readonly connection: Connection;
+
+  constructor(world: World) {
+    this.connection = world.connections.open({
+      socket: this as unknown as WebSocket,
+      network: this.network as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+      deferred: false,
+    });
+  }
+
+  close(...how: unknown[]): void {
+    this.closed.push(how);
+  }
+
+  terminate(): void {
+    this.isDestroyed = true;
+  }
+
+  holdBack(): void {
+    this.isPaused = true;
+  }
+
+  letGo(): void {
+    this.isPaused = false;
+  }
+}
+
+class World {
+  time = 5000;
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly inbound: InboundService;
+  readonly events: HeartbeatEvent[] = [];
+  readonly #attended = new AttendedClock(this.time, 100);
+
+  constructor(limits: Partial<LimitOptions> = {}, backpressure: Partial<BackpressureOptions> = {}) {
+    const events = new HeartbeatEvents();
+    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
+    this.node = new NodeState(resolveOptions({ limits, backpressure }), clock);
+    this.connections = new ConnectionService(this.node, events);
+    this.inbound = new InboundService(this.node, this.connections, events);
+    events.stream.subscribe(event => event.type !== 'opened' && this.events.push(event));
+  }
+
+  /** One tick of the heartbeat, so many milliseconds after the last; a late one tells of the stall, as the heartbeat does. */
+  tick(ms: number): void {
+    this.time += ms;
+    const before = this.node.attendedMs;
+    this.node.attendedMs = Math.trunc(this.#attended.advance(this.time));
+    this.node.recentStallMs = Math.max(0, ms - (this.node.attendedMs - before));
+  }
+
+  pass(ms: number): void {
+    for (let passed = 0; passed < ms; passed += 50) this.tick(50);
+  }
+}
+
+const RATE = { code: 4004, by: 'server' };
+
+describe('InboundService, of rates', () => {
+  it.each<[string, Partial<LimitOptions>, (world: World, connection: Connection) => unknown, string]>([
+    ['messages', { messagesPerSecond: 3 }, (world, connection) => world.inbound.admit(connection), 'too many messages'],
+    ['pings', { pingsPerSecond: 3 }, (world, connection) => world.inbound.pinged(connection), 'too many pings'],
+  ])('takes as many %s in a second as it may, and ends who sends one more', (_what, limits, send, reason) => {
+    const world = new World(limits);
+    const [socket, other] = [new FakeSocket(world), new FakeSocket(world)];
+    for (let second = 0; second < 5; second++) {
+      for (let count = 0; count < 3; count++) send(world, socket.connection);
+      expect(socket.connection.closing).toBeNull();
+      world.pass(1000);
+    }
+    for (let count = 0; count < 4; count++) send(world, socket.connection);
+    expect(socket.connection.closing).toEqual({ ...RATE, reason });
+    expect([socket.closed, socket.isPaused]).toEqual([[[4004, reason]], true]);
+    expect([other.connection.closing, other.isPaused]).toEqual([null, false]);
+  });
+
+  it('tells by its answer which message is taken, and takes none afterwards, in no second', () => {
+    const world = new World({ messagesPerSecond: 2 });
+    const { connection } = new FakeSocket(world);
+    const admitted = [1, 2, 3, 4].map(() => world.inbound.admit(connection));
+    world.pass(2000);
+    expect([...admitted, world.inbound.admit(connection)]).toEqual([true, true, false, false, false]);
+  });
+
+  it('announces one refusal, however many follow', () => {
+    const world = new World({ messagesPerSecond: 1, pingsPerSecond: 1 });
+    const { connection } = new FakeSocket(world);
+    for (let count = 0; count < 5; count++) world.inbound.admit(connection);
+    for (let count = 0; count < 5; count++) world.inbound.pinged(connection);
+    expect(world.events).toEqual([{ type: 'message-refused', id: connection.id, reason: 'rate' }]);
+  });
+
+  it('counts messages and pings apart', () => {
+    const world = new World({ messagesPerSecond: 3, pingsPerSecond: 3 });
+    const { connection } = new FakeSocket(world);
+    for (let count = 0; count < 3; count++) {
+      world.inbound.pinged(connection);
+      expect(world.inbound.admit(connection)).toBe(true);
+    }
+    expect(connection.closing).toBeNull();
+  });
+
+  it('limits neither at 0', () => {
+    const world = new World({ messagesPerSecond: 0, pingsPerSecond: 0 });
+    const { connection } = new FakeSocket(world);
+    for (let count = 0; count < 10_000; count++) world.inbound.pinged(connection);
+    expect([world.inbound.admit(connection), connection.closing]).toEqual([true, null]);
+  });
+
+  it('ends nobody who keeps to the rate, at whatever moments of the seconds', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.integer({ min: 1, max: 40 })), (rate, gaps) => {
+        const world = new World({ messagesPerSecond: rate });
+        const { connection } = new FakeSocket(world);
+        const period = Math.ceil(1000 / rate / 50);
+        for (const gap of gaps) {
+          expect(world.inbound.admit(connection)).toBe(true);
+          world.pass(50 * Math.max(period, gap));
+        }
+      }),
+    );
+  });
+
+  it.each<[string, (world: World, connection: Connection) => unknown]>([
+    ['a ping', (world, connection) => world.inbound.pinged(connection)],
+    ['a message', (world, connection) => world.inbound.admit(connection)],
+  ])(
+    'ends nobody for a stall of the server, who sent %s a second and is read all at once (contract 3.3)',
+    (_what, send) => {
+      const world = new World({ messagesPerSecond: 10, pingsPerSecond: 10 });
+      const { connection } = new FakeSocket(world);
+      for (let second = 0; second < 5; second++) {
+        send(world, connection);
+        world.pass(1000);
+      }
+      // The loop was blocked: one late tick, then all that the kernel held.
+      world.tick(15_000);
+      for (let count = 0; count < 15; count++) send(world, connection);
+      expect(connection.closing).toBeNull();
+    },
+  );
+
+  it('reads no more of a flood that was refused, also when what waited for its turn has run', async () => {
+    const world = new World({ maxInFlight: 1, messagesPerSecond: 3 });
+    world.inbound.onApplicationBootstrap();
+    const socket = new FakeSocket(world);
+    const ends: (() => void)[] = [];
+    for (let count = 0; count < 5; count++) {
+      const { connection } = socket;
+      if (!world.inbound.admit(connection)) continue;
+      const handle = () => new Promise<void>(resolve => void ends.push(resolve));
+      const take = () => world.inbound.run(connection, [handle]);
+      if (world.inbound.mayTake(connection, world.time)) take();
+      else world.inbound.wait(connection, 1, take);
+    }
+    for (let count = 0; count < 3; count++) {
+      ends.shift()?.();
+      for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));
+    }
+    expect([socket.connection.closing?.code, socket.connection.inFlight, socket.isPaused]).toEqual([4004, 0, true]);
+    world.inbound.onApplicationShutdown();
+  });
+
+  it('keeps no more bytes waiting than may be, drops them all then, and ends who sent them with 4004', async () => {
+    const world = new World({}, { maxBufferedBytes: 100_000 });
+    const [flood, other] = [new FakeSocket(world), new FakeSocket(world)];
+    const done: string[] = [];
+    world.inbound.wait(other.connection, 100_000, () => done.push('other'));
+    for (const bytes of [60_000, 40_000]) world.inbound.wait(flood.connection, bytes, () => done.push('flood'));
+    expect([flood.connection.closing, flood.isPaused]).toEqual([null, true]);
+    world.inbound.wait(flood.connection, 1, () => done.push('flood'));
+    expect(world.inbound.admit(flood.connection)).toBe(false);
+    expect(flood.closed).toEqual([[4004, 'too much at once']]);
+    expect(world.events).toEqual([{ type: 'message-refused', id: flood.connection.id, reason: 'rate' }]);
+    // Nothing of it waits any more; and the others have their turn.
+    expect(world.inbound.mayTake(flood.connection, world.time)).toBe(true);
+    for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve));
+    expect([done, flood.isPaused, other.isPaused, other.connection.closing]).toEqual([['other'], true, false, null]);
+  });
+
+  it('counts as waiting only what waits still', async () => {
+    const world = new World({ maxInFlight: 1 }, { maxBufferedBytes: 100_000 });
+    const { connection } = new FakeSocket(world);
+    const endless = () => world.inbound.run(connection, [() => new Promise(() => undefined)]);
+    for (const bytes of [60_000, 40_000]) world.inbound.wait(connection, bytes, endless);
+    world.inbound.mayTake(connection, world.time);
+    for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));
+    world.inbound.wait(connection, 60_000, endless);
+    expect([connection.inFlight, connection.closing]).toEqual([1, null]);
+    world.inbound.wait(connection, 1, endless);
+    expect(connection.closing?.code).toBe(4004);
+  });
+
+  it('takes what is due for the time of a stall, and not one more', () => {
+    const world = new World({ messagesPerSecond: 3 });
+    const { connection } = new FakeSocket(world);
+    // A tick counts for two of its lengths at most: 1900 ms were lost, which are two seconds begun.
+    world.tick(2000);
+    const admitted = Array.from({ length: 10 }, () => world.inbound.admit(connection));
+    expect([world.node.recentStallMs, admitted.filter(Boolean).length]).toEqual([1900, 3 * 3]);
+  });
+
+  it('destroys with 4003 who sends pings while more of our answers wait than may', () => {
+    const world = new World({ pingsPerSecond: 0 }, { maxBufferedBytes: 100_000 });
+    const [hostile, other] = [new FakeSocket(world), new FakeSocket(world)];
+    hostile.bufferedAmount = other.bufferedAmount = 100_000;
+    for (const { connection } of [hostile, other]) world.inbound.pinged(connection);
+    expect([hostile.isDestroyed, hostile.connection.closing, world.events]).toEqual([false, null, []]);
+    hostile.bufferedAmount++;
+    world.inbound.pinged(hostile.connection);
+    expect(hostile.connection.closing).toEqual({ code: 4003, reason: 'slow consumer', by: 'server' });
+    const { id } = hostile.connection;
+    expect(world.events).toEqual([{ type: 'slow', id, bufferedBytes: 100_001, why: 'limit' }]);
+    expect([hostile.isDestroyed, other.isDestroyed]).toEqual([true, false]);
+  });
+});

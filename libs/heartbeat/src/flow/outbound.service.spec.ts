@@ -1,0 +1,283 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import * as fc from 'fast-check';
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import type { BackpressureOptions } from '../guard.options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { resolveOptions } from '../resolve-options.js';
+import { OutboundService } from './outbound.service.js';
+
+const MIB = 1024 * 1024;
+
+/** A client that takes what is sent to it as the test says. */
+class Reader {
+  bufferedAmount = 0;
+  destroyedAt: number | null = null;
+  readonly network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false };
+  readonly connection: Connection;
+
+  constructor(private readonly world: World) {
+    this.connection = world.connections.open({
+      socket: this as unknown as WebSocket,
+      network: this.network as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+      deferred: false,
+    });
+  }
+
+  /** As `net` counts: what waits is written already. */
+  send(bytes: number): void {
+    this.connection.queue(bytes);
+    this.bufferedAmount += bytes;
+    this.network.bytesWritten += bytes;
+    this.network.writableLength += bytes;
+  }
+
+  take(bytes: number): void {
+    const taken = Math.min(bytes, this.bufferedAmount);
+    this.bufferedAmount -= taken;
+    this.network.writableLength -= taken;
+  }
+
+  terminate(): void {
+    this.destroyedAt = this.world.node.attendedMs;
+    this.world.connections.closed(this.connection, 1006, '');
+  }
+}
+
+class World {
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly outbound: OutboundService;
+  readonly slow: HeartbeatEvent[] = [];
+
+  constructor(backpressure: Partial<BackpressureOptions> = {}) {
+    const events = new HeartbeatEvents();
+    events.stream.subscribe(event => event.type === 'slow' && this.slow.push(event));
+    const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
+    this.node = new NodeState(resolveOptions({ backpressure }), clock);
+    this.connections = new ConnectionService(this.node, events);
+    this.outbound = new OutboundService(this.node, this.connections, events);
+  }
+
+  #steps = 0;
+
+  /** So long in steps of 100 ms, with a look each second, as the timer has them. */
+  pass(ms: number, each: (step: number) => void = () => undefined): void {
+    for (let step = 0; step < ms / 100; step++) {
+      this.node.attendedMs += 100;
+      each(step);
+      if (++this.#steps % 10 === 0) this.outbound.look();
+    }
+  }
+}
+
+describe('OutboundService', () => {
+  it('destroys who takes nothing for slowAfterMs, within a look of it, and records 4003', () => {
+    const world = new World({ slowAfterMs: 10_000 });
+    const [reader, other] = [new Reader(world), new Reader(world)];
+    world.pass(5000);
+    reader.send(5000);
+    const since = world.node.attendedMs;
+    world.pass(20_000);
+    expect(reader.destroyedAt! - since).toBeGreaterThanOrEqual(10_000);
+    expect(reader.destroyedAt! - since).toBeLessThanOrEqual(12_000);
+    expect(reader.connection.closing).toEqual({ code: 4003, reason: 'slow consumer', by: 'server' });
+    expect(world.slow).toEqual([{ type: 'slow', id: reader.connection.id, bufferedBytes: 5000, why: 'slow' }]);
+    expect([other.destroyedAt, world.connections.count]).toEqual([null, 1]);
+  });
+
+  it.each([
+    ['a byte a second', 1],
+    ['just under minDrainBytesPerSecond', 1023],
+  ])('destroys a trickle reader: %s', (_what, bytes) => {
+    const world = new World({ minDrainBytesPerSecond: 1024 });
+    const reader = new Reader(world);
+    reader.send(MIB);
+    world.pass(12_000, step => step % 10 === 0 && reader.take(bytes));
+    expect(reader.connection.closing?.code).toBe(4003);
+  });
+
+  it('destroys a trickle reader however much is sent to it', () => {
+    const world = new World({ minDrainBytesPerSecond: 1024 });
+    const reader = new Reader(world);
+    world.pass(13_000, step => {
+      reader.send(1000);
+      if (step % 10 === 0) reader.take(500);
+    });
+    expect(reader.connection.closing?.code).toBe(4003);
+  });
+
+  it.each<[string, (reader: Reader, step: number) => void]>([
+    ['takes just minDrainBytesPerSecond', (reader, step) => step % 10 === 0 && reader.take(1024)],
+    ['takes a tenth of it ten times a second', reader => reader.take(103)],
+    ['takes in bursts, each within slowAfterMs', (reader, step) => step % 90 === 0 && reader.take(100_000)],
+  ])('leaves alone who %s', (_what, act) => {
+    const world = new World({ minDrainBytesPerSecond: 1024, maxBufferedBytes: 4 * MIB });
+    const reader = new Reader(world);
+    reader.send(4 * MIB);
+    world.pass(120_000, step => act(reader, step));
+    expect([reader.destroyedAt, reader.bufferedAmount > 0]).toEqual([null, true]);
+  });
+
+  it('destroys who now and then takes a little, but less than minDrainBytesPerSecond in all of slowAfterMs', () => {
+    const world = new World({ minDrainBytesPerSecond: 1024, slowAfterMs: 10_000 });
+    const reader = new Reader(world);
+    reader.send(MIB);
+    world.pass(60_000, step => step % 90 === 5 && reader.take(1100));
+    expect(reader.connection.closing?.code).toBe(4003);
+  });
+
+  it('leaves alone who has nothing waiting, and counts anew from the next backlog', () => {
+    const world = new World();
+    const reader = new Reader(world);
+    for (let turn = 0; turn < 10; turn++) {
+      reader.send(100);
+      world.pass(9000);
+      reader.take(100);
+      world.pass(1000);
+    }
+    expect(reader.destroyedAt).toBeNull();
+  });
+
+  it('does not count time that the server did not attend', () => {
+    const world = new World();
+    const reader = new Reader(world);
+    reader.send(5000);
+    // The looks go on, the attended time does not.
+    for (let look = 0; look < 600; look++) world.outbound.look();
+    expect(reader.destroyedAt).toBeNull();
+  });
+
+  it('asks for nothing where minDrainBytesPerSecond is 0', () => {
+    const world = new World({ minDrainBytesPerSecond: 0 });
+    const reader = new Reader(world);
+    reader.send(5000);
+    world.pass(120_000);
+    expect(reader.destroyedAt).toBeNull();
+  });
+
+  it('tells how much waits and how many are slow', () => {
+    const world = new World();
+    const [idle, reader] = [new Reader(world), new Reader(world)];
+    reader.send(5000);
+    idle.send(100);
+    world.pass(1000);
+    expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([5100, 0]);
+    idle.take(100);
+    world.pass(2000);
+    expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([5000, 1]);
+    // More than 1024 bytes for each of the three seconds that it has been watched.
+    reader.take(3500);
+    world.pass(1000);
+    expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([1500, 0]);
+    world.pass(20_000);
+    expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([0, 0]);
+  });
+
+  it('asks the socket itself how far a write has come that Node counts only when all of it is done', () => {
+    const world = new World({ minDrainBytesPerSecond: 1024, maxBufferedBytes: 4 * MIB });
+    const [honest, stuck] = [new Reader(world), new Reader(world)];
+    const handles = [honest, stuck].map(reader => {
+      reader.send(4 * MIB);
+      const handle = { bytesWritten: 4 * MIB, writeQueueSize: 4 * MIB };
+      Object.assign(reader.network, { _handle: handle });
+      return handle;
+    });
+    world.pass(30_000, () => (handles[0]!.writeQueueSize -= 200));
+    expect([honest.destroyedAt, stuck.connection.closing?.code]).toEqual([null, 4003]);
+  });
+
+  it('destroys the largest while all together are too many, and nobody else', () => {
+    const world = new World({ maxTotalBufferedBytes: 1000 });
+    world.node.queueRoom = Infinity;
+    const readers = [300, 700, 100, 600, 200].map(bytes => {
+      const reader = new Reader(world);
+      reader.send(bytes);
+      return reader;
+    });
+    world.outbound.look();
+    expect(readers.map(({ destroyedAt }) => destroyedAt === null)).toEqual([true, false, true, false, true]);
+    expect(world.slow.map(event => event.type === 'slow' && [event.bufferedBytes, event.why])).toEqual([
+      [700, 'total'],
+      [600, 'total'],
+    ]);
+    expect(readers[1]!.connection.closing?.code).toBe(4003);
+    expect(world.outbound.bufferedBytes).toBe(600);
+  });
+
+  it('leaves what is just maxTotalBufferedBytes', () => {
+    const world = new World({ maxTotalBufferedBytes: 1000 });
+    const reader = new Reader(world);
+    reader.send(1000);
+    world.outbound.look();
+    expect([reader.destroyedAt, world.outbound.bufferedBytes]).toEqual([null, 1000]);
+  });
+
+  it('looks in the very turn when so much was queued that all together may be too many, and else once a second', () => {
+    const world = new World({ maxTotalBufferedBytes: MIB });
+    const readers = Array.from({ length: 4 }, () => new Reader(world));
+    for (const reader of readers) reader.send(300_000);
+    expect(readers.filter(({ destroyedAt }) => destroyedAt !== null)).toHaveLength(0);
+    // What was queued since that sum may be too much: the next message has all summed up.
+    readers.at(-1)!.send(10);
+    expect(readers.filter(({ destroyedAt }) => destroyedAt === 0)).toHaveLength(1);
+    expect(world.outbound.bufferedBytes).toBe(900_000);
+    world.pass(900);
+    expect(world.outbound.bufferedBytes).toBe(900_000);
+    world.pass(100);
+    expect(world.outbound.bufferedBytes).toBe(900_010);
+  });
+
+  it('has all summed up once for each twentieth of the cap at most, however near to it they are', () => {
+    const world = new World({ maxTotalBufferedBytes: MIB });
+    const [full, reader] = [new Reader(world), new Reader(world)];
+    full.send(MIB);
+    let looks = 0;
+    world.node.makeRoom = () => {
+      looks++;
+      world.outbound.look();
+    };
+    world.outbound.look();
+    for (let message = 0; message < 1000; message++) {
+      reader.send(100);
+      reader.take(100);
+    }
+    expect([looks, full.destroyedAt]).toEqual([1, null]);
+  });
+
+  it('is never over the cap after a look, and destroys no one more than it must', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 1000 }), { maxLength: 20 }),
+        fc.integer({ min: 1, max: 5000 }),
+        (sizes, cap) => {
+          const world = new World({ maxTotalBufferedBytes: cap });
+          world.node.queueRoom = Infinity;
+          const readers = sizes.map(() => new Reader(world));
+          readers.forEach((reader, index) => reader.send(sizes[index]!));
+          world.outbound.look();
+          const gone = readers
+            .filter(({ destroyedAt }) => destroyedAt !== null)
+            .map(({ bufferedAmount }) => bufferedAmount);
+          const left = readers
+            .filter(({ destroyedAt }) => destroyedAt === null)
+            .map(({ bufferedAmount }) => bufferedAmount);
+          const sum = left.reduce((total, bytes) => total + bytes, 0);
+          expect(sum).toBeLessThanOrEqual(cap);
+          expect(world.outbound.bufferedBytes).toBe(sum);
+          expect(sum + Math.min(Infinity, ...gone)).toBeGreaterThan(cap);
+          expect(Math.max(0, ...left)).toBeLessThanOrEqual(Math.min(Infinity, ...gone));
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,116 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+
+import { CloseCodes } from '../close-code.js';
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import { Backlog } from './backlog.js';
+import { bytesTaken } from '../connection/bytes-taken.js';
+
+interface Waiting {
+  readonly connection: Connection;
+  readonly bytes: number;
+}
+
+/** How often each backlog is looked at, whatever was sent. */
+const LOOK_MS = 1000;
+/** By this share of it all backlogs together may exceed their limit, so that not every message has them summed up. */
+const TOLERANCE = 0.05;
+
+/** Guards memory against clients that do not read: the slow one, and all of them together. */
+@Injectable()
+export class OutboundService implements OnApplicationBootstrap, OnApplicationShutdown {
+  #timer: NodeJS.Timeout | null = null;
+  /** Of those connections only that have one. */
+  #backlogs = new Map<Connection, Backlog>();
+  /** All backlogs together at the last look. */
+  #bufferedBytes = 0;
+  #slowConsumers = 0;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
+  ) {
+    node.makeRoom = () => this.look();
+    node.queueRoom = node.options.backpressure.maxTotalBufferedBytes;
+  }
+
+  /** Bytes that waited for all connections together at the last look, in this process's memory. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** Connections with a backlog that took less than they must at the last look. */
+  get slowConsumers(): number {
+    return this.#slowConsumers;
+  }
+
+  onApplicationBootstrap(): void {
+    this.#timer = setInterval(() => this.look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  onApplicationShutdown(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  /** One pass over all backlogs: destroys who took too little for too long, and the largest while all together are too many. */
+  look(): void {
+    const now = this.node.attendedMs;
+    this.node.queuedBytes = 0;
+    this.#slowConsumers = 0;
+    let total = 0;
+    const waiting: Waiting[] = [];
+    const backlogs = new Map<Connection, Backlog>();
+    for (const connection of this.connections.all()) {
+      const bytes = connection.socket.bufferedAmount;
+      if (bytes === 0) continue;
+      const backlog = this.#backlogs.get(connection) ?? new Backlog(this.node.options.backpressure.slowAfterMs);
+      if (this.#isTooSlow(connection, backlog, now)) {
+        this.#destroy(connection, bytes, 'slow');
+        continue;
+      }
+      backlogs.set(connection, backlog);
+      waiting.push({ connection, bytes });
+      total += bytes;
+    }
+    this.#backlogs = backlogs;
+    this.#bufferedBytes = this.#relieve(waiting, total);
+    const { maxTotalBufferedBytes: most } = this.node.options.backpressure;
+    this.node.queueRoom = Math.max(most - this.#bufferedBytes, most * TOLERANCE);
+  }
+
+  /** Whether this backlog moved too little in all of `slowAfterMs`. */
+  #isTooSlow({ network }: Connection, backlog: Backlog, now: number): boolean {
+    const taken = bytesTaken(network);
+    const isSlow = backlog.rate(now, taken) < this.node.options.backpressure.minDrainBytesPerSecond;
+    if (isSlow) this.#slowConsumers++;
+    const isTooSlow = isSlow && backlog.isWhole(now);
+    backlog.note(now, taken);
+    return isTooSlow;
+  }
+
+  /** Destroys the largest until the rest is few enough; answers what is left. */
+  #relieve(waiting: readonly Waiting[], total: number): number {
+    const { maxTotalBufferedBytes } = this.node.options.backpressure;
+    if (total <= maxTotalBufferedBytes) return total;
+    let left = total;
+    for (const { connection, bytes } of waiting.toSorted((one, other) => other.bytes - one.bytes)) {
+      this.#destroy(connection, bytes, 'total');
+      left -= bytes;
+      if (left <= maxTotalBufferedBytes) break;
+    }
+    return left;
+  }
+
+  /** A Close frame would wait behind the backlog: it is destroyed, and its memory is free at once. */
+  #destroy(connection: Connection, bufferedBytes: number, why: 'slow' | 'total'): void {
+    const { code, name } = CloseCodes.slowConsumer;
+    connection.note(`${bufferedBytes} bytes waited for it (${why})`);
+    this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why });
+    connection.destroy({ code, reason: name, by: 'server' });
+  }
+}

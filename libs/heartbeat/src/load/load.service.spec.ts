@@ -1,0 +1,191 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Logger } from '@nestjs/common';
+import * as fc from 'fast-check';
+import type { WebSocket } from 'ws';
+
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { HeartbeatOptions } from '../heartbeat.options.js';
+import { resolveOptions } from '../resolve-options.js';
+import type { Reading } from './load-ratio.js';
+import { LoadService } from './load.service.js';
+
+Logger.overrideLogger(false);
+
+const IDLE: Reading = { loopDelayMs: 0, loopUtilisation: 0, cpu: 0, heap: 0, memory: 0 };
+
+class World {
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly load: LoadService;
+  readonly events: HeartbeatEvent[] = [];
+  readonly closed: unknown[][] = [];
+
+  constructor(options: HeartbeatOptions = {}) {
+    const events = new HeartbeatEvents();
+    events.stream.subscribe(event => event.type === 'load-changed' && this.events.push(event));
+    const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
+    this.node = new NodeState(resolveOptions(options), clock);
+    this.connections = new ConnectionService(this.node, events);
+    this.load = new LoadService(this.node, this.connections, events);
+  }
+
+  /** So many readings alike. */
+  read(reading: Partial<Reading>, times = 5): void {
+    for (let turn = 0; turn < times; turn++) this.load.step({ ...IDLE, ...reading });
+  }
+
+  /** A connection that is idle for so long. */
+  open(idleMs: number) {
+    const now = this.node.attendedMs;
+    this.node.attendedMs = now - idleMs;
+    const connection = this.connections.open({
+      socket: { close: (...how: unknown[]) => this.closed.push(how) } as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+      deferred: false,
+    });
+    this.node.attendedMs = now;
+    return connection;
+  }
+}
+
+describe('LoadService', () => {
+  it('is idle until something was read', () => {
+    const { load } = new World();
+    expect([load.ratio, load.source, [...load.bySource]]).toEqual([0, 'event-loop', []]);
+  });
+
+  it('is as busy as its busiest source', () => {
+    const world = new World();
+    world.read({ loopDelayMs: 100, heap: 0.6, memory: 0.5, cpu: 0.1 });
+    expect([world.load.ratio, world.load.source]).toEqual([0.6, 'heap']);
+    expect(world.node.load).toEqual({ ratio: 0.6, source: 'heap', level: 'well', refusing: false, shedding: false });
+    expect(Object.fromEntries(world.load.bySource)).toMatchObject({ 'event-loop': 0.2, heap: 0.6, memory: 0.5 });
+  });
+
+  it.each([
+    ['busy', 0.75, false, false],
+    ['refusing', 0.92, true, false],
+    ['shedding', 0.98, true, true],
+  ] as const)('is %s at %d, tells it once, and says what follows', (level, heap, refusing, shedding) => {
+    const world = new World();
+    world.read({ heap }, 20);
+    expect(world.node.load).toEqual({ ratio: heap, source: 'heap', level, refusing, shedding });
+    expect(world.events).toEqual([{ type: 'load-changed', ratio: heap, source: 'heap', level }]);
+  });
+
+  it('takes one or two bad readings for no load, and three for one', () => {
+    const world = new World();
+    world.read({}, 5);
+    world.read({ loopDelayMs: 5000 }, 2);
+    expect(world.load.ratio).toBe(0);
+    world.read({ loopDelayMs: 5000 }, 1);
+    expect([world.load.ratio, world.node.load.level]).toEqual([1, 'shedding']);
+    world.read({}, 2);
+    expect(world.load.ratio).toBe(1);
+    world.read({}, 1);
+    expect([world.load.ratio, world.node.load.level]).toEqual([0, 'well']);
+    expect(world.events).toHaveLength(2);
+  });
+
+  it('never refuses for work alone', () => {
+    const world = new World();
+    world.read({ cpu: 1, loopUtilisation: 1 });
+    expect(world.node.load).toMatchObject({ source: 'cpu', level: 'busy', refusing: false });
+  });
+
+  it.each([
+    ['eventLoop', { loopDelayMs: 500 }],
+    ['heap', { heap: 1 }],
+    ['memory', { memory: 1 }],
+    ['cpu', { cpu: 1 }],
+  ])('does not look at what is switched off: %s', (source, reading) => {
+    const world = new World({ load: { source: { [source]: false } } });
+    world.read(reading);
+    expect([world.load.ratio, world.load.bySource.size]).toEqual([0, 3]);
+  });
+
+  it('is never busy with everything switched off', () => {
+    const world = new World({ load: { source: { eventLoop: false, heap: false, memory: false, cpu: false } } });
+    world.read({ loopDelayMs: 500, heap: 1, memory: 1, cpu: 1 });
+    expect([world.load.ratio, world.load.bySource.size, world.events]).toEqual([0, 0, []]);
+  });
+
+  it('keeps to the marks that it was given', () => {
+    const world = new World({ load: { refuseAbove: 0.5, shedAbove: 0.6 } });
+    world.read({ heap: 0.55 });
+    expect(world.node.load).toMatchObject({ level: 'refusing', shedding: false });
+    world.read({ heap: 0.65 });
+    expect(world.node.load).toMatchObject({ level: 'shedding', shedding: true });
+  });
+
+  it('tells nothing of noise around a mark after the first time', () => {
+    fc.assert(
+      // Three readings make the first middle that is not idle.
+      fc.property(fc.array(fc.double({ min: 0.86, max: 0.94, noNaN: true }), { minLength: 3 }), ratios => {
+        const world = new World();
+        for (const heap of ratios) world.read({ heap }, 1);
+        const levels = world.events.map(event => event.type === 'load-changed' && event.level);
+        expect(['busy,refusing', 'busy', 'refusing']).toContain(levels.join(','));
+      }),
+    );
+  });
+});
+
+/** How a crowd is after so many steps above the highest mark; each is idle for a second longer than the one before it. */
+function shed(crowd: number, steps: number, change: (world: World) => void = () => undefined) {
+  const world = new World();
+  world.node.attendedMs = 10_000_000;
+  const connections = Array.from({ length: crowd }, (_, index) => world.open(index * 1000));
+  change(world);
+  world.read({});
+  // Three bad readings make the load; the third is the first step that sheds.
+  world.read({ heap: 1 }, 2 + steps);
+  return { world, connections, gone: connections.map(({ closing }) => closing !== null) };
+}
+
+describe('LoadService, shedding', () => {
+  it('sends the longest idle of a small crowd away, with 1013 and an advised delay', () => {
+    const { gone, connections, world } = shed(20, 1);
+    expect(gone).toEqual(Array.from({ length: 20 }, (_, index) => index === 19));
+    expect(connections[19]!.closing).toEqual({ code: 1013, reason: 'server is overloaded', by: 'server' });
+    expect(world.closed).toEqual([[1013, expect.stringMatching(/^server is overloaded; retry-after=\d+$/)]]);
+  });
+
+  it('takes the next in the next step, and no one twice', () => {
+    const { gone } = shed(20, 3);
+    expect(gone).toEqual(Array.from({ length: 20 }, (_, index) => index >= 17));
+  });
+
+  it('sends one in a hundred away in each step, the longest idle', () => {
+    expect(shed(100, 1).gone.filter(Boolean)).toHaveLength(1);
+    expect(shed(1000, 1).gone.lastIndexOf(false)).toBe(989);
+    expect(shed(1000, 1).gone.filter(Boolean)).toHaveLength(10);
+    expect(shed(1001, 1).gone.filter(Boolean)).toHaveLength(11);
+  });
+
+  it('ends with nobody, and goes on without a fault', () => {
+    expect(shed(3, 5).gone).toEqual([true, true, true]);
+    expect(shed(0, 5).gone).toEqual([]);
+  });
+
+  it('leaves it to the drain while the node drains', () => {
+    expect(shed(20, 5, ({ node }) => (node.draining = true)).gone).not.toContain(true);
+  });
+
+  it('stops when the load is gone', () => {
+    const { world, connections } = shed(30, 1);
+    const before = connections.filter(({ closing }) => closing).length;
+    world.read({}, 10);
+    const after = connections.filter(({ closing }) => closing).length;
+    // Two more steps until the middle of the readings has gone down.
+    expect([before, after]).toEqual([1, 3]);
+  });
+});

@@ -1,0 +1,127 @@
+import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+
+import { CloseCodes } from '../close-code.js';
+import { idleMs } from '../connection/connection-query.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { memoryBudget } from '../container-memory.js';
+import { HeartbeatEvents, type LoadSource } from '../heartbeat.events.js';
+import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
+
+const STEP_MS = 1000;
+/** Readings whose middle is the load. */
+const READINGS = 5;
+/** The resolution of the loop's delay; the delay that counts is what lies beyond it. */
+const RESOLUTION_MS = 20;
+/** Of all connections, how many are sent away in one step while shedding, and how many at least. */
+const SHED_SHARE = 0.01;
+const SHED_LEAST = 1;
+
+/**
+ * How busy this node is: one ratio from 0 to 1, with the source that it was read from. The heartbeat slows down by it,
+ * admission refuses by it, and above the highest mark the longest idle connections are sent away, a few at a time.
+ */
+@Injectable()
+export class LoadService implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #logger = new Logger('Heartbeat');
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #readings = new Map<LoadSource, number[]>();
+  #utilisation: EventLoopUtilization = performance.eventLoopUtilization();
+  #cpu = process.cpuUsage();
+  #readAt: number;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
+  ) {
+    this.#readAt = node.clock.now();
+  }
+
+  /** 0 (idle) to 1 (no more). */
+  get ratio(): number {
+    return this.node.load.ratio;
+  }
+
+  /** What the ratio was read from: the highest of all. */
+  get source(): LoadSource {
+    return this.node.load.source;
+  }
+
+  /** The ratio by source. */
+  get bySource(): ReadonlyMap<LoadSource, number> {
+    return new Map(Array.from(this.#readings, ([source, values]) => [source, median(values)]));
+  }
+
+  onApplicationBootstrap(): void {
+    this.#delay.enable();
+    this.#timer = setInterval(() => this.step(this.#read()), STEP_MS);
+    this.#timer.unref();
+  }
+
+  onApplicationShutdown(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.#delay.disable();
+  }
+
+  /** Takes a reading in, and does what follows. */
+  step(reading: Reading): void {
+    for (const [source, ratio] of loadBySource(reading, this.node.options.load.source)) {
+      const last = this.#readings.get(source) ?? Array.from({ length: READINGS }, () => 0);
+      this.#readings.set(source, [...last, ratio].slice(-READINGS));
+    }
+    let highest: { source: LoadSource; ratio: number } = { source: 'event-loop', ratio: 0 };
+    for (const [source, ratio] of this.bySource) if (ratio > highest.ratio) highest = { source, ratio };
+    this.#set(highest.source, highest.ratio);
+    if (this.node.load.shedding && !this.node.draining) this.#shed();
+  }
+
+  #set(source: LoadSource, ratio: number): void {
+    const before = this.node.load;
+    const level = nextLevel(before.level, ratio, this.node.options.load);
+    const shedding = level === 'shedding';
+    this.node.load = { ratio, source, level, refusing: shedding || level === 'refusing', shedding };
+    if (level === before.level) return;
+    this.#logger.log(`load is ${level}, was ${before.level}: ${ratio.toFixed(2)} by ${source}`);
+    this.events.announce({ type: 'load-changed', ratio, source, level });
+  }
+
+  /** Sends the longest idle away: they lose the least. */
+  #shed(): void {
+    const open = [...this.connections.all()].filter(({ state }) => state !== 'closing');
+    const count = Math.max(SHED_LEAST, Math.ceil(open.length * SHED_SHARE));
+    const idle = open.map(connection => ({ connection, ms: idleMs(connection, this.node.attendedMs) }));
+    const { code, name } = CloseCodes.tryAgainLater;
+    for (const { connection } of idle.toSorted((one, other) => other.ms - one.ms).slice(0, count)) {
+      connection.end({ code, reason: name, by: 'server' }, this.connections.returnDelay());
+    }
+  }
+
+  #read(): Reading {
+    const now = this.node.clock.now();
+    const elapsedMs = Math.max(1, now - this.#readAt);
+    this.#readAt = now;
+    const utilisation = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(utilisation, this.#utilisation);
+    this.#utilisation = utilisation;
+    const used = process.cpuUsage(this.#cpu);
+    this.#cpu = process.cpuUsage();
+    // A histogram that has seen nothing has no mean.
+    const meanMs = this.#delay.count === 0 ? 0 : this.#delay.mean / 1e6;
+    this.#delay.reset();
+    const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
+    const budget = memoryBudget();
+    return {
+      loopDelayMs: Math.max(0, meanMs - RESOLUTION_MS),
+      loopUtilisation: utilization,
+      cpu: (used.user + used.system) / 1000 / elapsedMs,
+      heap: heapUsed / heapLimit,
+      memory: budget.limitedBy === 'container' ? 1 - budget.freeBytes / budget.limitBytes : 0,
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import { type Metric, Registry, type RegistryContentType } from 'prom-client';
+
+export type ExpositionFormat = 'text' | 'openmetrics';
+
+/** One answer to a scrape. */
+export interface Exposition {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+const CONTENT_TYPES = {
+  text: Registry.PROMETHEUS_CONTENT_TYPE,
+  openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
+} as const;
+
+/** The format that an `Accept` header likes best; the plain text where it says nothing that is known (RFC 9110, section 12.5.1). */
+export function formatFor(accept = ''): ExpositionFormat {
+  const weights = { text: 0, openmetrics: 0 };
+  for (const range of accept.split(',')) {
+    const [type = '', ...parameters] = range.split(';').map(part => part.trim().toLowerCase());
+    const parameter = (name: string) => parameters.find(text => text.startsWith(`${name}=`))?.slice(name.length + 1);
+    const weight = Number(parameter('q') ?? 1) || 0;
+    const isOpenMetrics =
+      type === 'application/openmetrics-text' && ['1.0.0', undefined].includes(parameter('version'));
+    if (isOpenMetrics) weights.openmetrics = Math.max(weights.openmetrics, weight);
+    if (['text/plain', 'text/*', '*/*'].includes(type)) weights.text = Math.max(weights.text, weight);
+  }
+  return weights.openmetrics > weights.text ? 'openmetrics' : 'text';
+}
+
+/**
+ * Writes a registry in either format. A registry of prom-client knows one format only, and changes the names of its counters
+ * for good when it writes OpenMetrics; so what it holds is written by another, made for this answer.
+ */
+export async function expose(registry: Registry, format: ExpositionFormat): Promise<Exposition> {
+  const contentType = CONTENT_TYPES[format];
+  const writer: Registry<RegistryContentType> = new Registry();
+  writer.setContentType(contentType);
+  for (const metric of await registry.getMetricsAsJSON()) {
+    const name = nameIn(metric, format, registry);
+    const shown = { name, type: metric.type, get: async () => ({ ...metric, name }) };
+    writer.registerMetric(shown as unknown as Metric);
+  }
+  return { contentType, body: await writer.metrics() };
+}
+
+/** In OpenMetrics a counter is named without the `_total` of its series; a registry of that format may have dropped it already. */
+function nameIn(
+  { name, type }: { name: string; type: unknown },
+  format: ExpositionFormat,
+  { contentType }: Registry,
+): string {
+  if (type !== 'counter') return name;
+  const bare = name.replace(/_total$/, '');
+  if (format === 'openmetrics') return bare;
+  return (contentType as RegistryContentType) === CONTENT_TYPES.openmetrics ? `${bare}_total` : name;
+}

@@ -1,0 +1,159 @@
+import { Counter, Gauge, Histogram, type Metric, type Registry } from 'prom-client';
+
+import type { Distribution } from '../connection/distribution.js';
+import { HeartbeatError, describeProblem, type Problem } from '../heartbeat.error.js';
+import { DistributionHistogram } from './distribution-histogram.js';
+
+/** A number that is asked for at each scrape. */
+type Read = () => number | Promise<number>;
+/** The same for each value of a label. */
+type ReadEach<Value extends string> = () => Readonly<Record<Value, number>> | Promise<Readonly<Record<Value, number>>>;
+
+/** What a counter gives to whoever counts: one bound series, so that counting makes no objects and can name no new series. */
+export type Count = Counter.Internal;
+
+/**
+ * Metrics with a common prefix that come into a registry, and leave it, together. Every series exists with 0 from the start.
+ */
+export class MetricSet {
+  readonly #metrics: { readonly name: string; readonly metric: Metric }[] = [];
+
+  constructor(private readonly prefix: string) {}
+
+  /** A counter that is fed. */
+  counter(name: string, help: string): Count {
+    return this.#add(new Counter(this.#config(name, help))).labels({});
+  }
+
+  /** A counter that is fed, with one label of the given values. */
+  counterBy<Value extends string>(name: string, help: string, label: string, values: readonly Value[]) {
+    const counter = this.#add(new Counter({ ...this.#config(name, help), labelNames: [label] }));
+    const series = values.map(value => {
+      const bound = counter.labels(value);
+      bound.inc(0);
+      return [value, bound] as const;
+    });
+    return Object.fromEntries(series) as Readonly<Record<Value, Count>>;
+  }
+
+  /** A counter with two labels, by the first and then by the second. */
+  counterByTwo<One extends string, Two extends string>(
+    name: string,
+    help: string,
+    labels: readonly [string, string],
+    values: readonly [readonly One[], readonly Two[]],
+  ) {
+    const counter = this.#add(new Counter({ ...this.#config(name, help), labelNames: [...labels] }));
+    const bind = (one: One) =>
+      Object.fromEntries(
+        values[1].map(two => {
+          const bound = counter.labels(one, two);
+          bound.inc(0);
+          return [two, bound] as const;
+        }),
+      ) as Readonly<Record<Two, Count>>;
+    return Object.fromEntries(values[0].map(one => [one, bind(one)] as const)) as Readonly<
+      Record<One, Readonly<Record<Two, Count>>>
+    >;
+  }
+
+  /** A counter that is read; the number must never go down. */
+  readCounter(name: string, help: string, read: Read): void {
+    const counter: Counter = this.#add(
+      new Counter({
+        ...this.#config(name, help),
+        async collect() {
+          const value = await read();
+          counter.reset();
+          counter.inc(value);
+        },
+      }),
+    );
+  }
+
+  readCounterBy<Value extends string>(name: string, help: string, label: string, read: ReadEach<Value>): void {
+    const counter: Counter = this.#add(
+      new Counter({
+        ...this.#config(name, help),
+        labelNames: [label],
+        async collect() {
+          const values = Object.entries<number>(await read());
+          counter.reset();
+          for (const [value, total] of values) counter.inc({ [label]: value }, total);
+        },
+      }),
+    );
+  }
+
+  gauge(name: string, help: string, read: Read): void {
+    const gauge: Gauge = this.#add(
+      new Gauge({
+        ...this.#config(name, help),
+        async collect() {
+          gauge.set(await read());
+        },
+      }),
+    );
+  }
+
+  gaugeBy<Value extends string>(name: string, help: string, label: string, read: ReadEach<Value>): void {
+    const gauge: Gauge = this.#add(
+      new Gauge({
+        ...this.#config(name, help),
+        labelNames: [label],
+        async collect() {
+          for (const [value, level] of Object.entries<number>(await read())) gauge.set({ [label]: value }, level);
+        },
+      }),
+    );
+  }
+
+  histogram(name: string, help: string, buckets: number[]): Pick<Histogram, 'observe'> {
+    return this.#add(new Histogram({ ...this.#config(name, help), buckets }));
+  }
+
+  /** A histogram that is read. */
+  readHistogram(name: string, help: string, distribution: Distribution): void {
+    this.#add(new DistributionHistogram(this.#config(name, help), distribution));
+  }
+
+  /**
+   * Puts all of them into `registry`.
+   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` when one of the names is taken there; then none is put in.
+   */
+  registerIn(registry: Registry): void {
+    const taken = this.#metrics.find(({ name }) => registry.getSingleMetric(name) !== undefined);
+    if (taken !== undefined) throw nameTaken(this.prefix, taken.name);
+    for (const { metric } of this.#metrics) registry.registerMetric(metric);
+  }
+
+  /** Takes out of `registry` what this set has put in. */
+  unregisterFrom(registry: Registry): void {
+    for (const { name, metric } of this.#metrics) {
+      if (registry.getSingleMetric(name) === metric) registry.removeSingleMetric(name);
+    }
+  }
+
+  #config(name: string, help: string) {
+    return { name: this.prefix + name, help, registers: [] };
+  }
+
+  #add<Kind extends Metric>(metric: Kind): Kind {
+    // The name is kept beside the metric, because prom-client changes that of a counter when it writes OpenMetrics.
+    const { name } = metric as unknown as { readonly name: string };
+    this.#metrics.push({ name, metric });
+    return metric;
+  }
+}
+
+function nameTaken(prefix: string, name: string): HeartbeatError {
+  const problem: Problem = {
+    key: 'metrics.prefix',
+    value: prefix,
+    rule: `the registry in metrics.registry holds a metric "${name}" already`,
+    remedy: 'give each HeartbeatModule a prefix or a registry of its own',
+  };
+  return new HeartbeatError('HEARTBEAT_BAD_OPTIONS', `HeartbeatModule cannot start: ${describeProblem(problem)}`, [
+    problem,
+  ]);
+}

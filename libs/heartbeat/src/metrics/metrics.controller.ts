@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Get,
+  Header,
+  Inject,
+  Injectable,
+  Req,
+  Res,
+  type Type,
+  UseFilters,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+
+import type { AdminDoor } from '../admin-door.js';
+import type { ResolvedOptions } from '../heartbeat.options.js';
+import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { MetricsService } from './metrics.service.js';
+
+/** The scrape at `path`; behind the door's guard when `metrics.guarded` says so. */
+export function createMetricsController(path: string, { guard, filter }: AdminDoor): Type<unknown> {
+  @Controller({ path, version: VERSION_NEUTRAL })
+  @UseGuards(whenGuarded(guard))
+  @UseFilters(filter)
+  class MetricsController {
+    constructor(
+      private readonly metrics: MetricsService,
+      private readonly adapterHost: HttpAdapterHost,
+    ) {}
+
+    /** The answer is sent here: an interceptor of the app that wraps all answers would make it unreadable. */
+    @Get()
+    @Header('Cache-Control', 'no-store')
+    @Header('Vary', 'Accept')
+    async scrape(@Req() request: IncomingMessage, @Res() response: object): Promise<void> {
+      const { contentType, body } = await this.metrics.expose(request.headers.accept);
+      this.adapterHost.httpAdapter.setHeader(response, 'Content-Type', contentType);
+      this.adapterHost.httpAdapter.reply(response, body, 200);
+    }
+  }
+  return MetricsController;
+}
+
+/** The guard, which asks nobody unless the option is on. That is an option, and may come from a factory: too late for a decorator. */
+function whenGuarded(guard: Type<CanActivate>): Type<CanActivate> {
+  @Injectable()
+  class MetricsGuard extends guard {
+    @Inject(HEARTBEAT_OPTIONS)
+    private readonly heartbeatOptions!: ResolvedOptions;
+
+    override canActivate(context: ExecutionContext): ReturnType<CanActivate['canActivate']> {
+      return this.heartbeatOptions.metrics.guarded ? super.canActivate(context) : true;
+    }
+  }
+  return MetricsGuard;
+}

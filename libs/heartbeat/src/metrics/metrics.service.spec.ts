@@ -1,0 +1,232 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+
+import type { ConnectionService } from '../connection/connection.service.js';
+import type { NodeState } from '../connection/node-state.js';
+import { Totals } from '../connection/totals.js';
+import { DEFAULTS } from '../defaults.js';
+import type { OutboundService } from '../flow/outbound.service.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import type { LoadService } from '../load/load.service.js';
+import { VERSION } from '../version.js';
+import { MetricsService } from './metrics.service.js';
+
+const started: MetricsService[] = [];
+
+function start(own: { registry?: Registry; prefix?: string } = {}) {
+  const node = {
+    options: { ...DEFAULTS, metrics: { ...DEFAULTS.metrics, ...own } },
+    totals: new Totals(),
+    intervalMs: 25_000,
+    draining: false,
+  };
+  const living: { bytesIn: number; bytesOut: number }[] = [];
+  const connections = { count: 3, all: () => living.values() };
+  const outbound = { bufferedBytes: 0, slowConsumers: 0 };
+  const load = { bySource: new Map() };
+  const events = new HeartbeatEvents();
+  const metrics = new MetricsService(
+    node as unknown as NodeState,
+    connections as unknown as ConnectionService,
+    outbound as OutboundService,
+    load as unknown as LoadService,
+    events,
+  );
+  metrics.onApplicationBootstrap();
+  started.push(metrics);
+  const scrape = async () => (await metrics.expose(undefined)).body;
+  const lines = async () => (await scrape()).split('\n').filter(line => line !== '' && !line.startsWith('#'));
+  return { node, living, connections, outbound, load, events, metrics, scrape, lines };
+}
+
+const closed = (over: Partial<Extract<HeartbeatEvent, { type: 'closed' }>>): HeartbeatEvent =>
+  ({
+    type: 'closed',
+    connection: { bytesIn: 0, bytesOut: 0 },
+    code: 1000,
+    reason: '',
+    by: 'client',
+    durationMs: 1,
+    ...over,
+  }) as HeartbeatEvent;
+
+beforeEach(() => {
+  for (const metrics of started.splice(0)) metrics.onApplicationShutdown();
+});
+
+describe('MetricsService', () => {
+  it('has every metric of the contract from the start, each with a help', async () => {
+    const names = [...(await start().scrape()).matchAll(/^# HELP (\S+) \S.*\.\n# TYPE \1 (\w+)$/gm)].map(
+      ([, name, type]) => `${name} ${type}`,
+    );
+    expect(names.toSorted()).toEqual(
+      [
+        'ws_build_info gauge',
+        'ws_buffered_bytes gauge',
+        'ws_bytes_total counter',
+        'ws_connection_duration_seconds histogram',
+        'ws_connections gauge',
+        'ws_connections_closed_total counter',
+        'ws_connections_opened_total counter',
+        'ws_drain_remaining gauge',
+        'ws_draining gauge',
+        'ws_heartbeat_interval_seconds gauge',
+        'ws_heartbeat_lateness_seconds histogram',
+        'ws_heartbeat_rtt_seconds histogram',
+        'ws_load_ratio gauge',
+        'ws_messages_refused_total counter',
+        'ws_messages_total counter',
+        'ws_pings_sent_total counter',
+        'ws_pings_skipped_total counter',
+        'ws_pongs_missed_total counter',
+        'ws_pongs_received_total counter',
+        'ws_reaped_total counter',
+        'ws_reaper_duration_seconds histogram',
+        'ws_reaper_runs_total counter',
+        'ws_registry_drift gauge',
+        'ws_slow_consumers gauge',
+        'ws_upgrades_refused_total counter',
+      ].toSorted(),
+    );
+  });
+
+  it('counts what is announced', async () => {
+    const { events, lines } = start();
+    events.announce({ type: 'opened', id: 'a', path: '/ws', ip: '::1' });
+    events.announce({ type: 'refused', status: 503, reason: 'at-capacity', ip: '::1' });
+    events.announce({ type: 'reaped', id: 'a', reason: 'idle' });
+    events.announce({ type: 'message-refused', id: 'a', reason: 'rate' });
+    events.announce(closed({ code: 4001, by: 'server', durationMs: 2000 }));
+    events.announce(closed({ code: 3999, by: 'client', durationMs: 90_000 }));
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'ws_connections_opened_total 1',
+        'ws_upgrades_refused_total{reason="at-capacity"} 1',
+        'ws_upgrades_refused_total{reason="draining"} 0',
+        'ws_reaped_total{reason="idle"} 1',
+        'ws_messages_refused_total{reason="rate"} 1',
+        'ws_connections_closed_total{code="4001",by="server"} 1',
+        'ws_connections_closed_total{code="other",by="client"} 1',
+        'ws_connections_closed_total{code="4500",by="operator"} 0',
+        'ws_connection_duration_seconds_bucket{le="1"} 0',
+        'ws_connection_duration_seconds_bucket{le="5"} 1',
+        'ws_connection_duration_seconds_sum 92',
+        'ws_connection_duration_seconds_count 2',
+      ]),
+    );
+  });
+
+  it('reads what is, at each scrape', async () => {
+    const { node, connections, outbound, load, lines } = start();
+    Object.assign(connections, { count: 7 });
+    Object.assign(outbound, { bufferedBytes: 4096, slowConsumers: 2 });
+    Object.assign(node, { intervalMs: 31_250, draining: true });
+    Object.assign(node.totals, { pingsSent: 5, pingsSkipped: 4, pongsReceived: 3, pongsMissed: 2 });
+    Object.assign(node.totals, { messagesIn: 10, messagesOut: 11 });
+    load.bySource.set('cpu', 0.4);
+    node.totals.rtt.record(0.004);
+    node.totals.reaperRuns.record(0.02);
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'ws_connections 7',
+        'ws_buffered_bytes 4096',
+        'ws_slow_consumers 2',
+        'ws_heartbeat_interval_seconds 31.25',
+        'ws_draining 1',
+        'ws_drain_remaining 7',
+        'ws_pings_sent_total 5',
+        'ws_pings_skipped_total 4',
+        'ws_pongs_received_total 3',
+        'ws_pongs_missed_total 2',
+        'ws_messages_total{direction="in"} 10',
+        'ws_messages_total{direction="out"} 11',
+        'ws_load_ratio{source="cpu"} 0.4',
+        'ws_load_ratio{source="heap"} 0',
+        'ws_heartbeat_rtt_seconds_bucket{le="0.005"} 1',
+        'ws_reaper_runs_total 1',
+        'ws_reaper_duration_seconds_sum 0.02',
+        `ws_build_info{version="${VERSION}"} 1`,
+      ]),
+    );
+  });
+
+  it('shows nobody who remains where nobody is sent away', async () => {
+    expect(await start().lines()).toEqual(
+      expect.arrayContaining(['ws_connections 3', 'ws_draining 0', 'ws_drain_remaining 0']),
+    );
+  });
+
+  it('adds the bytes of the living to those of the dead', async () => {
+    const { living, events, lines } = start();
+    living.push({ bytesIn: 100, bytesOut: 10 });
+    events.announce(closed({ connection: { bytesIn: 23, bytesOut: 4 } as never }));
+    expect(await lines()).toEqual(
+      expect.arrayContaining(['ws_bytes_total{direction="in"} 123', 'ws_bytes_total{direction="out"} 14']),
+    );
+  });
+
+  it('adds up what was wrong in the books, and shows how far something has grown', async () => {
+    const { events, lines } = start();
+    for (const count of [2, 3]) {
+      events.announce({ type: 'drift', kind: 'registry', count });
+      events.announce({ type: 'drift', kind: 'retained', count });
+    }
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'ws_registry_drift{kind="registry"} 5',
+        'ws_registry_drift{kind="retained"} 3',
+        'ws_registry_drift{kind="socket"} 0',
+      ]),
+    );
+  });
+
+  it('has as many series after 10,000 different users, paths, agents and close codes', async () => {
+    const { events, lines } = start();
+    const series = async () => (await lines()).map(line => line.slice(0, line.lastIndexOf(' ')));
+    const before = await series();
+    for (let i = 0; i < 10_000; i++) {
+      events.announce({ type: 'opened', id: `id-${i}`, path: `/path/${i}`, ip: `10.0.${i >> 8}.${i & 255}` });
+      const connection = { userId: `user-${i}`, userAgent: `agent/${i}`, path: `/path/${i}`, bytesIn: 1, bytesOut: 1 };
+      events.announce(closed({ connection: connection as never, code: i, reason: `reason ${i}` }));
+      events.announce({ type: 'refused', status: 404, reason: `made up ${i}` as 'banned', ip: '::1' });
+      events.announce({ type: 'message-refused', id: `id-${i}`, reason: `made up ${i}` as 'rate' });
+    }
+    expect(await series()).toEqual(before);
+    expect(await lines()).toContain('ws_connections_opened_total 10000');
+  });
+
+  it('names all of them with the prefix', async () => {
+    const { lines } = start({ prefix: 'chat_' });
+    expect((await lines()).filter(line => !line.startsWith('chat_'))).toEqual([]);
+  });
+
+  it('uses the app’s registry, beside what is in it, and leaves it at the end', async () => {
+    const registry = new Registry();
+    const first = start({ registry });
+    const second = start({ registry, prefix: 'other_' });
+    expect(first.metrics.registry).toBe(registry);
+    expect(await registry.metrics()).toMatch(/^ws_connections 3$[^]*^other_connections 3$/m);
+    first.metrics.onApplicationShutdown();
+    expect(await registry.metrics()).not.toMatch(/^ws_/m);
+    second.metrics.onApplicationShutdown();
+    expect(registry.getMetricsAsArray()).toEqual([]);
+    expect(() => start({ registry })).not.toThrow();
+  });
+
+  it('has a registry of its own by default, so that two in a process do not meet', async () => {
+    const [first, second] = [start(), start()];
+    first.events.announce({ type: 'opened', id: 'a', path: '/', ip: '::1' });
+    expect(await first.lines()).toContain('ws_connections_opened_total 1');
+    expect(await second.lines()).toContain('ws_connections_opened_total 0');
+  });
+
+  it('counts no more after the shutdown', async () => {
+    const { metrics, events } = start();
+    const opened = metrics.registry.getSingleMetric('ws_connections_opened_total')!;
+    const count = async () => (await opened.get()).values.map(({ value }) => value);
+    events.announce({ type: 'opened', id: 'a', path: '/', ip: '::1' });
+    metrics.onApplicationShutdown();
+    events.announce({ type: 'opened', id: 'b', path: '/', ip: '::1' });
+    expect(await count()).toEqual([1]);
+  });
+});

@@ -1,0 +1,57 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import type { Subscription } from 'rxjs';
+
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { OutboundService } from '../flow/outbound.service.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
+import { LoadService } from '../load/load.service.js';
+import { EventMetrics } from './event-metrics.js';
+import { expose, type Exposition, formatFor } from './exposition.js';
+import { MetricSet } from './metric-set.js';
+import { addReadMetrics } from './read-metrics.js';
+
+/**
+ * The node's metrics (contract, section 5), in a registry of their own or in the app's. What happens is counted from the
+ * event stream; what is, and what happens too often for events, is read at each scrape. The process itself (memory, handles,
+ * garbage collection) is the app's to measure: `collectDefaultMetrics({ register })` of prom-client, once in a process.
+ */
+@Injectable()
+export class MetricsService implements OnApplicationBootstrap, OnApplicationShutdown {
+  /** Where the metrics are: that of `metrics.registry`, or one of our own. */
+  readonly registry: Registry;
+  readonly #metrics: MetricSet;
+  readonly #subscription: Subscription;
+
+  constructor(
+    node: NodeState,
+    connections: ConnectionService,
+    outbound: OutboundService,
+    load: LoadService,
+    events: HeartbeatEvents,
+  ) {
+    const { registry, prefix } = node.options.metrics;
+    this.registry = registry ?? new Registry();
+    this.#metrics = new MetricSet(prefix);
+    const fed = new EventMetrics(this.#metrics, connections);
+    addReadMetrics(this.#metrics, { node, connections, outbound, load, bytes: fed.bytes });
+    this.#subscription = events.stream.subscribe(event => fed.take(event));
+  }
+
+  /** Late, so that a start that fails leaves nothing behind in the app's registry. */
+  onApplicationBootstrap(): void {
+    this.#metrics.registerIn(this.registry);
+  }
+
+  /** Nest's last hook: what the drain does is still counted. */
+  onApplicationShutdown(): void {
+    this.#subscription.unsubscribe();
+    this.#metrics.unregisterFrom(this.registry);
+  }
+
+  /** All that the registry holds, also of the app's own, in the format that an `Accept` header asks for. */
+  expose(accept: string | undefined): Promise<Exposition> {
+    return expose(this.registry, formatFor(accept));
+  }
+}

@@ -1,0 +1,70 @@
+import type { ConnectionService } from '../connection/connection.service.js';
+import type { NodeState } from '../connection/node-state.js';
+import type { OutboundService } from '../flow/outbound.service.js';
+import type { LoadService } from '../load/load.service.js';
+import { VERSION } from '../version.js';
+import { LOAD_SOURCES } from './label-values.js';
+import type { LiveBytes } from './live-bytes.js';
+import type { MetricSet } from './metric-set.js';
+
+/** What is read at each scrape. */
+export interface Sources {
+  readonly node: NodeState;
+  readonly connections: Pick<ConnectionService, 'count'>;
+  readonly outbound: Pick<OutboundService, 'bufferedBytes' | 'slowConsumers'>;
+  readonly load: Pick<LoadService, 'bySource'>;
+  readonly bytes: LiveBytes;
+}
+
+/** Adds the metrics that are read at each scrape. */
+export function addReadMetrics(metrics: MetricSet, { node, connections, outbound, load, bytes }: Sources): void {
+  const { totals } = node;
+  metrics.gauge('connections', 'Connections that are open.', () => connections.count);
+  metrics.gauge('buffered_bytes', 'Bytes that wait in this process for all connections.', () => outbound.bufferedBytes);
+  metrics.gauge(
+    'slow_consumers',
+    'Connections with bytes waiting that take less than they must.',
+    () => outbound.slowConsumers,
+  );
+  metrics.gauge('draining', '1 while this node sends everybody away, else 0.', () => Number(node.draining));
+  metrics.gauge('drain_remaining', 'Connections that a drain still has to end; 0 without one.', () =>
+    node.draining ? connections.count : 0,
+  );
+  metrics.gaugeBy('load_ratio', 'How busy this node is, from 0 to 1.', 'source', () => loadRatios(load));
+  metrics.gaugeBy('build_info', 'Always 1; the version of nestjs-heartbeat.', 'version', () => ({ [VERSION]: 1 }));
+
+  metrics.gauge('heartbeat_interval_seconds', 'The interval in force.', () => node.intervalMs / 1000);
+  metrics.readCounter('pings_sent_total', 'Pings that were sent.', () => totals.pingsSent);
+  metrics.readCounter(
+    'pings_skipped_total',
+    'Pings that were spared, since the connection was heard within the interval.',
+    () => totals.pingsSkipped,
+  );
+  metrics.readCounter('pongs_received_total', 'Pongs that answered a ping.', () => totals.pongsReceived);
+  metrics.readCounter('pongs_missed_total', 'Pings that stayed unanswered for the timeout.', () => totals.pongsMissed);
+  metrics.readHistogram('heartbeat_rtt_seconds', 'From a ping to its pong.', totals.rtt);
+  metrics.readHistogram(
+    'heartbeat_lateness_seconds',
+    'By how much a tick of the heartbeat came later than it was due.',
+    totals.lateness,
+  );
+
+  metrics.readCounter('reaper_runs_total', 'Runs of the scheduled task.', () => totals.reaperRuns.count);
+  metrics.readHistogram('reaper_duration_seconds', 'How long a run of the scheduled task took.', totals.reaperRuns);
+
+  metrics.readCounterBy('messages_total', 'Application messages.', 'direction', () => ({
+    in: totals.messagesIn,
+    out: totals.messagesOut,
+  }));
+  metrics.readCounterBy(
+    'bytes_total',
+    'Bytes of the connections on their network sockets since the upgrade, frames and heartbeats included.',
+    'direction',
+    () => bytes.read(),
+  );
+}
+
+/** A source that is switched off, or was not read yet, shows 0. */
+function loadRatios({ bySource }: Pick<LoadService, 'bySource'>) {
+  return Object.fromEntries(LOAD_SOURCES.map(source => [source, bySource.get(source) ?? 0]));
+}

@@ -1,0 +1,85 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Finding } from 'nestjs-heartbeat';
+
+import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
+import { ServerProcess } from '../support/server-process.js';
+
+const DOCTOR = 'dist/apps/server/src/doctor.js';
+
+afterEach(async () => {
+  await AdminApp.closeAll();
+  await ServerProcess.stopAll();
+});
+
+/** What `npm run doctor` says in this environment. */
+async function doctor(env: Record<string, string> = {}) {
+  const run = ServerProcess.spawn({ entry: DOCTOR, env });
+  const { code } = await run.exited;
+  return { code, stdout: run.stdout, stderr: run.stderr };
+}
+
+describe.each(PLATFORMS)('GET /admin/doctor on %s', (_, platform) => {
+  it('tells a viewer of this node and this machine, gravest first', async () => {
+    const admin = await AdminApp.start(platform);
+    const { status, headers, json } = await admin.ask('doctor', 'see');
+    expect(status).toBe(200);
+    expect(headers['cache-control']).toBe('no-store');
+    const findings = json.findings as Finding[];
+    for (const finding of findings) {
+      expect(Object.keys(finding).toSorted()).toEqual(['evidence', 'id', 'remedy', 'severity', 'title', 'why']);
+    }
+    const order = findings.map(({ severity }) => ['error', 'warn', 'info', 'ok'].indexOf(severity));
+    expect(order).toEqual(order.toSorted((one, next) => one - next));
+    expect(findings.find(({ id }) => id === 'open-files')?.evidence).toMatch(/^(\d+|unlimited) files may be open/);
+    expect(findings.find(({ id }) => id === 'ws-version')?.severity).toBe('ok');
+  });
+
+  it('tells nobody else', async () => {
+    const admin = await AdminApp.start(platform);
+    for (const token of [null, 'wrong']) {
+      const { status, headers, json } = await admin.ask('doctor', token);
+      expect(status).toBe(401);
+      expect(headers['content-type']).toMatch(PROBLEM);
+      expect(json.findings).toBeUndefined();
+    }
+  });
+
+  it('tells of a proxy that nobody told it of, as soon as one was seen', async () => {
+    const admin = await AdminApp.start(platform, { admin: { tokens: TOKENS }, limits: { maxPerIp: 100 } });
+    const severity = async () => {
+      const { findings } = (await admin.ask('doctor')).json as { findings: Finding[] };
+      return findings.find(({ id }) => id === 'proxy-header')?.severity;
+    };
+    expect(await severity()).toBe('ok');
+    await admin.open('/ws', { headers: { 'X-Forwarded-For': '192.0.2.1' } });
+    expect(await severity()).toBe('error');
+  });
+});
+
+describe('npm run doctor', () => {
+  it('ends with 0 where nothing would break, and names options as variables', async () => {
+    const { code, stdout, stderr } = await doctor({ ADMIN_TOKEN: 'a-token-that-is-long-enough' });
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^ok +Open files .*LIMITS_MAX_CONNECTIONS is 10000$/m);
+    expect(stdout).toMatch(/\n0 error, \d+ warn, \d+ info, \d+ ok\n$/);
+    expect(code).toBe(0);
+  });
+
+  it('ends with 1 where something would, and says what to do', async () => {
+    const { code, stdout } = await doctor({ LIMITS_MAX_CONNECTIONS: '10000000' });
+    expect(stdout).toMatch(/^error +Open files .*\n +why: .*\n +do: .*LIMITS_MAX_CONNECTIONS to \d+\.$/m);
+    expect(code).toBe(1);
+  });
+
+  it('refuses what the server would refuse, in the same words', async () => {
+    const { code, stdout, stderr } = await doctor({ HEARTBEAT_INTERVAL_MS: 'soon' });
+    expect(stderr).toContain('HEARTBEAT_INTERVAL_MS is "soon" but must be');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+
+  it('shows no token', async () => {
+    const { stdout } = await doctor({ ADMIN_TOKEN: 'geheim' });
+    expect(stdout).toContain('shorter than 16 characters');
+    expect(stdout).not.toContain('geheim');
+  });
+});

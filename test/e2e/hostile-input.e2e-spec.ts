@@ -1,0 +1,295 @@
+/**
+ * What a peer sends to do harm. Beside each attack a well-behaved client in a process of its own echoes all the time and must
+ * notice nothing; the server's process must stay the same, and what the attackers cost must stay within the contract's 10 MB each.
+ */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { performance } from 'node:perf_hooks';
+import { deflateRawSync } from 'node:zlib';
+import { encodeFrame, Opcode } from '../support/frame.js';
+import type { RawClient } from '../support/raw-client.js';
+import { MAX_COST_BYTES, Siege, type SiegeOptions } from '../support/siege.js';
+import { until } from '../support/until.js';
+
+const SECOND = 1000;
+/** Quick limits, so that who is found within them is found in a test. */
+const QUICK: SiegeOptions['options'] = {
+  limits: { messageTimeoutMs: SECOND },
+  backpressure: { slowAfterMs: SECOND },
+  drain: { closeTimeoutMs: 500 },
+};
+/** The sockets are looked at once a second, and whoever does not answer the close has half a second. */
+const GONE_WITHIN_MS = SECOND + 2 * SECOND + 500;
+
+afterEach(() => Siege.raiseAll());
+
+/** Writes `bytes` again and again, as fast as they are taken, until the socket is gone or the time is over. */
+async function flood({ socket }: RawClient, bytes: Buffer, forMs: number): Promise<void> {
+  const end = performance.now() + forMs;
+  while (performance.now() < end && !socket.destroyed) {
+    await new Promise<void>(resolve => {
+      const goOn = () => {
+        clearTimeout(timer);
+        socket.off('close', goOn);
+        resolve();
+      };
+      // Whoever takes nothing is not asked again before the time is over.
+      const timer = setTimeout(goOn, end - performance.now());
+      socket.once('close', goOn);
+      socket.write(bytes, () => setImmediate(goOn));
+    });
+  }
+}
+
+function copies(count: number, frame: Parameters<typeof encodeFrame>[0]): Buffer {
+  return Buffer.concat(Array.from({ length: count }, () => encodeFrame(frame)));
+}
+
+/** All of them have ended by `deadline`; answers with which codes. */
+async function endsOf(clients: readonly RawClient[], withinMs: number): Promise<number[]> {
+  const codes: number[] = [];
+  for (const client of clients) void client.ended.then(({ code }) => codes.push(code));
+  await until(() => codes.length === clients.length, {
+    timeoutMs: withinMs,
+    message: () => `${clients.length} connections to end; ${codes.length} have`,
+  });
+  return codes;
+}
+
+describe('A flood', () => {
+  it.each<[string, SiegeOptions['options'], RegExp]>([
+    ['ends with 4004 before it costs anything', QUICK, /^4004 too many pings$/],
+    [
+      'ends where their number is not limited',
+      { ...QUICK, limits: { ...QUICK?.limits, pingsPerSecond: 0 } },
+      // By us, or before that by ws, which keeps so many pongs and no more.
+      /^(4003 slow consumer|1006 terminated)$/,
+    ],
+  ])('of pings, whose pongs are not read, %s', async (_, options, end) => {
+    const siege = await Siege.lay({ options });
+    const clients = await siege.crowd(20);
+    for (const client of clients) client.pause();
+    const pings = copies(2000, { opcode: Opcode.ping, payload: 'p'.repeat(125) });
+    await Promise.all(clients.map(client => flood(client, pings, 3 * SECOND)));
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    await siege.emptied();
+    expect(await closedBy(siege)).toEqual(Array(20).fill(expect.stringMatching(end)));
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('of pongs that nobody asked for ends with 4004 as one of pings does', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(20);
+    const pongs = copies(10_000, { opcode: Opcode.pong });
+    await Promise.all(clients.map(client => flood(client, pongs, 3 * SECOND)));
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    await siege.emptied();
+    expect(await closedBy(siege)).toEqual(Array(20).fill('4004 too many pings'));
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('of pings is not one when they are as many as may be', async () => {
+    const siege = await Siege.lay({ options: { limits: { pingsPerSecond: 10 } }, lookout: false });
+    const client = await siege.opened();
+    for (let i = 0; i < 10; i++) client.ping(`${i}`);
+    await until(() => client.pongs.length === 10);
+    expect(client.pongs.map(({ data }) => String(data))).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
+    expect(client.closeFrame).toBeNull();
+  });
+
+  it.each([
+    ['messages', '{"event":"echo","data":1}'],
+    ['messages that are none', 'what is no JSON at all'],
+    ['messages that nothing takes', '{"event":"else"}'],
+  ])('of %s by ten at once, where their number is not limited, is endured', async (_, payload) => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(10);
+    const bytes = copies(1000, { opcode: Opcode.text, payload });
+    // What they are answered is taken and thrown away, or it would be this process that slows them down.
+    let answered = 0;
+    for (const { socket } of clients) {
+      socket.removeAllListeners('data').on('data', chunk => (answered += chunk.length));
+    }
+    await Promise.all(clients.map(client => flood(client, bytes, 5 * SECOND)));
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await siege.complaints()).toEqual([]);
+    // It was one: the shortest of these answers has 25 bytes.
+    expect(answered).toBeGreaterThan(10_000 * 25);
+    expect((await siege.state()).connections).toBe(clients.length + 1);
+  });
+
+  it('is none where the server itself stood still, and what came meanwhile is read at once', async () => {
+    const siege = await Siege.lay({
+      options: { limits: { messagesPerSecond: 20, pingsPerSecond: 10 } },
+      lookout: false,
+    });
+    const [blocker, pinging, talking] = (await siege.crowd(3)) as [RawClient, RawClient, RawClient];
+    blocker.sendEvent('block', { forMs: 3000, eachMs: 3000 });
+    // Half of what each may send.
+    const timers = [
+      setInterval(() => pinging.socket.writable && pinging.ping('on'), 200),
+      setInterval(() => talking.socket.writable && talking.sendEvent('echo', 1), 100),
+    ];
+    try {
+      await until(() => blocker.messages.length > 0, {
+        timeoutMs: 10_000,
+        message: () => `the end of the stall; closed: ${JSON.stringify(blocker.closeFrame)}`,
+      });
+      const [pongs, answers] = [pinging.pongs.length, talking.messages.length];
+      const goOn = () => pinging.pongs.length > pongs + 3 && talking.messages.length > answers + 6;
+      await until(() => goOn() || pinging.closeFrame !== null || talking.closeFrame !== null);
+    } finally {
+      timers.forEach(timer => clearInterval(timer));
+    }
+    expect([pinging.closeFrame, talking.closeFrame]).toEqual([null, null]);
+  });
+
+  it('of messages over messagesPerSecond ends with 4004, and its sender is not read any more', async () => {
+    const siege = await Siege.lay({ options: { ...QUICK, limits: { messagesPerSecond: 500 } } });
+    const clients = await siege.crowd(4);
+    const messages = copies(500, { opcode: Opcode.text, payload: '{"event":"echo","data":1}' });
+    await Promise.all(clients.map(client => flood(client, messages, 3 * SECOND)));
+    await siege.emptied();
+    expect(await closedBy(siege)).toEqual(Array(4).fill('4004 too many messages'));
+    // Two seconds of counting may have begun while it was admitted; what the flood sent is many times that.
+    for (const client of clients) expect(client.messages.length).toBeLessThanOrEqual(1000);
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('of messages whose handlers sleep is read no faster than they end', async () => {
+    const siege = await Siege.lay({ options: { ...QUICK, limits: { maxInFlight: 8 } } });
+    const clients = await siege.crowd(10);
+    const messages = copies(2000, { opcode: Opcode.text, payload: '{"event":"sleep","data":60000}' });
+    await Promise.all(clients.map(client => flood(client, messages, 2 * SECOND)));
+    const { begun } = await siege.state();
+    expect(begun).toBe(80);
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    for (const client of clients) client.reset();
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('of messages that nothing takes, not read, ends by backpressure', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(2);
+    for (const client of clients) client.pause();
+    const messages = copies(500, { opcode: Opcode.text, payload: `{"event":"${'x'.repeat(60)}"}` });
+    await Promise.all(clients.map(client => flood(client, messages, 6 * SECOND)));
+    await siege.emptied();
+    expect(siege.costOfEach(10)).toBeLessThan(MAX_COST_BYTES);
+    expect(new Set(await closedBy(siege))).toEqual(new Set(['4003 slow consumer']));
+    expect(await siege.complaints()).toEqual([]);
+  });
+});
+
+describe('A deflate bomb', () => {
+  const EXTENSION = { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+  /** RFC 7692, section 7.2.1: the last four bytes of a synchronising flush are left out. */
+  const BOMB = deflateRawSync(Buffer.alloc(64 * 1024 * 1024), { finishFlush: 2 }).subarray(0, -4);
+
+  it('of 64 MiB in one message ends with 1009', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(10, { path: '/deflate', headers: EXTENSION });
+    for (const client of clients) client.sendFrame({ opcode: Opcode.binary, rsv: 4, payload: BOMB });
+    expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(10).fill(1009));
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('that fits before inflation ends with 1009 too', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const small = deflateRawSync(Buffer.alloc(4 * 1024 * 1024), { finishFlush: 2 }).subarray(0, -4);
+    expect(small.length).toBeLessThan(65_536);
+    const clients = await siege.crowd(20, { path: '/deflate', headers: EXTENSION });
+    for (const client of clients) client.sendFrame({ opcode: Opcode.binary, rsv: 4, payload: small });
+    expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(20).fill(1009));
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('is no bomb when it stays under the limit, and is echoed', async () => {
+    const siege = await Siege.lay({ lookout: false });
+    const client = await siege.opened({ path: '/deflate', headers: EXTENSION });
+    const text = JSON.stringify({ event: 'echo', data: 'a'.repeat(500) });
+    const payload = deflateRawSync(Buffer.from(text), { finishFlush: 2 }).subarray(0, -4);
+    client.sendFrame({ opcode: Opcode.text, rsv: 4, payload });
+    await until(() => client.messages.length === 1);
+    expect(client.closeFrame).toBeNull();
+  });
+});
+
+describe('A message that does not end', () => {
+  it('of endless fragments ends with 1008 at maxFragments', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(10);
+    const fragments = copies(2000, { opcode: Opcode.continuation, fin: false, payload: 'x' });
+    for (const client of clients) {
+      client.sendFrame({ opcode: Opcode.text, fin: false, payload: 'x' });
+      client.sendRaw(fragments);
+    }
+    expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(10).fill(1008));
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('of fragments that come slowly, or that are empty, is found within messageTimeoutMs', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(10);
+    for (const client of clients) client.sendFrame({ opcode: Opcode.text, fin: false, payload: '' });
+    const timer = setInterval(() => {
+      for (const client of clients) {
+        if (client.socket.writable) client.sendFrame({ opcode: Opcode.continuation, fin: false, payload: '' });
+      }
+    }, 50);
+    try {
+      expect(await endsOf(clients, GONE_WITHIN_MS)).toEqual(Array(10).fill(4004));
+    } finally {
+      clearInterval(timer);
+    }
+    expect(await closedBy(siege)).toEqual(Array(10).fill('4004 message unfinished for too long'));
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('because only its header came, is found within messageTimeoutMs', async () => {
+    const siege = await Siege.lay({ options: QUICK, lookout: false });
+    const clients = await siege.crowd(4);
+    const whole = encodeFrame({ opcode: Opcode.text, payload: 'x'.repeat(1000) });
+    clients.forEach((client, i) => client.sendRaw(whole.subarray(0, [1, 2, 8, 500][i])));
+    expect(await endsOf(clients, GONE_WITHIN_MS)).toEqual(Array(4).fill(4004));
+  });
+
+  it('because it comes byte by byte, is found within messageTimeoutMs and costs little', async () => {
+    const siege = await Siege.lay({ options: QUICK });
+    const clients = await siege.crowd(10);
+    for (const client of clients)
+      client.sendRaw(encodeFrame({ opcode: Opcode.binary, payload: Buffer.alloc(65_536) }).subarray(0, 14));
+    const timer = setInterval(() => {
+      for (const client of clients) for (let i = 0; i < 20 && client.socket.writable; i++) client.sendRaw('x');
+    }, 5);
+    try {
+      expect(await endsOf(clients, GONE_WITHIN_MS)).toEqual(Array(10).fill(4004));
+    } finally {
+      clearInterval(timer);
+    }
+    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await siege.complaints()).toEqual([]);
+  });
+
+  it('but does end in time, though in single bytes, is answered', async () => {
+    const siege = await Siege.lay({ options: QUICK, lookout: false });
+    const client = await siege.opened();
+    for (const byte of encodeFrame({ opcode: Opcode.text, payload: '{"event":"echo","data":"whole"}' })) {
+      client.sendRaw(Buffer.from([byte]));
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    await until(() => client.messages.length > 0);
+    expect(client.texts).toEqual(['{"event":"echo","data":"whole"}']);
+  });
+});
+
+/** How the connections have closed, oldest first, as the server has written it down. */
+async function closedBy(siege: Siege): Promise<string[]> {
+  const client = await siege.opened();
+  client.sendEvent('closed');
+  const { data } = (await until(() => client.json[0])) as { data: string[] };
+  client.destroy();
+  return data;
+}

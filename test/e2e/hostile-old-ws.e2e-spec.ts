@@ -1,0 +1,80 @@
+/**
+ * With `ws` 8.22.0, which a peer can make eat memory by pings whose pongs it does not read, this library must still hold the
+ * contract's 10 MB for each hostile connection.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { encodeFrame, Opcode } from '../support/frame.js';
+import { MAX_COST_BYTES, Siege } from '../support/siege.js';
+import { until } from '../support/until.js';
+
+const VERSION = '8.22.0';
+/** As many as make what any process that works may grow by a small part of each one's cost. */
+const ATTACKERS = 8;
+let folder = '';
+let isThere = false;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'old-ws-'));
+  try {
+    const words = ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', folder, `ws@${VERSION}`];
+    await promisify(execFile)('npm', words, { cwd: folder, timeout: 20_000 });
+    const { version } = JSON.parse(await readFile(join(folder, 'node_modules/ws/package.json'), 'utf8')) as {
+      version: string;
+    };
+    isThere = version === VERSION;
+  } catch {
+    // Where no registry answers there is nothing to attack; the same is tested against the project's own version elsewhere.
+  }
+});
+afterEach(() => Siege.raiseAll());
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** So many at once send pings as fast as they are taken and read nothing, until all are gone. */
+async function attack(siege: Siege, count: number): Promise<void> {
+  const attackers = await siege.crowd(count);
+  for (const attacker of attackers) attacker.pause();
+  const pings = Buffer.concat(
+    Array.from({ length: 5000 }, () => encodeFrame({ opcode: Opcode.ping, payload: 'p'.repeat(125) })),
+  );
+  let isOver = false;
+  const pump = (socket: Socket) => {
+    // In the next turn: a line that takes all at once would leave no other work its time.
+    if (!isOver && !socket.destroyed) socket.write(pings, () => setImmediate(() => pump(socket)));
+  };
+  for (const { socket } of attackers) pump(socket);
+  try {
+    await siege.emptied(0, 8000);
+  } finally {
+    isOver = true;
+  }
+}
+
+describe(`With ws ${VERSION}`, () => {
+  it.each([
+    ['as many as the default lets pass', {}, '4004'],
+    ['where the limit of pings is off', { pingsPerSecond: 0 }, '4003'],
+  ])('a flood of pings whose pongs are not read, %s, costs little and ends', async (_, limits, code) => {
+    if (!isThere) return console.warn(`ws ${VERSION} could not be had: not tested`);
+    const siege = await Siege.lay({
+      options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
+      nodeArgs: ['--import', './test/support/other-ws.mjs'],
+      env: { WS_FOLDER: join(folder, 'node_modules/ws') },
+    });
+    await attack(siege, 1);
+    expect(await siege.complaints()).toEqual([]);
+    await attack(siege, ATTACKERS);
+    expect(siege.costOfEach(ATTACKERS)).toBeLessThan(MAX_COST_BYTES);
+    const client = await siege.opened();
+    client.sendEvent('closed');
+    await until(() => client.messages.length === 1);
+    const { data } = client.json[0] as { data: string[] };
+    expect(data).toEqual(Array(1 + ATTACKERS).fill(expect.stringContaining(code)));
+    expect(siege.isAlive).toBe(true);
+  });
+});

@@ -1,0 +1,247 @@
+/**
+ * A server to be attacked, as a process of its own: gateways that do what careless authors write. `OPTIONS` holds the module's
+ * options as JSON, `AUTHENTICATE` names how clients are asked who they are. `GET /state` answers what the process costs now.
+ */
+import 'reflect-metadata';
+import { Controller, Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import type { IncomingMessage } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Authentication,
+  Connection,
+  ConnectionService,
+  CurrentConnection,
+  HeartbeatModule,
+  type HeartbeatOptions,
+  HeartbeatWsAdapter,
+} from 'nestjs-heartbeat';
+import { of } from 'rxjs';
+
+/** What {@link ServerState} says of the process. */
+export interface ServerState {
+  readonly pid: number;
+  readonly connections: number;
+  /** Authentications that were begun, and those whose signal has fired. */
+  readonly asked: number;
+  readonly givenUp: number;
+  readonly rssBytes: number;
+  /** Handlers of `sleep` and `hang` that were begun. */
+  readonly begun: number;
+}
+
+const counts = { asked: 0, givenUp: 0, begun: 0 };
+
+/** How clients are asked who they are, by the word in `AUTHENTICATE`. */
+const ways: Record<
+  string,
+  (request: IncomingMessage, signal: AbortSignal) => Authentication | Promise<Authentication>
+> = {
+  /** Takes the user from the query after a moment. */
+  async user({ url = '' }): Promise<Authentication> {
+    counts.asked++;
+    await sleep(20);
+    const user = new URLSearchParams(url.split('?')[1]).get('user');
+    return user === null ? 'anonymous' : { userId: user };
+  },
+  /** Answers after a second. */
+  async slow(): Promise<Authentication> {
+    counts.asked++;
+    await sleep(1000);
+    return 'anonymous';
+  },
+  /** Never settles, whatever its signal says, but for the first who comes: the lookout. */
+  never(_, signal) {
+    if (counts.asked++ === 0) return 'anonymous';
+    signal.addEventListener('abort', () => counts.givenUp++);
+    return new Promise(() => {});
+  },
+  /** Rejects with what cannot be shown. */
+  async absurd(): Promise<Authentication> {
+    counts.asked++;
+    throw unspeakable();
+  },
+};
+
+/** What is no error and cannot be made a text. */
+function unspeakable(): unknown {
+  return Object.create(null);
+}
+
+/** What handlers throw and reject with, by its name. */
+const thrown: Record<string, () => unknown> = {
+  error: () => new Error('on purpose'),
+  text: () => 'a text',
+  nothing: () => undefined,
+  null: () => null,
+  number: () => 7,
+  symbol: () => Symbol('on purpose'),
+  unspeakable,
+  hostile: () => ({
+    get message() {
+      throw new Error('a getter that throws');
+    },
+    toString() {
+      throw new Error('a text that throws');
+    },
+  }),
+};
+
+@WebSocketGateway({ path: '/ws' })
+class EchoGateway {
+  constructor(private readonly connections: ConnectionService) {}
+
+  @SubscribeMessage('echo')
+  echo(@MessageBody() data: unknown) {
+    return { event: 'echo', data };
+  }
+
+  /** As a stream of one answer. */
+  @SubscribeMessage('observed')
+  observed(@MessageBody() data: unknown) {
+    return of({ event: 'observed', data });
+  }
+
+  /** A stream whose answer JSON cannot hold. */
+  @SubscribeMessage('observed-bigint')
+  observedBigint() {
+    return of({ event: 'observed-bigint', data: 1n });
+  }
+
+  /** Answers that JSON cannot hold. */
+  @SubscribeMessage('bigint')
+  bigint() {
+    return { event: 'bigint', data: 1n };
+  }
+
+  @SubscribeMessage('throw')
+  throws(@MessageBody() what: string): void {
+    throw thrown[what]?.();
+  }
+
+  @SubscribeMessage('reject')
+  async rejects(@MessageBody() what: string): Promise<void> {
+    await sleep(1);
+    throw thrown[what]?.();
+  }
+
+  @SubscribeMessage('disposer')
+  disposer(@CurrentConnection() connection: Connection, @MessageBody() what: string): void {
+    connection.defer(() => Promise.reject(thrown[what]?.()));
+    connection.defer(() => {
+      throw thrown[what]?.();
+    });
+  }
+
+  @SubscribeMessage('sleep')
+  async sleep(@MessageBody() ms: number) {
+    counts.begun++;
+    await sleep(ms);
+    return { event: 'slept', data: ms };
+  }
+
+  /** Never ends. */
+  @SubscribeMessage('hang')
+  hang(): Promise<void> {
+    counts.begun++;
+    return new Promise(() => {});
+  }
+
+  /** Sends so many messages of so many bytes at once. */
+  @SubscribeMessage('pour')
+  pour(@CurrentConnection() { socket }: Connection, @MessageBody() { bytes, count }: { bytes: number; count: number }) {
+    for (let sent = 0; sent < count; sent++) socket.send(Buffer.alloc(bytes, 'x'));
+  }
+
+  /** Sends messages of so many bytes, all in one turn, until `waiting` bytes of them are this process's to keep. */
+  @SubscribeMessage('fill')
+  fill(
+    @CurrentConnection() { socket }: Connection,
+    @MessageBody() { bytes, waiting }: { bytes: number; waiting: number },
+  ) {
+    while (socket.bufferedAmount < waiting) socket.send(Buffer.alloc(bytes, 'x'));
+  }
+
+  /** Sends texts to all, one in each turn. */
+  @SubscribeMessage('pour-all')
+  async pourAll(@MessageBody() { bytes, count }: { bytes: number; count: number }) {
+    for (let sent = 0; sent < count; sent++) {
+      this.connections.broadcast('x'.repeat(bytes));
+      await sleep(5);
+    }
+    return { event: 'poured' };
+  }
+
+  /** Holds the event loop again and again, with a turn between. */
+  @SubscribeMessage('block')
+  async block(@MessageBody() { forMs, eachMs }: { forMs: number; eachMs: number }) {
+    const end = performance.now() + forMs;
+    while (performance.now() < end) {
+      const endOfOne = performance.now() + eachMs;
+      while (performance.now() < endOfOne);
+      await sleep(1);
+    }
+    return { event: 'blocked' };
+  }
+
+  /** Which connections have closed, and how. */
+  @SubscribeMessage('closed')
+  closed() {
+    return { event: 'closed', data: this.connections.closedHistory().map(({ code, reason }) => `${code} ${reason}`) };
+  }
+}
+
+/** Compresses, as an author who has heard that it saves bytes lets it. */
+@WebSocketGateway({ path: '/deflate', perMessageDeflate: true })
+class DeflateGateway {
+  @SubscribeMessage('echo')
+  echo(@MessageBody() data: unknown) {
+    return { event: 'echo', data };
+  }
+}
+
+/** A gateway whose hooks fail. */
+@WebSocketGateway({ path: '/broken' })
+class BrokenGateway {
+  async handleConnection(): Promise<void> {
+    await sleep(1);
+    throw unspeakable();
+  }
+
+  handleDisconnect(): void {
+    throw unspeakable();
+  }
+}
+
+@Controller('state')
+class StateController {
+  constructor(private readonly connections: ConnectionService) {}
+
+  @Get()
+  state(): ServerState {
+    return {
+      pid: process.pid,
+      connections: this.connections.count,
+      ...counts,
+      rssBytes: process.memoryUsage.rss(),
+    };
+  }
+}
+
+const { OPTIONS = '{}', AUTHENTICATE = '' } = process.env;
+const options = JSON.parse(OPTIONS) as HeartbeatOptions;
+const authenticate = ways[AUTHENTICATE];
+
+@Module({
+  imports: [HeartbeatModule.forRoot({ ...options, ...(authenticate && { authenticate }) })],
+  controllers: [StateController],
+  providers: [EchoGateway, DeflateGateway, BrokenGateway],
+})
+class ServerModule {}
+
+const app = await NestFactory.create(ServerModule, { logger: ['fatal', 'warn'], abortOnError: false });
+app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
+await app.listen(0, '127.0.0.1');
+process.stdout.write(`listening at ${(await app.getUrl()).replace('[::1]', '127.0.0.1')}\n`);
