@@ -3,6 +3,7 @@
  *
  *   node .ci/prepare.mjs start   the reference server is installed and built
  *   node .ci/prepare.mjs load    the load generator is
+ *   node .ci/prepare.mjs bench   the bench is, which is a part of it
  *
  * What is there already is left alone, without a look at the network. It speaks on stderr only: stdout is for the program that
  * runs afterwards.
@@ -84,7 +85,7 @@ function say(text) {
   process.stderr.write(`prepare: ${text}\n`);
 }
 
-const APPS = { start: 'server', load: 'loadtest' };
+const APPS = { start: 'server', load: 'loadtest', bench: 'loadtest' };
 
 // Not when it is imported; the real path, since a folder above may be a symbolic link.
 if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

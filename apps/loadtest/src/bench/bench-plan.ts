@@ -1,0 +1,60 @@
+/** How large and how long; the one place of all numbers of a run that are not a server's own. */
+export interface BenchPlan {
+  readonly connections: number;
+  readonly rounds: number;
+  readonly intervalMs: number;
+  /** Clients that come and go before anything is counted, so that what is made once was made. */
+  readonly warmUp: number;
+  /** A window of measuring: whole intervals, so that a burst of all is in it as often as it should be. */
+  readonly windowMs: number;
+  /** How often heartbeats are switched off and on in the row about busy connections. */
+  readonly busySwitches: number;
+  readonly busyShare: number;
+  readonly echoConnections: number;
+  readonly echoEveryMs: number;
+  readonly floodConnections: number;
+  readonly floodInFlight: number;
+  readonly floodMs: number;
+  readonly silent: number;
+  readonly broadcasts: number;
+  readonly listings: number;
+  /** Connections without sockets, for the bookkeeping alone. */
+  readonly simulated: number;
+}
+
+/** As the project's goals have it. */
+export const FULL: BenchPlan = {
+  connections: 15_000,
+  rounds: 3,
+  intervalMs: 5000,
+  warmUp: 1500,
+  windowMs: 10_000,
+  busySwitches: 2,
+  busyShare: 0.3,
+  echoConnections: 20,
+  echoEveryMs: 40,
+  floodConnections: 100,
+  floodInFlight: 4,
+  floodMs: 4000,
+  silent: 300,
+  broadcasts: 5,
+  listings: 20,
+  simulated: 1_000_000,
+};
+
+/** Does it work at all? Its figures are no measurement. */
+export const QUICK: BenchPlan = {
+  ...FULL,
+  connections: 300,
+  rounds: 1,
+  intervalMs: 500,
+  warmUp: 50,
+  windowMs: 500,
+  busySwitches: 1,
+  floodConnections: 20,
+  floodMs: 200,
+  silent: 20,
+  broadcasts: 2,
+  listings: 1,
+  simulated: 20_000,
+};

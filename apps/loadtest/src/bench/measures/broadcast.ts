@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { medianOf } from '../readings.js';
+import type { Scene, StagedMeasure } from './measure.js';
+
+const NEWS = JSON.stringify({ event: 'news', data: { text: 'the quick brown fox', at: 1 } });
+
+/** One message to everybody, until the last one has it. */
+export const broadcast: StagedMeasure = {
+  name: 'broadcast',
+  stage: 'crowd',
+  finds: 'CPU and longest stall of a message to everybody',
+  servers: ['ws', 'nest', 'socket-io', 'heartbeat'],
+  async take(scene) {
+    const cpu: number[] = [];
+    const stalls: number[] = [];
+    for (let turn = 0; turn < scene.plan.broadcasts; turn += 1) {
+      cpu.push(await cpuOf(scene));
+      await scene.server.ask('watchLoop');
+      await send(scene);
+      stalls.push(await scene.server.ask('longestStall'));
+    }
+    return { broadcastCpu: medianOf(cpu), broadcastStall: medianOf(stalls) };
+  },
+};
+
+async function cpuOf(scene: Scene): Promise<number> {
+  const from = await scene.server.ask('sample');
+  await send(scene);
+  const to = await scene.server.ask('sample');
+  return to.cpuMs - from.cpuMs;
+}
+
+async function send({ server, crowd, plan }: Scene): Promise<void> {
+  const wanted = (await crowd.counts()).messages + plan.connections;
+  await server.ask('broadcast', NEWS);
+  const giveUpAt = performance.now() + 20_000;
+  while ((await crowd.counts()).messages < wanted) {
+    if (performance.now() > giveUpAt) throw new Error('a broadcast did not reach everybody');
+    await sleep(20);
+  }
+}

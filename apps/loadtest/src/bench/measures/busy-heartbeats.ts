@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Scene, StagedMeasure } from './measure.js';
+
+/**
+ * What heartbeats cost while 30 % of the connections send a message each second: the CPU with them less the CPU without, in
+ * the same process, switched off and on in turn, since two processes differ by more than what is looked for.
+ */
+export const busyHeartbeats: StagedMeasure = {
+  name: 'busy',
+  stage: 'crowd',
+  finds: 'CPU of the heartbeats, in all and for 1,000, while 30 % of the connections talk',
+  servers: ['ws-recipe', 'nest-recipe', 'heartbeat'],
+  async take(scene) {
+    const { server, crowd, plan } = scene;
+    await crowd.talk(plan.busyShare);
+    let [cpuMs, pings] = [0, 0];
+    for (let turn = 0; turn < plan.busySwitches; turn += 1) {
+      const on = await observe(scene);
+      await server.ask('beat', false);
+      const off = await observe(scene);
+      await server.ask('beat', true);
+      cpuMs += on.cpuMs - off.cpuMs;
+      pings += on.pings - off.pings;
+    }
+    await crowd.hush();
+    return {
+      busyHeartbeats: (cpuMs * 1000) / pings,
+      busyTotal: (cpuMs * 1000) / (plan.windowMs * plan.busySwitches),
+    };
+  },
+};
+
+/** A while to get used to it, then a window. */
+async function observe({ server, crowd, plan }: Scene): Promise<{ cpuMs: number; pings: number }> {
+  await sleep(plan.intervalMs / 2);
+  const [from, before] = [await server.ask('sample'), await crowd.counts()];
+  await sleep(plan.windowMs);
+  const [to, after] = [await server.ask('sample'), await crowd.counts()];
+  return { cpuMs: to.cpuMs - from.cpuMs, pings: after.pings - before.pings };
+}

@@ -1,0 +1,67 @@
+import { FIGURE_NAMES, type FigureName, FIGURES, type Figures, type Goal } from './figures.js';
+import { SERVER_NAMES, type ServerName } from './server/bench-server.js';
+
+/** The server that the goals are set for. */
+const OURS: ServerName = 'heartbeat';
+
+export interface Judgement {
+  readonly goal: Goal;
+  /** The figure itself or, where the goal is set against another server, the median of the ratios of each round. */
+  readonly value: number;
+  readonly reached: boolean;
+}
+
+/** Every figure of every round, and what follows from them. */
+export class Readings {
+  readonly #rounds: Map<ServerName, Figures>[] = [];
+
+  /** @param round From 0 on. */
+  add(round: number, server: ServerName, figures: Figures): void {
+    const found = (this.#rounds[round] ??= new Map<ServerName, Figures>());
+    found.set(server, { ...found.get(server), ...figures });
+  }
+
+  /** Of each round in which there is one. */
+  values(server: ServerName, figure: FigureName): number[] {
+    return this.#rounds.flatMap(round => round.get(server)?.[figure] ?? []);
+  }
+
+  median(server: ServerName, figure: FigureName): number | null {
+    const values = this.values(server, figure);
+    return values.length === 0 ? null : medianOf(values);
+  }
+
+  /** Servers of a round share what the machine did meanwhile: so the ratio is taken within each, and then the median. */
+  ratio(figure: FigureName, against: ServerName): number | null {
+    const ratios = this.#rounds.flatMap(round => {
+      const [ours, theirs] = [round.get(OURS)?.[figure], round.get(against)?.[figure]];
+      return ours === undefined || theirs === undefined ? [] : ours / theirs;
+    });
+    return ratios.length === 0 ? null : medianOf(ratios);
+  }
+
+  /** One for each goal of the figure that there is something to hold against. */
+  judge(figure: FigureName): Judgement[] {
+    return (FIGURES[figure].goals ?? []).flatMap(goal => {
+      const { against, most = Infinity, least = -Infinity } = goal;
+      const value = against === undefined ? this.median(OURS, figure) : this.ratio(figure, against);
+      return value === null ? [] : [{ goal, value, reached: value <= most && value >= least }];
+    });
+  }
+
+  /** The rows that have any figure. */
+  get figures(): FigureName[] {
+    return FIGURE_NAMES.filter(figure => this.servers.some(server => this.values(server, figure).length > 0));
+  }
+
+  get servers(): ServerName[] {
+    return SERVER_NAMES.filter(server => this.#rounds.some(round => round.has(server)));
+  }
+}
+
+/** The middle of the values, or of the two in the middle. */
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
+}

@@ -1,0 +1,57 @@
+import type { DialectName } from '../client/dialect.js';
+
+/** The servers that are compared, in the order of the table. */
+export const SERVER_NAMES = [
+  'ws',
+  'ws-recipe',
+  'nest',
+  'nest-recipe',
+  'socket-io',
+  'heartbeat',
+  'heartbeat-users',
+] as const;
+export type ServerName = (typeof SERVER_NAMES)[number];
+
+export interface ServerTrait {
+  /** As it is shown. */
+  readonly title: string;
+  readonly dialect: DialectName;
+  /** Whether it sends heartbeats. */
+  readonly beats: boolean;
+}
+
+export const SERVERS: Readonly<Record<ServerName, ServerTrait>> = {
+  ws: { title: 'ws', dialect: 'json', beats: false },
+  'ws-recipe': { title: 'ws + recipe', dialect: 'json', beats: true },
+  nest: { title: 'Nest', dialect: 'json', beats: false },
+  'nest-recipe': { title: 'Nest + recipe', dialect: 'json', beats: true },
+  'socket-io': { title: 'Socket.IO', dialect: 'socket.io', beats: true },
+  heartbeat: { title: 'heartbeat', dialect: 'json', beats: true },
+  'heartbeat-users': { title: 'heartbeat, with users', dialect: 'json', beats: true },
+};
+
+export interface ServerOrder {
+  readonly name: ServerName;
+  readonly intervalMs: number;
+  /** How many clients will come. */
+  readonly connections: number;
+}
+
+/** What every server of the bench can do. What only some can is asked of those only. */
+export interface BenchServer {
+  readonly port: number;
+  /** Sends `text` to every client. */
+  broadcast(text: string): void;
+  /** Switches the heartbeats off and on, in the running server. */
+  beat?(on: boolean): void;
+  /** Says goodbye to everybody; answers when it began, on the machine's monotonic clock, and how long it takes by plan. */
+  drain?(): { readonly startedAt: number; readonly spreadMs: number };
+}
+
+/** Contract, section 3: the same promise for ours as the recipe keeps, two intervals at most, plus a second. */
+export function pongTimeoutOf(intervalMs: number): number {
+  return Math.floor(intervalMs * 0.4);
+}
+
+/** Of the admin routes of ours; the server is reached from this machine only, and for a minute. */
+export const VIEWER_TOKEN = 'a-token-of-the-bench-0123456789';
