@@ -29,7 +29,7 @@ export const FULL: BenchPlan = {
   intervalMs: 5000,
   warmUp: 1500,
   windowMs: 10_000,
-  busySwitches: 2,
+  busySwitches: 1,
   busyShare: 0.3,
   echoConnections: 20,
   echoEveryMs: 40,
