@@ -35,6 +35,8 @@ const moment: QueryMoment = {
 
 const asConnections = (rows: readonly Row[]) =>
   rows.map(one => ({ ...one, seenAt: () => one.lastSeenAt })) as unknown as Connection[];
+/** As the registry gives them. */
+const byId = (left: Row, right: Row) => (left.id < right.id ? -1 : 1);
 const idsOf = (connections: readonly Connection[]) => connections.map(({ id }) => id);
 
 /** Few different values, so that ties are the rule. */
@@ -52,7 +54,7 @@ const row = fc
   .map(({ bufferedAmount, ...rest }): Omit<Row, 'id'> => ({ ...rest, socket: { bufferedAmount } }));
 const rows = fc
   .uniqueArray(fc.tuple(fc.stringMatching(/^[a-c]{1,3}$/), row), { selector: ([id]) => id, maxLength: 20 })
-  .map(pairs => pairs.map(([id, rest]): Row => ({ id, ...rest })));
+  .map(pairs => pairs.map(([id, rest]): Row => ({ id, ...rest })).toSorted(byId));
 const sort = fc.constantFrom(...SORT_KEYS);
 const order = fc.constantFrom('asc', 'desc');
 
@@ -105,7 +107,7 @@ describe('pageOf', () => {
         const seen: string[] = [];
         let after: Position | null = null;
         for (let page = 0; ; page++) {
-          const all = page === 0 ? first : [...staying, ...coming.slice(0, page)];
+          const all = page === 0 ? first : [...staying, ...coming.slice(0, page)].toSorted(byId);
           const query = { filter: {}, sort: 'openedAt', order: direction, limit, after } as const;
           const { connections, end } = pageOf(asConnections(all), query, moment);
           seen.push(...idsOf(connections));

@@ -76,7 +76,7 @@ export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Pred
   for (const [key, value] of Object.entries(labels)) {
     checks.push(connection => Object.hasOwn(connection.labels, key) && connection.labels[key] === value);
   }
-  return connection => checks.every(check => check(connection));
+  return checks.length === 0 ? () => true : connection => checks.every(check => check(connection));
 }
 
 /** How long no application message went in either direction, in attended time; since the opening if none ever did. */
@@ -91,24 +91,33 @@ function addressPredicate(text: string): Predicate {
   return ({ ip }) => matches(ip);
 }
 
-/** The value that a listing is sorted by, as a number; null where there is none yet. */
-function sortValue(connection: Connection, sort: SortKey, moment: QueryMoment): number | null {
-  if (sort === 'bufferedBytes') return connection.socket.bufferedAmount;
-  if (sort === 'lastSeenAt') return moment.toEpoch(connection.seenAt(moment.now));
-  const value = connection[sort];
-  if (value === NEVER || !sort.endsWith('At')) return value === NEVER ? null : value;
-  return value === null ? null : moment.toEpoch(value);
+/** What gives the value that a listing is sorted by, as a number; null where there is none yet. */
+function sortValue(sort: SortKey, moment: QueryMoment): (connection: Connection) => number | null {
+  switch (sort) {
+    case 'bufferedBytes':
+      return ({ socket }) => socket.bufferedAmount;
+    case 'lastSeenAt':
+      return connection => moment.toEpoch(connection.seenAt(moment.now));
+    case 'openedAt':
+    case 'lastMessageAt':
+      return ({ [sort]: at }) => (at === NEVER ? null : moment.toEpoch(at));
+    default:
+      return connection => connection[sort];
+  }
 }
 
 /** Whether `left` comes before `right` in the listing: negative, like `Array.sort`'s comparators. */
 export function comparePositions(left: Position, right: Position, order: SortOrder): number {
-  if (left.key !== right.key) {
-    if (left.key === null) return 1;
-    if (right.key === null) return -1;
-    return order === 'asc' ? left.key - right.key : right.key - left.key;
-  }
-  if (left.id === right.id) return 0;
+  const byKey = compareKeys(left.key, right.key, order);
+  if (byKey !== 0 || left.id === right.id) return byKey;
   return left.id < right.id === (order === 'asc') ? -1 : 1;
+}
+
+function compareKeys(left: number | null, right: number | null, order: SortOrder): number {
+  if (left === right) return 0;
+  if (left === null) return 1;
+  if (right === null) return -1;
+  return order === 'asc' ? left - right : right - left;
 }
 
 export interface Page {
@@ -119,48 +128,48 @@ export interface Page {
   readonly total: number;
 }
 
-/** One sorted page in one pass, without sorting everything: only the best `limit` are held. */
+/**
+ * One sorted page in one pass, without sorting everything: only the best `limit` are held.
+ * @param all In the order of their ids: so among equals the later one is known to be the higher, without making the ids, which
+ * would cost more than all the rest.
+ */
 export function pageOf(all: Iterable<Connection>, query: ConnectionQuery, moment: QueryMoment): Page {
   const { sort, order, limit, after } = query;
   const matches = predicateOf(query.filter, moment);
-  const best: { key: number | null; id: string; connection: Connection }[] = [];
+  const valueOf = sortValue(sort, moment);
+  const laterComes = order === 'asc' ? 1 : -1;
+  const best: { readonly key: number | null; readonly connection: Connection }[] = [];
   let total = 0;
   let more = false;
   for (const connection of all) {
     if (!matches(connection)) continue;
     total++;
-    const key = sortValue(connection, sort, moment);
-    // An id is a text made on demand: it is asked for only where the key does not decide.
-    const candidate = {
-      key,
-      connection,
-      get id() {
-        return connection.id;
-      },
-    };
-    if (after !== null && comparePositions(candidate, after, order) <= 0) continue;
+    const key = valueOf(connection);
+    if (after !== null && !isAfter(after, key, connection, order)) continue;
     const last = best[limit - 1];
-    if (last !== undefined && comparePositions(candidate, last, order) > 0) {
+    if (last !== undefined) {
       more = true;
-      continue;
+      if ((compareKeys(key, last.key, order) || laterComes) > 0) continue;
+      best.pop();
     }
     let low = 0;
     let high = best.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (comparePositions(candidate, best[middle]!, order) < 0) high = middle;
+      if ((compareKeys(key, best[middle]!.key, order) || laterComes) < 0) high = middle;
       else low = middle + 1;
     }
-    best.splice(low, 0, candidate);
-    if (best.length > limit) {
-      best.pop();
-      more = true;
-    }
+    best.splice(low, 0, { key, connection });
   }
   const last = best.at(-1);
   return {
     connections: best.map(({ connection }) => connection),
-    end: more && last !== undefined ? { key: last.key, id: last.id } : null,
+    end: more && last !== undefined ? { key: last.key, id: last.connection.id } : null,
     total,
   };
+}
+
+function isAfter(after: Position, key: number | null, connection: Connection, order: SortOrder): boolean {
+  const byKey = compareKeys(key, after.key, order);
+  return byKey === 0 ? comparePositions({ key, id: connection.id }, after, order) > 0 : byKey > 0;
 }
