@@ -24,6 +24,17 @@ describe('HeartbeatEvents', () => {
     expect(heard).toEqual([]);
   });
 
+  it('spares whoever asks for no more what comes with every heartbeat, and those who make it', () => {
+    const events = new HeartbeatEvents();
+    const [seldom, all]: HeartbeatEvent[][] = [[], []];
+    events.seldom.subscribe(event => seldom!.push(event));
+    expect(events.observed).toBe(false);
+    events.stream.subscribe(event => all!.push(event));
+    const ping: HeartbeatEvent = { type: 'ping', id: 'a' };
+    for (const event of [ping, drift]) events.announce(event);
+    expect([seldom, all]).toEqual([[drift], [ping, drift]]);
+  });
+
   it('lets nobody but its owner announce', () => {
     expect('next' in new HeartbeatEvents().stream).toBe(false);
   });

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Observable, Subject } from 'rxjs';
+import { merge, type Observable, Subject } from 'rxjs';
 
 import type { ClosedBy } from './close-code.js';
 import type { ConnectionView } from './connection-view.js';
@@ -82,17 +82,29 @@ export type HeartbeatEvent =
   | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
+/** What comes with every heartbeat. */
+const FREQUENT: ReadonlySet<HeartbeatEvent['type']> = new Set(['ping', 'pong', 'missed']);
+
 /**
  * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick, and it must catch its own
  * errors: RxJS makes an uncaught exception of what a subscriber throws.
  */
 @Injectable()
 export class HeartbeatEvents {
-  readonly #subject = new Subject<HeartbeatEvent>();
+  readonly #frequent = new Subject<HeartbeatEvent>();
+  readonly #seldom = new Subject<HeartbeatEvent>();
 
-  readonly stream: Observable<HeartbeatEvent> = this.#subject.asObservable();
+  readonly stream: Observable<HeartbeatEvent> = merge(this.#seldom, this.#frequent);
+
+  /** The stream without what comes with every heartbeat: whoever needs no more of it does not cause those to be made. */
+  readonly seldom: Observable<HeartbeatEvent> = this.#seldom.asObservable();
+
+  /** Whether anybody listens to all; lets the core skip making the events that come with every heartbeat. */
+  get observed(): boolean {
+    return this.#frequent.observed;
+  }
 
   announce(event: HeartbeatEvent): void {
-    this.#subject.next(event);
+    (FREQUENT.has(event.type) ? this.#frequent : this.#seldom).next(event);
   }
 }

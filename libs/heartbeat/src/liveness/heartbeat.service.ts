@@ -95,7 +95,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     pulse.bytesSeen = connection.network.bytesRead;
     pulse.hear(Math.max(pulse.messageAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
     this.node.totals.pongsReceived++;
-    this.events.announce({ type: 'pong', id: connection.id, rttMs });
+    if (this.events.observed) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
   }
 
@@ -198,14 +198,14 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     connection.pulse.pingedAtPrecisely = this.node.clock.now();
     connection.socket.ping();
     this.node.totals.pingsSent++;
-    this.events.announce({ type: 'ping', id: connection.id });
+    if (this.events.observed) this.events.announce({ type: 'ping', id: connection.id });
   }
 
   #missed(connection: Connection): void {
     const { missed } = connection.pulse;
     this.node.totals.pongsMissed++;
     connection.note(`ping ${missed} unanswered for ${this.node.options.heartbeat.pongTimeoutMs} ms`);
-    this.events.announce({ type: 'missed', id: connection.id, missed });
+    if (this.events.observed) this.events.announce({ type: 'missed', id: connection.id, missed });
   }
 
   #schedule(pulse: Pulse<Connection>): void {

@@ -36,7 +36,7 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
     this.#metrics = new MetricSet(prefix);
     const fed = new EventMetrics(this.#metrics, connections);
     addReadMetrics(this.#metrics, { node, connections, outbound, load, bytes: fed.bytes });
-    this.#subscription = events.stream.subscribe(event => fed.take(event));
+    this.#subscription = events.seldom.subscribe(event => fed.take(event));
   }
 
   /** Late, so that a start that fails leaves nothing behind in the app's registry. */
