@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws';
 
 import { closePayload, encodeFrame, Opcode } from '../../../../test/support/frame.js';
 import type { Connection } from './connection.js';
-import { TrackedSocket } from './tracked-socket.js';
+import { type SocketListeners, TrackedSocket } from './tracked-socket.js';
 
 /** One end of a line without a network: what is written to it comes out at the other. */
 class Line extends Duplex {
@@ -107,6 +107,34 @@ describe('TrackedSocket', () => {
     socket.send('c');
     await turn();
     expect(Buffer.concat(received)).toEqual(encodeFrame({ opcode: Opcode.text, payload: 'c', mask: false }));
+  });
+
+  it('tells our own listeners first, each with what happened and whose socket it is', () => {
+    const heard: unknown[] = [];
+    const own = (event: string) =>
+      function listener(this: unknown, ...given: unknown[]) {
+        heard.push([event, this === socket, ...given]);
+      };
+    const names = ['message', 'ping', 'pong', 'error', 'close'] as const;
+    socket.ownListeners = Object.fromEntries(names.map(name => [name, own(name)])) as unknown as SocketListeners;
+    socket.on('message', data => heard.push(['the app', data]));
+    socket.emit('message', 'a', false);
+    socket.emit('pong', 'b');
+    expect(heard).toEqual([
+      ['message', true, 'a', false],
+      ['the app', 'a'],
+      ['pong', true, 'b'],
+    ]);
+  });
+
+  it('does not throw an error that only our own listener hears, and tells it to the app if it listens', () => {
+    socket.removeAllListeners('error');
+    const heard: string[] = [];
+    socket.ownListeners = { error: ({ message }: Error) => heard.push(message) } as unknown as SocketListeners;
+    expect(socket.emit('error', new Error('first'))).toBe(true);
+    socket.on('error', ({ message }) => heard.push(`the app: ${message}`));
+    socket.emit('error', new Error('second'));
+    expect(heard).toEqual(['first', 'second', 'the app: second']);
   });
 
   it('is a socket like any other before it has a connection, and after', async () => {

@@ -9,6 +9,15 @@ type Sendable = Parameters<WebSocket['send']>[0] | null | undefined;
 /** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
 export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>;
 
+/** What is done when something happens to a socket, before anybody else is told: the same functions for all sockets. */
+export interface SocketListeners {
+  message(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void;
+  ping(this: WebSocket): void;
+  pong(this: WebSocket): void;
+  error(this: WebSocket, error: Error): void;
+  close(this: WebSocket, code: number, reason: Buffer): void;
+}
+
 /**
  * The socket that Nest's gateways get: `ws`' own, which knows its connection. It goes into `ws` through the public `WebSocket`
  * option of its server, so that no look-up and no closure for each socket and event is needed.
@@ -16,6 +25,8 @@ export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>
 export class TrackedSocket extends WebSocket {
   /** The record of this socket; gone once the connection was forgotten. */
   connection: Connection | undefined = undefined;
+  /** Not added as listeners, which would cost each socket five entries in a table of its own. */
+  ownListeners: SocketListeners | undefined = undefined;
   /** The handlers of all gateways on this path, in the order of the path's routing table. */
   handlers: readonly MessageHandler[] = NO_HANDLERS;
   /** Which of the handlers take which event: the same table for all sockets of a path; the gateway layer knows its type. */
@@ -24,6 +35,15 @@ export class TrackedSocket extends WebSocket {
   #heldBack = false;
   /** What Nest wants to be told when this socket closes. */
   disconnectCallbacks: readonly ((code: number) => void)[] = NO_CALLBACKS;
+
+  /** Tells our own listeners first, then those that the app has added. */
+  override emit(event: string | symbol, ...given: unknown[]): boolean {
+    const own = this.ownListeners?.[event as keyof SocketListeners];
+    if (own === undefined) return super.emit(event, ...given);
+    Reflect.apply(own, this, given);
+    // An error has been heard by us: that nobody else listens for it is no reason to throw.
+    return (event === 'error' && this.listenerCount(event) === 0) || super.emit(event, ...given);
+  }
 
   /** Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. */
   override send(data: Sendable, ...rest: unknown[]): void {

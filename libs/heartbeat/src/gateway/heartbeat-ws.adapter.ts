@@ -10,11 +10,11 @@ import { closeCodeOf, type Refusal, refusals } from '../admission/refusal.js';
 import { closeReason } from '../close-code.js';
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
-import { type MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
+import { type MessageHandler, type SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
 import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { GatewayInspector } from './gateway-inspector.js';
-import { HeartbeatGateway, type Listeners, pathOf } from './heartbeat.gateway.js';
+import { HeartbeatGateway, pathOf } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
 import { answerRefusal } from './upgrade-answer.js';
@@ -72,7 +72,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #admission: AdmissionService;
   readonly #gateway: HeartbeatGateway;
   readonly #inspector: GatewayInspector;
-  readonly #listeners: Listeners;
+  readonly #listeners: SocketListeners;
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -143,11 +143,12 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const table = client.routes as RoutingTable;
     const before = client.handlers.length;
     handlers.forEach(({ message }, index) => table.learn(before + index, message));
-    client.handlers = [...client.handlers, ...handlers.map(({ callback }) => callback as MessageHandler)];
+    // Not spread: an array that grows as it is made keeps room for 17.
+    client.handlers = client.handlers.concat(handlers.map(({ callback }) => callback as MessageHandler));
   }
 
   override bindClientDisconnect(client: TrackedSocket, callback: (code: number) => void): void {
-    client.disconnectCallbacks = [...client.disconnectCallbacks, callback];
+    client.disconnectCallbacks = client.disconnectCallbacks.concat(callback);
   }
 
   /** After the drain: whoever is left is cut. */

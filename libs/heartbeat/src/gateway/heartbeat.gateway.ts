@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { Injectable } from '@nestjs/common';
-import type { RawData, WebSocket } from 'ws';
 
 import type { Admitted } from '../admission/admission.service.js';
 import { CloseCodes } from '../close-code.js';
@@ -10,20 +9,11 @@ import type { Connection } from '../connection/connection.js';
 import { guarded } from '../connection/lifetime.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { TrackedSocket } from '../connection/tracked-socket.js';
+import type { SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
-
-/** What all sockets of one adapter share. */
-export interface Listeners {
-  message(this: WebSocket, data: RawData, isBinary: boolean): void;
-  ping(this: WebSocket): void;
-  pong(this: WebSocket): void;
-  error(this: WebSocket, error: Error): void;
-  close(this: WebSocket, code: number, reason: Buffer): void;
-}
 
 /** Turns what happens to a socket into calls of the services. Holds no rule and no number. */
 @Injectable()
@@ -38,7 +28,7 @@ export class HeartbeatGateway {
   ) {}
 
   /** An upgrade was answered: the socket becomes a connection. */
-  opened(socket: TrackedSocket, request: IncomingMessage, admitted: Admitted, listeners: Listeners): void {
+  opened(socket: TrackedSocket, request: IncomingMessage, admitted: Admitted, listeners: SocketListeners): void {
     this.#tune(request.socket);
     const connection = this.connections.open({
       socket,
@@ -50,11 +40,7 @@ export class HeartbeatGateway {
       deferred: admitted.deferred,
     });
     socket.connection = connection;
-    socket.on('message', listeners.message);
-    socket.on('ping', listeners.ping);
-    socket.on('pong', listeners.pong);
-    socket.on('error', listeners.error);
-    socket.on('close', listeners.close);
+    socket.ownListeners = listeners;
     this.heartbeat.watch(connection);
     // Whoever was in the middle of the handshake when the door was shut is not left behind.
     if (!this.node.doorShut) return;
@@ -63,7 +49,7 @@ export class HeartbeatGateway {
   }
 
   /** One function for each event, shared by all sockets: `this` is the socket. */
-  listeners(parser: () => MessageParser | undefined): Listeners {
+  listeners(parser: () => MessageParser | undefined): SocketListeners {
     const { dispatcher, heartbeat, inbound } = this;
     const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
@@ -126,7 +112,7 @@ const MAX_USER_AGENT = 256;
 
 /** The path of a request, without the query string, which is never kept; also of one in absolute form (RFC 9112, section 3.2.2). */
 export function pathOf({ url = '/' }: IncomingMessage): string {
-  if (URL.canParse(url)) return new URL(url).pathname;
+  if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname;
   const end = url.search(/[?#]/);
   return end === -1 ? url : url.slice(0, end);
 }
