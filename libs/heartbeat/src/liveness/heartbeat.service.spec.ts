@@ -81,8 +81,7 @@ class World {
   constructor(options: HeartbeatOptions = {}) {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const events = new HeartbeatEvents();
-    // Without a subscriber: what is announced does not depend on who listens.
-    events.announce = event => void this.events.push(event);
+    events.stream.subscribe(event => this.events.push(event));
     this.node = new NodeState(resolveOptions(fixed(options)), clock);
     this.connections = new ConnectionService(this.node, events);
     this.heartbeat = new HeartbeatService(this.node, events);
