@@ -33,13 +33,13 @@ export abstract class ConnectionRecord<Self> {
   lastMessageAt = NEVER;
   /** Monotonic milliseconds of the last time that bytes were noticed. */
   lastSeenAt: number;
-  /** Round trip of the last answered ping, in milliseconds; null before the first. */
-  rttMs: number | null = null;
   /** Whether the client has used the application heartbeat, and so gets the server's events of it. */
   appHeartbeat = false;
   /** Message handlers that have not ended yet. */
   inFlight = 0;
 
+  /** Whole microseconds: a fraction would be stored outside of the record. */
+  #rttMicros = NEVER;
   readonly #bytesReadBefore: number;
   readonly #bytesWrittenBefore: number;
   protected who: Identity | null;
@@ -81,6 +81,15 @@ export abstract class ConnectionRecord<Self> {
 
   get labels(): Readonly<Record<string, string>> {
     return this.who?.labels ?? NO_LABELS;
+  }
+
+  /** Round trip of the last answered ping, in milliseconds; null before the first. */
+  get rttMs(): number | null {
+    return this.#rttMicros === NEVER ? null : this.#rttMicros / 1000;
+  }
+
+  set rttMs(ms: number) {
+    this.#rttMicros = Math.round(ms * 1000);
   }
 
   get state(): ConnectionState {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { Link, NEVER, Pulse } from './pulse.js';
+import { Link, microsOf, msBetween, NEVER, Pulse } from './pulse.js';
 
 class Named extends Link {
   constructor(readonly name: string) {
@@ -86,5 +86,21 @@ describe('Pulse', () => {
     Object.assign(pulse, { pingedAt: 400, missed: 1 });
     pulse.hear(300);
     expect(pulse).toMatchObject({ quietSince: 300, pingedAt: NEVER, missed: 0 });
+  });
+});
+
+describe('microsOf and msBetween', () => {
+  it('give the time between two moments to a microsecond, also where the count begins anew in between', () => {
+    const moment = fc.double({ min: 0, max: 1e12, noNaN: true });
+    const elapsed = fc.double({ min: 0, max: 1e6, noNaN: true });
+    fc.assert(
+      fc.property(moment, elapsed, (from, ms) => {
+        expect(Math.abs(msBetween(microsOf(from), microsOf(from + ms)) - ms)).toBeLessThan(0.002);
+      }),
+    );
+  });
+
+  it('stay small integers', () => {
+    expect([0, 1e6, 1e12].map(microsOf).every(micros => Number.isInteger(micros) && micros < 2 ** 30)).toBe(true);
   });
 });

@@ -1,6 +1,16 @@
 /** "Never", where a time is expected. Small integers are stored in the object itself, so no `null` and no fractions here. */
 export const NEVER = -1;
 
+/** A monotonic time in milliseconds as microseconds that begin anew every 2^30, some 18 minutes. */
+export function microsOf(ms: number): number {
+  return Math.trunc(ms * 1000) % 2 ** 30;
+}
+
+/** How many milliseconds lie between two of {@link microsOf}, of which `to` is the later. */
+export function msBetween(from: number, to: number): number {
+  return ((to - from + 2 ** 30) % 2 ** 30) / 1000;
+}
+
 /** A link of a circular list that knows no owner: it can be taken out by anybody who holds it, at no cost. */
 export class Link {
   previous: Link = this;
@@ -41,8 +51,8 @@ export class Pulse<Owner> extends Link {
   activeAt = NEVER;
   /** When the ping that is unanswered was sent. */
   pingedAt = NEVER;
-  /** The same in monotonic milliseconds with fractions, for the round trip. */
-  pingedAtPrecisely = 0;
+  /** The same in monotonic microseconds, for the round trip; begins anew every 18 minutes, so that it stays a small integer. */
+  pingedAtMicros = 0;
   /** Pings in a row that stayed unanswered for `pongTimeoutMs`. */
   missed = 0;
   /** `bytesRead` of the network socket at the last look. */

@@ -9,6 +9,8 @@ type Sendable = Parameters<WebSocket['send']>[0] | null | undefined;
 /** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
 export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>;
 
+export type DisconnectCallback = (code: number) => void;
+
 /** What is done when something happens to a socket, before anybody else is told: the same functions for all sockets. */
 export interface SocketListeners {
   message(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void;
@@ -33,8 +35,8 @@ export class TrackedSocket extends WebSocket {
   routes: unknown = undefined;
   #pausedByApp = false;
   #heldBack = false;
-  /** What Nest wants to be told when this socket closes. */
-  disconnectCallbacks: readonly ((code: number) => void)[] = NO_CALLBACKS;
+  /** Whom Nest wants to be told when this socket closes: one for each gateway on the path, the usual single one without an array. */
+  disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] = NO_CALLBACKS;
 
   /** Tells our own listeners first, then those that the app has added. */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
@@ -120,4 +122,4 @@ function dropped(): HeartbeatError {
 }
 
 const NO_HANDLERS: readonly MessageHandler[] = Object.freeze([]);
-const NO_CALLBACKS: readonly ((code: number) => void)[] = Object.freeze([]);
+const NO_CALLBACKS: readonly DisconnectCallback[] = Object.freeze([]);

@@ -148,7 +148,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   override bindClientDisconnect(client: TrackedSocket, callback: (code: number) => void): void {
-    client.disconnectCallbacks = client.disconnectCallbacks.concat(callback);
+    const known = [client.disconnectCallbacks].flat();
+    client.disconnectCallbacks = known.length === 0 ? callback : [...known, callback];
   }
 
   /** After the drain: whoever is left is cut. */

@@ -14,10 +14,13 @@ import { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
+import { WordPool } from './word-pool.js';
 
 /** Turns what happens to a socket into calls of the services. Holds no rule and no number. */
 @Injectable()
 export class HeartbeatGateway {
+  readonly #words = new WordPool();
+
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
@@ -30,12 +33,13 @@ export class HeartbeatGateway {
   /** An upgrade was answered: the socket becomes a connection. */
   opened(socket: TrackedSocket, request: IncomingMessage, admitted: Admitted, listeners: SocketListeners): void {
     this.#tune(request.socket);
+    const userAgent = request.headers['user-agent'];
     const connection = this.connections.open({
       socket,
       network: request.socket,
-      path: pathOf(request),
+      path: this.#words.one(pathOf(request)),
       ip: admitted.ip,
-      userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+      userAgent: userAgent === undefined ? null : this.#words.one(userAgent.slice(0, MAX_USER_AGENT)),
       identity: admitted.identity,
       deferred: admitted.deferred,
     });
@@ -95,7 +99,7 @@ export class HeartbeatGateway {
     const { connection } = socket;
     if (!connection) return;
     this.connections.closed(connection, code, reason);
-    for (const callback of socket.disconnectCallbacks) {
+    for (const callback of [socket.disconnectCallbacks].flat()) {
       guarded(
         () => callback(code),
         'handleDisconnect',

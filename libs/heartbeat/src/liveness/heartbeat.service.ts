@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import { CloseCodes } from '../close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
-import { NEVER, type Pulse } from '../connection/pulse.js';
+import { microsOf, msBetween, NEVER, type Pulse } from '../connection/pulse.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
@@ -87,7 +87,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const now = this.node.clock.now();
     connection.lastSeenAt = Math.trunc(now);
     // After a missed ping nobody can tell which one this answers.
-    const rttMs = pulse.missed === 0 ? now - pulse.pingedAtPrecisely : null;
+    const rttMs = pulse.missed === 0 ? msBetween(pulse.pingedAtMicros, microsOf(now)) : null;
     if (rttMs !== null) {
       connection.rttMs = rttMs;
       this.node.totals.rtt.record(rttMs / 1000);
@@ -195,7 +195,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   #ping(connection: Connection, now: number): void {
     connection.pulse.pingedAt = now;
-    connection.pulse.pingedAtPrecisely = this.node.clock.now();
+    connection.pulse.pingedAtMicros = microsOf(this.node.clock.now());
     connection.socket.ping();
     this.node.totals.pingsSent++;
     if (this.events.observed) this.events.announce({ type: 'ping', id: connection.id });
