@@ -18,6 +18,8 @@ export interface ConnectionOwner<Owned> {
   now(): number;
   attended(): number;
   identified(connection: Owned, previous: Identity | null): void;
+  /** Sends what is under way to it, so that it comes before whatever is sent or closed next. */
+  catchUp(connection: Owned): void;
   mayQueue(connection: Owned, bytes: number): boolean;
   /** What was queued last is no message of the application. */
   uncountSent(): void;

@@ -43,6 +43,7 @@ describe('Connection, in the hands of the app', () => {
   const owner: ConnectionOwner<Connection> = {
     mayQueue: () => true,
     uncountSent: () => undefined,
+    catchUp: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

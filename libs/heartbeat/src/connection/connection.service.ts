@@ -176,11 +176,14 @@ export class ConnectionService {
     return connection !== undefined;
   }
 
-  /** Sends to all that match, serialised once; answers to how many. What fails to go out ends with its own connection. */
+  /**
+   * Sends to all that match, serialised once, in slices, each before anything that is sent to it later; answers to how many.
+   * What fails to go out ends with its own connection.
+   */
   broadcast(data: unknown, filter: ConnectionFilter = {}): number {
     const payload = payloadOf(data);
     const targets = this.find(filter).filter(({ state }) => state !== 'closing');
-    for (const { socket } of targets) socket.send(payload);
+    this.#owner.broadcast.start(payload, targets);
     return targets.length;
   }
 

@@ -47,6 +47,7 @@ describe('Connection', () => {
   const owner: ConnectionOwner<Connection> = {
     mayQueue: () => mayQueue,
     uncountSent: () => void uncounted++,
+    catchUp: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

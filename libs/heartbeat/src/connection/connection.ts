@@ -20,8 +20,14 @@ export class Connection extends ConnectionRecord<Connection> {
     return (this.#lifetime ??= new Lifetime()).signal;
   }
 
+  /** Sends what is under way to all and has not come to this one yet. */
+  catchUp(): void {
+    this.owner.catchUp(this);
+  }
+
   /** Counts a message on its way out; false if so much is waiting already that it must not be added. */
   queue(bytes: number): boolean {
+    this.catchUp();
     if (!this.owner.mayQueue(this, bytes)) return false;
     this.messagesOut++;
     this.pulse.activeAt = this.owner.attended();

@@ -4,6 +4,7 @@ import { CloseCodes } from '../close-code.js';
 import { describeError } from '../describe-error.js';
 import type { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Identity } from '../identity.js';
+import { Broadcast } from './broadcast.js';
 import type { ConnectionOwner } from './connection-words.js';
 import type { Connection } from './connection.js';
 import type { NodeState } from './node-state.js';
@@ -14,6 +15,7 @@ const SERIAL_WIDTH = 8;
 
 /** What connections ask of the registry that made them. */
 export class RegistryOwner implements ConnectionOwner<Connection> {
+  readonly broadcast = new Broadcast();
   readonly #logger = new Logger('Heartbeat');
 
   constructor(
@@ -55,6 +57,10 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
       const { code } = CloseCodes.tryAgainLater;
       connection.end({ code, reason: 'user-limit', by: 'server' }, Math.round(Math.random() * drain.returnWindowMs));
     }
+  }
+
+  catchUp(connection: Connection): void {
+    this.broadcast.catchUp(connection);
   }
 
   mayQueue(connection: Connection, bytes: number): boolean {

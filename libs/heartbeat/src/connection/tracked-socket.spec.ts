@@ -64,6 +64,7 @@ describe('TrackedSocket', () => {
     socket.connection = {
       closeBegun: (closing: unknown) => told.push(closing),
       queue: (bytes: number) => (told.push(bytes), mayQueue),
+      catchUp: () => undefined,
     } as unknown as Connection;
   });
 

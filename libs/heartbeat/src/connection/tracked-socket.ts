@@ -64,6 +64,7 @@ export class TrackedSocket extends WebSocket {
    */
   override close(code?: number, reason?: string | Buffer): void {
     const byPeer = this.#peerClosed();
+    if (!byPeer) this.connection?.catchUp();
     // First, since it throws for what cannot be sent, and then no close has begun.
     super.close(code, reason);
     const by = byPeer ? 'client' : 'server';

@@ -1,0 +1,28 @@
+import { inSlices } from '../slices.js';
+import type { Connection } from './connection.js';
+
+/**
+ * A message to many, sent in slices: thousands of writes in one turn would hold the event loop for as many times ten
+ * microseconds. Nobody can tell from outside: whoever is sent something else meanwhile, or is closed, gets this message first.
+ * One is under way at a time; the next one sends what is left of it at once, so nothing piles up.
+ */
+export class Broadcast {
+  #left = new Set<Connection>();
+  #payload: string | Buffer = '';
+
+  /** Sends to all of `targets`; the first slice has gone out when it returns. */
+  start(payload: string | Buffer, targets: Iterable<Connection>): void {
+    for (const connection of this.#left) this.catchUp(connection);
+    this.#payload = payload;
+    const left = (this.#left = new Set(targets));
+    void inSlices(left, connection => {
+      // What this one has not sent, the next one has.
+      if (left === this.#left) this.catchUp(connection);
+    });
+  }
+
+  /** Sends what `connection` has still to get, before anything else is done with it. */
+  catchUp(connection: Connection): void {
+    if (this.#left.delete(connection)) connection.socket.send(this.#payload);
+  }
+}
