@@ -10,13 +10,16 @@ const NEEDED = [
   { name: 'python3-websockets', for: 'the interop test with another implementation', present: pythonHasWebsockets },
   { name: 'iproute2', for: 'tests with lost packets', present: () => inPath('ip') },
   { name: 'nftables', for: 'tests with lost packets', present: () => inPath('nft') },
+  { name: 'nginx', for: "the test of the load balancer's configuration", present: () => inPath('nginx') },
 ];
+/** What the project `cluster` needs of them. */
+export const FOR_CLUSTER = ['redis-server', 'nginx'];
 
-/** Installs what is missing where that is possible; otherwise throws with the command that does. */
-export function ensurePackages() {
-  const missing = NEEDED.filter(({ present }) => !present());
+/** Installs what is missing, of all or of `wanted`, where that is possible; otherwise throws with the command that does. */
+export function ensurePackages(wanted = NEEDED.map(({ name }) => name)) {
+  const missing = NEEDED.filter(({ name, present }) => wanted.includes(name) && !present());
   if (missing.length === 0) {
-    console.log(`all there: ${NEEDED.map(({ name }) => name).join(', ')}`);
+    console.log(`all there: ${wanted.join(', ')}`);
     return;
   }
   for (const { name, for: purpose } of missing) console.log(`missing: ${name}, for ${purpose}`);

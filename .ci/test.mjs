@@ -11,7 +11,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { ensurePackages } from './packages.mjs';
+import { ensurePackages, FOR_CLUSTER } from './packages.mjs';
 import { ensureBuilt, ensureModules, PrepareError, requireNode, ROOT } from './prepare.mjs';
 
 /** A step that would run past this is ended and fails: a hanging test must not hang whoever waits for the result. */
@@ -50,7 +50,7 @@ async function everything() {
     ensureModules();
   });
   if (!installed) return;
-  await step('packages of Debian', ensurePackages);
+  await step('packages of Debian', () => ensurePackages());
   await step('package-lock.json', () => node(join(ROOT, '.ci/lockcheck.mjs')));
   await step('format: prettier --check', () =>
     node(bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'),
@@ -79,6 +79,7 @@ async function onlyJest(given) {
   const at = given.indexOf('--selectProjects') + 1;
   const selected = at === 0 ? ALONE : given.slice(at);
   const alone = ALONE.some(project => selected.includes(project));
+  if (selected.includes('cluster') && at > 0) await step('packages of Debian', () => ensurePackages(FOR_CLUSTER));
   if (alone) await step('build', () => ['server', 'loadtest'].forEach(ensureBuilt));
   const inBand = alone && !given.some(arg => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg));
   await step(`jest ${given.join(' ')}`, () => jest('jest', inBand ? ['--runInBand', ...given] : given));

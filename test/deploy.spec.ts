@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
-import { DEFAULT_ROUTES, DEFAULTS } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
 import { parse } from 'yaml';
+import { readEnvironment } from '../apps/server/src/environment.js';
 
 /** The reference server's port unless PORT says otherwise. */
 const PORT = 3000;
@@ -18,51 +19,165 @@ const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
 interface Service {
   readonly build: { readonly context: string; readonly dockerfile: string };
-  readonly ports: readonly string[];
+  readonly ports?: readonly string[];
+  readonly volumes: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  readonly depends_on?: readonly string[];
   readonly stop_grace_period: string;
+  readonly stop_signal?: string;
   readonly init?: boolean;
   readonly command?: unknown;
   readonly ulimits: { readonly nofile: { readonly soft: number; readonly hard: number } };
+  readonly sysctls: Readonly<Record<string, string>>;
   readonly healthcheck: { readonly test: readonly string[] };
 }
 
-describe('docker-compose.yml', () => {
-  const { services } = parse(read('docker-compose.yml')) as { services: Record<string, Service> };
-  const service = services['server'] as Service;
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly networks: {
+    readonly default: { readonly ipam: { readonly config: readonly { readonly subnet: string }[] } };
+  };
+}
+
+const { services, networks } = parse(read('docker-compose.yml'), { merge: true }) as Compose;
+const NODES = ['node-1', 'node-2'] as const;
+const balancer = services['load-balancer'] as Service;
+
+/** `30s` in milliseconds. */
+function milliseconds(duration: string): number {
+  const [, seconds] = /^(\d+)s$/.exec(duration) ?? [];
+  return Number(seconds) * 1000;
+}
+
+describe.each(NODES)('docker-compose.yml: %s', name => {
+  const node = services[name] as Service;
+  const environment = Object.fromEntries(
+    Object.entries(node.environment).map(([key, value]) => [key, value.startsWith('${') ? 'from-elsewhere' : value]),
+  );
+  const settings = readEnvironment(environment);
+  const options = resolveOptions(settings.options);
 
   it('waits longer than a drain can take before it kills', () => {
-    const [, seconds = ''] = /^(\d+)s$/.exec(service.stop_grace_period) ?? [];
-    const deadlineMs = Number(service.environment['DRAIN_DEADLINE_MS'] ?? DEFAULTS.drain.deadlineMs);
-    expect(Number(seconds) * 1000).toBeGreaterThan(deadlineMs + AFTER_DEADLINE_MS);
+    expect(milliseconds(node.stop_grace_period)).toBeGreaterThan(options.drain.deadlineMs + AFTER_DEADLINE_MS);
   });
 
   it('leaves node as PID 1, so that SIGTERM reaches it', () => {
-    expect(service.init ?? false).toBe(false);
-    expect(service.command).toBeUndefined();
+    expect(node.init ?? false).toBe(false);
+    expect(node.command).toBeUndefined();
   });
 
-  it('publishes the port that the server listens on, on every interface', () => {
-    expect(service.ports).toEqual([`${PORT}:${PORT}`]);
-    expect(service.environment).toMatchObject({ HOST: '0.0.0.0', PORT: `${PORT}` });
+  it('listens on every interface, where the load balancer looks for it, and is reached through that alone', () => {
+    expect(settings).toMatchObject({ host: '0.0.0.0', port: PORT });
+    expect(node.ports).toBeUndefined();
   });
 
   it('allows as many files as there may be connections, with room for others', () => {
-    const { soft, hard } = service.ulimits.nofile;
-    expect(soft).toBeGreaterThan(DEFAULTS.limits.maxConnections + 1000);
+    const { soft, hard } = node.ulimits.nofile;
+    expect(soft).toBeGreaterThan(options.limits.maxConnections + 1000);
     expect(hard).toBeGreaterThanOrEqual(soft);
   });
 
   it('asks whether the node is ready', () => {
-    expect(service.healthcheck.test.slice(0, 3)).toEqual(['CMD', 'node', '-e']);
-    expect(service.healthcheck.test[3]).toContain(`fetch('${READY}')`);
+    expect(node.healthcheck.test.slice(0, 3)).toEqual(['CMD', 'node', '-e']);
+    expect(node.healthcheck.test[3]).toContain(`fetch('${READY}')`);
   });
 
   it('builds from a Dockerfile that is there', () => {
-    expect(existsSync(new URL(`${service.build.context}/${service.build.dockerfile}`, root))).toBe(true);
+    expect(existsSync(new URL(`${node.build.context}/${node.build.dockerfile}`, root))).toBe(true);
+  });
+
+  it('joins the cluster by the Redis that is there, which outlives it, under its own name', () => {
+    expect(services).toHaveProperty([new URL(environment['REDIS_URL'] ?? '').hostname]);
+    expect(node.depends_on).toEqual(['redis']);
+    expect(environment['NODE_NAME']).toBe(name);
+  });
+
+  it('has the token of all nodes from whoever starts it', () => {
+    expect(node.environment['ADMIN_TOKEN']).toMatch(/^\$\{ADMIN_TOKEN:\?.+\}$/);
+  });
+
+  it('believes the load balancer, and nobody beyond its network', () => {
+    expect(options.trustedProxies).toEqual(networks.default.ipam.config.map(({ subnet }) => subnet));
   });
 });
 
+describe('docker-compose.yml: the load balancer', () => {
+  it('publishes the port that it listens on as that of a server', () => {
+    expect(balancer.ports).toEqual([`${PORT}:${directive('listen').split(' ')[0]}`]);
+  });
+
+  it('reads the configuration that is there', () => {
+    const [file = ''] = balancer.volumes.map(volume => volume.split(':')[0] ?? '');
+    expect(existsSync(new URL(file, root))).toBe(true);
+  });
+
+  it('is not stopped before the nodes: its clients wait for their goodbye', () => {
+    expect(balancer.depends_on).toBeUndefined();
+    expect(balancer.stop_signal).toBe('SIGQUIT');
+    const patienceMs = milliseconds(directive('worker_shutdown_timeout'));
+    expect(patienceMs).toBeGreaterThan(DEFAULTS.drain.deadlineMs + AFTER_DEADLINE_MS);
+    expect(milliseconds(balancer.stop_grace_period)).toBeGreaterThan(patienceMs);
+  });
+
+  it('has two files and one port for each client that all nodes together may have', () => {
+    const clients = NODES.length * DEFAULTS.limits.maxConnections;
+    const [from = 0, to = 0] = (balancer.sysctls['net.ipv4.ip_local_port_range'] ?? '').split(' ').map(Number);
+    expect(balancer.ulimits.nofile.soft).toBeGreaterThanOrEqual(2 * clients);
+    expect(to - from).toBeGreaterThan(DEFAULTS.limits.maxConnections);
+    expect(Number(directive('worker_rlimit_nofile'))).toBe(balancer.ulimits.nofile.soft);
+    // As if there were one worker only.
+    expect(Number(directive('worker_connections'))).toBeGreaterThanOrEqual(2 * clients);
+  });
+});
+
+/** The words after the name of a directive of nginx, of its first use. */
+function directive(name: string): string {
+  const [, words] = new RegExp(`^ *${name} ([^;]+);`, 'm').exec(read('deploy/nginx/nginx.conf')) ?? [];
+  if (words === undefined) throw new Error(`nginx.conf has no ${name}`);
+  return words;
+}
+
+describe('deploy/nginx/nginx.conf', () => {
+  const configuration = read('deploy/nginx/nginx.conf');
+
+  it('leads to the nodes, by the names and the port that they have', () => {
+    const servers = [...configuration.matchAll(/^ *server ([\w-]+):(\d+)/gm)].map(([, name, port]) => [name, port]);
+    expect(servers).toEqual(NODES.map(name => [name, `${PORT}`]));
+  });
+
+  it('cuts nobody whom the heartbeat keeps, or is about to judge', () => {
+    const { maxIntervalMs, missedPongs, pongTimeoutMs } = DEFAULTS.heartbeat;
+    const bound = maxIntervalMs + missedPongs * pongTimeoutMs + AFTER_DEADLINE_MS;
+    expect(milliseconds(directive('proxy_read_timeout'))).toBeGreaterThan(bound);
+  });
+
+  it('passes what a WebSocket needs, and what the server reads', () => {
+    const headers = [...configuration.matchAll(/proxy_set_header ([\w-]+) (\S+);/g)].map(([, name, value]) => [
+      name,
+      value,
+    ]);
+    expect(directive('proxy_http_version')).toBe('1.1');
+    expect(Object.fromEntries(headers)).toEqual({
+      Upgrade: '$http_upgrade',
+      Connection: '$connection_upgrade',
+      Host: '$http_host',
+      'X-Forwarded-For': '$proxy_add_x_forwarded_for',
+    });
+  });
+
+  it('looks for another node where one refuses by 503', () => {
+    expect(directive('proxy_next_upstream').split(' ')).toContain('http_503');
+  });
+
+  it('has no queue longer than the kernel allows', () => {
+    const backlog = /backlog=(\d+)/.exec(directive('listen'))?.[1];
+    expect(backlog).toBe(balancer.sysctls['net.core.somaxconn']);
+  });
+
+  it('keeps what is each node’s own to the nodes', () => {
+    expect(configuration).toContain(`location = ${String(DEFAULT_ROUTES.metrics)} {`);
+  });
+});
 describe('deploy/Dockerfile', () => {
   /** Instructions with their lines joined; comments are gone. */
   const instructions = read('deploy/Dockerfile')

@@ -8,16 +8,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { FIGURES } from '../../apps/loadtest/src/bench/figures.js';
+import type { Results } from '../../apps/loadtest/src/bench/results.js';
 import { until } from '../support/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BENCH = 'dist/apps/loadtest/src/bench/main.js';
 const run = promisify(execFile);
-
-interface Results {
-  readonly figures: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
-  readonly goals: readonly { readonly figure: string; readonly value: number }[];
-}
 
 describe('npm run bench -- --quick', () => {
   let folder: string;

@@ -1,6 +1,6 @@
 import type { INestApplication, LoggerService, ModuleMetadata, Provider, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { createServer, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Clock,
@@ -16,6 +16,8 @@ import {
 } from 'nestjs-heartbeat';
 import { watchLeaks } from './leaks.js';
 import { RawClient, type RawClientOptions } from './raw-client.js';
+
+export { freePort } from './free-port.js';
 
 /** How a {@link TestApp} is made. */
 export interface TestAppOptions {
@@ -199,15 +201,6 @@ export class TestApp {
     await closed;
     await this.assertNothingLeft();
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
 }
 
 function show(word: unknown): string {

@@ -7,6 +7,8 @@ export interface Question {
   /** Default GET. */
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as it is. */
+  readonly body?: string;
   /** The address to ask from, to be another client than the others. */
   readonly localAddress?: string;
 }
@@ -21,7 +23,7 @@ export interface Answer {
 }
 
 /** Asks over a connection of its own, so that nothing is left when the app closes. `path` is sent as it is. */
-export function ask({ port, path, method = 'GET', headers = {}, localAddress }: Question): Promise<Answer> {
+export function ask({ port, path, method = 'GET', headers = {}, body, localAddress }: Question): Promise<Answer> {
   const from = localAddress === undefined ? {} : { localAddress };
   return new Promise((resolve, reject) => {
     request({ host: '127.0.0.1', port, path, method, headers, agent: false, ...from }, response => {
@@ -34,6 +36,6 @@ export function ask({ port, path, method = 'GET', headers = {}, localAddress }: 
       });
     })
       .once('error', reject)
-      .end();
+      .end(body);
   });
 }

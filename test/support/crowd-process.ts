@@ -12,20 +12,26 @@ const AT_ONCE = 100;
 
 const clients: RawClient[] = [];
 const ends: CrowdEnd[] = [];
-let proxy: DelayingProxy | null = null;
+const proxies: DelayingProxy[] = [];
 
 /** This process's `performance.now()` on the clock that all processes of the machine share. */
 const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
 const commands: CrowdCommands = {
-  async open({ port, count, path = '/ws', delayMs }: CrowdOpening) {
-    proxy ??= delayMs === undefined ? null : await DelayingProxy.start({ targetPort: port, delayMs });
+  async open({ port, count, path = '/ws', from = ['127.0.0.1'], delayMs }: CrowdOpening) {
+    const proxy = delayMs === undefined ? null : await DelayingProxy.start({ targetPort: port, delayMs });
+    if (proxy !== null) proxies.push(proxy);
     const openedAt: number[] = [];
     let started = 0;
     const openOneByOne = async (): Promise<void> => {
       while (started++ < count) {
-        const client = new RawClient({ port: proxy?.port ?? port, path });
-        const index = clients.push(client) - 1;
+        const index = clients.length;
+        const client = new RawClient({
+          port: proxy?.port ?? port,
+          path: path.replaceAll('{n}', String(index)),
+          localAddress: from[index % from.length] ?? '127.0.0.1',
+        });
+        clients.push(client);
         const { status } = await client.open();
         if (status !== 101) throw new Error(`the upgrade of client ${index} was answered ${status}`);
         openedAt[index] = performance.now() + offset;
@@ -46,9 +52,25 @@ const commands: CrowdCommands = {
     for (const index of indices) clients[index]?.silent();
   },
 
+  async pause(indices) {
+    for (const index of indices) clients[index]?.pause();
+  },
+
+  async leave(indices) {
+    const leaving = indices.flatMap(index => clients[index] ?? []);
+    for (const client of leaving) client.close(1000);
+    await Promise.all(leaving.map(({ ended }) => ended));
+  },
+
+  async heard(text) {
+    return clients.map(({ texts }) => texts.filter(heard => heard === text).length);
+  },
+
   async blackHole(indices) {
     const ports = new Set(indices.map(index => clients[index]?.socket.localPort));
-    for (const connection of proxy?.connections ?? []) if (ports.has(connection.clientPort)) connection.blackHole();
+    for (const connection of proxies.flatMap(proxy => [...proxy.connections])) {
+      if (ports.has(connection.clientPort)) connection.blackHole();
+    }
   },
 
   async pings() {

@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 export interface CrowdOpening {
   readonly port: number;
   readonly count: number;
-  /** Default `/ws`. */
+  /** Default `/ws`. `{n}` stands for the number of the client. */
   readonly path?: string;
+  /** Addresses to connect from, in turn. Default 127.0.0.1. */
+  readonly from?: readonly string[];
   /** Puts a `DelayingProxy` before the server that adds this to each direction. Default none. */
   readonly delayMs?: number;
 }
@@ -30,6 +32,12 @@ export interface CrowdCommands {
   send(message: { readonly text: string; readonly indices?: readonly number[] }): Promise<void>;
   /** Lets clients answer nothing any more. */
   silence(indices: readonly number[]): Promise<void>;
+  /** Lets clients read nothing any more: what is sent to them waits. */
+  pause(indices: readonly number[]): Promise<void>;
+  /** Lets clients leave with 1000; resolves when they are gone. */
+  leave(indices: readonly number[]): Promise<void>;
+  /** How often each client has received this text. */
+  heard(text: string): Promise<number[]>;
   /** Lets the line of clients carry nothing any more, neither way, without closing it; only behind a proxy. */
   blackHole(indices: readonly number[]): Promise<void>;
   /** The moments at which each client was pinged. */
@@ -100,6 +108,18 @@ export class Crowd implements CrowdCommands {
 
   silence(indices: readonly number[]): Promise<void> {
     return this.#call('silence', indices);
+  }
+
+  pause(indices: readonly number[]): Promise<void> {
+    return this.#call('pause', indices);
+  }
+
+  leave(indices: readonly number[]): Promise<void> {
+    return this.#call('leave', indices);
+  }
+
+  heard(text: string): Promise<number[]> {
+    return this.#call('heard', text);
   }
 
   blackHole(indices: readonly number[]): Promise<void> {

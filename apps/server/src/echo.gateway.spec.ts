@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { WsException } from '@nestjs/websockets';
-import type { Connection, ConnectionService } from 'nestjs-heartbeat';
+import type { ClusterService, Connection } from 'nestjs-heartbeat';
 
 import { createEchoGateway } from './echo.gateway.js';
 
@@ -9,11 +9,11 @@ interface EchoGateway {
   broadcast(connection: Connection, data: unknown): void;
 }
 const sent: unknown[] = [];
-const connections = {
+const cluster = {
   broadcast: (data: unknown) => sent.push(data),
-} as Partial<ConnectionService> as ConnectionService;
-const Gateway = createEchoGateway('/ws', null) as new (connections: ConnectionService) => EchoGateway;
-const gateway = new Gateway(connections);
+} as Partial<ClusterService> as ClusterService;
+const Gateway = createEchoGateway('/ws', null) as new (cluster: ClusterService) => EchoGateway;
+const gateway = new Gateway(cluster);
 
 describe('the echo gateway', () => {
   it.each([['text'], [{ a: 1 }], [null], [undefined]])('answers %j with the same', data => {

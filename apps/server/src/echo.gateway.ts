@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException, type WsResponse } from '@nestjs/websockets';
-import { Connection, ConnectionService, CurrentConnection } from 'nestjs-heartbeat';
+import { ClusterService, Connection, CurrentConnection } from 'nestjs-heartbeat';
 
 import { type ClientTokens, SUBPROTOCOL } from './client-tokens.js';
 
@@ -11,7 +11,7 @@ import { type ClientTokens, SUBPROTOCOL } from './client-tokens.js';
 export function createEchoGateway(path: string, tokens: ClientTokens | null): Type<unknown> {
   @WebSocketGateway({ path, handleProtocols: chooseSubprotocol })
   class EchoGateway {
-    constructor(private readonly connections: ConnectionService) {}
+    constructor(private readonly cluster: ClusterService) {}
 
     /** Answers with the same. */
     @SubscribeMessage('echo')
@@ -19,11 +19,11 @@ export function createEchoGateway(path: string, tokens: ClientTokens | null): Ty
       return { event: 'echo', data };
     }
 
-    /** Sends to every connection, the sender's too; only for those who have said who they are. */
+    /** Sends to every connection of the cluster, the sender's too; only for those who have said who they are. */
     @SubscribeMessage('broadcast')
     broadcast(@CurrentConnection() connection: Connection, @MessageBody() data: unknown): void {
       if (connection.userId === null) throw new WsException('Only an identified client may broadcast.');
-      this.connections.broadcast({ event: 'broadcast', data });
+      this.cluster.broadcast({ event: 'broadcast', data });
     }
 
     /** A connection ends with its token, unless its client brings a newer one of the same user in time. */

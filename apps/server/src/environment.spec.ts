@@ -30,6 +30,7 @@ describe('readEnvironment', () => {
       host: '127.0.0.1',
       port: 3000,
       wsPath: '/ws',
+      workers: 1,
       logLevel: 'log',
       logFormat: 'text',
     });
@@ -75,7 +76,8 @@ describe('readEnvironment', () => {
   });
 
   it('has a variable for each option, which brings back the default', () => {
-    const environment = Object.fromEntries(OPTION_VARIABLES.map(({ name, standard }) => [name, String(standard)]));
+    const withDefault = OPTION_VARIABLES.filter(({ standard }) => standard !== undefined);
+    const environment = Object.fromEntries(withDefault.map(({ name, standard }) => [name, String(standard)]));
     const { options } = readEnvironment({ ...environment, ADMIN_TOKEN: 'do' });
     expect({ ...resolveOptions(options), admin: DEFAULTS.admin }).toEqual(DEFAULTS);
   });
@@ -102,6 +104,10 @@ describe('readEnvironment', () => {
     ['PORT', '65536', 'must be a whole number from 0 to 65535'],
     ['PORT', '-1', 'must be a whole number from 0 to 65535'],
     ['PORT', '3000x', 'must be a whole number from 0 to 65535'],
+    ['WORKERS', '0', 'must be a whole number from 1 to 256'],
+    ['WORKERS', '257', 'must be a whole number from 1 to 256'],
+    ['WORKERS', 'max', 'must be a whole number from 1 to 256'],
+    ['CLUSTER_LEASE_MS', 'long', 'must be a whole number of milliseconds from 1 to 2147483647'],
     ['WS_PATH', 'ws', 'must be a path: a "/" first, none at its end, printable ASCII, no space, "?" or "#"'],
     ['LOG_LEVEL', 'loud', 'must be one of verbose, debug, log, info, warn, error, fatal'],
     ['LOG_FORMAT', 'xml', 'must be text or json'],
@@ -118,6 +124,26 @@ describe('readEnvironment', () => {
       'The server cannot start, a variable is wrong:\n' +
         '  - HEARTBEAT_PONG_TIMEOUT_MS is 15000 but must be below HEARTBEAT_MIN_INTERVAL_MS (15000): lower it, or raise HEARTBEAT_MIN_INTERVAL_MS',
     );
+  });
+
+  it('asks for a token of one’s own beside REDIS_URL', () => {
+    expect(messageOf({ REDIS_URL: 'redis://localhost' })).toContain(
+      'ADMIN_TOKEN is "(not set)" but must be set where REDIS_URL is, since each node would make another one',
+    );
+    const { options, workers } = readEnvironment({ REDIS_URL: 'redis://localhost', ADMIN_TOKEN: 'do', WORKERS: '4' });
+    expect(options.cluster).toEqual({ redisUrl: 'redis://localhost' });
+    expect(workers).toBe(4);
+  });
+
+  it('asks for REDIS_URL beside WORKERS, and for nothing beside one worker', () => {
+    expect(messageOf({ WORKERS: '2' })).toContain('WORKERS is 2 but needs REDIS_URL');
+    expect(problemsOf({ WORKERS: '1' })).toEqual([]);
+  });
+
+  it('shows no REDIS_URL, which may hold a password', () => {
+    const message = messageOf({ REDIS_URL: 'http://:geheim@localhost', ADMIN_TOKEN: 'do' });
+    expect(message).toMatch(/REDIS_URL is "\(hidden\)" but must be a URL such as /);
+    expect(message).not.toContain('geheim');
   });
 
   it('lists every problem at once', () => {

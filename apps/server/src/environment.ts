@@ -17,6 +17,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
   readonly options: HeartbeatOptions;
+  /** Processes that share the port, each a node of the cluster; 1 is this process alone. */
+  readonly workers: number;
   /** How clients prove who they are; null where everybody is anonymous. */
   readonly clientTokens: ClientTokenSettings | null;
   /** The operator's token when this server made it, because ADMIN_TOKEN is not set; null otherwise. */
@@ -37,6 +39,7 @@ export class EnvironmentError extends Error {
 }
 
 const portRule = 'must be a whole number from 0 to 65535';
+const workersRule = 'must be a whole number from 1 to 256';
 const yesOrNo = z
   .enum(['true', 'false'], 'must be true or false')
   .default('false')
@@ -59,6 +62,12 @@ const OWN_VARIABLES = {
       'must be a path: a "/" first, none at its end, printable ASCII, no space, "?" or "#"',
     )
     .default('/ws'),
+  WORKERS: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/, workersRule)
+    .transform(Number)
+    .refine(workers => workers <= 256, workersRule)
+    .default(1),
   ADMIN_TOKEN: z.string().optional(),
   ADMIN_VIEWER_TOKEN: z.string().optional(),
   JWT_SECRET: z.string().optional(),
@@ -95,11 +104,12 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
   const tokens: AdminToken[] = [{ token: ADMIN_TOKEN ?? generatedToken!, role: 'operator', name: 'operator' }];
   if (ADMIN_VIEWER_TOKEN === ADMIN_TOKEN && ADMIN_TOKEN !== undefined) problems.push(SAME_TOKEN);
   else if (ADMIN_VIEWER_TOKEN !== undefined) tokens.push({ token: ADMIN_VIEWER_TOKEN, role: 'viewer', name: 'viewer' });
+  problems.push(...clusterProblems(given, parsed.data?.WORKERS ?? 1));
   const options = { ...optionsFrom(given), admin: { tokens } };
   const key = readClientKey(given, problems);
   problems.push(...optionProblems(options));
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems);
-  const { HOST, PORT, WS_PATH, LOG_LEVEL, LOG_FORMAT, ALLOW_ANONYMOUS, ALLOW_QUERY_TOKEN } = parsed.data;
+  const { HOST, PORT, WS_PATH, WORKERS, LOG_LEVEL, LOG_FORMAT, ALLOW_ANONYMOUS, ALLOW_QUERY_TOKEN } = parsed.data;
   const clientTokens = key && { key, allowAnonymous: ALLOW_ANONYMOUS, allowQueryToken: ALLOW_QUERY_TOKEN };
   const logLevel = LOG_LEVEL === 'info' ? 'log' : LOG_LEVEL;
   return {
@@ -109,6 +119,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
     logLevel,
     logFormat: LOG_FORMAT,
     options,
+    workers: WORKERS,
     clientTokens,
     generatedToken,
   };
@@ -120,6 +131,19 @@ const SAME_TOKEN: Problem = {
   rule: 'must differ from ADMIN_TOKEN',
   remedy: 'choose another, or leave it out',
 };
+
+/** What nodes that are to be one cluster cannot do without. */
+function clusterProblems(given: Readonly<Record<string, string>>, workers: number): Problem[] {
+  const { REDIS_URL, ADMIN_TOKEN } = given;
+  if (REDIS_URL === undefined && workers > 1) {
+    const rule = 'needs REDIS_URL, by which the workers find each other: each is a node of the cluster';
+    return [{ key: 'WORKERS', value: workers, rule, remedy: 'set REDIS_URL, or leave WORKERS out' }];
+  }
+  if (REDIS_URL === undefined || ADMIN_TOKEN !== undefined) return [];
+  const rule = 'must be set where REDIS_URL is, since each node would make another one';
+  const remedy = 'set the same on every node, such as from openssl rand -base64 24';
+  return [{ key: 'ADMIN_TOKEN', value: '(not set)', rule, remedy }];
+}
 
 function ownProblem({ path, message }: z.core.$ZodIssue, given: Readonly<Record<string, string>>): Problem {
   const key = String(path[0]);

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isatty } from 'node:tty';
@@ -9,29 +10,52 @@ import { NestFactory } from '@nestjs/core';
 import { HeartbeatError, HeartbeatWsAdapter } from 'nestjs-heartbeat';
 
 import { AppModule } from './app.module.js';
-import { EnvironmentError, readEnvironment } from './environment.js';
+import { EnvironmentError, readEnvironment, type Settings } from './environment.js';
 import { greeting } from './greeting.js';
 import { assertCanListen, ListenError } from './listen-failure.js';
 import { serveDocs } from './openapi.js';
 import { takeSnapshotsBySignal } from './snapshot-signal.js';
+import { superviseWorkers } from './workers.js';
 
 async function start(): Promise<void> {
   const settings = readEnvironment(process.env);
-  await assertCanListen(settings.host, settings.port);
-  const logger = new ConsoleLogger({
-    json: settings.logFormat === 'json',
-    logLevels: [settings.logLevel],
-    colors: settings.logFormat === 'text' && isatty(1) && !process.env['NO_COLOR'],
+  if (cluster.isPrimary) await assertCanListen(settings.host, settings.port);
+  if (cluster.isWorker || settings.workers === 1) return serve(settings);
+  const status = await superviseWorkers({
+    count: settings.workers,
+    logger: createLogger(settings),
+    listening: bound => greet(bound, settings),
   });
-  const app = await NestFactory.create(AppModule.with(settings), { logger, abortOnError: false });
+  process.exit(status);
+}
+
+async function serve(settings: Settings): Promise<void> {
+  const app = await NestFactory.create(AppModule.with(settings), {
+    logger: createLogger(settings),
+    abortOnError: false,
+  });
   app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
   // By name, because by default Nest would take SIGUSR2 too; and by exit, because a signal to itself does not end PID 1.
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   serveDocs(app);
   takeSnapshotsBySignal(app);
   const server = (await app.listen(settings.port, settings.host)) as Server;
-  // Not through the logger: a level above `log` must not hide the token.
-  process.stdout.write(greeting(server.address() as AddressInfo, settings));
+  if (cluster.isPrimary) greet(server.address() as AddressInfo, settings);
+}
+
+/** In text each line of a worker begins with its name; in JSON it has its pid. */
+function createLogger({ logFormat, logLevel }: Settings): ConsoleLogger {
+  return new ConsoleLogger({
+    json: logFormat === 'json',
+    logLevels: [logLevel],
+    colors: logFormat === 'text' && isatty(1) && !process.env['NO_COLOR'],
+    ...(cluster.isWorker && { prefix: `worker ${cluster.worker?.id}` }),
+  });
+}
+
+/** Not through the logger: a level above `log` must not hide the token. */
+function greet(bound: AddressInfo, settings: Settings): void {
+  process.stdout.write(greeting(bound, settings));
 }
 
 // A log that nobody reads any more is no reason to end: EPIPE would do so otherwise.

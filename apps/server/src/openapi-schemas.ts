@@ -1,5 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import type { ClosedView, ConnectionView } from 'nestjs-heartbeat';
+import type { ClosedView, ClusterNode, ConnectionView } from 'nestjs-heartbeat';
 
 /** A schema of OpenAPI, or a reference to one. */
 export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
@@ -18,11 +18,11 @@ const time = (description: string, nullable = false): Schema => ({
 const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
 const nullable = (type: 'string' | 'number', description: string): Schema => ({ type, nullable: true, description });
 
-/** An object whose properties are all there, always. */
-const whole = (properties: Record<string, Schema>, example?: unknown): Schema => ({
+/** An object whose properties are all there, always, but for those that `more` names. */
+const whole = (properties: Record<string, Schema>, example?: unknown, more: Record<string, Schema> = {}): Schema => ({
   type: 'object',
   required: Object.keys(properties),
-  properties,
+  properties: { ...properties, ...more },
   ...(example !== undefined && { example }),
 });
 
@@ -109,6 +109,33 @@ const health: Schema = {
 };
 const up = { heartbeat: { status: 'up', sinceTickMs: 12, intervalMs: 25_000 } };
 
+const node = {
+  id: { type: 'string', description: 'Its name, and a random part for each boot.' },
+  name: { type: 'string' },
+  address: { type: 'string', description: 'Where it listens, as far as it can know.' },
+  version: { type: 'string', description: 'Of nestjs-heartbeat.' },
+  state: { type: 'string', enum: ['starting', 'up', 'draining'] },
+  connections: count('All its connections.'),
+  load: { type: 'number', description: 'From 0 (idle) to 1 (no more).' },
+  intervalMs: { type: 'number', description: "The heartbeat's interval in force." },
+  ageMs: { type: 'number', description: 'How old this report is.' },
+} satisfies Record<keyof ClusterNode, Schema>;
+
+/** Said only while Redis is lost. */
+const degraded: Schema = {
+  type: 'boolean',
+  enum: [true],
+  description: 'Only while Redis is lost: other nodes are out of sight.',
+};
+
+const ban = whole({
+  id: { type: 'string' },
+  kind: { type: 'string', enum: ['user', 'ip', 'cidr'] },
+  value: { type: 'string', description: "A user's id, an address or a CIDR." },
+  reason: { type: 'string', description: 'Told to whom it meets.' },
+  expiresAt: time('When it ends.'),
+});
+
 /** All schemas of the document, by name. */
 export const SCHEMAS = {
   Connection: whole(connection, connectionExample),
@@ -125,8 +152,8 @@ export const SCHEMAS = {
         items: whole({
           id: { type: 'string' },
           status: { type: 'string', enum: ['ok', 'timeout', 'error'] },
-          connections: count('All its connections, whatever the filter.'),
-          ageMs: { type: 'number', description: 'How old its answer is.' },
+          connections: count('All its connections, whatever the filter; of a silent one those of its last report.'),
+          ageMs: { type: 'number', description: 'How old that number is.' },
         }),
       },
     },
@@ -136,14 +163,30 @@ export const SCHEMAS = {
       total: 1,
       nodes: [{ id: 'node-1-9f86d081', status: 'ok', connections: 1, ageMs: 0 }],
     },
+    { degraded },
   ),
+  NodeList: whole({ items: { type: 'array', items: whole(node) } }, undefined, { degraded }),
+  Ban: ban,
+  BanList: whole({ items: { type: 'array', items: { $ref: '#/components/schemas/Ban' } } }),
+  LiftAnswer: whole({ id: { type: 'string' }, lifted: { type: 'boolean', enum: [true] } }),
   ClosedList: whole(
     { items: { type: 'array', items: { $ref: '#/components/schemas/ClosedConnection' } }, nextCursor },
     { items: [closedExample], nextCursor: null },
   ),
   KickAnswer: whole(
-    { id: { type: 'string' }, node: { type: 'string' }, closing: { type: 'boolean', enum: [true] } },
+    {
+      id: { type: 'string' },
+      node: { type: 'string' },
+      closing: { type: 'boolean', description: 'Whether the close has begun.' },
+    },
     { id: connectionExample.id, node: connectionExample.node, closing: true },
+    {
+      confirmed: {
+        type: 'boolean',
+        enum: [false],
+        description: 'Only with 202: it may or may not happen.',
+      },
+    },
   ),
   DoctorReport: whole({
     findings: {

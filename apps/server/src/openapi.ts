@@ -16,6 +16,8 @@ interface OperationText {
   readonly answer: keyof typeof SCHEMAS;
   /** The status of success. Default: 200. */
   readonly status?: number;
+  /** Whether 202 is answered where a node did not say in time that it has done it. */
+  readonly unconfirmed?: true;
   /** Statuses beside 200 and those that every route of its kind has. */
   readonly problems?: readonly number[];
 }
@@ -51,14 +53,38 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     id: 'getConnection',
     summary: 'One connection, with its flight record',
     answer: 'ConnectionDetail',
-    problems: [404],
+    problems: [404, 504],
   },
   [`delete ${admin}/connections/{id}`]: {
     id: 'kickConnection',
     summary: 'Kick a connection',
     description: 'Begins the close: 4500, or 4005 when the client shall come back. Needs an operator.',
     answer: 'KickAnswer',
+    unconfirmed: true,
     problems: [400, 403, 404],
+  },
+  [`get ${admin}/nodes`]: {
+    id: 'listNodes',
+    summary: 'The nodes of the cluster, the asked one first',
+    description: 'Every node that has renewed its lease in time.',
+    answer: 'NodeList',
+  },
+  [`get ${admin}/bans`]: { id: 'listBans', summary: 'The bans in force', answer: 'BanList' },
+  [`post ${admin}/bans`]: {
+    id: 'ban',
+    summary: 'Ban a user, an address or a network for a while',
+    description:
+      'On every node within a second: whoever it meets is closed with 4501, and newcomers are refused. Needs an operator.',
+    answer: 'Ban',
+    status: 201,
+    problems: [400, 403],
+  },
+  [`delete ${admin}/bans/{id}`]: {
+    id: 'liftBan',
+    summary: 'Lift a ban',
+    description: 'On every node within a second. Needs an operator.',
+    answer: 'LiftAnswer',
+    problems: [403, 404],
   },
   [`get ${admin}/closed`]: {
     id: 'listClosed',
@@ -97,12 +123,13 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
 };
 
 const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
-  400: 'The query is wrong; `errors` lists every fault.',
+  400: 'The query, or the body, is wrong; `errors` lists every fault.',
   401: 'No token, or a wrong one.',
   403: 'The token is a viewer’s, and this is not for viewers.',
-  404: 'There is no such connection.',
+  404: 'There is nothing with this id.',
   429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait as `Retry-After` says.',
   503: 'It would do harm now; `detail` says what.',
+  504: 'Its node does not answer. Ask again in a moment.',
 };
 
 /** Serves the API's description: for people at `/docs`, for programs at `/docs-json`. */
@@ -151,7 +178,8 @@ function describe(operation: Operation, text: OperationText, path: string): void
   operation.tags = [isAdmin ? 'admin' : isMetrics ? 'metrics' : 'health'];
   if (isAdmin) operation.security = [{ admin: [] }];
   for (const parameter of operation.parameters ?? []) {
-    if ('name' in parameter && parameter.name === 'id') parameter.description = 'The id of a connection.';
+    if ('name' in parameter && parameter.name === 'id')
+      parameter.description = `The id of a ${path.includes('/bans/') ? 'ban' : 'connection'}.`;
     // Labels are gathered in one object when they are read; each is a parameter of its own, with a text.
     if ('name' in parameter && parameter.name === 'label.<key>') parameter.schema = { type: 'string' };
   }
@@ -159,13 +187,14 @@ function describe(operation: Operation, text: OperationText, path: string): void
   else operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
 }
 
-function adminResponses({ answer, status = 200, problems = [] }: OperationText): Responses {
+function adminResponses({ answer, status = 200, unconfirmed, problems = [] }: OperationText): Responses {
   const statuses = [401, 429, ...problems].toSorted((left, right) => left - right);
   const refusals = statuses.map(refused => [
     refused,
     content(PROBLEM_TEXTS[refused]!, ref('Problem'), 'application/problem+json'),
   ]);
-  return { [status]: content('OK', ref(answer)), ...Object.fromEntries(refusals) };
+  const accepted = unconfirmed && { 202: content('Its node did not confirm it in time.', ref(answer)) };
+  return { [status]: content('OK', ref(answer)), ...accepted, ...Object.fromEntries(refusals) };
 }
 
 function healthResponses({ answer }: OperationText): Responses {

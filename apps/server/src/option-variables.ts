@@ -3,9 +3,12 @@ import { DEFAULTS, type HeartbeatOptions, type Problem } from 'nestjs-heartbeat'
 /** The library's groups of options, whose names begin the names of their variables. */
 export const GROUPS = Object.keys(DEFAULTS).filter(key => isGroup(DEFAULTS[key as keyof typeof DEFAULTS]));
 
-/** Options that this server takes from variables of other names, and the one that it builds of two. */
-const NAMED_OTHERWISE: Readonly<Record<string, string>> = { 'cluster.nodeName': 'NODE_NAME' };
-const BUILT_HERE = new Set(['admin.tokens', 'authenticate', 'metrics.registry']);
+/** Options that this server takes from variables of other names, and those that no text can hold or that it builds itself. */
+const NAMED_OTHERWISE: Readonly<Record<string, string>> = {
+  'cluster.nodeName': 'NODE_NAME',
+  'cluster.redisUrl': 'REDIS_URL',
+};
+const BUILT_HERE = new Set(['admin.tokens', 'authenticate', 'cluster.client', 'metrics.registry']);
 /** Options that are one word or a list. */
 const WORD_OR_LIST = new Set(['origins']);
 

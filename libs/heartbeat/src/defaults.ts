@@ -56,7 +56,14 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
   drain: { readinessDelayMs: 0, spreadMs: 5000, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
   admin: { tokens: [] },
   health: { notReadyAtCapacity: true },
-  cluster: { nodeName: hostname() },
+  cluster: {
+    redisUrl: undefined,
+    client: undefined,
+    nodeName: hostname(),
+    namespace: 'heartbeat',
+    leaseMs: 15_000,
+    requestTimeoutMs: 1000,
+  },
   closedHistory: 1000,
 });
 

@@ -11,7 +11,10 @@ export type HeartbeatErrorCode =
   | 'HEARTBEAT_BAD_CLOSE'
   | 'HEARTBEAT_BAD_IDENTITY'
   | 'HEARTBEAT_CONNECTION_CLOSED'
-  | 'HEARTBEAT_MESSAGE_DROPPED';
+  | 'HEARTBEAT_MESSAGE_DROPPED'
+  | 'HEARTBEAT_MESSAGE_TOO_LARGE'
+  | 'HEARTBEAT_NODE_SILENT'
+  | 'HEARTBEAT_REDIS_MISSING';
 
 /** One thing that is wrong with what the caller gave: where, what, the rule it breaks and what to do about it. */
 export interface Problem {

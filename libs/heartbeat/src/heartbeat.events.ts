@@ -40,12 +40,30 @@ export type DriftKind = 'registry' | 'socket' | 'index' | 'listeners' | 'dispose
 /** `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each left only well below. */
 export type LoadLevel = 'well' | 'busy' | 'refusing' | 'shedding';
 
+/** A ban, as it is told; it holds for `forMs` from then on. */
+export interface BanNotice {
+  readonly id: string;
+  readonly kind: 'user' | 'ip' | 'cidr';
+  readonly value: string;
+  readonly reason: string;
+  readonly forMs: number;
+}
+
 /**
  * Everything that happens, told once. The core announces; metrics, audit and pages listen.
  * `id` is always a connection's id; times are those of `Clock.now()`.
  */
 export type HeartbeatEvent =
   | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }
+  /** Said who it is, or that it is somebody else; at the opening `opened` is all there is. */
+  | {
+      readonly type: 'identified';
+      readonly id: string;
+      readonly userId: string | null;
+      readonly previous: string | null;
+    }
+  | { readonly type: 'banned'; readonly ban: BanNotice }
+  | { readonly type: 'unbanned'; readonly id: string }
   | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
   | { readonly type: 'ping'; readonly id: string }
   /** `rttMs` is null where nobody can tell which ping was answered. */

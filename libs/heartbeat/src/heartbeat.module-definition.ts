@@ -5,6 +5,7 @@ import { adminOf } from './admin/admin-actor.js';
 import { AdminAudit } from './admin/admin-audit.js';
 import { AdminTokenGuard } from './admin/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
+import { createClusterController } from './admin/cluster.controller.js';
 import { ProblemFilter } from './admin/problem.filter.js';
 import { DEFAULT_ROUTES } from './defaults.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
@@ -44,7 +45,7 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes, adminGuard:
   if (health !== false) controllers.push(createHealthController(health));
   if (metrics !== false) controllers.push(createMetricsController(metrics, door));
   if (admin === false) return controllers;
-  controllers.push(createAdminController(admin, adminGuard));
+  controllers.push(createAdminController(admin, adminGuard), createClusterController(admin, adminGuard));
   controllers.push(createDoctorController(admin, door), createHeapSnapshotController(admin, door));
   return controllers;
 }

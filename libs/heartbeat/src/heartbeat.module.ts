@@ -8,7 +8,16 @@ import { FailureWindow } from './admin/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
 import { BanList } from './admission/ban-list.js';
 import { ClientAddresses } from './admission/client-addresses.js';
-import { SystemClock } from './clock.js';
+import { type Clock, SystemClock } from './clock.js';
+import type { ClusterBus } from './cluster/cluster-bus.js';
+import { ClusterLink } from './cluster/cluster-link.js';
+import { ClusterService } from './cluster/cluster.service.js';
+import { LocalBus } from './cluster/local-bus.js';
+import { OwnAnswers } from './cluster/own-answers.js';
+import { RedisBus } from './cluster/redis-bus.js';
+import { Requests } from './cluster/requests.js';
+import { SharedBans } from './cluster/shared-bans.js';
+import { UserLimit } from './cluster/user-limit.js';
 import { ConnectionService } from './connection/connection.service.js';
 import { NodeState } from './connection/node-state.js';
 import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
@@ -29,8 +38,8 @@ import {
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
 } from './heartbeat.module-definition.js';
-import type { HeartbeatOptions } from './heartbeat.options.js';
-import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
+import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
+import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
 import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
 import { LoadService } from './load/load.service.js';
@@ -44,6 +53,7 @@ const PUBLIC = [
   HeartbeatService,
   DrainService,
   LoadService,
+  ClusterService,
   BanList,
   HeapSnapshotService,
   HeartbeatHealthIndicator,
@@ -62,8 +72,14 @@ const PUBLIC = [
       inject: [MODULE_OPTIONS_TOKEN],
     },
     { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
+    { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
     ...PUBLIC,
     NodeState,
+    ClusterLink,
+    Requests,
+    OwnAnswers,
+    UserLimit,
+    SharedBans,
     AdmissionService,
     ClientAddresses,
     InboundService,
@@ -99,4 +115,10 @@ export class HeartbeatModule extends ConfigurableModuleClass implements OnApplic
   onApplicationBootstrap(): void {
     this.node.bootstrapHookRan = true;
   }
+}
+
+/** Without Redis a node is a cluster of one. */
+function createBus({ cluster }: ResolvedOptions, clock: Clock): ClusterBus {
+  const isAlone = cluster.redisUrl === undefined && cluster.client === undefined;
+  return isAlone ? new LocalBus(clock) : new RedisBus(cluster, clock);
 }

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 
+import type { ClusterOptions } from './cluster.options.js';
 import type {
   Authenticate,
   BackpressureOptions,
@@ -157,14 +158,6 @@ export interface HealthOptions {
    * Default: true.
    */
   notReadyAtCapacity: boolean;
-}
-
-export interface ClusterOptions {
-  /**
-   * The node's name; its id is the name and a random part for each boot.
-   * Default: the host name.
-   */
-  nodeName: string;
 }
 
 /** All options, complete and frozen: what `resolveOptions` makes and the services read. */

@@ -5,3 +5,6 @@ export const HEARTBEAT_OPTIONS = Symbol('HEARTBEAT_OPTIONS');
 
 /** The clock (`Clock`); tests bring their own. */
 export const HEARTBEAT_CLOCK = Symbol('HEARTBEAT_CLOCK');
+
+/** What the nodes of a cluster share (`ClusterBus`). */
+export const HEARTBEAT_BUS = Symbol('HEARTBEAT_BUS');

@@ -3,6 +3,17 @@ export { BanList } from './admission/ban-list.js';
 export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './close-code.js';
 export { type Clock } from './clock.js';
 export {
+  type BulkKick,
+  type ClusterNode,
+  type ClusterPage,
+  type ClusterPosition,
+  type ClusterQuery,
+  type KickOutcome,
+  type NodeAnswer,
+} from './cluster/cluster-answers.js';
+export { type ClusterOptions, type RedisClientSource } from './cluster.options.js';
+export { ClusterService } from './cluster/cluster.service.js';
+export {
   type ClosedView,
   type ConnectionDetail,
   type ConnectionState,
@@ -56,7 +67,6 @@ export {
   type AdminOptions,
   type AdminRole,
   type AdminToken,
-  type ClusterOptions,
   type DrainOptions,
   type HealthOptions,
   type HeartbeatOptions,

@@ -53,6 +53,12 @@ describe('pairs of options (contract, section 6)', () => {
     ],
     ['refuseAbove above shedAbove', { load: { refuseAbove: 0.98 } }, 'load.refuseAbove'],
     ['refuseAbove at shedAbove', { load: { refuseAbove: 0.5, shedAbove: 0.5 } }, 'load.refuseAbove'],
+    ['a lease under three renewals', { cluster: { leaseMs: 2999 } }, 'cluster.leaseMs'],
+    [
+      'two ways to Redis',
+      { cluster: { redisUrl: 'redis://127.0.0.1', client: { duplicate: () => ({}) } } },
+      'cluster.client',
+    ],
   ])('refuses %s', (_what, options, key) => {
     expect(keysOf(options)).toEqual([key]);
   });
@@ -63,6 +69,7 @@ describe('pairs of options (contract, section 6)', () => {
     ['a drain that just fits', drain(3000, 5000, 2000, 10_000)],
     ['a backlog of one message', { backpressure: { maxBufferedBytes: 65_536 } }],
     ['refuseAbove just below shedAbove', { load: { refuseAbove: 0.5, shedAbove: 0.500001 } }],
+    ['a lease of three renewals', { cluster: { leaseMs: 3000 } }],
     ['the defaults', {}],
   ])('takes %s', (_what, options) => {
     expect(problemsOf(options)).toEqual([]);

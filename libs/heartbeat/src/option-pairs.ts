@@ -6,8 +6,18 @@ export interface PairProblem extends Problem {
   readonly keys: readonly string[];
 }
 
+/** How often each node renews its lease in the cluster, and hears what it has missed. */
+export const LEASE_RENEWAL_MS = 1000;
+
 /** Combinations that could not keep the contract (section 6). */
-export function impossiblePairs({ heartbeat, limits, backpressure, drain, load }: ResolvedOptions): PairProblem[] {
+export function impossiblePairs({
+  heartbeat,
+  limits,
+  backpressure,
+  drain,
+  load,
+  cluster,
+}: ResolvedOptions): PairProblem[] {
   const { minIntervalMs, intervalMs, maxIntervalMs, pongTimeoutMs } = heartbeat;
   const { readinessDelayMs, spreadMs, closeTimeoutMs, deadlineMs } = drain;
   const planned = readinessDelayMs + spreadMs + closeTimeoutMs;
@@ -54,6 +64,21 @@ export function impossiblePairs({ heartbeat, limits, backpressure, drain, load }
       rule: `must be below load.shedAbove (${load.shedAbove})`,
       remedy: 'lower it, or raise shedAbove',
     },
+    cluster.leaseMs < 3 * LEASE_RENEWAL_MS && {
+      key: 'cluster.leaseMs',
+      keys: ['cluster.leaseMs'],
+      value: cluster.leaseMs,
+      rule: `must not be below three times the ${LEASE_RENEWAL_MS} ms after which a lease is renewed (${3 * LEASE_RENEWAL_MS})`,
+      remedy: `set leaseMs to at least ${3 * LEASE_RENEWAL_MS}: one renewal that is lost must not look like a dead node`,
+    },
+    cluster.redisUrl !== undefined &&
+      cluster.client !== undefined && {
+        key: 'cluster.client',
+        keys: ['cluster.client', 'cluster.redisUrl'],
+        value: '(a client)',
+        rule: 'must not be given beside cluster.redisUrl',
+        remedy: 'leave one of the two out',
+      },
   ];
   return found.filter(problem => problem !== false);
 }

@@ -30,6 +30,8 @@ const originRule =
   'must be "same-host" or a list of origins such as "https://app.example.com" (scheme, host and port only; "*" lets all in)';
 const networkRule = 'must be a list of addresses and CIDRs such as "10.0.0.0/8"';
 const tokenRule = 'must be a text of 1 to 1024 characters, printable ASCII without blanks, as it goes into a header';
+const redisUrlRule = 'must be a URL such as "redis://127.0.0.1:6379", or "rediss://" for TLS';
+const namespaceRule = 'must be a text of 1 to 100 letters, digits, "_", "-", "." and ":"';
 const cronRule = 'must be a cron expression of five or six fields, such as "*/10 * * * * *"';
 
 export const optionsSchema = group({
@@ -120,7 +122,17 @@ export const optionsSchema = group({
       ),
   }),
   health: group({ notReadyAtCapacity: flag() }),
-  cluster: group({ nodeName: words(200) }),
+  cluster: group({
+    redisUrl: z.string(redisUrlRule).refine(isRedisUrl, redisUrlRule),
+    client: z.custom(
+      value => typeof (value as { duplicate?: unknown })?.duplicate === 'function',
+      'must be a client of @redis/client: one that createClient, createSentinel or createCluster made',
+    ),
+    nodeName: words(200),
+    namespace: z.string(namespaceRule).regex(/^[\w.:-]{1,100}$/, namespaceRule),
+    leaseMs: milliseconds(1),
+    requestTimeoutMs: milliseconds(1),
+  }),
   closedHistory: whole(0, 1_000_000, 'connections'),
 });
 
@@ -128,6 +140,10 @@ export const optionsSchema = group({
 function isOrigin(text: string): boolean {
   if (text === '*' || text === 'null') return true;
   return URL.canParse(text) && new URL(text).origin === text;
+}
+
+function isRedisUrl(text: string): boolean {
+  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) && new URL(text).hostname !== '';
 }
 
 /** Whether the expression is one, and comes true some day: the 31st of February never does. */

@@ -79,7 +79,14 @@ describe('resolveOptions', () => {
       drain: { readinessDelayMs: 0, spreadMs: 5000, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
       admin: { tokens: [] },
       health: { notReadyAtCapacity: true },
-      cluster: { nodeName: hostname() },
+      cluster: {
+        redisUrl: undefined,
+        client: undefined,
+        nodeName: hostname(),
+        namespace: 'heartbeat',
+        leaseMs: 15_000,
+        requestTimeoutMs: 1000,
+      },
       closedHistory: 1000,
     };
     expect(resolveOptions()).toEqual(defaults);
@@ -125,6 +132,12 @@ describe('resolveOptions', () => {
     ['drain.returnWindowMs', 0],
     ['closedHistory', 0],
     ['cluster.nodeName', 'blue'],
+    ['cluster.redisUrl', 'redis://127.0.0.1'],
+    ['cluster.redisUrl', 'rediss://user:pass@redis.example.com:6380/2'],
+    ['cluster.client', { duplicate: () => ({}) }],
+    ['cluster.namespace', 'a:b_c-d.1'],
+    ['cluster.leaseMs', 3000],
+    ['cluster.requestTimeoutMs', 1],
     ['heartbeat.adaptive', false],
     ['heartbeat.minIntervalMs', 25_000],
     ['heartbeat.maxIntervalMs', 25_000],
@@ -266,6 +279,23 @@ describe('resolveOptions', () => {
     ['heartbeat.event', 'x'.repeat(101), 'text of 1 to 100 characters'],
     ['heartbeat.event', 7, 'text of 1 to 100 characters'],
     ['cluster.nodeName', '', 'text of 1 to 200 characters'],
+    ...['', 'localhost:6379', 'http://redis', 'redis://', 5, null].map((value): [string, unknown, string] => [
+      'cluster.redisUrl',
+      value,
+      'must be a URL such as "redis://127.0.0.1:6379"',
+    ]),
+    ...[{}, 'redis://127.0.0.1', null].map((value): [string, unknown, string] => [
+      'cluster.client',
+      value,
+      'must be a client of @redis/client',
+    ]),
+    ...['', 'a b', '{x}', 'x'.repeat(101), 5].map((value): [string, unknown, string] => [
+      'cluster.namespace',
+      value,
+      'must be a text of 1 to 100 letters',
+    ]),
+    ['cluster.leaseMs', 0, 'from 1'],
+    ['cluster.requestTimeoutMs', 0, 'from 1'],
     ...['', '* * * *', 'every minute', '60 * * * * *', '* * * * * * *', 5, null].map(
       (value): [string, unknown, string] => ['reaper.cron', value, 'must be a cron expression'],
     ),

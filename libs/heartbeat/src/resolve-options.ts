@@ -51,7 +51,7 @@ function toProblems(issue: z.core.$ZodIssue, given: unknown): Problem[] {
 
 /** What may hold a secret is not shown, wherever it was put. */
 function shownValue(given: unknown, path: readonly string[]): unknown {
-  return path.some(key => /admin|token|secret|password/i.test(key)) ? '(hidden)' : valueAt(given, path);
+  return path.some(key => /admin|token|secret|password|redisUrl/i.test(key)) ? '(hidden)' : valueAt(given, path);
 }
 
 function valueAt(root: unknown, path: readonly string[]): unknown {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { socketsPerProcess } from '../file-limit.js';
 import { type BenchArguments, benchUsage, parseBenchArguments } from './bench-arguments.js';
 import { runBench } from './bench-run.js';
+import type { Readings } from './readings.js';
 import { killRemotes } from './remote.js';
 import { writeResults } from './results.js';
 import { renderTable } from './table.js';
@@ -43,12 +44,13 @@ async function main(): Promise<number> {
   };
   try {
     if (given.profileFolder !== null) mkdirSync(given.profileFolder, { recursive: true });
-    const readings = await runBench({ ...given, socketsPerProcess: fits }, say);
     const folder = outFolderOf(given);
-    writeResults(folder, readings, given.plan);
+    const roundEnded = (soFar: Readings): void => writeResults(folder, soFar, given.plan);
+    const { readings, failures } = await runBench({ ...given, socketsPerProcess: fits }, { say, roundEnded });
     process.stdout.write(renderTable(readings));
     say(`JSON and plots are in ${relative(process.cwd(), folder) || '.'}`);
-    return 0;
+    if (failures.length > 0) process.stderr.write(`not measured:\n${failures.join('\n')}\n`);
+    return failures.length > 0 ? BROKEN : 0;
   } catch (error) {
     killRemotes();
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

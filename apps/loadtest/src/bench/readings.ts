@@ -15,10 +15,14 @@ export interface Judgement {
 export class Readings {
   readonly #rounds: Map<ServerName, Figures>[] = [];
 
-  /** @param round From 0 on. */
+  /**
+   * Four digits that count are kept: more would be noise.
+   * @param round From 0 on.
+   */
   add(round: number, server: ServerName, figures: Figures): void {
     const found = (this.#rounds[round] ??= new Map<ServerName, Figures>());
-    found.set(server, { ...found.get(server), ...figures });
+    const rounded = Object.entries(figures).map(([figure, value]) => [figure, Number(value.toPrecision(4))]);
+    found.set(server, { ...found.get(server), ...(Object.fromEntries(rounded) as Figures) });
   }
 
   /** Of each round in which there is one. */

@@ -17,12 +17,20 @@ export interface StageOrder {
   readonly profileFolder: string | null;
 }
 
+export interface StageListener {
+  say(what: string): void;
+  /** After each measure, so that one that fails takes nothing with it that was found before. */
+  found(figures: Figures): void;
+}
+
 /** No heartbeat comes within a stage. */
 const FAR_OFF_MS = 600_000;
+/** Measures that end connections. */
+const LAST: ReadonlySet<string> = new Set(['detection', 'drain']);
 const SCRAPE_EVERY_MS = 15_000;
 
 /** Starts a server in a process of its own, takes the measures of one stage from it, and ends it. */
-export async function runStage(order: StageOrder, say: (what: string) => void): Promise<Figures> {
+export async function runStage(order: StageOrder, { say, found }: StageListener): Promise<void> {
   const { plan, stage, measures, socketsPerProcess } = order;
   const { title, dialect } = SERVERS[order.server];
   const server = new Remote<ServerProcess>(title, new URL('./server/server-process.js', import.meta.url), [
@@ -47,12 +55,14 @@ export async function runStage(order: StageOrder, say: (what: string) => void): 
       await crowd.open();
       await sleep(plan.intervalMs * 1.3);
     }
-    const figures: Figures = {};
     for (const measure of measures) {
       say(measure.name);
-      Object.assign(figures, await measure.take({ plan, name: order.server, port, server, crowd, before, hire }));
+      found(await measure.take({ plan, name: order.server, port, server, crowd, before, hire }));
+      const { open } = await crowd.counts();
+      if (stage === 'crowd' && !LAST.has(measure.name) && open < plan.connections) {
+        say(`${plan.connections - open} clients were lost by the end of ${measure.name}`);
+      }
     }
-    return figures;
   } finally {
     clearInterval(scrapes);
     await Promise.all([server.end(), ...crowds.map(crowd => crowd.end())]);

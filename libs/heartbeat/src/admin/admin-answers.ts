@@ -1,14 +1,5 @@
+import type { ClusterNode, NodeAnswer } from '../cluster/cluster-answers.js';
 import type { ClosedView, ConnectionView } from '../connection-view.js';
-
-/** What a node said when it was asked; one that is silent is named, not waited for. */
-export interface NodeAnswer {
-  readonly id: string;
-  readonly status: 'ok' | 'timeout' | 'error';
-  /** All its connections, whatever the filter. */
-  readonly connections: number;
-  /** How old its answer is. */
-  readonly ageMs: number;
-}
 
 /** Answer of `GET connections`. */
 export interface ConnectionList {
@@ -18,13 +9,44 @@ export interface ConnectionList {
   /** How many match the filter, on all pages. */
   readonly total: number;
   readonly nodes: readonly NodeAnswer[];
+  /** Only while Redis is lost: the other nodes are out of sight. */
+  readonly degraded?: true;
+}
+
+/** Answer of `GET nodes`, the asked one first. */
+export interface NodeList {
+  readonly items: readonly ClusterNode[];
+  /** Only while Redis is lost: the other nodes are out of sight. */
+  readonly degraded?: true;
+}
+
+/** A ban as it is shown. */
+export interface BanView {
+  readonly id: string;
+  readonly kind: 'user' | 'ip' | 'cidr';
+  readonly value: string;
+  readonly reason: string;
+  readonly expiresAt: string;
+}
+
+/** Answer of `GET bans`: those in force, as every node knows them. */
+export interface BanPage {
+  readonly items: readonly BanView[];
+}
+
+/** Answer of `DELETE bans/:id`. */
+export interface LiftAnswer {
+  readonly id: string;
+  readonly lifted: true;
 }
 
 /** Answer of `DELETE connections/:id`. */
 export interface KickAnswer {
   readonly id: string;
   readonly node: string;
-  readonly closing: true;
+  /** Whether the close has begun; false when its node did not say so in time, and then it may or may not happen. */
+  readonly closing: boolean;
+  readonly confirmed?: false;
 }
 
 /** Answer of `GET closed`. */
@@ -44,4 +66,9 @@ export function pageOfClosed(newestFirst: readonly ClosedView[], limit: number, 
   const items = newestFirst.slice(begin, begin + limit);
   const end = begin + limit < newestFirst.length ? (items.at(-1)?.id ?? null) : null;
   return { items, end };
+}
+
+/** What an answer says more while Redis is lost. */
+export function degradedIf(isDegraded: boolean): { readonly degraded?: true } {
+  return isDegraded ? { degraded: true } : {};
 }

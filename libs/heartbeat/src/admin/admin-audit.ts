@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 
 import type { Change } from '../admin-door.js';
 
-/** One change that somebody made, or tried to make, through the admin API: a `kick`, a `heap-snapshot`. */
+/** One change that somebody made, or tried to make, through the admin API: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
 export interface AuditEntry extends Change {
   /** What was asked for in particular. */
   readonly parameters?: Readonly<Record<string, unknown>>;

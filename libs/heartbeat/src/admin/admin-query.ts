@@ -1,11 +1,8 @@
 import { z } from 'zod';
 
-import {
-  type ConnectionFilter,
-  type ConnectionQuery,
-  type Position,
-  SORT_KEYS,
-} from '../connection/connection-query.js';
+import type { ClusterPosition, ClusterQuery } from '../cluster/cluster-answers.js';
+import { clusterPosition } from '../cluster/wire.js';
+import { type ConnectionFilter, SORT_KEYS } from '../connection/connection-query.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import {
   isAddressOrCidr,
@@ -71,9 +68,9 @@ const list = parameters({
 });
 
 /** The query of a listing: what it selects, and how to name its next page. */
-export interface ListRequest extends ConnectionQuery {
+export interface ListRequest extends Required<ClusterQuery> {
   /** The cursor of the page that begins after this position. */
-  cursorTo(end: Position): string;
+  cursorTo(end: ClusterPosition): string;
 }
 
 /** `GET connections`. */
@@ -87,17 +84,18 @@ export const listQuery = z.preprocess(gatherLabels, list).transform((query, cont
     rest,
     Object.entries(labels ?? {}).toSorted(([left], [right]) => (left < right ? -1 : 1)),
   ];
-  const after = placeOf(cursor, scope, context);
+  const after = placeOf(cursor, scope, clusterPosition, context);
   return markRead({ filter, sort, order, limit, after, cursorTo: end => encodeCursor(end, scope) });
 });
 
 const CLOSED_SCOPE = 'closed';
+const BAN_KEYS = 'has kind, value, forMs and reason';
 
 /** `GET closed`, newest first. */
 export const closedQuery = parameters({ limit: pageLimit(), cursor: pageCursor() }).transform(
   ({ limit, cursor }, context) => {
-    const after = placeOf(cursor, CLOSED_SCOPE, context);
-    return markRead({ limit, after, cursorTo: (id: string) => encodeCursor({ key: null, id }, CLOSED_SCOPE) });
+    const after = placeOf(cursor, CLOSED_SCOPE, z.string(), context);
+    return markRead({ limit, after, cursorTo: (id: string) => encodeCursor(id, CLOSED_SCOPE) });
   },
 );
 
@@ -124,9 +122,14 @@ export const kickQuery = parameters({
 }).transform(markRead);
 
 /** The place that the cursor names, or an issue about it. */
-function placeOf(cursor: string | undefined, scope: unknown, context: z.core.$RefinementCtx): Position | null {
+function placeOf<Schema extends z.ZodType>(
+  cursor: string | undefined,
+  scope: unknown,
+  schema: Schema,
+  context: z.core.$RefinementCtx,
+): z.output<Schema> | null {
   if (cursor === undefined) return null;
-  const place = decodeCursor(cursor, scope);
+  const place = decodeCursor(cursor, scope, schema);
   if (place === null) context.addIssue({ code: 'custom', path: ['cursor'], message: CURSOR_RULE });
   return place;
 }
@@ -141,3 +144,23 @@ function gatherLabels(query: unknown): unknown {
   const others = entries.filter(([name]) => !LABEL_PARAMETER.test(name));
   return Object.fromEntries(labels.length === 0 ? others : [...others, [LABELS, Object.fromEntries(labels)]]);
 }
+
+/** `POST bans`. Whether the value is of its kind is the ban list's to say. */
+export const banBody = z.strictObject(
+  {
+    kind: z.enum(['user', 'ip', 'cidr'], 'must be one of user, ip, cidr'),
+    value: z.string('must be a text').min(1, 'must not be empty').max(1000, 'must be at most 1000 characters'),
+    forMs: z.number('must be a whole number of milliseconds above 0'),
+    reason: z
+      .string('must be a text')
+      .refine(
+        reason => Buffer.byteLength(reason) <= MAX_REASON_BYTES,
+        `must be at most ${MAX_REASON_BYTES} bytes of UTF-8`,
+      )
+      .optional(),
+  },
+  {
+    error: ({ code }) =>
+      code === 'unrecognized_keys' ? BAN_KEYS : `must be an object: the body is JSON, and it ${BAN_KEYS}`,
+  },
+);

@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { CanActivate } from '@nestjs/common';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
-import type { ConnectionService, Kick } from '../connection/connection.service.js';
+import type { ClusterService } from '../cluster/cluster.service.js';
+import type { Kick } from '../connection/connection.service.js';
 import { resolveOptions } from '../resolve-options.js';
 import { identifyAdmin } from './admin-actor.js';
 import type { AdminAudit } from './admin-audit.js';
@@ -24,43 +25,51 @@ function requestFrom(remoteAddress: string): IncomingMessage {
 }
 
 interface Routes {
-  kick(id: string, parameters: Kick, request: IncomingMessage): unknown;
+  kick(id: string, parameters: Kick, request: IncomingMessage, response: object): Promise<unknown>;
 }
 
 describe('AdminController', () => {
   let trail: unknown[];
   let controller: Routes;
-  let begins: boolean;
+  let outcome: string;
+  let statuses: number[];
 
   beforeEach(() => {
     trail = [];
-    begins = true;
+    outcome = 'closing';
+    statuses = [];
     const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
-    const connections = {
-      get: (id: string) => (id === 'node.1' ? {} : undefined),
-      kick: () => begins,
-    } as unknown as ConnectionService;
+    const cluster = { kick: async () => outcome } as unknown as ClusterService;
+    const httpAdapter = { status: (_response: object, status: number) => statuses.push(status) };
     const audit = { record: (entry: unknown) => trail.push(entry) } as unknown as AdminAudit;
     const Controller = createAdminController('/admin', Guard);
-    controller = new Controller(addresses, { id: 'node' }, connections, audit) as Routes;
+    const made: unknown = new Controller(addresses, cluster, {}, audit, { httpAdapter });
+    controller = made as Routes;
   });
 
-  const kick = (id: string, from: string) => controller.kick(id, { reason: 'spam' }, requestFrom(from));
+  const kick = (id: string, from: string) => controller.kick(id, { reason: 'spam' }, requestFrom(from), {});
 
   it.each([
     ['the client behind a trusted proxy', '10.0.0.1', '203.0.113.7'],
     ['who is no trusted proxy and only says so', '198.51.100.1', '198.51.100.1'],
-  ])('writes into the audit trail where a kick came from: %s', (_what, peer, from) => {
-    expect(kick('node.1', peer)).toEqual({ id: 'node.1', node: 'node', closing: true });
+  ])('writes into the audit trail where a kick came from: %s', async (_what, peer, from) => {
+    expect(await kick('node.1', peer)).toEqual({ id: 'node.1', node: 'node', closing: true });
     const entry = { who: 'olga', what: 'kick', target: 'node.1', from, parameters: { reason: 'spam' } };
     expect(trail).toEqual([{ ...entry, result: 'done' }]);
-    begins = false;
-    kick('node.1', peer);
+    outcome = 'already-closing';
+    await kick('node.1', peer);
     expect(trail[1]).toEqual({ ...entry, result: 'already-closing' });
   });
 
-  it('writes down also a kick that meets nobody', () => {
-    expect(() => kick('node.2', '10.0.0.1')).toThrow(ProblemException);
+  it('answers 202 for a kick that its node did not confirm, and never that it is done', async () => {
+    outcome = 'unconfirmed';
+    expect(await kick('node.1', '10.0.0.1')).toEqual({ id: 'node.1', node: 'node', closing: false, confirmed: false });
+    expect([statuses, trail]).toEqual([[202], [expect.objectContaining({ result: 'unconfirmed' })]]);
+  });
+
+  it('writes down also a kick that meets nobody', async () => {
+    outcome = 'not-found';
+    await expect(kick('node.2', '10.0.0.1')).rejects.toBeInstanceOf(ProblemException);
     expect(trail).toEqual([expect.objectContaining({ from: '203.0.113.7', result: 'not-found' })]);
   });
 });

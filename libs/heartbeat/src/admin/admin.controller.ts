@@ -6,26 +6,30 @@ import {
   Delete,
   Get,
   Header,
+  HttpStatus,
   Param,
   Query,
   Req,
+  Res,
   type Type,
   UseFilters,
   UseGuards,
   UsePipes,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
+import { ClusterService } from '../cluster/cluster.service.js';
 import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
 import type { ClosedView, ConnectionDetail } from '../connection-view.js';
+import { HeartbeatError } from '../heartbeat.error.js';
 import { adminOf } from './admin-actor.js';
-import { AdminAudit, type AuditEntry } from './admin-audit.js';
-import { type ClosedList, type ConnectionList, type KickAnswer, pageOfClosed } from './admin-answers.js';
+import { AdminAudit } from './admin-audit.js';
+import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer, pageOfClosed } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
-import { notFound, type ProblemException } from './problem.exception.js';
+import { notFound, type ProblemException, silent } from './problem.exception.js';
 import { ProblemFilter } from './problem.filter.js';
 import { QueryPipe } from './query.pipe.js';
 
@@ -41,24 +45,26 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
   class AdminController {
     constructor(
       private readonly addresses: ClientAddresses,
-      private readonly node: NodeState,
+      private readonly cluster: ClusterService,
       private readonly connections: ConnectionService,
       private readonly audit: AdminAudit,
+      private readonly adapterHost: HttpAdapterHost,
     ) {}
 
     @Get('connections')
     @Header('Cache-Control', 'no-store')
-    list(@Query({ schema: listQuery }) query: z.output<typeof listQuery>): ConnectionList {
+    async list(@Query({ schema: listQuery }) query: z.output<typeof listQuery>): Promise<ConnectionList> {
       const { cursorTo, ...asked } = query;
-      const { items, end, total } = this.connections.list(asked);
-      const nodes = [{ id: this.node.id, status: 'ok' as const, connections: this.connections.count, ageMs: 0 }];
-      return { items, nextCursor: end && cursorTo(end), total, nodes };
+      const { items, end, total, nodes } = await this.cluster.list(asked);
+      return { items, nextCursor: end && cursorTo(end), total, nodes, ...degradedIf(this.cluster.isDegraded) };
     }
 
     @Get('connections/:id')
     @Header('Cache-Control', 'no-store')
-    detail(@Param('id') id: string): ConnectionDetail {
-      const detail = this.connections.detail(id);
+    async detail(@Param('id') id: string): Promise<ConnectionDetail> {
+      const detail = await this.cluster.get(id).catch((error: unknown) => {
+        throw error instanceof HeartbeatError ? silent(error.message) : error;
+      });
       if (detail === undefined) throw noConnection();
       return detail;
     }
@@ -66,27 +72,28 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     /** The close of a connection that is closing already has begun, which is all that is promised: it is answered alike. */
     @Delete('connections/:id')
     @Header('Cache-Control', 'no-store')
-    kick(
+    async kick(
       @Param('id') id: string,
       @Query({ schema: kickQuery }) parameters: z.output<typeof kickQuery>,
       @Req() request: IncomingMessage,
-    ): KickAnswer {
+      @Res({ passthrough: true }) response: object,
+    ): Promise<KickAnswer> {
       const who = adminOf(request);
-      const record = (result: AuditEntry['result']) =>
-        this.audit.record({ who, what: 'kick', target: id, from: this.addresses.of(request), result, parameters });
-      if (this.connections.get(id) === undefined) {
-        record('not-found');
-        throw noConnection();
-      }
-      const begun = this.connections.kick(id, { ...parameters, by: who });
-      record(begun ? 'done' : 'already-closing');
-      return { id, node: this.node.id, closing: true };
+      const from = this.addresses.of(request);
+      const outcome = await this.cluster.kick(id, { ...parameters, by: who });
+      const result = outcome === 'closing' ? 'done' : outcome;
+      this.audit.record({ who, what: 'kick', target: id, from, result, parameters });
+      if (outcome === 'not-found') throw noConnection();
+      const node = id.slice(0, id.lastIndexOf('.'));
+      if (outcome !== 'unconfirmed') return { id, node, closing: true };
+      this.adapterHost.httpAdapter.status(response, HttpStatus.ACCEPTED);
+      return { id, node, closing: false, confirmed: false };
     }
 
     @Get('closed')
     @Header('Cache-Control', 'no-store')
     closed(@Query({ schema: closedQuery }) { limit, after, cursorTo }: z.output<typeof closedQuery>): ClosedList {
-      const { items, end } = pageOfClosed(this.connections.closedHistory(), limit, after?.id ?? null);
+      const { items, end } = pageOfClosed(this.connections.closedHistory(), limit, after);
       return { items, nextCursor: end && cursorTo(end) };
     }
 

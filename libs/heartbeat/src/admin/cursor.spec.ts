@@ -1,12 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { decodeCursor, encodeCursor } from './cursor.js';
+import { clusterPosition } from '../cluster/wire.js';
+import { decodeCursor as decode, encodeCursor } from './cursor.js';
 
 const SCOPE = ['openedAt', 'asc', { user: 'u1' }, []];
-const positions = fc.record({
+const decodeCursor = (cursor: string, scope: unknown) => decode(cursor, scope, clusterPosition);
+const onNode = fc.record({
   key: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).filter(key => !Object.is(key, -0))),
-  id: fc.string(),
+  id: fc.string({ minLength: 1 }),
+});
+const positions = fc.record({
+  at: fc.option(onNode),
+  behind: fc.array(fc.tuple(fc.string({ minLength: 1 }), fc.option(onNode)), { maxLength: 5 }),
 });
 
 describe('cursor', () => {
@@ -28,11 +34,11 @@ describe('cursor', () => {
     ['another filter', ['openedAt', 'asc', { user: 'u2' }, []]],
     ['no filter', ['openedAt', 'asc', {}, []]],
   ])('is refused with %s', (_, scope) => {
-    expect(decodeCursor(encodeCursor({ key: 7, id: 'a' }, SCOPE), scope)).toBeNull();
+    expect(decodeCursor(encodeCursor({ at: { key: 7, id: 'a' }, behind: [] }, SCOPE), scope)).toBeNull();
   });
 
   it('is refused after any change of one character', () => {
-    const cursor = encodeCursor({ key: 1_700_000_000_000, id: 'node-1.00000001' }, SCOPE);
+    const cursor = encodeCursor({ at: { key: 1_700_000_000_000, id: 'node-1.00000001' }, behind: [] }, SCOPE);
     const places = fc.nat({ max: cursor.length - 1 });
     fc.assert(
       fc.property(places, fc.string({ minLength: 0, maxLength: 2 }), (place, change) => {

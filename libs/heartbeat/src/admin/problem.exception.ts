@@ -28,17 +28,32 @@ export function notFound(detail: string): ProblemException {
   return new ProblemException(problemOf('not-found', 404, detail));
 }
 
-/** 400 that names every fault. */
+/** 400 that names every fault of the query. */
 export function badQuery(errors: readonly InputError[]): ProblemException {
-  const detail = errors.map(error => `${nameAt(error.pointer)} ${error.detail}`).join('; ');
-  return new ProblemException({ ...problemOf('bad-query', 400, detail), errors });
+  return badInput('bad-query', errors);
 }
 
-/** The pointer to a query parameter. */
+/** 400 that names every fault of the body. */
+export function badBody(errors: readonly InputError[]): ProblemException {
+  return badInput('bad-body', errors);
+}
+
+function badInput(name: string, errors: readonly InputError[]): ProblemException {
+  const detail = errors.map(error => `${nameAt(error.pointer)} ${error.detail}`).join('; ');
+  return new ProblemException({ ...problemOf(name, 400, detail), errors });
+}
+
+/** 504: whoever knows does not answer. */
+export function silent(detail: string): ProblemException {
+  return new ProblemException(problemOf('node-silent', 504, detail));
+}
+
+/** The pointer to a query parameter, or to a key of the body. */
 export function pointerTo(parameter: string): string {
   return `/${parameter.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
 function nameAt(pointer: string): string {
+  if (pointer === '') return 'the body';
   return pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
 }

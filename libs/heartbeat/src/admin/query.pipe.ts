@@ -4,10 +4,11 @@ import type { z } from 'zod';
 import { badQuery, type InputError, pointerTo } from './problem.exception.js';
 import { isRead } from './query-parameter.js';
 
-/** Holds a query against its `{ schema }`, and answers 400 with every fault in it. */
+/** Holds a query, or a body, against its `{ schema }`, and answers 400 with every fault in it. */
 export class QueryPipe extends StandardSchemaValidationPipe {
-  constructor() {
-    super({ exceptionFactory: issues => badQuery((issues as readonly z.core.$ZodIssue[]).flatMap(inputErrorsOf)) });
+  /** @param refusal Makes the answer of the faults. */
+  constructor(refusal: (errors: readonly InputError[]) => Error = badQuery) {
+    super({ exceptionFactory: issues => refusal((issues as readonly z.core.$ZodIssue[]).flatMap(inputErrorsOf)) });
   }
 
   override async transform<T = unknown>(value: T, metadata: ArgumentMetadata): Promise<T> {
@@ -23,5 +24,6 @@ function inputErrorsOf(issue: z.core.$ZodIssue): InputError[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map(key => ({ pointer: pointerTo(key), detail }));
   // Labels are gathered in one object: the path of one is the gatherer's name and the label's key.
   const [name, label] = issue.path.map(String);
-  return [{ pointer: pointerTo(label === undefined ? (name ?? '') : `label.${label}`), detail }];
+  if (name === undefined) return [{ pointer: '', detail }];
+  return [{ pointer: pointerTo(label === undefined ? name : `label.${label}`), detail }];
 }

@@ -51,7 +51,7 @@ class Door {
     this.node.bootstrapHookRan = true;
     const events = new HeartbeatEvents();
     this.connections = new ConnectionService(this.node, events);
-    this.bans = new BanList(this.node, this.connections);
+    this.bans = new BanList(this.node, this.connections, events);
     const addresses = new ClientAddresses(this.node.options);
     this.admission = new AdmissionService(this.node, this.connections, this.bans, addresses, events);
   }
@@ -86,6 +86,20 @@ class Door {
 
 /** Lets all promises that can settle do so. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
+
+/** Places of users that are granted when the test says so; writes down what is asked. */
+function agreeing(door: Door) {
+  const asked: string[] = [];
+  const waiting: ((isGranted: boolean) => void)[] = [];
+  door.node.userPlaces = {
+    take: userId => {
+      asked.push(`take ${userId}`);
+      return new Promise(resolve => waiting.push(resolve));
+    },
+    settle: userId => void asked.push(`settle ${userId} of ${door.connections.countByUser(userId)}`),
+  };
+  return { asked, grant: (isGranted: boolean) => waiting.shift()?.(isGranted) };
+}
 
 describe('AdmissionService, while the app is asked', () => {
   beforeEach(() => void jest.useFakeTimers());
@@ -227,5 +241,47 @@ describe('AdmissionService, while the app is asked', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  describe('where places of users are agreed with other nodes', () => {
+    it.each<[boolean, string, string[]]>([
+      [true, 'admitted', ['take ann', 'settle ann of 1']],
+      [false, 'user-limit', ['take ann']],
+    ])('asks for one before the verdict: %p', async (isGranted, verdict, asked) => {
+      const door = new Door({ limits: { maxPerUser: 1 } });
+      const places = agreeing(door);
+      const visitor = door.knock();
+      visitor.answer({ userId: 'ann' });
+      await settled();
+      expect([visitor.verdicts, door.admission.pending]).toEqual([[], 1]);
+      places.grant(isGranted);
+      await settled();
+      expect([visitor.verdicts, door.admission.pending, places.asked]).toEqual([[verdict], 0, asked]);
+    });
+
+    it('gives it back where the client has gone meanwhile, or is refused for something else', async () => {
+      const door = new Door({ limits: { maxPerUser: 1 } });
+      const places = agreeing(door);
+      for (const change of [(visitor: Visitor) => visitor.socket.destroy(), () => (door.node.doorShut = true)]) {
+        const visitor = door.knock();
+        visitor.answer({ userId: 'ann' });
+        await settled();
+        change(visitor);
+        places.grant(true);
+        await settled();
+        expect(visitor.connection).toBeNull();
+      }
+      expect(places.asked).toEqual(['take ann', 'settle ann of 0', 'take ann', 'settle ann of 0']);
+    });
+
+    it('asks for none where nobody in particular comes', async () => {
+      const door = new Door({ limits: { maxPerUser: 1 } });
+      const places = agreeing(door);
+      for (const answer of ['anonymous', 'deferred', null] as const) {
+        door.knock().answer(answer);
+        await settled();
+      }
+      expect(places.asked).toEqual([]);
+    });
   });
 });

@@ -45,7 +45,7 @@ class Door {
     this.node = new NodeState(resolveOptions(options), clock);
     this.node.bootstrapHookRan = true;
     this.connections = new ConnectionService(this.node, events);
-    this.bans = new BanList(this.node, this.connections);
+    this.bans = new BanList(this.node, this.connections, events);
     this.admission = new AdmissionService(
       this.node,
       this.connections,

@@ -10,7 +10,7 @@ import type { Authenticate } from '../guard.options.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Authentication, Identity } from '../identity.js';
 import { clientNetwork } from '../network-address.js';
-import { authenticate, type Authenticated } from './authenticator.js';
+import { type Authenticated, authenticate } from './authenticator.js';
 import { BanList } from './ban-list.js';
 import { hasProxyHeader } from './client-address.js';
 import { ClientAddresses } from './client-addresses.js';
@@ -96,17 +96,22 @@ export class AdmissionService {
     const { request, socket, ip, network } = upgrade;
     this.#hold(network, 1);
     const end = await authenticate(ask, request, socket, this.node.options.limits.handshakeTimeoutMs);
+    // A place by user too, where that is agreed over the cluster, until the client has become a connection or was refused.
+    const places = this.node.userPlaces;
+    const user = places !== null && end.outcome === 'answered' ? userOf(end.answer) : null;
+    const hasPlace = places === null || user === null || (await places.take(user));
     this.#hold(network, -1);
-    const verdict = this.#verdictOf(end, ip);
-    if (verdict !== null) done(verdict);
+    try {
+      if (end.outcome !== 'gone' && !socket.destroyed) done(this.#verdictOf(end, ip, hasPlace));
+    } finally {
+      if (user !== null && hasPlace) places?.settle(user);
+    }
   }
 
-  /** Null if nobody is there any more to be told. */
-  #verdictOf(end: Authenticated, ip: string): Refusal | Admitted | null {
-    const { handshakeTimeoutMs } = this.node.options.limits;
-    if (end.outcome === 'gone') return null;
+  #verdictOf(end: Exclude<Authenticated, { outcome: 'gone' }>, ip: string, hasPlace: boolean): Refusal | Admitted {
+    const { handshakeTimeoutMs, maxPerUser } = this.node.options.limits;
     if (end.outcome === 'timeout') return refusals.authenticationTimeout(handshakeTimeoutMs);
-    if (end.outcome === 'answered') return this.#checkUser(end.answer, ip);
+    if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : refusals.userLimit(maxPerUser);
     this.#logger.warn(`authenticate failed, and so refuses: ${describeError(end.error)}`);
     return refusals.unauthenticated('Authentication failed.');
   }
@@ -225,4 +230,9 @@ export class AdmissionService {
     if (held === 0) this.#held.delete(network);
     else this.#held.set(network, held);
   }
+}
+
+/** Who came in, where it is known. */
+function userOf(answer: Authentication): string | null {
+  return answer === null || typeof answer === 'string' ? null : answer.userId;
 }

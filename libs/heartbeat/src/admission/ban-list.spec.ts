@@ -20,14 +20,16 @@ describe('BanList', () => {
   let node: NodeState;
   let bans: BanList;
   let connections: ConnectionService;
+  let events: HeartbeatEvents;
 
   beforeEach(() => {
     time = 1000;
     wallJump = 0;
     const clock = { now: () => time, wallTime: (moment: number) => new Date(WALL + wallJump + moment) };
     node = new NodeState(resolveOptions(), clock);
-    connections = new ConnectionService(node, new HeartbeatEvents());
-    bans = new BanList(node, connections);
+    events = new HeartbeatEvents();
+    connections = new ConnectionService(node, events);
+    bans = new BanList(node, connections, events);
   });
 
   function open(ip: string, userId?: string): Connection {
@@ -189,5 +191,43 @@ describe('BanList', () => {
   it('has an end that can be shown, however long it is', () => {
     const { expiresAt } = ban('user', 'ann', Number.MAX_SAFE_INTEGER);
     expect(Number.isNaN(expiresAt.getTime())).toBe(false);
+  });
+
+  describe('beside other nodes', () => {
+    const notice = { id: 'b1', kind: 'user', value: 'u', reason: 'spam', forMs: 500 } as const;
+
+    it('tells what was banned and lifted here, and nothing of what it was told', () => {
+      const told: unknown[] = [];
+      events.stream.subscribe(({ type }) => told.push(type));
+      const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
+      bans.adopt(notice);
+      bans.drop('b1');
+      bans.lift(id);
+      bans.lift(id);
+      expect(told).toEqual(['banned', 'unbanned']);
+    });
+
+    it('adopts a ban once, for the time that is left, and sends away whom it meets', () => {
+      const { closing } = ((): Connection => {
+        const connection = open('10.0.0.1', 'u');
+        expect(bans.adopt(notice)).toBe(true);
+        return connection;
+      })();
+      expect(closing).toMatchObject({ code: 4501, reason: 'spam' });
+      time += 400;
+      expect(bans.adopt(notice)).toBe(true);
+      expect(bans.records()).toEqual([{ ...notice, forMs: 100 }]);
+      time += 100;
+      expect([bans.records(), bans.find('10.0.0.1', 'u')]).toEqual([[], undefined]);
+    });
+
+    it.each([
+      { ...notice, kind: 'ip' as const },
+      { ...notice, kind: 'cidr' as const, value: '10.0.0.0/33' },
+      { ...notice, value: '' },
+      { ...notice, forMs: 0 },
+    ])('does not adopt what is no ban: %j', wrong => {
+      expect([bans.adopt(wrong), bans.list()]).toEqual([false, []]);
+    });
   });
 });

@@ -7,7 +7,9 @@ import { CloseCodes } from '../close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import type { BanBook } from '../connection/shared-words.js';
 import { HeartbeatError, type Problem } from '../heartbeat.error.js';
+import { type BanNotice, HeartbeatEvents } from '../heartbeat.events.js';
 import { isNetwork, networkMatcher, plainAddress } from '../network-address.js';
 import { type Ban, BanIndex, type BanKind } from './ban-index.js';
 
@@ -16,18 +18,20 @@ const LATEST_MS = 200 * 365 * 24 * 3600 * 1000;
 
 /** Who may not come in for a while, and is sent away with 4501. Checked from memory. */
 @Injectable()
-export class BanList {
+export class BanList implements BanBook {
   readonly #bans = new BanIndex();
 
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
   ) {
+    node.banBook = this;
     node.banOf = (ip, userId) => this.find(ip, userId)?.reason ?? null;
   }
 
   /**
-   * Bans, and closes whom it meets with 4501.
+   * Bans, and closes whom it meets with 4501; in a cluster on every node within a second.
    * @param forMs How long, in milliseconds.
    * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind.
    */
@@ -45,9 +49,41 @@ export class BanList {
     const problem = problemWith(kind, value, forMs);
     if (problem)
       throw new HeartbeatError('HEARTBEAT_BAD_BAN', `${problem.key} ${problem.rule}: ${problem.remedy}`, [problem]);
+    const notice = { id: randomUUID(), kind, value, reason, forMs };
+    const ban = this.#enforce(notice);
+    this.events.announce({ type: 'banned', ban: notice });
+    return ban;
+  }
+
+  /** False if there is no such ban. */
+  lift(id: string): boolean {
+    if (!this.#bans.delete(id)) return false;
+    this.events.announce({ type: 'unbanned', id });
+    return true;
+  }
+
+  adopt(notice: BanNotice): boolean {
+    if (problemWith(notice.kind, notice.value, notice.forMs) !== null) return false;
+    if (!this.#bans.has(notice.id)) this.#enforce(notice);
+    return true;
+  }
+
+  drop(id: string): void {
+    this.#bans.delete(id);
+  }
+
+  records(): BanNotice[] {
+    const now = this.node.clock.now();
+    return this.#bans.values(now).map(({ ban: { id, kind, value, reason }, endsAt }) => {
+      return { id, kind, value, reason, forMs: Math.ceil(endsAt - now) };
+    });
+  }
+
+  /** Keeps a ban, and sends away whom it meets. */
+  #enforce({ id, kind, value, reason, forMs }: BanNotice): Ban {
     const endsAt = this.node.clock.now() + forMs;
     const ban: Ban = {
-      id: randomUUID(),
+      id,
       kind,
       value,
       reason,
@@ -59,11 +95,6 @@ export class BanList {
     const met = [...this.connections.all()].filter(({ ip, userId }) => matches(ip, userId));
     for (const connection of met) this.#sendAway(connection, reason);
     return ban;
-  }
-
-  /** False if there is no such ban. */
-  lift(id: string): boolean {
-    return this.#bans.delete(id);
   }
 
   /** The bans in force. */

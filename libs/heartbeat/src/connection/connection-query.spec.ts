@@ -136,7 +136,7 @@ describe('pageOf', () => {
 
   it('is empty, and the last, where nothing matches or nothing comes after', () => {
     const query = { filter: {}, sort: 'openedAt', order: 'asc', limit: 5 } as const;
-    const nothing = { connections: [], end: null, total: 0 };
+    const nothing = { connections: [], keys: [], end: null, total: 0 };
     expect(pageOf([], { ...query, after: null }, moment)).toEqual(nothing);
     const one = [{ id: 'a', openedAt: 5 }] as unknown as Connection[];
     expect(pageOf(one, { ...query, after: { key: EPOCH + 6, id: '' } }, moment)).toEqual({ ...nothing, total: 1 });

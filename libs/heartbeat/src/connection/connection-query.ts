@@ -122,6 +122,8 @@ function compareKeys(left: number | null, right: number | null, order: SortOrder
 
 export interface Page {
   readonly connections: Connection[];
+  /** What each of them is sorted by. */
+  readonly keys: readonly (number | null)[];
   /** Where the page ends; null when nothing comes after it. */
   readonly end: Position | null;
   /** How many match the filter, on all pages. */
@@ -164,6 +166,7 @@ export function pageOf(all: Iterable<Connection>, query: ConnectionQuery, moment
   const last = best.at(-1);
   return {
     connections: best.map(({ connection }) => connection),
+    keys: best.map(({ key }) => key),
     end: more && last !== undefined ? { key: last.key, id: last.connection.id } : null,
     total,
   };

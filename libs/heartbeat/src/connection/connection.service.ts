@@ -24,6 +24,8 @@ import { closedViewOf, detailOf, type ViewContext, viewOf } from './view.js';
 /** One page of a listing. */
 export interface ConnectionPage {
   readonly items: ConnectionView[];
+  /** What each of them is sorted by. */
+  readonly keys: readonly (number | null)[];
   /** Where the next page begins; null on the last. */
   readonly end: Position | null;
   readonly total: number;
@@ -151,8 +153,8 @@ export class ConnectionService {
   /** One sorted page. Default: the first 50 by `openedAt`, oldest first. */
   list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
     const whole: ConnectionQuery = { filter: {}, sort: 'openedAt', order: 'asc', limit: 50, after: null, ...query };
-    const { connections, end, total } = pageOf(this.#registry.all(), whole, this.#moment());
-    return { items: connections.map(connection => viewOf(connection, this.#view)), end, total };
+    const { connections, keys, end, total } = pageOf(this.#registry.all(), whole, this.#moment());
+    return { items: connections.map(connection => viewOf(connection, this.#view)), keys, end, total };
   }
 
   detail(id: string): ConnectionDetail | undefined {

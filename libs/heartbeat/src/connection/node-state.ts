@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import type { BanBook, UserPlaces } from './shared-words.js';
 import { Totals } from './totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
@@ -66,6 +67,15 @@ export class NodeState {
   recentStallMs = 0;
   /** Owner: heartbeat. Attended time at the last tick, in whole milliseconds. */
   attendedMs = 0;
+
+  /** Owner: cluster. Nodes whose leases have not run out, this one included. */
+  clusterNodes = 1;
+  /** Owner: cluster. Whether there is a Redis that does not answer. */
+  clusterLost = false;
+  /** Owner: cluster. The places of users on all nodes; null where each node keeps its own limit. */
+  userPlaces: UserPlaces | null = null;
+  /** Owner: bans. Those in force on this node. */
+  banBook: BanBook | null = null;
 
   constructor(
     @Inject(HEARTBEAT_OPTIONS) readonly options: ResolvedOptions,

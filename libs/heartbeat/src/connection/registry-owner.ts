@@ -39,11 +39,13 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
   identified(connection: Connection, previous: Identity | null): void {
     if (previous !== null) this.registry.byUser.remove(previous.userId, connection);
     this.registry.unidentified.delete(connection);
-    const { userId } = connection;
-    if (userId === null) return;
-    // Who is on its way out takes nobody's place.
-    if (previous?.userId !== userId && connection.closing === null) this.#admit(connection, userId);
-    this.registry.byUser.add(userId, connection);
+    const { id, userId } = connection;
+    if (userId !== null) {
+      // Who is on its way out takes nobody's place.
+      if (previous?.userId !== userId && connection.closing === null) this.#admit(connection, userId);
+      this.registry.byUser.add(userId, connection);
+    }
+    this.events.announce({ type: 'identified', id, userId, previous: previous?.userId ?? null });
   }
 
   /** Who says only now who it is meets what others met at the door: bans, and the user's limit. */

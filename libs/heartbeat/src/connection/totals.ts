@@ -1,5 +1,17 @@
 import { Distribution } from './distribution.js';
 
+/** What the cluster does, as its failures are counted. */
+export const CLUSTER_OPERATIONS = [
+  'connection',
+  'lease',
+  'publish',
+  'message',
+  'request',
+  'ban',
+  'user-limit',
+] as const;
+export type ClusterOperation = (typeof CLUSTER_OPERATIONS)[number];
+
 /** Seconds, from a line in the same building to the default `pongTimeoutMs`. */
 const RTT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Seconds, from a loop at leisure to a machine that was suspended. */
@@ -16,6 +28,11 @@ export class Totals {
   pongsMissed = 0;
   messagesIn = 0;
   messagesOut = 0;
+  /** What failed in the cluster: also requests that nobody answered in time, and messages that were none of ours. */
+  readonly clusterErrors = Object.fromEntries(CLUSTER_OPERATIONS.map(operation => [operation, 0])) as Record<
+    ClusterOperation,
+    number
+  >;
   /** Round trips in seconds; of answers that can be told to belong to a ping. */
   readonly rtt = new Distribution(RTT_SECONDS);
   /** By how much each tick of the heartbeat came later than it was due, in seconds. */

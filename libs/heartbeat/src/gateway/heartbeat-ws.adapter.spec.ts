@@ -66,7 +66,13 @@ describe('HeartbeatWsAdapter', () => {
     stream.stream.subscribe(event => events.push(event));
     connections = new ConnectionService(node, stream);
     const addresses = new ClientAddresses(node.options);
-    const admission = new AdmissionService(node, connections, new BanList(node, connections), addresses, stream);
+    const admission = new AdmissionService(
+      node,
+      connections,
+      new BanList(node, connections, stream),
+      addresses,
+      stream,
+    );
     const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;
     const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
     const gateway = new HeartbeatGateway(node, connections, heartbeat, inbound, dispatcher, stream);

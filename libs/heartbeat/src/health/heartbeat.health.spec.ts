@@ -13,6 +13,7 @@ const node = {
   load: { refusing: false },
   draining: false,
   atCapacity: false,
+  clusterLost: false,
   options: DEFAULTS,
 };
 const connections = { count: 3 };
@@ -27,7 +28,13 @@ const health = new HeartbeatHealthIndicator(
 const nothing = async () => {};
 
 beforeEach(() => {
-  Object.assign(node, { bootstrapped: true, draining: false, atCapacity: false, options: DEFAULTS });
+  Object.assign(node, {
+    bootstrapped: true,
+    draining: false,
+    atCapacity: false,
+    clusterLost: false,
+    options: DEFAULTS,
+  });
   Object.assign(heartbeat, { sinceTickMs: 40 });
 });
 
@@ -77,6 +84,15 @@ describe('ready', () => {
   it('is up at capacity where the option says so', () => {
     Object.assign(node, { atCapacity: true, options: { ...DEFAULTS, health: { notReadyAtCapacity: false } } });
     expect(health.ready()).toMatchObject({ readiness: { status: 'up' } });
+  });
+
+  it('is degraded, and not down, while Redis is lost', () => {
+    node.clusterLost = true;
+    expect(health.ready()).toMatchObject({
+      readiness: { status: 'degraded', message: expect.stringContaining('Redis') },
+    });
+    node.draining = true;
+    expect(health.ready()).toMatchObject({ readiness: { status: 'down', reasons: ['draining'] } });
   });
 
   it('names every reason', () => {

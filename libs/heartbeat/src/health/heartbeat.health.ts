@@ -43,7 +43,10 @@ export class HeartbeatHealthIndicator {
     return indicator.down({ ...data, message: `the heartbeat's tick has stopped ${data.sinceTickMs} ms ago` });
   }
 
-  /** Whether newcomers should come here: down while starting, draining or at capacity, and `reasons` says which. */
+  /**
+   * Whether newcomers should come here: down while starting, draining or at capacity, and `reasons` says which; degraded, which is
+   * no reason to send nobody, while Redis is lost.
+   */
   ready<const Key extends string = 'readiness'>(key: Key = 'readiness' as Key): HealthIndicatorResult<Key> {
     const reasons = this.#notReadyReasons();
     const data = {
@@ -53,8 +56,9 @@ export class HeartbeatHealthIndicator {
       ...(this.node.draining && { remaining: this.connections.count }),
     };
     const indicator = this.indicators.check(key);
-    if (reasons.length === 0) return indicator.up(data);
-    return indicator.down({ ...data, reasons, message: reasons.join(', ') });
+    if (reasons.length > 0) return indicator.down({ ...data, reasons, message: reasons.join(', ') });
+    if (!this.node.clusterLost) return indicator.up(data);
+    return indicator.degraded({ ...data, message: 'Redis does not answer: this node works alone' });
   }
 
   /** Whether the application has bootstrapped. */

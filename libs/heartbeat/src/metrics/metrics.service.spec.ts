@@ -19,6 +19,7 @@ function start(own: { registry?: Registry; prefix?: string } = {}) {
     totals: new Totals(),
     intervalMs: 25_000,
     draining: false,
+    clusterNodes: 1,
   };
   const living: { bytesIn: number; bytesOut: number }[] = [];
   const connections = { count: 3, all: () => living.values() };
@@ -64,6 +65,8 @@ describe('MetricsService', () => {
         'ws_build_info gauge',
         'ws_buffered_bytes gauge',
         'ws_bytes_total counter',
+        'ws_cluster_errors_total counter',
+        'ws_cluster_nodes gauge',
         'ws_connection_duration_seconds histogram',
         'ws_connections gauge',
         'ws_connections_closed_total counter',

@@ -31,6 +31,17 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
     node.draining ? connections.count : 0,
   );
   metrics.gaugeBy('load_ratio', 'How busy this node is, from 0 to 1.', 'source', () => loadRatios(load));
+  metrics.gauge(
+    'cluster_nodes',
+    'Nodes of the cluster whose leases have not run out, this one included; 1 without Redis, and while it is lost.',
+    () => node.clusterNodes,
+  );
+  metrics.readCounterBy(
+    'cluster_errors_total',
+    'What failed in the cluster; also requests that were not answered in time, and messages that were none of ours.',
+    'operation',
+    () => totals.clusterErrors,
+  );
   metrics.gaugeBy('build_info', 'Always 1; the version of nestjs-heartbeat.', 'version', () => ({ [VERSION]: 1 }));
 
   metrics.gauge('heartbeat_interval_seconds', 'The interval in force.', () => node.intervalMs / 1000);

@@ -30,12 +30,16 @@ async function cpuOf(scene: Scene): Promise<number> {
   return to.cpuMs - from.cpuMs;
 }
 
-async function send({ server, crowd, plan }: Scene): Promise<void> {
-  const wanted = (await crowd.counts()).messages + plan.connections;
+async function send({ server, crowd }: Scene): Promise<void> {
+  const { messages, open } = await crowd.counts();
+  const wanted = messages + open;
   await server.ask('broadcast', NEWS);
   const giveUpAt = performance.now() + 20_000;
   while ((await crowd.counts()).messages < wanted) {
-    if (performance.now() > giveUpAt) throw new Error('a broadcast did not reach everybody');
+    if (performance.now() > giveUpAt) {
+      const { messages: reached, open: left } = await crowd.counts();
+      throw new Error(`a broadcast reached ${reached - messages} of ${open}, of whom ${left} are there`);
+    }
     await sleep(20);
   }
 }

@@ -1,0 +1,107 @@
+/**
+ * What the nodes of a cluster share, as one port: messages between them, and the little that must outlive a node or be agreed.
+ * Two implementations (`LocalBus` in memory, `RedisBus`) are held by one contract suite.
+ *
+ * Every method but `start` and `stop` may reject, and rejects within a short time when the store does not answer. Nothing is
+ * retried here: what failed is lost, and whoever needs it says it again. All moments are those of the store's own clock, in epoch
+ * milliseconds, so that nodes whose clocks differ agree.
+ */
+export interface ClusterBus {
+  /** False for a cluster of one, in which there is nobody to agree with. */
+  readonly isShared: boolean;
+  /** Whether the store answered when it was last asked. While it is false, every method but `renew` rejects at once. */
+  readonly isUp: boolean;
+
+  /**
+   * Begins to listen as `nodeId`. Resolves when the store was reached for the first time or has had its chance, and goes on trying;
+   * rejects only for what trying again cannot heal, such as a package that is missing.
+   */
+  start(nodeId: string, listener: BusListener): Promise<void>;
+  /** Lets go of everything, within half a second whatever the store does. */
+  stop(): Promise<void>;
+
+  /** Delivers `message` to one node, or to all including this one, at most once; resolves when the store has it. */
+  publish(to: string | null, message: string): Promise<void>;
+
+  /** Takes or renews this node's lease. `summary` is what other nodes are shown of it. */
+  renew(leaseMs: number, summary: string): Promise<Renewal>;
+  /** Gives the lease back; the node is gone from every answer at once. */
+  leave(): Promise<void>;
+  /** The nodes whose leases have not run out. */
+  leases(): Promise<Lease[]>;
+  hasLease(nodeId: string): Promise<boolean>;
+
+  /** Keeps a ban for all nodes until its time has passed; one that was known once stays as it is, also if it was lifted. */
+  putBan(ban: SharedBan): Promise<void>;
+  /** Lifts a ban; false if it is not there. */
+  dropBan(id: string): Promise<boolean>;
+  /** What has changed since a version of the bans; all of them since 0. */
+  bans(since: number): Promise<BanChanges>;
+
+  /**
+   * States how many connections this node has of a user; what it stated before no longer counts. With `limit`, the statement is
+   * only taken if all nodes together then have at most so many.
+   */
+  stateUser(statement: UserStatement, limit?: number): Promise<UserCount>;
+  /** The same without a limit for many users at once. */
+  stateUsers(statements: readonly UserStatement[]): Promise<void>;
+}
+
+export interface BusListener {
+  /** What somebody published; anything at all. */
+  message(text: string): void;
+  /** Whether the store answers has changed. */
+  availability(isUp: boolean): void;
+  /** Something failed that nobody has asked for. */
+  failed(error: unknown): void;
+}
+
+export interface Renewal {
+  /** True when this node had no lease: at its start, after it was frozen for too long, or when the store was emptied. */
+  readonly isNew: boolean;
+  /** Nodes whose leases have not run out, this one included. */
+  readonly nodes: number;
+  /** Grows with every change of the bans; smaller than before when the store was emptied. */
+  readonly banVersion: number;
+  /** The store's time. */
+  readonly now: number;
+}
+
+export interface Lease {
+  readonly nodeId: string;
+  readonly summary: string;
+  /** How long ago it was renewed. */
+  readonly ageMs: number;
+}
+
+export interface SharedBan {
+  readonly id: string;
+  /** The ban itself. */
+  readonly text: string;
+  /** How much longer it holds. */
+  readonly forMs: number;
+}
+
+export interface BanChanges {
+  readonly version: number;
+  readonly put: readonly SharedBan[];
+  /** The ids of those that were lifted. */
+  readonly dropped: readonly string[];
+}
+
+/** How many connections a node has of a user, and which of them is the oldest. */
+export interface UserStatement {
+  readonly userId: string;
+  readonly count: number;
+  /** When the oldest was opened, by the store's time, and its serial. */
+  readonly oldestAt: number;
+  readonly oldestSerial: number;
+}
+
+export interface UserCount {
+  readonly isTaken: boolean;
+  /** The connections of the user on all living nodes, the stated ones included. */
+  readonly total: number;
+  /** The node with the oldest of all, and that connection's serial; null when there is none. */
+  readonly oldest: { readonly nodeId: string; readonly serial: number } | null;
+}

@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { Logger } from '@nestjs/common';
+
+import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-world.js';
+import type { ClusterPosition } from './cluster-answers.js';
+
+Logger.overrideLogger(false);
+
+describe('ClusterService', () => {
+  let world: ClusterWorld;
+  let one: WorldNode;
+  let two: WorldNode;
+  let three: WorldNode;
+
+  beforeEach(async () => {
+    world = new ClusterWorld();
+    [one, two, three] = [await world.add(), await world.add(), await world.add()];
+    await world.renewAll();
+  });
+  afterEach(() => world.end());
+
+  it('knows every node, the asked one first', async () => {
+    two.state.draining = true;
+    three.open();
+    world.now += 500;
+    await two.link.renew();
+    await three.link.renew();
+    const nodes = await one.cluster.nodes();
+    expect(nodes[0]).toMatchObject({ id: one.id, name: 'node1', state: 'up', connections: 0, ageMs: 0 });
+    expect(nodes.slice(1)).toEqual([
+      expect.objectContaining({ id: two.id, state: 'draining' }),
+      expect.objectContaining({ id: three.id, state: 'up', connections: 1, intervalMs: 25_000 }),
+    ]);
+    expect(one.state.clusterNodes).toBe(3);
+  });
+
+  it('tells at once that a node drains', async () => {
+    two.state.draining = true;
+    two.events.announce({ type: 'drain-started', connections: 0, reason: 'test' });
+    await new Promise(resolve => setImmediate(resolve));
+    expect((await one.cluster.nodes())[1]).toMatchObject({ state: 'draining' });
+  });
+
+  it('forgets a node that is not heard of, within its lease', async () => {
+    world.now += 2000;
+    await one.link.renew();
+    await two.link.renew();
+    world.now += 1001;
+    expect((await one.cluster.nodes()).map(({ id }) => id)).toEqual([one.id, two.id]);
+  });
+
+  it('lists page by page over all nodes, at any of them', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 10; n++) {
+      world.now += 10;
+      ids.push(world.nodes[n % 3]!.open().id);
+    }
+    const seen: string[] = [];
+    let after: ClusterPosition | null = null;
+    for (let page = 0; page === 0 || after !== null; page++) {
+      const { items, end, total, nodes } = await world.nodes[page % 3]!.cluster.list({ limit: 3, after });
+      expect([total, nodes.map(({ status }) => status)]).toEqual([10, ['ok', 'ok', 'ok']]);
+      seen.push(...items.map(({ id }) => id));
+      after = end;
+    }
+    expect(seen).toEqual(ids);
+  });
+
+  it('asks only the nodes that a filter names', async () => {
+    for (const node of world.nodes) node.open();
+    const { items, total, nodes } = await one.cluster.list({ filter: { node: 'node2' } });
+    expect([items.map(({ node }) => node), total]).toEqual([[two.id], 1]);
+    expect(nodes.map(({ id }) => id)).toEqual([one.id, two.id]);
+  });
+
+  it('names a silent node, does not wait for it, and has its rows on a later page', async () => {
+    const ids = world.nodes.map(node => node.open().id);
+    await world.renewAll();
+    const listener = world.store.listeners.get(three.id)!;
+    world.store.listeners.delete(three.id);
+    const { items, end, total, nodes } = await one.cluster.list();
+    expect([items.map(({ id }) => id), total]).toEqual([ids.slice(0, 2), 2]);
+    expect(nodes[2]).toEqual({ id: three.id, status: 'timeout', connections: 1, ageMs: 0 });
+    expect(one.errors['request']).toBe(1);
+    world.store.listeners.set(three.id, listener);
+    const next = await two.cluster.list({ after: end });
+    expect([next.items.map(({ id }) => id), next.end, next.total]).toEqual([[ids[2]], null, 3]);
+  });
+
+  it('calls an answer that is none an error, and counts it', async () => {
+    two.requests.answerWith({ list: () => ({ rows: 'all' }) as never } as never);
+    const { nodes } = await one.cluster.list();
+    expect(nodes[1]).toMatchObject({ id: two.id, status: 'error' });
+    expect(one.errors).toMatchObject({ message: 1, request: 1 });
+  });
+
+  it('calls a node an error that fails to answer', async () => {
+    two.requests.answerWith({
+      list: () => {
+        throw new Error('boom');
+      },
+    } as never);
+    expect((await one.cluster.list()).nodes[1]).toMatchObject({ status: 'error' });
+  });
+
+  it('gets one with its flight record, wherever it is', async () => {
+    const { id, connection } = two.open({ userId: 'u' });
+    connection.note('something happened');
+    expect(await one.cluster.get(id)).toMatchObject({
+      id,
+      userId: 'u',
+      flight: [{ what: 'opened' }, { what: 'something happened' }],
+    });
+    expect(await two.cluster.get(id)).toMatchObject({ id });
+  });
+
+  it.each<[string, (id: string) => string]>([
+    ['of nobody', id => id.replace(/.$/, 'z')],
+    ['of a node that is not there', id => `x${id}`],
+    ['that is none', () => 'hello'],
+    ['that is empty', () => ''],
+    ['of another node’s kind', id => `${id}.00000001`],
+  ])('finds nobody by an id %s', async (_, change) => {
+    const id = change(two.open().id);
+    expect([await one.cluster.get(id), await one.cluster.kick(id)]).toEqual([undefined, 'not-found']);
+  });
+
+  it('kicks wherever it is, and knows what has begun', async () => {
+    const { id, connection } = three.open();
+    expect(await one.cluster.kick(id, { reason: 'spam', by: 'ops' })).toBe('closing');
+    expect(connection.closing).toEqual({ code: 4500, reason: 'spam', by: 'operator' });
+  });
+
+  it('says so when one is closing already', async () => {
+    const { id, connection } = three.open();
+    (connection.socket.close as unknown as { mockReset(): void }).mockReset();
+    connection.end({ code: 4001, reason: 'idle', by: 'server' });
+    expect(await one.cluster.kick(id)).toBe('already-closing');
+  });
+
+  it('never says that a silent node has done it', async () => {
+    const { id } = two.open();
+    world.store.listeners.delete(two.id);
+    expect(await one.cluster.kick(id)).toBe('unconfirmed');
+    await expect(one.cluster.get(id)).rejects.toMatchObject({ code: 'HEARTBEAT_NODE_SILENT' });
+  });
+
+  it('kicks all that match, on all nodes, and nobody else', async () => {
+    for (const node of world.nodes) for (const userId of ['a', 'a', 'b']) node.open({ userId });
+    const { kicked, failed, nodes } = await two.cluster.kickAll({ user: 'a' }, { reconnect: true });
+    expect([kicked, failed, nodes.map(({ status }) => status)]).toEqual([6, 0, ['ok', 'ok', 'ok']]);
+    expect((await one.cluster.list()).items.map(({ userId }) => userId)).toEqual(['b', 'b', 'b']);
+  });
+
+  it('sends to all, and to one user, once, text and bytes', async () => {
+    const clients = world.nodes.flatMap(node => ['a', 'b'].map(userId => node.open({ userId })));
+    expect(one.cluster.broadcast({ event: 'x' })).toBe(2);
+    expect(one.cluster.sendToUser('b', Buffer.from([1, 2]))).toBe(1);
+    await new Promise(resolve => setImmediate(resolve));
+    const [ofA, ofB] = [['{"event":"x"}'], ['{"event":"x"}', Buffer.from([1, 2])]];
+    expect(clients.map(({ sent }) => sent)).toEqual([ofA, ofB, ofA, ofB, ofA, ofB]);
+  });
+
+  it('refuses what other nodes would not take, before it sends anything', () => {
+    const { sent } = one.open();
+    expect(() => one.cluster.broadcast('x'.repeat(4 * 1024 * 1024))).toThrow(
+      expect.objectContaining({ code: 'HEARTBEAT_MESSAGE_TOO_LARGE' }),
+    );
+    expect(sent).toEqual([]);
+  });
+
+  describe('while Redis is lost', () => {
+    it('is this node alone, says so, and kicks what is here', async () => {
+      const [here, there] = [one.open(), two.open()];
+      one.bus.isCut = true;
+      const { items, nodes } = await one.cluster.list();
+      expect([items.map(({ id }) => id), nodes.map(({ id }) => id)]).toEqual([[here.id], [one.id]]);
+      expect([one.cluster.isDegraded, one.state.clusterLost, one.state.clusterNodes]).toEqual([true, true, 1]);
+      expect([await one.cluster.kick(here.id), await one.cluster.kick(there.id)]).toEqual(['closing', 'unconfirmed']);
+      expect(one.cluster.broadcast('x')).toBe(0);
+      await new Promise(resolve => setImmediate(resolve));
+      expect(one.errors).toMatchObject({ lease: expect.any(Number), publish: expect.any(Number) });
+    });
+
+    it('is one of all again when it is back', async () => {
+      one.bus.isCut = true;
+      await one.link.renew();
+      one.bus.isCut = false;
+      await one.link.renew();
+      expect([one.cluster.isDegraded, one.state.clusterNodes]).toEqual([false, 3]);
+    });
+
+    it('drops what is none of ours, and counts it', async () => {
+      const { message } = world.store.listeners.get(one.id)!;
+      for (const text of ['', '{}', 'x'.repeat(100), '{"version":2,"message":{"kind":"bans","from":"n"}}'])
+        message(text);
+      expect(one.errors['message']).toBe(4);
+    });
+  });
+});
+
+describe('a cluster of one', () => {
+  it('goes the same ways, and asks nobody', async () => {
+    const world = new ClusterWorld();
+    const alone = await world.add({ limits: { maxPerUser: 1 } }, { isAlone: true });
+    const { id } = alone.open({ userId: 'u' });
+    const { items, total, nodes, end } = await alone.cluster.list();
+    expect([items.length, total, nodes, end]).toEqual([
+      1,
+      1,
+      [{ id: alone.id, status: 'ok', connections: 1, ageMs: 0 }],
+      null,
+    ]);
+    expect(await alone.cluster.nodes()).toHaveLength(1);
+    expect(await alone.cluster.kick(id.replace(/^node1/, 'node2'))).toBe('not-found');
+    expect(await alone.cluster.kick(id)).toBe('closing');
+    expect([alone.cluster.isDegraded, alone.state.userPlaces, alone.bus.calls]).toEqual([false, null, {}]);
+    await world.end();
+  });
+});

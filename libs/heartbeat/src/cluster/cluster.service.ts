@@ -1,0 +1,190 @@
+import { Inject, Injectable } from '@nestjs/common';
+
+import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
+import type { ConnectionFilter } from '../connection/connection-query.js';
+import { ConnectionService, type Kick } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { payloadOf } from '../connection/payload.js';
+import { HeartbeatError } from '../heartbeat.error.js';
+import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
+import type { BulkKick, ClusterNode, ClusterPage, ClusterQuery, KickOutcome, NodeAnswer } from './cluster-answers.js';
+import type { ClusterBus } from './cluster-bus.js';
+import { ClusterLink } from './cluster-link.js';
+import { mergePages, type NodePage } from './merge-pages.js';
+import { OwnAnswers } from './own-answers.js';
+import { type Answer, Requests } from './requests.js';
+import { decodeSummary, encode, MAX_MESSAGE_BYTES, type Operation, type RequestOf } from './wire.js';
+
+/** A connection's id: that of its node, and its serial there. */
+const ID = /^(.+)\.[0-9a-z]{8}$/s;
+
+/**
+ * All nodes as if they were one. Every node owns its connections; the others ask it, and wait no longer than
+ * `cluster.requestTimeoutMs`. Without Redis, or while it is lost, this node is the cluster.
+ */
+@Injectable()
+export class ClusterService {
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
+    private readonly link: ClusterLink,
+    private readonly requests: Requests,
+    private readonly own: OwnAnswers,
+  ) {}
+
+  /** Whether Redis does not answer, so that other nodes are out of sight. */
+  get isDegraded(): boolean {
+    return this.node.clusterLost;
+  }
+
+  /** Every node whose lease has not run out; this one first. */
+  async nodes(): Promise<ClusterNode[]> {
+    return [this.link.report(), ...(await this.#others())];
+  }
+
+  /** One sorted page over all nodes. Silent nodes are named; their rows come on a later page if they answer again. */
+  async list(query: ClusterQuery = {}): Promise<ClusterPage> {
+    const { filter = {}, sort = 'openedAt', order = 'asc', limit = 50, after = null } = query;
+    const request: RequestOf<'list'> = { filter, sort, order, limit, after };
+    const { asked, answers } = await this.#ask(filter, 'list', request);
+    const own = this.own.list(request);
+    const pages: NodePage<ConnectionView>[] = [own];
+    const silent: string[] = [];
+    let { total } = own;
+    for (const { id } of asked) {
+      const answer = answers.get(id);
+      if (answer?.status !== 'ok') {
+        silent.push(id);
+        continue;
+      }
+      const { rows, hasMore } = answer.body;
+      total += answer.body.total;
+      const views = rows.map(({ key, item }) => ({ key, id: item.id, item: item as ConnectionView }));
+      pages.push({ nodeId: id, rows: views, hasMore });
+    }
+    const { items, end } = mergePages(pages, silent, { after, order, limit });
+    return { items, end, total, nodes: this.#said(asked, answers) };
+  }
+
+  /**
+   * One connection with its flight record, wherever it is; undefined if there is none.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when its node does not say.
+   */
+  async get(id: string): Promise<ConnectionDetail | undefined> {
+    const nodeId = ID.exec(id)?.[1];
+    if (nodeId === undefined) return undefined;
+    if (nodeId === this.node.id) return this.own.detail(id);
+    const since = this.node.clock.now();
+    if (!(await this.#mayLive(nodeId))) return undefined;
+    const answer = (await this.requests.ask([nodeId], 'detail', { id }, since)).get(nodeId);
+    if (answer?.status === 'ok') return (answer.body as ConnectionDetail | null) ?? undefined;
+    throw new HeartbeatError('HEARTBEAT_NODE_SILENT', `the node ${nodeId} does not answer: ask again in a moment`);
+  }
+
+  /** Begins to close one with 4500, or 4005 where it may reconnect, wherever it is. */
+  async kick(id: string, kick: Kick = {}): Promise<KickOutcome> {
+    const nodeId = ID.exec(id)?.[1];
+    if (nodeId === undefined) return 'not-found';
+    if (nodeId === this.node.id) return this.own.kick(id, kick);
+    const since = this.node.clock.now();
+    if (!(await this.#mayLive(nodeId))) return 'not-found';
+    const answer = (await this.requests.ask([nodeId], 'kick', { id, kick }, since)).get(nodeId);
+    return answer?.status === 'ok' ? answer.body : 'unconfirmed';
+  }
+
+  /** Kicks all that match, on every node; an empty filter is everybody. */
+  async kickAll(filter: ConnectionFilter, kick: Kick = {}): Promise<BulkKick> {
+    const [own, { asked, answers }] = await Promise.all([
+      this.own.kickAll({ filter, kick }),
+      this.#ask(filter, 'kick-all', { filter, kick }),
+    ]);
+    let { kicked, failed } = own;
+    for (const answer of answers.values()) {
+      if (answer.status !== 'ok') continue;
+      kicked += answer.body.kicked;
+      failed += answer.body.failed;
+    }
+    return { kicked, failed, nodes: this.#said(asked, answers) };
+  }
+
+  /**
+   * Sends to all that match, on every node, at most once; answers to how many on this node. The others do not say: what does not
+   * reach them is counted in `cluster_errors_total`.
+   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for more than other nodes would take.
+   */
+  broadcast(data: unknown, filter: ConnectionFilter = {}): number {
+    if (this.bus.isShared) this.#passOn(payloadOf(data), filter);
+    return this.connections.broadcast(data, filter);
+  }
+
+  /** The same for the connections of one user. */
+  sendToUser(userId: string, data: unknown): number {
+    return this.broadcast(data, { user: userId });
+  }
+
+  #passOn(payload: string | Buffer, filter: ConnectionFilter): void {
+    const content =
+      typeof payload === 'string'
+        ? { text: payload }
+        : { bytes: Buffer.from(payload as Uint8Array).toString('base64') };
+    const text = encode({ kind: 'deliver', from: this.node.id, filter, ...content });
+    if (text.length > MAX_MESSAGE_BYTES) {
+      const problem = `a message of ${text.length} bytes is more than nodes take from each other (${MAX_MESSAGE_BYTES})`;
+      throw new HeartbeatError('HEARTBEAT_MESSAGE_TOO_LARGE', problem);
+    }
+    this.link.sendText(null, text);
+  }
+
+  /** The other nodes; none while Redis is lost. */
+  async #others(): Promise<ClusterNode[]> {
+    if (!this.bus.isShared) return [];
+    try {
+      const leases = await this.bus.leases();
+      return leases.flatMap(({ nodeId, summary, ageMs }) => {
+        if (nodeId === this.node.id) return [];
+        const read = decodeSummary(summary);
+        if (read === null) this.link.failed('message');
+        return read === null ? [] : [{ id: nodeId, ...read, ageMs }];
+      });
+    } catch (error) {
+      this.link.failed('lease', error);
+      return [];
+    }
+  }
+
+  async #ask<Name extends Operation>(filter: ConnectionFilter, operation: Name, request: RequestOf<Name>) {
+    const isMeant = ({ id, name }: ClusterNode) => filter.node === undefined || [id, name].includes(filter.node);
+    const since = this.node.clock.now();
+    const asked = (await this.#others()).filter(isMeant);
+    const answers = await this.requests.ask(
+      asked.map(({ id }) => id),
+      operation,
+      request,
+      since,
+    );
+    return { asked, answers };
+  }
+
+  /** What is said of each node beside an answer; of a silent one its last report. */
+  #said(asked: readonly ClusterNode[], answers: ReadonlyMap<string, Answer<'list' | 'kick-all'>>): NodeAnswer[] {
+    const own: NodeAnswer = { id: this.node.id, status: 'ok', connections: this.connections.count, ageMs: 0 };
+    const others = asked.map(({ id, connections, ageMs }): NodeAnswer => {
+      const answer = answers.get(id);
+      if (answer?.status === 'ok') return { id, status: 'ok', connections: answer.body.connections, ageMs: 0 };
+      return { id, status: answer?.status ?? 'timeout', connections, ageMs };
+    });
+    return [own, ...others];
+  }
+
+  /** Whether a node may be there; while Redis is lost any may. */
+  async #mayLive(nodeId: string): Promise<boolean> {
+    if (!this.bus.isShared) return false;
+    try {
+      return await this.bus.hasLease(nodeId);
+    } catch (error) {
+      this.link.failed('lease', error);
+      return true;
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common';
+
+import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
+import { ConnectionService, type Kick } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { inSlices } from '../slices.js';
+import { ClusterLink } from './cluster-link.js';
+import { type NodePage, positionOf } from './merge-pages.js';
+import { Requests } from './requests.js';
+import type { ClusterMessage, ReplyOf, RequestOf } from './wire.js';
+
+/** One page of this node, and what a list says beside it. */
+export interface OwnPage extends NodePage<ConnectionView> {
+  readonly total: number;
+  readonly connections: number;
+}
+
+/** What this node answers and does when the cluster asks; also where the asker is this node itself. */
+@Injectable()
+export class OwnAnswers {
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    requests: Requests,
+    link: ClusterLink,
+  ) {
+    requests.answerWith({
+      list: request => this.#wirePage(request),
+      detail: ({ id }) => this.#wireDetail(id),
+      kick: ({ id, kick }) => this.kick(id, kick),
+      'kick-all': request => this.kickAll(request),
+    });
+    link.messages.subscribe(message => {
+      if (message.kind === 'deliver') this.#deliver(message);
+    });
+  }
+
+  list({ filter, sort, order, limit, after }: RequestOf<'list'>): OwnPage {
+    const from = positionOf(this.node.id, after);
+    const { items, keys, end, total } = this.connections.list({ filter, sort, order, limit, after: from });
+    const rows = items.map((item, place) => ({ key: keys[place] ?? null, id: item.id, item }));
+    return { nodeId: this.node.id, rows, hasMore: end !== null, total, connections: this.connections.count };
+  }
+
+  detail(id: string): ConnectionDetail | undefined {
+    return this.connections.detail(id);
+  }
+
+  kick(id: string, kick: Kick): ReplyOf<'kick'> {
+    if (this.connections.kick(id, kick)) return 'closing';
+    return this.connections.get(id) === undefined ? 'not-found' : 'already-closing';
+  }
+
+  /** Goes on between the I/O that waits: a thousand close frames at once would hold everybody up. */
+  async kickAll({ filter, kick }: RequestOf<'kick-all'>): Promise<ReplyOf<'kick-all'>> {
+    const matches = this.connections.find(filter);
+    let kicked = 0;
+    await inSlices(matches, ({ id }) => {
+      if (this.connections.kick(id, kick)) kicked++;
+    });
+    return { kicked, failed: matches.length - kicked, connections: this.connections.count };
+  }
+
+  #wirePage(request: RequestOf<'list'>): ReplyOf<'list'> {
+    const { rows, hasMore, total, connections } = this.list(request);
+    return { rows: rows.map(({ key, item }) => ({ key, item: { ...item } })), hasMore, total, connections };
+  }
+
+  #wireDetail(id: string): ReplyOf<'detail'> {
+    const detail = this.detail(id);
+    return detail === undefined ? null : { ...detail, flight: [...detail.flight] };
+  }
+
+  #deliver({ filter, text, bytes }: Extract<ClusterMessage, { kind: 'deliver' }>): void {
+    if (bytes !== undefined) this.connections.broadcast(Buffer.from(bytes, 'base64'), filter);
+    else if (text !== undefined) this.connections.broadcast(text, filter);
+  }
+}

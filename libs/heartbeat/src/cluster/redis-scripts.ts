@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+
+/** A script and the name by which Redis remembers it. */
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+/**
+ * What the cluster keeps in Redis, all in one slot of a Redis Cluster. `<namespace>` stands in braces, which makes it the slot.
+ *
+ *   {<namespace>}:nodes          sorted set, node → end of its lease; the only key that scripts are given, the rest are named after it
+ *   {<namespace>}:leases         hash, node → time of its renewal and its summary
+ *   {<namespace>}:bans           hash, ban → its text, empty when it was lifted
+ *   {<namespace>}:bans:ends      sorted set, ban → its end
+ *   {<namespace>}:bans:versions  sorted set, ban → version of its last change
+ *   {<namespace>}:bans:version   version of the last change of all
+ *   {<namespace>}:user:<id>      hash, node → its connections of the user: how many, when the oldest was opened, its serial
+ *   {<namespace>}:users:<node>   set, the users that a node has stated; with it a dead node is buried
+ *
+ * Moments are Redis' own, in epoch milliseconds. Each script is one step: nothing comes between its parts.
+ */
+export function nodesKey(namespace: string): string {
+  return `{${namespace}}:nodes`;
+}
+
+const PRELUDE = `
+local nodes = KEYS[1]
+local base = string.sub(nodes, 1, -6)
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local function text(number) return string.format('%.0f', number) end
+local function lives(node)
+  local ends = redis.call('ZSCORE', nodes, node)
+  return ends and tonumber(ends) > now
+end`;
+
+const USERS = `
+local self = ARGV[1]
+local function keep(user, count, oldestAt, serial)
+  if count == '0' then
+    redis.call('HDEL', base .. 'user:' .. user, self)
+    redis.call('SREM', base .. 'users:' .. self, user)
+    return
+  end
+  redis.call('HSET', base .. 'user:' .. user, self, count .. ' ' .. oldestAt .. ' ' .. serial)
+  redis.call('SADD', base .. 'users:' .. self, user)
+end`;
+
+const BANS = `
+local bans, ends, versions, version = base .. 'bans', base .. 'bans:ends', base .. 'bans:versions', base .. 'bans:version'
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', text(now), 'LIMIT', 0, 500)) do
+  redis.call('HDEL', bans, id)
+  redis.call('ZREM', ends, id)
+  redis.call('ZREM', versions, id)
+end
+local function changed(id) redis.call('ZADD', versions, redis.call('INCR', version), id) end`;
+
+/**
+ * node, leaseMs, summary. A dead node is buried by whoever renews next, a slice at a time, so that nobody waits for it: what it
+ * stated of users is taken away, and the node last.
+ */
+export const RENEW = script(`${PRELUDE}
+local self = ARGV[1]
+local isNew = lives(self) and '0' or '1'
+redis.call('ZADD', nodes, text(now + tonumber(ARGV[2])), self)
+redis.call('HSET', base .. 'leases', self, text(now) .. ' ' .. ARGV[3])
+local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(now), 'LIMIT', 0, 1)[1]
+if dead then
+  local users = redis.call('SPOP', base .. 'users:' .. dead, 500)
+  for _, user in ipairs(users) do redis.call('HDEL', base .. 'user:' .. user, dead) end
+  if #users < 500 then
+    redis.call('ZREM', nodes, dead)
+    redis.call('HDEL', base .. 'leases', dead)
+  end
+end
+local living = redis.call('ZCOUNT', nodes, '(' .. text(now), '+inf')
+return { isNew, tostring(living), redis.call('GET', base .. 'bans:version') or '0', text(now) }`);
+
+/** node */
+export const LEAVE = script(`${PRELUDE}
+redis.call('ZADD', nodes, 'XX', '0', ARGV[1])
+return 'OK'`);
+
+/** Answers node, age and summary of each. */
+export const LEASES = script(`${PRELUDE}
+local found = {}
+for _, node in ipairs(redis.call('ZRANGEBYSCORE', nodes, '(' .. text(now), '+inf')) do
+  local renewedAt, summary = string.match(redis.call('HGET', base .. 'leases', node) or '', '^(%d+) (.*)$')
+  if summary then
+    found[#found + 1] = node
+    found[#found + 1] = text(now - tonumber(renewedAt))
+    found[#found + 1] = summary
+  end
+end
+return found`);
+
+/** node */
+export const HAS_LEASE = script(`${PRELUDE}
+return lives(ARGV[1]) and '1' or '0'`);
+
+/** id, text, forMs */
+export const PUT_BAN = script(`${PRELUDE}${BANS}
+if redis.call('HSETNX', bans, ARGV[1], ARGV[2]) == 1 then
+  redis.call('ZADD', ends, text(now + tonumber(ARGV[3])), ARGV[1])
+  changed(ARGV[1])
+end
+return 'OK'`);
+
+/** id. What is left of it until its end keeps a node that missed the lifting from putting it again. */
+export const DROP_BAN = script(`${PRELUDE}${BANS}
+local ban = redis.call('HGET', bans, ARGV[1])
+if not ban or ban == '' then return '0' end
+redis.call('HSET', bans, ARGV[1], '')
+changed(ARGV[1])
+return '1'`);
+
+/** since. Answers the version, then id, time left and text of each. */
+export const CHANGED_BANS = script(`${PRELUDE}${BANS}
+local found = { redis.call('GET', version) or '0' }
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', versions, '(' .. ARGV[1], '+inf')) do
+  local endsAt = tonumber(redis.call('ZSCORE', ends, id) or '0')
+  if endsAt > now then
+    found[#found + 1] = id
+    found[#found + 1] = text(endsAt - now)
+    found[#found + 1] = redis.call('HGET', bans, id) or ''
+  end
+end
+return found`);
+
+/** node, user, count, oldestAt, oldestSerial, limit or nothing. Answers whether it was taken, the total, and the oldest of all. */
+export const STATE_USER = script(`${PRELUDE}${USERS}
+local user, count, oldestAt, serial, limit = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local total = tonumber(count)
+local first, firstAt, firstSerial = '', math.huge, '0'
+if total > 0 then first, firstAt, firstSerial = self, tonumber(oldestAt), serial end
+local key = base .. 'user:' .. user
+local stated = redis.call('HGETALL', key)
+for i = 1, #stated, 2 do
+  local node = stated[i]
+  if node ~= self then
+    local number, at, itsSerial = string.match(stated[i + 1], '^(%d+) (%d+) (%d+)$')
+    if number and lives(node) then
+      total = total + tonumber(number)
+      if tonumber(at) < firstAt then first, firstAt, firstSerial = node, tonumber(at), itsSerial end
+    else
+      redis.call('HDEL', key, node)
+    end
+  end
+end
+local isTaken = not limit or total <= limit
+if isTaken then keep(user, count, oldestAt, serial) end
+return { isTaken and '1' or '0', text(total), first, firstSerial }`);
+
+/** node, then user, count, oldestAt and oldestSerial of each. */
+export const STATE_USERS = script(`${PRELUDE}${USERS}
+for i = 2, #ARGV, 4 do keep(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+return 'OK'`);
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') };
+}

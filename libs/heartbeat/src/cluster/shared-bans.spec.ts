@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { Logger } from '@nestjs/common';
+
+import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-world.js';
+
+Logger.overrideLogger(false);
+
+const settled = () => new Promise(resolve => setTimeout(resolve, 5));
+const spam = { kind: 'user', value: 'u', forMs: 60_000, reason: 'spam' } as const;
+
+describe('SharedBans', () => {
+  let world: ClusterWorld;
+  let one: WorldNode;
+  let two: WorldNode;
+  const known = () => world.nodes.map(({ bans }) => bans.list().map(({ value }) => value));
+
+  beforeEach(async () => {
+    world = new ClusterWorld();
+    [one, two] = [await world.add(), await world.add()];
+    await world.renewAll();
+  });
+  afterEach(() => world.end());
+
+  it('bans on every node, with the same id and the same end, and sends away whom it meets', async () => {
+    const { connection } = two.open({ userId: 'u' });
+    const ban = one.bans.ban(spam);
+    await settled();
+    expect(connection.closing).toEqual({ code: 4501, reason: 'spam', by: 'operator' });
+    expect(two.bans.list()).toEqual([ban]);
+    expect(two.bans.find('10.0.0.1', 'u')).toMatchObject({ reason: 'spam' });
+  });
+
+  it('lifts on every node', async () => {
+    const { id } = one.bans.ban(spam);
+    await settled();
+    expect(two.bans.lift(id)).toBe(true);
+    await settled();
+    expect(known()).toEqual([[], []]);
+  });
+
+  it('ends on every node by itself', async () => {
+    one.bans.ban({ ...spam, forMs: 500 });
+    await settled();
+    world.now += 501;
+    expect(known()).toEqual([[], []]);
+  });
+
+  it('is known by a node that was started later, and by one that missed what was said', async () => {
+    const listener = world.store.listeners.get(two.id)!;
+    world.store.listeners.delete(two.id);
+    one.bans.ban(spam);
+    await settled();
+    expect(known()).toEqual([['u'], []]);
+    world.store.listeners.set(two.id, listener);
+    await two.link.renew();
+    await world.add();
+    await settled();
+    expect(known()).toEqual([['u'], ['u'], ['u']]);
+  });
+
+  it('costs nothing while nothing changes', async () => {
+    one.bans.ban(spam);
+    await settled();
+    const before = { ...one.bus.calls };
+    await world.renewAll();
+    await settled();
+    expect(one.bus.calls).toEqual({ ...before, renew: before['renew']! + 1 });
+  });
+
+  it('goes on from memory while Redis is lost, and changes wait until it is back', async () => {
+    const { id } = one.bans.ban({ ...spam, value: 'before' });
+    await settled();
+    one.bus.isCut = true;
+    one.bans.ban({ ...spam, value: 'meanwhile' });
+    one.bans.lift(id);
+    await settled();
+    expect(known()).toEqual([['meanwhile'], ['before']]);
+    world.now += 1000;
+    one.bus.isCut = false;
+    await one.link.renew();
+    await settled();
+    expect(known()).toEqual([['meanwhile'], ['meanwhile']]);
+    expect(two.bans.list()[0]!.expiresAt).toEqual(one.bans.list()[0]!.expiresAt);
+  });
+
+  it('tells a Redis that was emptied what it knew', async () => {
+    one.bans.ban(spam);
+    await settled();
+    world.store.empty();
+    await two.link.renew();
+    await settled();
+    await world.add();
+    await settled();
+    expect(known()).toEqual([['u'], ['u'], ['u']]);
+  });
+
+  it.each([
+    ['no ban', 'hello'],
+    ['of no kind', '{"kind":"all","value":"u","reason":"r"}'],
+    ['of an address that is none', '{"kind":"ip","value":"nowhere","reason":"r"}'],
+    ['of a network that is none', '{"kind":"cidr","value":"10.0.0.0/99","reason":"r"}'],
+  ])('counts and drops what is %s', async (_, text) => {
+    await one.bus.putBan({ id: 'x', text, forMs: 5000 });
+    await two.link.renew();
+    await settled();
+    expect([two.bans.list(), two.errors['message']]).toEqual([[], 1]);
+  });
+});

@@ -1,0 +1,117 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { Subscription } from 'rxjs';
+
+import { NodeState } from '../connection/node-state.js';
+import { type BanNotice, type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
+import type { ClusterBus } from './cluster-bus.js';
+import { ClusterLink } from './cluster-link.js';
+import { decodeBan } from './wire.js';
+
+/** A change of the bans that Redis has not been told yet. */
+interface Change {
+  /** Null for a ban that was lifted. */
+  readonly ban: BanNotice | null;
+  /** When the ban was told, on our clock. */
+  readonly at: number;
+}
+
+/**
+ * The bans of all nodes in one: each change goes to Redis and is announced, and each node fetches what has changed. Whoever missed
+ * the announcement hears of it at the next renewal of its lease, so within a second. Checked from memory at the door; while Redis
+ * is lost, those that are known go on, and changes wait. A Redis that was emptied is told everything anew.
+ */
+@Injectable()
+export class SharedBans implements OnApplicationShutdown {
+  readonly #waiting = new Map<string, Change>();
+  readonly #subscription: Subscription | null = null;
+  #version = 0;
+  #isRunning = false;
+  #isWanted = false;
+
+  constructor(
+    private readonly node: NodeState,
+    @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
+    private readonly link: ClusterLink,
+    events: HeartbeatEvents,
+  ) {
+    if (!bus.isShared) return;
+    this.#subscription = events.stream.subscribe(event => this.#noticed(event));
+    link.messages.subscribe(({ kind }) => {
+      if (kind === 'bans') this.#exchange();
+    });
+    link.renewals.subscribe(({ banVersion }) => {
+      if (banVersion < this.#version) this.#startAnew();
+      if (banVersion !== this.#version || this.#waiting.size > 0) this.#exchange();
+    });
+  }
+
+  onApplicationShutdown(): void {
+    this.#subscription?.unsubscribe();
+  }
+
+  #noticed(event: HeartbeatEvent): void {
+    const at = this.node.clock.now();
+    if (event.type === 'banned') this.#waiting.set(event.ban.id, { ban: event.ban, at });
+    else if (event.type === 'unbanned') this.#waiting.set(event.id, { ban: null, at });
+    else return;
+    this.#exchange();
+  }
+
+  /** Redis has lost its bans: what is known here goes there again. */
+  #startAnew(): void {
+    this.#version = 0;
+    const at = this.node.clock.now();
+    for (const ban of this.node.banBook?.records() ?? []) {
+      if (!this.#waiting.has(ban.id)) this.#waiting.set(ban.id, { ban, at });
+    }
+  }
+
+  /** Tells what waits, and fetches what is new; one at a time, and once more if something came meanwhile. */
+  #exchange(): void {
+    this.#isWanted = true;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#isWanted && this.bus.isUp) {
+      this.#isWanted = false;
+      try {
+        if (await this.#tell()) this.link.send(null, { kind: 'bans', from: this.node.id });
+        await this.#fetch();
+      } catch (error) {
+        this.link.failed('ban', error);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #tell(): Promise<boolean> {
+    const changes = [...this.#waiting];
+    for (const [id, change] of changes) {
+      const forMs = change.ban === null ? 0 : change.ban.forMs - (this.node.clock.now() - change.at);
+      if (change.ban === null) await this.bus.dropBan(id);
+      else if (forMs > 0) await this.bus.putBan({ id, text: textOf(change.ban), forMs });
+      if (this.#waiting.get(id) === change) this.#waiting.delete(id);
+    }
+    return changes.length > 0;
+  }
+
+  async #fetch(): Promise<void> {
+    const { version, put, dropped } = await this.bus.bans(this.#version);
+    this.#version = version;
+    const { banBook } = this.node;
+    for (const id of dropped) banBook?.drop(id);
+    for (const { id, text, forMs } of put) {
+      const read = decodeBan(text);
+      const isLifted = this.#waiting.get(id)?.ban === null;
+      if (read === null) this.link.failed('message');
+      else if (!isLifted && banBook?.adopt({ id, ...read, forMs }) === false) this.link.failed('message');
+    }
+  }
+}
+
+function textOf({ kind, value, reason }: BanNotice): string {
+  return JSON.stringify({ kind, value, reason });
+}

@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { Logger } from '@nestjs/common';
+
+import { ClusterWorld, type OpenConnection, type WorldNode } from '../../../../test/support/cluster-world.js';
+
+Logger.overrideLogger(false);
+
+const settled = () => new Promise(resolve => setTimeout(resolve, 5));
+
+/** As the door does it: a place, then a connection or none. */
+async function knock(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
+  if (!(await node.state.userPlaces!.take(userId))) return null;
+  const opened = opens ? node.open({ userId }) : null;
+  node.state.userPlaces!.settle(userId);
+  return opened;
+}
+
+async function close(...opened: (OpenConnection | null)[]): Promise<void> {
+  for (const each of opened) each?.connection.close();
+  await settled();
+}
+
+/** A connection that is newer than all before. */
+async function openAt(world: ClusterWorld, node: WorldNode): Promise<OpenConnection> {
+  world.now += 10;
+  const opened = node.open({ userId: 'u' });
+  await settled();
+  return opened;
+}
+
+describe('UserLimit', () => {
+  let world: ClusterWorld;
+  let one: WorldNode;
+  let two: WorldNode;
+
+  async function start(limits: { maxPerUser: number; onUserLimit?: 'refuse' | 'replace-oldest' }): Promise<void> {
+    world = new ClusterWorld();
+    [one, two] = [await world.add({ limits }), await world.add({ limits })];
+    await world.renewAll();
+  }
+
+  /** What the store holds of a user, by node. */
+  function stated(userId: string): number[] {
+    return world.nodes.map(({ id }) => world.store.users.get(userId)?.get(id)?.count ?? 0);
+  }
+
+  afterEach(() => world.end());
+
+  describe('where newcomers are refused', () => {
+    beforeEach(() => start({ maxPerUser: 3 }));
+
+    it('lets in as many as may be there over all nodes, and not one more', async () => {
+      const all = await Promise.all([one, two, one, two, one, two].map(node => knock(node, 'u')));
+      expect(all.filter(Boolean)).toHaveLength(3);
+      expect(one.connections.countByUser('u') + two.connections.countByUser('u')).toBe(3);
+      expect(await knock(one, 'v')).not.toBeNull();
+    });
+
+    it('gives each place back', async () => {
+      const [first, second, third] = [await knock(one, 'u'), await knock(two, 'u'), await knock(two, 'u')];
+      expect(await knock(one, 'u')).toBeNull();
+      await close(second);
+      expect(stated('u')).toEqual([1, 1]);
+      expect(await knock(one, 'u')).not.toBeNull();
+      await close(
+        first,
+        third,
+        ...one.connections.findByUser('u').map(connection => ({ connection, id: '', sent: [] })),
+      );
+      expect(world.store.users.size).toBe(0);
+    });
+
+    it('gives back the place of who was granted one and never came', async () => {
+      for (let n = 0; n < 5; n++) await knock(one, 'u', false);
+      await settled();
+      expect(stated('u')).toEqual([0, 0]);
+    });
+
+    it('is asked once for an opening and once for a closing', async () => {
+      const opened = await knock(one, 'u');
+      expect(one.bus.calls['stateUser']).toBe(1);
+      await close(opened);
+      expect(one.bus.calls['stateUser']).toBe(2);
+      one.open();
+      await settled();
+      expect(one.bus.calls['stateUser']).toBe(2);
+    });
+
+    it('is not asked where this node alone has too many', async () => {
+      for (let n = 0; n < 3; n++) await knock(one, 'u');
+      const before = one.bus.calls['stateUser'];
+      expect(await knock(one, 'u')).toBeNull();
+      expect(one.bus.calls['stateUser']).toBe(before);
+    });
+
+    it('ends who says only later that it is one too many', async () => {
+      for (const node of [one, two, two]) await knock(node, 'u');
+      const late = one.open();
+      late.connection.identify({ userId: 'u' });
+      await settled();
+      expect(late.connection.closing).toMatchObject({ code: 4004, reason: 'user-limit' });
+      expect(stated('u')).toEqual([1, 2]);
+    });
+
+    it('counts who is somebody else now', async () => {
+      const opened = await knock(one, 'u');
+      opened!.connection.identify({ userId: 'v' });
+      await settled();
+      expect([stated('u'), stated('v')]).toEqual([
+        [0, 0],
+        [1, 0],
+      ]);
+    });
+
+    it('forgets a dead node with its lease', async () => {
+      for (let n = 0; n < 3; n++) await knock(two, 'u');
+      expect(await knock(one, 'u')).toBeNull();
+      world.now += 3001;
+      await one.link.renew();
+      expect(await knock(one, 'u')).not.toBeNull();
+    });
+
+    it('is kept by each node while Redis is lost; then nobody is cut, and it is exact again', async () => {
+      one.bus.isCut = two.bus.isCut = true;
+      const all = await Promise.all([one, one, one, one, two, two, two, two].map(node => knock(node, 'u')));
+      expect(all.filter(Boolean)).toHaveLength(6);
+      expect(one.errors['user-limit']).toBeGreaterThan(0);
+      one.bus.isCut = two.bus.isCut = false;
+      await world.renewAll();
+      await settled();
+      expect(stated('u')).toEqual([3, 3]);
+      expect(all.filter(Boolean).map(opened => opened!.connection.closing)).toEqual(Array(6).fill(null));
+      await close(...all.slice(0, 5));
+      expect(stated('u')).toEqual([0, 2]);
+      expect([await knock(one, 'u'), await knock(one, 'u')].filter(Boolean)).toHaveLength(1);
+    });
+
+    it('tells Redis of who left while it was lost', async () => {
+      const opened = await knock(one, 'u');
+      one.bus.isCut = true;
+      await close(opened);
+      expect(stated('u')).toEqual([1, 0]);
+      one.bus.isCut = false;
+      await one.link.renew();
+      await settled();
+      expect(stated('u')).toEqual([0, 0]);
+    });
+
+    it('tells a Redis that was emptied everything anew', async () => {
+      for (const userId of ['u', 'u', 'v']) await knock(one, userId);
+      world.store.empty();
+      await world.renewAll();
+      await settled();
+      expect([stated('u'), stated('v')]).toEqual([
+        [2, 0],
+        [1, 0],
+      ]);
+    });
+  });
+
+  describe('where the newest replace the oldest', () => {
+    beforeEach(() => start({ maxPerUser: 2, onUserLimit: 'replace-oldest' }));
+
+    it('needs no place at the door', () => {
+      expect(one.state.userPlaces).toBeNull();
+    });
+
+    it('closes the oldest with 4502, wherever it is', async () => {
+      const opened: OpenConnection[] = [];
+      for (const node of [one, two, two, one, one]) opened.push(await openAt(world, node));
+      const codes = opened.map(({ connection }) => connection.closing?.code ?? null);
+      expect(codes).toEqual([4502, 4502, 4502, null, null]);
+    });
+
+    it('closes no more when it is told twice', async () => {
+      const [first, second] = [await openAt(world, one), await openAt(world, one)];
+      const third = await openAt(world, two);
+      const message = { kind: 'replace', from: two.id, userId: 'u', serial: first.connection.serial };
+      world.store.listeners.get(one.id)!.message(JSON.stringify({ version: 1, message }));
+      await settled();
+      expect([first, second, third].map(({ connection }) => connection.closing?.code)).toEqual([
+        4502,
+        undefined,
+        undefined,
+      ]);
+    });
+
+    it('counts nobody twice who says who it is later', async () => {
+      await openAt(world, one);
+      await openAt(world, two);
+      const late = two.open();
+      late.connection.identify({ userId: 'u' });
+      await settled();
+      expect(stated('u')).toEqual([0, 2]);
+    });
+  });
+});

@@ -1,0 +1,20 @@
+import type { BanNotice } from '../heartbeat.events.js';
+
+/** The words in which a node's rules speak with the cluster. */
+
+/** Places of users, over all nodes together. */
+export interface UserPlaces {
+  /** Grants one more place; false when the user has all it may have. Never rejects, and never waits for long. */
+  take(userId: string): Promise<boolean>;
+  /** What was granted is over: a connection has it now, or nobody. */
+  settle(userId: string): void;
+}
+
+/** The bans of this node, for whoever shares them. */
+export interface BanBook {
+  /** Takes in a ban of another node; false if it is none. */
+  adopt(ban: BanNotice): boolean;
+  /** Forgets a ban that another node has lifted. */
+  drop(id: string): void;
+  records(): BanNotice[];
+}

@@ -1,0 +1,153 @@
+/** Somebody else writes on the cluster's channels: what is not a node's own is counted and dropped, and nothing else happens. */
+import { createClient } from '@redis/client';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import type { Crowd } from '../support/crowd.js';
+import { readFileSync } from 'node:fs';
+import { RedisServer } from '../support/redis-server.js';
+import { TestCluster } from '../support/test-cluster.js';
+import { until } from '../support/until.js';
+
+const EACH = 300;
+
+let redis: RedisServer;
+let cluster: TestCluster;
+let crowds: Crowd[];
+let wire: ReturnType<typeof createClient>;
+let channels: string[];
+/** What the nodes have said to each other: for a listing, details, a kick, a message to all and a ban. */
+let heard: string[];
+
+beforeAll(async () => {
+  redis = await RedisServer.start();
+  cluster = await TestCluster.start({ redisUrl: redis.url });
+  crowds = await Promise.all(cluster.nodes.map(node => node.crowd(EACH)));
+  await cluster.whole(3 * EACH);
+  wire = createClient({ url: redis.url });
+  wire.on('error', () => undefined);
+  await wire.connect();
+  channels = await wire.pubSubChannels();
+  heard = await eavesdrop();
+}, 60_000);
+
+afterAll(async () => {
+  wire?.destroy();
+  await TestCluster.stopAll();
+  await RedisServer.stopAll();
+});
+
+async function eavesdrop(): Promise<string[]> {
+  const messages: string[] = [];
+  const ear = wire.duplicate().on('error', () => undefined);
+  await ear.connect();
+  await ear.pSubscribe('*', message => messages.push(message));
+  await cluster.node(0).list('limit=2');
+  const [id = ''] = await cluster.node(1).ids();
+  await cluster.node(0).ask(`connections/${id}`);
+  await cluster.node(0).kick(id.replace(/\w+$/, '0000zzzz'));
+  await cluster.node(0).call('cluster', 'broadcast', { event: 'news' });
+  await cluster.node(0).call('bans', 'ban', { kind: 'user', value: 'nobody', forMs: 1000 });
+  await until(() =>
+    ['list', 'detail', 'kick', 'deliver', 'bans'].every(word => messages.join('').includes(`"${word}"`)),
+  );
+  ear.destroy();
+  return messages.filter(message => message.startsWith('{'));
+}
+
+/** Every place in a message, with something there that does not belong. */
+function spoiled(message: string): string[] {
+  const wrong = [null, -1, 1e308, 'x', '', {}, [], [[]], true, '__proto__', 'x'.repeat(200_000)];
+  const places = (value: unknown, path: string[]): string[][] =>
+    typeof value === 'object' && value !== null
+      ? [path, ...Object.entries(value).flatMap(([key, inner]) => places(inner, [...path, key]))]
+      : [path];
+  const withAt = (path: readonly string[], value: unknown): string => {
+    const copy = { whole: JSON.parse(message) as unknown };
+    let place = copy as Record<string, unknown>;
+    for (const key of ['whole', ...path].slice(0, -1)) place = place[key] as Record<string, unknown>;
+    place[['whole', ...path].at(-1) ?? ''] = value;
+    return JSON.stringify(copy.whole);
+  };
+  return places(JSON.parse(message), []).flatMap(path => wrong.map(value => withAt(path, value)));
+}
+
+function garbage(): string[] {
+  const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const cut = heard.flatMap(message => [message.slice(0, message.length / 2), message.slice(1), `${message}}`]);
+  return [
+    '',
+    ' ',
+    'null',
+    '0',
+    '{}',
+    '[]',
+    '{"version":2,"message":{"kind":"request"}}',
+    '{"version":1,"message":{"__proto__":{"kind":"reply"}}}',
+    nested,
+    'x'.repeat(8_000_000),
+    randomBytes(5000).toString('latin1'),
+    '\u0000\uFFFF\uD800',
+    ...cut,
+    ...[...new Set(heard.map(kindOf))].flatMap(kind => spoiled(heard.find(message => kindOf(message) === kind) ?? '')),
+  ];
+}
+
+function kindOf(message: string): string {
+  return /"kind":"([^"]*)".*?("operation":"[^"]*")?/.exec(message)?.slice(1).join(' ') ?? '';
+}
+
+async function errorsCounted(): Promise<number> {
+  const texts = await Promise.all(
+    cluster.nodes.map(async ({ process }) => (await fetch(`${process.url}/metrics`)).text()),
+  );
+  const counts = texts.join('\n').matchAll(/^ws_cluster_errors_total\{operation="message"\} (\d+)/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+function residentBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+describe('on every channel', () => {
+  it('there are those of all nodes, and one for all', () => {
+    expect(channels).toHaveLength(4);
+    expect(heard.length).toBeGreaterThan(5);
+  });
+
+  it('garbage of every kind is counted and dropped; nobody dies, is lost or slowed down', async () => {
+    const before = await errorsCounted();
+    const all = garbage();
+    for (const text of all) for (const channel of channels) await wire.publish(channel, text);
+    await cluster.whole(3 * EACH, { timeoutMs: 5000 });
+    expect(await errorsCounted()).toBeGreaterThan(before + 3 * 20);
+    expect((await Promise.all(crowds.map(crowd => crowd.ended()))).flat()).toEqual([]);
+    expect(cluster.nodes.map(({ process }) => process.stderr)).toEqual(['', '', '']);
+    for (const asker of cluster.nodes) {
+      const [id = ''] = await cluster.node(0).ids();
+      expect((await asker.ask(`connections/${id}`)).status).toBe(200);
+    }
+  });
+
+  it('what was said once has no effect when it is said again, to whomever', async () => {
+    for (const text of heard.filter(message => !message.includes('"deliver"'))) {
+      for (const channel of channels) await wire.publish(channel, text);
+    }
+    await cluster.whole(3 * EACH, { timeoutMs: 5000 });
+    expect((await Promise.all(crowds.map(crowd => crowd.ended()))).flat()).toEqual([]);
+  });
+
+  it('a flood of 40,000 messages leaves no memory behind', async () => {
+    const noise = `{"version":1,"message":${'"x"'.repeat(100)}}`;
+    const flood = async () => {
+      for (let round = 0; round < 20; round++) {
+        await Promise.all(Array.from({ length: 1000 }, () => wire.publish(channels[round % 4] ?? '', noise)));
+      }
+      await cluster.whole(3 * EACH);
+    };
+    await flood();
+    const before = cluster.nodes.map(({ process }) => residentBytes(process.pid));
+    await flood();
+    const grown = cluster.nodes.map(({ process }, index) => residentBytes(process.pid) - (before[index] ?? 0));
+    expect(Math.max(...grown)).toBeLessThan(30_000_000);
+  });
+});

@@ -1,0 +1,158 @@
+/** One hand over three nodes with 3,000 clients: kicks, details, messages, from any node to any. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { BulkKick } from 'nestjs-heartbeat';
+import { performance } from 'node:perf_hooks';
+import { ask } from '../support/ask.js';
+import { Crowd } from '../support/crowd.js';
+import { RawClient } from '../support/raw-client.js';
+import { RedisServer } from '../support/redis-server.js';
+import { quantile } from '../support/statistics.js';
+import { REQUEST_TIMEOUT_MS, TestCluster } from '../support/test-cluster.js';
+import { until } from '../support/until.js';
+
+const EACH = 1000;
+/** Kicks from each node to each. */
+const KICKS = 40;
+/** What a busy machine may add. */
+const HICCUP_MS = 500;
+
+let cluster: TestCluster;
+let crowds: Crowd[];
+
+beforeAll(async () => {
+  const redis = await RedisServer.start();
+  cluster = await TestCluster.start({ redisUrl: redis.url });
+  crowds = await Promise.all(cluster.nodes.map((node, index) => node.crowd(EACH, { path: `/ws?user=${index}-{n}` })));
+  await cluster.whole(3 * EACH);
+}, 60_000);
+
+afterAll(async () => {
+  await TestCluster.stopAll();
+  await RedisServer.stopAll();
+});
+
+describe('a kick', () => {
+  it('from any node to any is confirmed within the time for an answer, and its client is told', async () => {
+    const times: number[] = [];
+    let kicked = 0;
+    for (const target of cluster.nodes) {
+      const ids = await target.ids();
+      for (const asker of cluster.nodes) {
+        for (const id of ids.splice(0, KICKS)) {
+          const from = performance.now();
+          const { status, json } = await asker.kick(id, 'reason=enough');
+          times.push(performance.now() - from);
+          expect([status, json]).toEqual([200, { id, node: id.slice(0, id.lastIndexOf('.')), closing: true }]);
+        }
+      }
+      kicked += 3 * KICKS;
+      await cluster.whole(3 * EACH - kicked);
+    }
+    process.stderr.write(
+      `${times.length} kicks: p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms\n`,
+    );
+    expect(Math.max(...times)).toBeLessThan(REQUEST_TIMEOUT_MS);
+    const ends = (await Promise.all(crowds.map(crowd => crowd.ended()))).flat();
+    expect(ends.map(({ code }) => code)).toEqual(Array.from({ length: 9 * KICKS }, () => 4500));
+  });
+
+  it('of one that is closing already has begun, too', async () => {
+    const client = await RawClient.opened({ port: cluster.node(0).port, path: '/ws?user=slow-to-go' });
+    client.silent();
+    const [id = ''] = await cluster.node(1).ids('user=slow-to-go');
+    expect((await cluster.node(1).kick(id)).status).toBe(200);
+    expect((await cluster.node(2).kick(id)).status).toBe(200);
+    client.destroy();
+  });
+
+  it('may let the client come back', async () => {
+    const client = await RawClient.opened({ port: cluster.node(2).port, path: '/ws?user=welcome' });
+    const [id = ''] = await cluster.node(0).ids('user=welcome');
+    expect((await cluster.node(0).kick(id, 'reconnect=true&reason=moving')).status).toBe(200);
+    expect(await client.ended).toMatchObject({
+      code: 4005,
+      reason: expect.stringMatching(/^moving; retry-after=\d+$/),
+    });
+  });
+
+  it('of nobody is 404 on every node, whatever the id looks like', async () => {
+    const [id = ''] = await cluster.node(0).ids();
+    const gone = id.replace(/\.\w+$/, '.0000zzzz');
+    const ids = [gone, 'node1-00000000.00000001', 'x', 'a.b.c', '%00', 'x'.repeat(2000)];
+    for (const node of cluster.nodes) {
+      for (const no of ids) expect([no, (await node.kick(no)).status]).toEqual([no, 404]);
+    }
+  });
+
+  it('is for operators only, on the way to another node too', async () => {
+    const [id = ''] = await cluster.node(0).ids();
+    const headers = { authorization: 'Bearer see' };
+    const path = `/admin/connections/${id}`;
+    expect((await ask({ port: cluster.node(1).port, path, method: 'DELETE', headers })).status).toBe(403);
+    expect((await ask({ port: cluster.node(1).port, path, headers })).status).toBe(200);
+  });
+
+  it('of a frozen node’s client is answered as unconfirmed in time, never as done', async () => {
+    const target = cluster.node(2);
+    const [id = ''] = await target.ids();
+    target.process.signal('SIGSTOP');
+    const from = performance.now();
+    const { status, json } = await cluster.node(0).kick(id);
+    const tookMs = performance.now() - from;
+    target.process.signal('SIGCONT');
+    expect([status, json]).toEqual([202, expect.objectContaining({ id, confirmed: false })]);
+    expect(tookMs).toBeLessThan(REQUEST_TIMEOUT_MS + HICCUP_MS);
+    await cluster.whole();
+  });
+});
+
+describe('the details of one', () => {
+  it('come from its node, with its flight record', async () => {
+    for (const target of cluster.nodes) {
+      const [id = ''] = await target.ids();
+      for (const asker of cluster.nodes) {
+        const { status, json } = await asker.ask(`connections/${id}`);
+        expect([status, json]).toEqual([200, expect.objectContaining({ id, flight: expect.any(Array) })]);
+      }
+    }
+  });
+});
+
+/** How often each client of the crowds has received the news. */
+async function heard(): Promise<number[]> {
+  return (await Promise.all(crowds.map(crowd => crowd.heard('{"event":"news","data":1}')))).flat();
+}
+
+describe('ClusterService', () => {
+  it('sends to every connection of all nodes, once', async () => {
+    await cluster.node(1).call('cluster', 'broadcast', { event: 'news', data: 1 });
+    const open = (await cluster.node(0).list('limit=1')).total;
+    await until(async () => (await heard()).filter(times => times > 0).length === open);
+    expect(Math.max(...(await heard()))).toBe(1);
+  });
+
+  it('sends to every connection of a user, wherever it is', async () => {
+    const clients = await Promise.all(
+      cluster.nodes.map(({ port }) => RawClient.opened({ port, path: '/ws?user=everywhere' })),
+    );
+    await cluster.node(0).call('cluster', 'sendToUser', 'everywhere', { event: 'hello', data: 2 });
+    await until(() => clients.every(({ json }) => json.length === 1));
+    expect(clients.map(({ json }) => json)).toEqual(clients.map(() => [{ event: 'hello', data: 2 }]));
+    for (const client of clients) client.destroy();
+  });
+
+  it('kicks all that match, on all nodes, and nobody else', async () => {
+    const clients = await Promise.all(
+      cluster.nodes.flatMap(({ port }) =>
+        Array.from({ length: 5 }, () => RawClient.opened({ port, path: '/other?user=rude&team=rude' })),
+      ),
+    );
+    const { total } = await cluster.node(0).list('limit=1');
+    const done = await cluster.node(2).call<BulkKick>('cluster', 'kickAll', { user: 'rude' }, { reason: 'rude' });
+    expect(done).toMatchObject({ kicked: 15, failed: 0 });
+    expect((await Promise.all(clients.map(client => client.ended))).map(({ code }) => code)).toEqual(
+      clients.map(() => 4500),
+    );
+    await cluster.whole(total - 15);
+  });
+});

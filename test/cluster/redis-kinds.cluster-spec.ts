@@ -1,0 +1,65 @@
+/** Redis in its other forms: Sentinel and Cluster, and what a failover costs. Nobody is lost, and all is whole again soon. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/heartbeat-watch.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { RedisSentinels } from '../support/redis-sentinels.js';
+import { RedisServer } from '../support/redis-server.js';
+import { TestCluster, watchHeartbeats } from '../support/test-cluster.js';
+
+const EACH = 300;
+const INTERVAL_MS = 2000;
+/** A key of the nodes, and their common channel: they lie on different servers. */
+const KEYS = ['{heartbeat}:nodes', 'heartbeat:all'] as const;
+/** The contract: all is whole within 5 s of Redis' return. */
+const WHOLE_MS = 5000;
+
+afterEach(async () => {
+  await TestCluster.stopAll();
+  await RedisServer.stopAll();
+});
+
+async function started(env: Record<string, string>): Promise<{ cluster: TestCluster; watch: HeartbeatWatch }> {
+  const cluster = await TestCluster.start({ env, size: 2, options: { heartbeat: fixedHeartbeat(INTERVAL_MS) } });
+  return { cluster, watch: await watchHeartbeats(cluster, EACH, INTERVAL_MS) };
+}
+
+async function harmOnceWhole(cluster: TestCluster, watch: HeartbeatWatch): Promise<Harm> {
+  await cluster.whole(2 * EACH, { timeoutMs: WHOLE_MS });
+  return watch.harm();
+}
+
+/** Kicks go from any node to any, so messages pass. */
+async function expectKicks({ nodes }: TestCluster): Promise<void> {
+  for (const target of nodes) {
+    const ids = await target.ids();
+    for (const [index, asker] of nodes.entries()) {
+      expect((await asker.kick(ids[index] ?? '')).status).toBe(200);
+    }
+  }
+}
+
+describe('nodes', () => {
+  it('on Sentinel lose nobody when the primary dies and the replica takes its place', async () => {
+    const sentinels = await RedisSentinels.start();
+    const { cluster, watch } = await started({ SENTINELS: sentinels.ports.join(',') });
+    watch.begin();
+    await sentinels.failOver();
+    expect(await harmOnceWhole(cluster, watch)).toEqual(NO_HARM);
+    await expectKicks(cluster);
+  }, 60_000);
+
+  it('on a Redis Cluster of six lose nobody when the primary of their keys dies, and then another', async () => {
+    const redis = await RedisCluster.start();
+    const { cluster, watch } = await started({ CLUSTER: redis.urls.join(',') });
+    for (const key of KEYS) {
+      const primary = await redis.primaryOf(key);
+      watch.begin();
+      await primary.kill();
+      await redis.whole();
+      expect(await harmOnceWhole(cluster, watch)).toEqual(NO_HARM);
+      if (key !== KEYS.at(-1)) await primary.restart();
+      await redis.whole();
+    }
+    await expectKicks(cluster);
+  }, 90_000);
+});

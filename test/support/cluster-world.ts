@@ -1,0 +1,166 @@
+import { jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+import type { HttpAdapterHost } from '@nestjs/core';
+import {
+  BanList,
+  ClusterService,
+  type Connection,
+  ConnectionService,
+  HeartbeatEvents,
+  type HeartbeatOptions,
+  resolveOptions,
+} from 'nestjs-heartbeat';
+import type { WebSocket } from 'ws';
+import type { ClusterBus } from '../../libs/heartbeat/src/cluster/cluster-bus.js';
+import { ClusterLink } from '../../libs/heartbeat/src/cluster/cluster-link.js';
+import { LocalBus, LocalStore } from '../../libs/heartbeat/src/cluster/local-bus.js';
+import { OwnAnswers } from '../../libs/heartbeat/src/cluster/own-answers.js';
+import { Requests } from '../../libs/heartbeat/src/cluster/requests.js';
+import { SharedBans } from '../../libs/heartbeat/src/cluster/shared-bans.js';
+import { UserLimit } from '../../libs/heartbeat/src/cluster/user-limit.js';
+import { NodeState } from '../../libs/heartbeat/src/connection/node-state.js';
+
+/** A bus that can be cut off, as by a Redis that is lost. */
+export class BrittleBus extends LocalBus {
+  isCut = false;
+  /** How often each method was called. */
+  readonly calls: Record<string, number> = {};
+
+  constructor(...args: ConstructorParameters<typeof LocalBus>) {
+    super(...args);
+    for (const method of METHODS) {
+      const works = (this[method] as (...given: unknown[]) => Promise<unknown>).bind(this);
+      Object.assign(this, {
+        [method]: async (...given: unknown[]) => {
+          this.calls[method] = (this.calls[method] ?? 0) + 1;
+          if (this.isCut) this.turn(false);
+          if (this.isCut) throw new Error('cut');
+          if (method === 'renew') this.turn(true);
+          return works(...given);
+        },
+      });
+    }
+  }
+
+  override async start(nodeId: string, listener: Parameters<ClusterBus['start']>[1]): Promise<void> {
+    this.turn = isUp => {
+      if (this.isUp === isUp) return;
+      this.isUp = isUp;
+      listener.availability(isUp);
+    };
+    await super.start(nodeId, listener);
+  }
+
+  private turn: (isUp: boolean) => void = () => undefined;
+}
+const METHODS = [
+  'publish',
+  'renew',
+  'leave',
+  'leases',
+  'hasLease',
+  'putBan',
+  'dropBan',
+  'bans',
+  'stateUser',
+  'stateUsers',
+] as const;
+
+/** Nodes in this process over one store, whose time is the test's to pass. */
+export class ClusterWorld {
+  now = 1_000_000;
+  readonly store = new LocalStore();
+  readonly nodes: WorldNode[] = [];
+
+  async add(options: HeartbeatOptions = {}, { isAlone = false } = {}): Promise<WorldNode> {
+    const node = new WorldNode(this, options, isAlone);
+    this.nodes.push(node);
+    await node.link.onApplicationBootstrap();
+    return node;
+  }
+
+  /** As the second does by itself. */
+  async renewAll(): Promise<void> {
+    for (const node of this.nodes) await node.link.renew();
+  }
+
+  async end(): Promise<void> {
+    for (const node of this.nodes) await node.stop();
+  }
+}
+
+export class WorldNode {
+  readonly state: NodeState;
+  readonly events = new HeartbeatEvents();
+  readonly connections: ConnectionService;
+  readonly bus: BrittleBus;
+  readonly bans: BanList;
+  readonly link: ClusterLink;
+  readonly requests: Requests;
+  readonly cluster: ClusterService;
+  readonly #limit: UserLimit;
+  readonly #shared: SharedBans;
+
+  constructor(world: ClusterWorld, { cluster, ...options }: HeartbeatOptions, isAlone: boolean) {
+    const clock = { now: () => world.now, wallTime: (moment: number) => new Date(moment) };
+    const nodeName = `node${world.nodes.length + 1}`;
+    const resolved = resolveOptions({
+      ...options,
+      cluster: { nodeName, leaseMs: 3000, requestTimeoutMs: 50, ...cluster },
+    });
+    this.state = new NodeState(resolved, clock);
+    this.state.bootstrapHookRan = true;
+    this.connections = new ConnectionService(this.state, this.events);
+    this.bus = new BrittleBus(clock, isAlone ? null : world.store);
+    this.bans = new BanList(this.state, this.connections, this.events);
+    const host = {} as HttpAdapterHost;
+    this.link = new ClusterLink(this.state, this.connections, this.bus, host, this.events);
+    this.requests = new Requests(this.state, this.link);
+    const own = new OwnAnswers(this.state, this.connections, this.requests, this.link);
+    this.#limit = new UserLimit(this.state, this.connections, this.bus, this.link, this.events);
+    this.#shared = new SharedBans(this.state, this.bus, this.link, this.events);
+    this.cluster = new ClusterService(this.state, this.connections, this.bus, this.link, this.requests, own);
+  }
+
+  get id(): string {
+    return this.state.id;
+  }
+
+  get errors(): Readonly<Record<string, number>> {
+    return this.state.totals.clusterErrors;
+  }
+
+  /** A connection whose socket closes as soon as it is told to. */
+  open({ userId, ip = '10.0.0.1' }: { userId?: string; ip?: string } = {}): OpenConnection {
+    const sent: unknown[] = [];
+    const socket = {
+      bufferedAmount: 0,
+      send: (data: unknown) => sent.push(data),
+      close: jest.fn((code: number, reason: string) => {
+        queueMicrotask(() => this.connections.closed(connection, code, reason));
+      }),
+    };
+    const connection = this.connections.open({
+      socket: socket as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip,
+      userAgent: null,
+      identity: userId === undefined ? null : { userId },
+    });
+    return { connection, id: connection.id, sent };
+  }
+
+  async stop(): Promise<void> {
+    this.requests.onApplicationShutdown();
+    this.#limit.onApplicationShutdown();
+    this.#shared.onApplicationShutdown();
+    await this.link.onApplicationShutdown();
+  }
+}
+
+export interface OpenConnection {
+  readonly connection: Connection;
+  readonly id: string;
+  readonly sent: readonly unknown[];
+}
