@@ -1,5 +1,12 @@
-import type { Type } from '@nestjs/common';
-import { MessageBody, SubscribeMessage, WebSocketGateway, WsException, type WsResponse } from '@nestjs/websockets';
+import { type Type, UseFilters } from '@nestjs/common';
+import {
+  BaseWsExceptionFilter,
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  WsException,
+  type WsResponse,
+} from '@nestjs/websockets';
 import { ClusterService, Connection, CurrentConnection } from 'nestjs-heartbeat';
 
 import { type ClientTokens, SUBPROTOCOL } from './client-tokens.js';
@@ -26,8 +33,9 @@ export function createEchoGateway(path: string, tokens: ClientTokens | null): Ty
       this.cluster.broadcast({ event: 'broadcast', data });
     }
 
-    /** A connection ends with its token, unless its client brings a newer one of the same user in time. */
+    /** A connection ends with its token, unless its client brings a newer one of the same user in time. What is refused is not sent back. */
     @SubscribeMessage('renew')
+    @UseFilters(new BaseWsExceptionFilter({ includeCause: false }))
     async renew(
       @CurrentConnection() connection: Connection,
       @MessageBody('token') token: unknown,
