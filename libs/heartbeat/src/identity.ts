@@ -7,10 +7,12 @@ export interface Identity {
   readonly expiresAt?: Date | number;
 }
 
-/** Whether this can be an identity: a `userId` that is not empty, and an end that is a time. */
+/** Whether this can be an identity: a `userId` that is not empty, labels that are texts, and an end that is a time. */
 export function isIdentity(value: unknown): value is Identity {
-  const { userId, expiresAt } = (value ?? {}) as Partial<Identity>;
-  return typeof userId === 'string' && userId !== '' && (expiresAt === undefined || !Number.isNaN(Number(expiresAt)));
+  const { userId, labels = {}, expiresAt } = (value ?? {}) as Partial<Identity>;
+  if (typeof userId !== 'string' || userId === '') return false;
+  if (!Object.values(labels).every(label => typeof label === 'string')) return false;
+  return expiresAt === undefined || !Number.isNaN(Number(expiresAt));
 }
 
 /** A copy that nobody can change: connections are found by it. */

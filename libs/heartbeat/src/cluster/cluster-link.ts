@@ -27,6 +27,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   readonly #logger = new Logger('Heartbeat');
   readonly #messages = new Subject<ClusterMessage>();
   readonly #renewals = new Subject<Renewal>();
+  #wasLost = false;
   readonly #subscription: Subscription;
   #timer: NodeJS.Timeout | null = null;
   #isRenewing = false;
@@ -48,7 +49,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   ) {
     this.#ahead = node.clock.wallTime(0).getTime();
     node.clusterLost = bus.isShared;
-    this.#subscription = events.stream.subscribe(({ type }) => {
+    this.#subscription = events.seldom.subscribe(({ type }) => {
       // The others learn at once that this node goes away.
       if (type === 'drain-started') void this.renew();
     });
@@ -129,7 +130,9 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
       const renewal = await this.bus.renew(this.node.options.cluster.leaseMs, JSON.stringify(this.#summary()));
       this.#ahead = renewal.now - this.node.clock.now();
       this.node.clusterNodes = renewal.nodes;
-      this.#renewals.next(renewal);
+      // What Redis has of us after it was away may be old.
+      this.#renewals.next({ ...renewal, isNew: renewal.isNew || this.#wasLost });
+      this.#wasLost = false;
     } catch (error) {
       this.failed('lease', error);
     } finally {
@@ -140,7 +143,10 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   #turned(isUp: boolean): void {
     if (this.node.clusterLost === !isUp) return;
     this.node.clusterLost = !isUp;
-    if (!isUp) this.node.clusterNodes = 1;
+    if (!isUp) {
+      this.node.clusterNodes = 1;
+      this.#wasLost = true;
+    }
     if (isUp) this.#logger.log('Redis answers: this node is one of the cluster');
     else this.#logger.warn(`Redis is lost, this node works alone until it answers again: ${this.#why}`);
   }

@@ -24,6 +24,9 @@ const ID = /^(.+)\.[0-9a-z]{8}$/s;
  */
 @Injectable()
 export class ClusterService {
+  /** The other nodes as Redis told them last. */
+  #known: { readonly others: readonly ClusterNode[]; readonly at: number } = { others: [], at: 0 };
+
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
@@ -124,10 +127,7 @@ export class ClusterService {
   }
 
   #passOn(payload: string | Buffer, filter: ConnectionFilter): void {
-    const content =
-      typeof payload === 'string'
-        ? { text: payload }
-        : { bytes: Buffer.from(payload as Uint8Array).toString('base64') };
+    const content = typeof payload === 'string' ? { text: payload } : { bytes: payload.toString('base64') };
     const text = encode({ kind: 'deliver', from: this.node.id, filter, ...content });
     if (text.length > MAX_MESSAGE_BYTES) {
       const problem = `a message of ${text.length} bytes is more than nodes take from each other (${MAX_MESSAGE_BYTES})`;
@@ -136,20 +136,24 @@ export class ClusterService {
     this.link.sendText(null, text);
   }
 
-  /** The other nodes; none while Redis is lost. */
+  /** The other nodes; while Redis is lost those that were there, until their leases have run out. */
   async #others(): Promise<ClusterNode[]> {
     if (!this.bus.isShared) return [];
     try {
       const leases = await this.bus.leases();
-      return leases.flatMap(({ nodeId, summary, ageMs }) => {
+      const others = leases.flatMap(({ nodeId, summary, ageMs }) => {
         if (nodeId === this.node.id) return [];
         const read = decodeSummary(summary);
         if (read === null) this.link.failed('message');
         return read === null ? [] : [{ id: nodeId, ...read, ageMs }];
       });
+      this.#known = { others, at: this.node.clock.now() };
+      return others;
     } catch (error) {
       this.link.failed('lease', error);
-      return [];
+      const elapsedMs = this.node.clock.now() - this.#known.at;
+      const aged = this.#known.others.map(other => ({ ...other, ageMs: other.ageMs + elapsedMs }));
+      return aged.filter(({ ageMs }) => ageMs < this.node.options.cluster.leaseMs);
     }
   }
 

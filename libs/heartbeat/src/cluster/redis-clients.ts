@@ -54,8 +54,9 @@ export async function redisClients(
     return { isCluster, make: () => client.duplicate(overridesFor(client)) as RedisClient };
   }
   const { createClient } = await loaded(load);
-  const options = { url: redisUrl, ...QUICK_TO_FAIL, socket: SOCKET };
-  return { isCluster: false, make: () => createClient(options) as RedisClient };
+  // The package writes into what it is given: each client has its own.
+  const make = () => createClient({ url: redisUrl, ...QUICK_TO_FAIL, socket: { ...SOCKET } }) as RedisClient;
+  return { isCluster: false, make };
 }
 
 const QUICK_TO_FAIL = { disableOfflineQueue: true, commandsQueueMaxLength: MAX_QUEUED_COMMANDS };

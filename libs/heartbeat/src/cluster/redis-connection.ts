@@ -34,13 +34,14 @@ export class RedisConnection {
     this.#drop();
     if (this.#isOver) return;
     this.#madeAt = now;
-    const client = this.make();
-    this.#client = client;
-    // Without a listener an error would end the process.
-    client.on('error', error => {
-      if (this.#client === client) this.failed(error);
-    });
+    let client: RedisClient | null = null;
     try {
+      client = this.make();
+      this.#client = client;
+      // Without a listener an error would end the process.
+      client.on('error', error => {
+        if (this.#client === client) this.failed(error);
+      });
       await client.connect();
       await this.prepare(client);
       if (this.#client === client) this.#isReady = true;

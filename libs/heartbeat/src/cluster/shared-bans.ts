@@ -36,7 +36,7 @@ export class SharedBans implements OnApplicationShutdown {
     events: HeartbeatEvents,
   ) {
     if (!bus.isShared) return;
-    this.#subscription = events.stream.subscribe(event => this.#noticed(event));
+    this.#subscription = events.seldom.subscribe(event => this.#noticed(event));
     link.messages.subscribe(({ kind }) => {
       if (kind === 'bans') this.#exchange();
     });
@@ -100,6 +100,11 @@ export class SharedBans implements OnApplicationShutdown {
 
   async #fetch(): Promise<void> {
     const { version, put, dropped } = await this.bus.bans(this.#version);
+    if (version < this.#version) {
+      this.#startAnew();
+      this.#isWanted = true;
+      return;
+    }
     this.#version = version;
     const { banBook } = this.node;
     for (const id of dropped) banBook?.drop(id);

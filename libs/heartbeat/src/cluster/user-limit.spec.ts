@@ -99,7 +99,7 @@ describe('UserLimit', () => {
       const late = one.open();
       late.connection.identify({ userId: 'u' });
       await settled();
-      expect(late.connection.closing).toMatchObject({ code: 4004, reason: 'user-limit' });
+      expect(late.connection.closing).toMatchObject({ code: 1013, reason: 'user-limit' });
       expect(stated('u')).toEqual([1, 2]);
     });
 

@@ -45,7 +45,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     this.#replaces = onUserLimit === 'replace-oldest';
     if (!bus.isShared || maxPerUser === 0) return;
     if (!this.#replaces) node.userPlaces = this;
-    this.#subscription = events.stream.subscribe(event => this.#noticed(event));
+    this.#subscription = events.seldom.subscribe(event => this.#noticed(event));
     link.renewals.subscribe(({ isNew }) => {
       if (isNew || this.#isBehind) void this.#stateAll();
     });
@@ -104,7 +104,8 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     return this.#inTurn(userId, async () => {
       const count = await this.#state(this.#statementOf(userId), this.#max);
       if (count?.isTaken !== false) return;
-      this.connections.get(id)?.end({ code: CloseCodes.rate.code, reason: 'user-limit', by: 'server' });
+      const { code } = CloseCodes.tryAgainLater;
+      this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.returnDelay());
     });
   }
 
@@ -182,7 +183,9 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   }
 
   async #inTurn<Result>(userId: string, work: () => Promise<Result>): Promise<Result> {
-    const turn = (this.#turns.get(userId) ?? Promise.resolve()).then(work);
+    const previous = this.#turns.get(userId);
+    // What went wrong before is told to whoever asked for it.
+    const turn = previous === undefined ? work() : previous.then(work, work);
     this.#turns.set(userId, turn);
     try {
       return await turn;

@@ -2,7 +2,9 @@
 export async function within<Value>(promise: Promise<Value>, ms: number, what: string): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not answer within ${ms} ms`)), ms);
+    const giveUp = () => reject(new Error(`${what} did not answer within ${ms} ms`));
+    // After a stall an answer may be there already: it is read first.
+    timer = setTimeout(() => setImmediate(giveUp), ms);
   });
   try {
     return await Promise.race([promise, late]);

@@ -13,7 +13,8 @@ export class Broadcast {
   /** Sends to all of `targets`; the first slice has gone out when it returns. */
   start(payload: string | Buffer, targets: Iterable<Connection>): void {
     for (const connection of this.#left) this.catchUp(connection);
-    this.#payload = payload;
+    // The app may write into its buffer again as soon as this has returned.
+    this.#payload = typeof payload === 'string' ? payload : Buffer.from(payload);
     const left = (this.#left = new Set(targets));
     void inSlices(left, connection => {
       // What this one has not sent, the next one has.
@@ -23,6 +24,9 @@ export class Broadcast {
 
   /** Sends what `connection` has still to get, before anything else is done with it. */
   catchUp(connection: Connection): void {
-    if (this.#left.delete(connection)) connection.socket.send(this.#payload);
+    if (!this.#left.delete(connection)) return;
+    const payload = this.#payload;
+    if (this.#left.size === 0) this.#payload = '';
+    connection.socket.send(payload);
   }
 }

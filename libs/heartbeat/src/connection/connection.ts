@@ -126,6 +126,7 @@ export class Connection extends ConnectionRecord<Connection> {
 
   /** Sends an event of the application heartbeat, which is no message of the app: it keeps nobody from being idle. */
   sendHeartbeatEvent(event: string): void {
+    this.catchUp();
     const { messagesOut } = this;
     const { activeAt } = this.pulse;
     this.socket.send(event);

@@ -12,8 +12,10 @@ export function goodbye(code: number, reason: string, retryAfterMs: number | und
 
 /** What goes on the wire: text and bytes as they are, anything else as JSON. */
 export function payloadOf(data: unknown): string | Buffer {
-  const isBinary = ArrayBuffer.isView(data) || data instanceof ArrayBuffer;
-  return typeof data === 'string' || isBinary ? (data as string | Buffer) : JSON.stringify(data);
+  if (typeof data === 'string' || Buffer.isBuffer(data)) return data;
+  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return Buffer.from(data);
+  return JSON.stringify(data) ?? '';
 }
 
 /** Why nothing can be sent any more, and the reason of the signal. */
