@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { NEVER } from './pulse.js';
 import type { BanBook, UserPlaces } from './shared-words.js';
 import { Totals } from './totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
@@ -65,6 +66,11 @@ export class NodeState {
   intervalMs: number;
   /** Owner: heartbeat. Time lost in stalls whose backlog of messages is being read now, in milliseconds. */
   recentStallMs = 0;
+  /**
+   * Owner: flow. Since when, in attended time, every byte that came before is known by its time: what made a message, a ping or
+   * a pong has told it, and of messages in the making the flow has. `NEVER` while nobody looks for those.
+   */
+  accountedUntil = NEVER;
   /** Owner: heartbeat. Attended time at the last tick, in whole milliseconds. */
   attendedMs = 0;
 

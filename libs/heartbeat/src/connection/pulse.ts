@@ -47,6 +47,9 @@ export class Pulse<Owner> extends Link {
   lookedAt = 0;
   /** When the dispatcher last had a whole message of the peer. */
   messageAt = NEVER;
+  /** When bytes last came in that made no message, as far as their time is known: a ping, a part of a message, a pong that
+   * nobody asked for. */
+  heardAt = NEVER;
   /** When an application message last came in or went out; heartbeats of either kind are none. */
   activeAt = NEVER;
   /** When the ping that is unanswered was sent. */
@@ -72,6 +75,11 @@ export class Pulse<Owner> extends Link {
     readonly phase: number,
   ) {
     super();
+  }
+
+  /** The last time at which something is known to have come in. */
+  get knownAt(): number {
+    return Math.max(this.messageAt, this.heardAt);
   }
 
   /** The peer is alive: the interval counts anew from `since`, and nothing is unanswered. */

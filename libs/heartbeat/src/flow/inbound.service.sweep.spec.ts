@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import { NEVER } from '../connection/pulse.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { HeartbeatOptions } from '../heartbeat.options.js';
 import { resolveOptions } from '../resolve-options.js';
@@ -148,6 +149,41 @@ describe('InboundService, of unfinished messages', () => {
     socket.finish();
     await sweep;
     expect(connection.closing).toBeNull();
+  });
+
+  describe('tells when bytes came', () => {
+    const bytesCome = () => void ((connection.network as { bytesRead: number }).bytesRead += 5);
+
+    it('that are of a message in the making, while they come', async () => {
+      socket.begin();
+      bytesCome();
+      await pass(2);
+      expect(connection.pulse.heardAt).toBe(0);
+      bytesCome();
+      await pass(3);
+      // Since the sweep before the one that found them.
+      expect([connection.pulse.heardAt, connection.lastSeenAt]).toEqual([2000, 3000]);
+    });
+
+    it('and until when there are none that nobody knows of', async () => {
+      expect(node.accountedUntil).toBe(NEVER);
+      await pass(2);
+      expect(node.accountedUntil).toBe(2000);
+      node.attendedMs = 2500;
+      const sweep = inbound.sweep();
+      node.attendedMs = 2600;
+      await sweep;
+      // What came while it went on may have come right behind it.
+      expect(node.accountedUntil).toBe(2600);
+      inbound.onApplicationShutdown();
+      expect(node.accountedUntil).toBe(NEVER);
+    });
+
+    it('that are a ping', () => {
+      node.attendedMs = 700;
+      inbound.pinged(connection);
+      expect(connection.pulse.heardAt).toBe(700);
+    });
   });
 
   it('sweeps once at a time', async () => {

@@ -30,6 +30,8 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
   readonly #ready = new Set<Connection>();
   #turn: NodeJS.Immediate | null = null;
   #turnEndsAt = 0;
+  /** How much had been read, of those with a message in the making, at the last sweep. */
+  readonly #bytesSwept = new WeakMap<Connection, number>();
   #timer: NodeJS.Timeout | null = null;
   #sweeping = false;
   #isOver = false;
@@ -51,6 +53,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     if (this.#timer !== null) clearInterval(this.#timer);
     if (this.#turn !== null) clearImmediate(this.#turn);
     this.#timer = this.#turn = null;
+    this.node.accountedUntil = NEVER;
   }
 
   /** Closes whoever has a message unfinished for `messageTimeoutMs` of attended time. */
@@ -60,7 +63,9 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     try {
       // What the kernel already holds is read before anyone is judged.
       await new Promise(resolve => setImmediate(resolve));
+      const begunAt = this.node.attendedMs;
       await inSlices(this.connections.all(), connection => this.#inspect(connection));
+      this.node.accountedUntil = begunAt;
     } finally {
       this.#sweeping = false;
     }
@@ -79,6 +84,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
 
   /** Counts a ping, or a pong that nobody asked for; too many end the connection. */
   pinged(connection: Connection): void {
+    connection.countBytes(this.node.clock.now());
     const { limits, backpressure } = this.node.options;
     const waiting = connection.socket.bufferedAmount;
     // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.
@@ -222,6 +228,12 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
       pulse.unfinishedSince = NEVER;
       return;
     }
+    const { bytesRead } = connection.network;
+    if (bytesRead !== pulse.bytesSeen && bytesRead !== this.#bytesSwept.get(connection)) {
+      // They came after the sweep before, and after the last look, which did not see them; nobody knows more.
+      connection.countBytes(this.node.clock.now(), Math.max(this.node.accountedUntil, pulse.lookedAt));
+    }
+    this.#bytesSwept.set(connection, bytesRead);
     const now = this.node.attendedMs;
     // A message that was finished meanwhile was another one.
     if (pulse.unfinishedSince === NEVER || pulse.messageAt > pulse.unfinishedSince) pulse.unfinishedSince = now;

@@ -22,6 +22,8 @@ class Peer {
   answers = true;
   destroyedAt: number | null = null;
   readonly pings: number[] = [];
+  /** Bytes of a message in the making that no sweep has seen. */
+  unswept = false;
   readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
   readonly connection: Connection;
 
@@ -30,6 +32,7 @@ class Peer {
     const network = this.network as unknown as Socket;
     const opening = { socket, network, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
     this.connection = world.connections.open(opening);
+    world.peers.push(this);
     world.heartbeat.watch(this.connection);
   }
 
@@ -43,7 +46,13 @@ class Peer {
     this.world.heartbeat.ponged(this.connection);
   }
 
+  byte(): void {
+    this.network.bytesRead++;
+    this.unswept = true;
+  }
+
   message(): void {
+    this.unswept = false;
     this.network.bytesRead += 10;
     this.connection.countReceived(this.world.time);
   }
@@ -73,9 +82,14 @@ class World {
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly heartbeat: HeartbeatService;
+  readonly peers: Peer[] = [];
   #coming: { peer: Peer; at: number; arrive: () => void }[] = [];
 
-  constructor(options: HeartbeatOptions = {}) {
+  /** @param sweeps Whether messages in the making are looked for once a second, as flow does. */
+  constructor(
+    options: HeartbeatOptions = {},
+    private readonly sweeps = false,
+  ) {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const events = new HeartbeatEvents();
     this.node = new NodeState(resolveOptions(fixed(options)), clock);
@@ -99,6 +113,17 @@ class World {
       else this.#coming.push(each);
     }
     while (this.heartbeat.work());
+    if (this.sweeps && this.node.attendedMs - this.node.accountedUntil >= 1000) this.#sweep();
+  }
+
+  #sweep(): void {
+    for (const { connection, network, unswept } of this.peers) {
+      const { bytesSeen, lookedAt } = connection.pulse;
+      if (!unswept || network.bytesRead === bytesSeen) continue;
+      connection.countBytes(this.time, Math.max(this.node.accountedUntil, lookedAt));
+    }
+    for (const peer of this.peers) peer.unswept = false;
+    this.node.accountedUntil = this.node.attendedMs;
   }
 }
 
@@ -116,6 +141,7 @@ const anyHeartbeat = fc
   }));
 /** Ticks that come in time or late, yet not so late that they are a stall. */
 const anySteps = fc.array(fc.integer({ min: 50, max: 100 }), { minLength: 1, maxLength: 20 });
+const anySwitches = fc.record({ skipWhenActive: fc.boolean(), sweeps: fc.boolean() });
 const anyGaps = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 20 });
 
 /** Goes on for so long, in ticks as they are given, over and over. */
@@ -130,27 +156,33 @@ function pass(world: World, ms: number, steps: readonly number[]): void {
 describe('HeartbeatService, whatever the options and the ticks', () => {
   it('finds and destroys a peer that went silent within the contract’s bound, and asks it as often as it was told', () => {
     fc.assert(
-      fc.property(anyHeartbeat, anySteps, anyGaps, fc.boolean(), (heartbeat, steps, gaps, skipWhenActive) => {
-        const world = new World({ heartbeat: { ...heartbeat, skipWhenActive } });
-        const { intervalMs, pongTimeoutMs, missedPongs } = heartbeat;
-        pass(world, gaps[0]! * intervalMs, steps);
-        const peer = new Peer(world);
-        for (const gap of gaps) {
-          pass(world, gap * 1.5 * intervalMs, steps);
-          // Now a message, now a byte of one.
-          if (gap > 0.5) peer.message();
-          else peer.network.bytesRead++;
-        }
-        peer.answers = false;
-        const lastByteAt = world.node.attendedMs;
-        const pingsBefore = peer.pings.length;
-        const bound = intervalMs + missedPongs * pongTimeoutMs + SLACK;
-        pass(world, bound, steps);
-        // A ping may have been under way with the last byte.
-        expect(peer.pings.length - pingsBefore).toBeGreaterThanOrEqual(missedPongs - 1);
-        expect((peer.destroyedAt ?? Infinity) - lastByteAt).toBeLessThanOrEqual(bound);
-        expect(world.connections.count).toBe(0);
-      }),
+      fc.property(
+        anyHeartbeat,
+        anySteps,
+        anyGaps,
+        anySwitches,
+        (heartbeat, steps, gaps, { skipWhenActive, sweeps }) => {
+          const world = new World({ heartbeat: { ...heartbeat, skipWhenActive } }, sweeps);
+          const { intervalMs, pongTimeoutMs, missedPongs } = heartbeat;
+          pass(world, gaps[0]! * intervalMs, steps);
+          const peer = new Peer(world);
+          for (const gap of gaps) {
+            pass(world, gap * 1.5 * intervalMs, steps);
+            // Now a message, now a byte of one.
+            if (gap > 0.5) peer.message();
+            else peer.byte();
+          }
+          peer.answers = false;
+          const lastByteAt = world.node.attendedMs;
+          const pingsBefore = peer.pings.length;
+          const bound = intervalMs + missedPongs * pongTimeoutMs + SLACK;
+          pass(world, bound, steps);
+          // A ping may have been under way with the last byte.
+          expect(peer.pings.length - pingsBefore).toBeGreaterThanOrEqual(missedPongs - 1);
+          expect((peer.destroyedAt ?? Infinity) - lastByteAt).toBeLessThanOrEqual(bound);
+          expect(world.connections.count).toBe(0);
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -165,15 +197,16 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
         anyHeartbeat.filter(({ pongTimeoutMs }) => pongTimeoutMs >= 300),
         anySteps,
         fc.array(anyHappening, { maxLength: 30 }),
-        (heartbeat, steps, happenings) => {
-          const world = new World({ heartbeat });
+        fc.boolean(),
+        (heartbeat, steps, happenings, sweeps) => {
+          const world = new World({ heartbeat }, sweeps);
           const peers = Array.from({ length: 5 }, () => new Peer(world));
           for (const peer of peers) peer.rttMs = heartbeat.pongTimeoutMs - 200;
           for (const { kind, share } of happenings) {
             const ms = Math.ceil(share * heartbeat.intervalMs);
             for (const peer of peers) {
               if (kind === 'message') peer.message();
-              if (kind === 'byte') peer.network.bytesRead++;
+              if (kind === 'byte') peer.byte();
               if (kind === 'pause' || kind === 'resume') peer.isPaused = kind === 'pause';
             }
             if (kind === 'stall') world.step(50 + ms);
@@ -187,14 +220,15 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
     );
   });
 
-  it.each<[string, number, (peer: Peer) => void]>([
-    ['sends a message within every interval', 1, peer => peer.message()],
+  it.each<[string, number, (peer: Peer) => void, boolean]>([
+    ['sends a message within every interval', 1, peer => peer.message(), false],
+    ['sends a message within every interval, where all bytes are accounted for', 1, peer => peer.message(), true],
     // Bytes that are no message are noticed to a quarter of the interval.
-    ['sends a byte within every three quarters of it', 0.75, peer => void peer.network.bytesRead++],
-  ])('pings nobody who %s', (_what, share, send) => {
+    ['sends a byte within every three quarters of it', 0.75, peer => peer.byte(), false],
+  ])('pings nobody who %s', (_what, share, send, sweeps) => {
     fc.assert(
       fc.property(anyHeartbeat, anySteps, anyGaps, (heartbeat, steps, gaps) => {
-        const world = new World({ heartbeat });
+        const world = new World({ heartbeat }, sweeps);
         const peer = new Peer(world);
         peer.answers = false;
         // The gap and the ticks that it is rounded to stay within the share.

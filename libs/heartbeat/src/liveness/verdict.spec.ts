@@ -59,6 +59,18 @@ describe('nextLook', () => {
     expect(nextLook(timing(given), now, rules)).toBe(due);
   });
 
+  it('is when its ping is due and no earlier, where the time of all bytes is known', () => {
+    fc.assert(
+      fc.property(anyRules, anyPhase, anyMoment, (given, phase, quietSince) => {
+        const look = nextLook({ quietSince, pingedAt: NEVER, missed: 0, phase }, quietSince, {
+          ...given,
+          accounted: true,
+        });
+        expect(look).toBe(quietSince + given.intervalMs);
+      }),
+    );
+  });
+
   it('is not before now, and never after the moment at which something has to be done', () => {
     fc.assert(
       fc.property(anyRules, anyPhase, anyMoment, fc.nat(60_000), (given, phase, now, ago) => {

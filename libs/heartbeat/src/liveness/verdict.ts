@@ -12,12 +12,14 @@ export interface Rules {
   readonly intervalMs: number;
   readonly pongTimeoutMs: number;
   readonly missedPongs: number;
+  /** Whether the time of all bytes is known without a look; else looks come in between, to notice them. */
+  readonly accounted?: boolean;
 }
 
 /** `wait`: nothing to do yet. `ping`: it was silent for the interval. `missed`: ask again. `dead`: destroy it. */
 export type Verdict = 'wait' | 'ping' | 'missed' | 'dead';
 
-/** How often a connection is looked at in an interval: bytes that are no message are noticed this precisely. */
+/** How often a connection is looked at in an interval where the time of some bytes is known by looking only, to this part. */
 const LOOKS_PER_INTERVAL = 4;
 
 /** The whole liveness rule, free of clocks, sockets and side effects. */
@@ -28,11 +30,12 @@ export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rul
 }
 
 /**
- * When to look again: at the next of the connection's own moments in the interval, or earlier when its ping is due. While a
- * ping is unanswered, when the answer is overdue.
+ * When to look again: when its ping is due; where bytes have to be noticed, at the next of its own moments in the interval if
+ * that is earlier. While a ping is unanswered, when the answer is overdue.
  */
 export function nextLook(timing: Timing, now: number, rules: Rules): number {
   if (timing.pingedAt !== NEVER) return timing.pingedAt + rules.pongTimeoutMs;
+  if (rules.accounted) return timing.quietSince + rules.intervalMs;
   const step = Math.floor(rules.intervalMs / LOOKS_PER_INTERVAL);
   const nextMoment = momentBefore(timing.phase, now, step) + step;
   return Math.min(nextMoment, timing.quietSince + rules.intervalMs);

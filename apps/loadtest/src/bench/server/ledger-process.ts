@@ -5,7 +5,7 @@ import { seededRandom } from '../../random.js';
 import { answerParent } from '../remote.js';
 
 const TICK_MS = 50;
-const RULES = { intervalMs: 25_000, pongTimeoutMs: 10_000, missedPongs: 2 };
+const RULES = { intervalMs: 25_000, pongTimeoutMs: 10_000, missedPongs: 2, accounted: true };
 /** A round trip: so long after its ping a peer is heard. */
 const ANSWER_MS = 100;
 const INTERVALS = 3;
