@@ -68,6 +68,11 @@ async function open(group: Group, more: { path?: string; delayMs?: number; from?
   );
 }
 
+/** Since when nothing has been asked of the steady ones, but of those who talk. */
+let settledMs = Infinity;
+/** What was asked before may still have been answered a moment later. */
+const allAreOld = () => machineMs() > settledMs + 2 * LATELY_MS;
+
 beforeAll(async () => {
   const redis = await RedisServer.start();
   const backpressure = { maxBufferedBytes: 64_000_000, slowAfterMs: 120_000 };
@@ -89,6 +94,7 @@ beforeAll(async () => {
     await crowd.send({ text: `{"event":"flood","data":${FLOOD_BYTES}}`, indices: numbers.get('deaf') ?? [] });
   }
   for (const crowd of crowds) await crowd.silence(numbers.get('silent') ?? []);
+  settledMs = machineMs();
 }, 60_000);
 
 afterAll(async () => {
@@ -167,6 +173,7 @@ describe('filtered by', () => {
   });
 
   it('minIdleMs: it lists who has not talked lately', async () => {
+    await until(allAreOld, { timeoutMs: 3 * LATELY_MS });
     for (const crowd of crowds) await crowd.send({ text: '{"event":"echo"}', indices: numbers.get('talking') ?? [] });
     const items = await walk(cluster.nodes, `minIdleMs=${LATELY_MS}`);
     expect(steadyUsers(items)).toEqual(
@@ -177,6 +184,7 @@ describe('filtered by', () => {
   });
 
   it('minAgeMs: it lists who did not come lately', async () => {
+    await until(allAreOld, { timeoutMs: 3 * LATELY_MS });
     await open('young');
     const items = await walk(cluster.nodes, `minAgeMs=${LATELY_MS}`);
     expect(steadyUsers(items)).toEqual(STEADY.flatMap(users).toSorted());
