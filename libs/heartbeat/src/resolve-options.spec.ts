@@ -279,11 +279,13 @@ describe('resolveOptions', () => {
     ['heartbeat.event', 'x'.repeat(101), 'text of 1 to 100 characters'],
     ['heartbeat.event', 7, 'text of 1 to 100 characters'],
     ['cluster.nodeName', '', 'text of 1 to 200 characters'],
-    ...['', 'localhost:6379', 'http://redis', 'redis://', 5, null].map((value): [string, unknown, string] => [
-      'cluster.redisUrl',
-      value,
-      'must be a URL such as "redis://127.0.0.1:6379"',
-    ]),
+    ...['', 'localhost:6379', 'http://redis', 'redis://', 'redis://h:6379/mydb', 'redis://:pa%ss@h', 5, null].map(
+      (value): [string, unknown, string] => [
+        'cluster.redisUrl',
+        value,
+        'must be a URL such as "redis://127.0.0.1:6379"',
+      ],
+    ),
     ...[{}, 'redis://127.0.0.1', null].map((value): [string, unknown, string] => [
       'cluster.client',
       value,

@@ -53,6 +53,20 @@ describe('RedisConnection', () => {
     );
   });
 
+  it('tells of a client that cannot be made, and rejects for nobody', async () => {
+    const failure = new TypeError('Invalid pathname');
+    const broken = new RedisConnection(
+      () => {
+        throw failure;
+      },
+      async () => undefined,
+      error => errors.push(error),
+    );
+    await broken.renew(0);
+    broken.close();
+    expect([errors, broken.ready]).toEqual([[failure], null]);
+  });
+
   it('is ready when its client is connected and prepared, and only as long as that is', async () => {
     const attempt = connection.renew(0);
     expect(connection.ready).toBeNull();
