@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { ClusterPosition, ClusterQuery } from '../cluster/cluster-answers.js';
 import { clusterPosition } from '../cluster/wire.js';
-import { type ConnectionFilter, SORT_KEYS } from '../connection/connection-query.js';
+import { type ConnectionFilter, MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import {
   isAddressOrCidr,
@@ -25,7 +25,7 @@ const LABELS = 'label.<key>';
 /** `__proto__` could not be held in an object as a key like any other, so it is left among the unknown parameters. */
 const LABEL_PARAMETER = /^label\.(?!__proto__$)(.+)$/s;
 
-const pageLimit = () => withDefault(wholeNumber(1, 500), 50, 'Items on a page, from 1 to 500.');
+const pageLimit = () => withDefault(wholeNumber(1, MAX_PAGE), 50, `Items on a page, from 1 to ${MAX_PAGE}.`);
 const pageCursor = () =>
   text('`nextCursor` of the page before; good for the same sort, order and filter only, at any node.');
 

@@ -49,7 +49,7 @@ export class BanList implements BanBook {
     const problem = problemWith(kind, value, forMs);
     if (problem)
       throw new HeartbeatError('HEARTBEAT_BAD_BAN', `${problem.key} ${problem.rule}: ${problem.remedy}`, [problem]);
-    const notice = { id: randomUUID(), kind, value, reason, forMs };
+    const notice = { id: randomUUID(), kind, value, reason, forMs: Math.min(forMs, LATEST_MS) };
     const ban = this.#enforce(notice);
     this.events.announce({ type: 'banned', ban: notice });
     return ban;

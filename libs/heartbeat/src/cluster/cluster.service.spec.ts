@@ -88,6 +88,26 @@ describe('ClusterService', () => {
     expect([next.items.map(({ id }) => id), next.end, next.total]).toEqual([[ids[2]], null, 3]);
   });
 
+  it('names the others while Redis is lost, asks them nothing, and forgets them when their leases have run out', async () => {
+    for (const node of world.nodes) node.open();
+    await world.renewAll();
+    await one.cluster.list();
+    one.bus.isCut = true;
+    await one.link.renew();
+    world.now += 500;
+    const { publish } = one.bus.calls;
+    const { items, nodes } = await one.cluster.list();
+    expect([items.length, nodes.map(({ status }) => status)]).toEqual([1, ['ok', 'timeout', 'timeout']]);
+    expect([nodes[1]?.ageMs, one.bus.calls['publish']]).toEqual([500, publish]);
+    world.now += 3000;
+    expect((await one.cluster.list()).nodes).toHaveLength(1);
+  });
+
+  it.each([0, 501, 1.5, Number.NaN])('refuses a page of %p, and says what it may be', async limit => {
+    const told = { code: 'HEARTBEAT_BAD_QUERY', message: expect.stringContaining('from 1 to 500') };
+    await expect(one.cluster.list({ limit })).rejects.toMatchObject(told);
+  });
+
   it('calls an answer that is none an error, and counts it', async () => {
     two.requests.answerWith({ list: () => ({ rows: 'all' }) as never } as never);
     const { nodes } = await one.cluster.list();

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 
 import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
-import type { ConnectionFilter } from '../connection/connection-query.js';
+import { type ConnectionFilter, MAX_PAGE } from '../connection/connection-query.js';
 import { ConnectionService, type Kick } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { payloadOf } from '../connection/payload.js';
@@ -46,9 +46,16 @@ export class ClusterService {
     return [this.link.report(), ...(await this.#others())];
   }
 
-  /** One sorted page over all nodes. Silent nodes are named; their rows come on a later page if they answer again. */
+  /**
+   * One sorted page over all nodes. Silent nodes are named; their rows come on a later page if they answer again.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a `limit` that is not from 1 to 500.
+   */
   async list(query: ClusterQuery = {}): Promise<ClusterPage> {
     const { filter = {}, sort = 'openedAt', order = 'asc', limit = 50, after = null } = query;
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+      const told = `limit is ${limit} but must be a whole number from 1 to ${MAX_PAGE}: take several pages`;
+      throw new HeartbeatError('HEARTBEAT_BAD_QUERY', told);
+    }
     const request: RequestOf<'list'> = { filter, sort, order, limit, after };
     const { asked, answers } = await this.#ask(filter, 'list', request);
     const own = this.own.list(request);
@@ -161,12 +168,9 @@ export class ClusterService {
     const isMeant = ({ id, name }: ClusterNode) => filter.node === undefined || [id, name].includes(filter.node);
     const since = this.node.clock.now();
     const asked = (await this.#others()).filter(isMeant);
-    const answers = await this.requests.ask(
-      asked.map(({ id }) => id),
-      operation,
-      request,
-      since,
-    );
+    const ids = asked.map(({ id }) => id);
+    // Without Redis nobody can be reached, and nobody needs to wait to find that out.
+    const answers = await this.requests.ask(this.bus.isUp ? ids : [], operation, request, since);
     return { asked, answers };
   }
 

@@ -95,6 +95,18 @@ describe('SharedBans', () => {
     expect(known()).toEqual([['u'], ['u'], ['u']]);
   });
 
+  it('tells it also where another ban came first, so that its count of changes looks young and not lost', async () => {
+    for (const value of ['a', 'b', 'c']) one.bans.ban({ ...spam, value });
+    await settled();
+    world.store.empty();
+    two.bans.ban(spam);
+    await settled();
+    await world.renewAll();
+    await world.add();
+    await settled();
+    expect(known().map(values => values.toSorted())).toEqual(world.nodes.map(() => ['a', 'b', 'c', 'u']));
+  });
+
   it.each([
     ['no ban', 'hello'],
     ['of no kind', '{"kind":"all","value":"u","reason":"r"}'],

@@ -147,6 +147,20 @@ describe('UserLimit', () => {
       expect(stated('u')).toEqual([0, 0]);
     });
 
+    it('tells a Redis that comes back with older data how it is now, though nothing changed meanwhile', async () => {
+      await knock(one, 'u');
+      const older = structuredClone(world.store.users);
+      await knock(one, 'u');
+      one.bus.isCut = true;
+      await one.link.renew();
+      for (const [userId, statements] of older) world.store.users.set(userId, statements);
+      expect(stated('u')).toEqual([1, 0]);
+      one.bus.isCut = false;
+      await one.link.renew();
+      await settled();
+      expect(stated('u')).toEqual([2, 0]);
+    });
+
     it('tells a Redis that was emptied everything anew', async () => {
       for (const userId of ['u', 'u', 'v']) await knock(one, userId);
       world.store.empty();

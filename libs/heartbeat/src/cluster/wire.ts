@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { type ConnectionFilter, SORT_KEYS } from '../connection/connection-query.js';
+import { type ConnectionFilter, MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
 
 /** What nodes say to each other. Another version is not understood, and so dropped: a list then names its node as silent. */
 const VERSION = 1;
@@ -69,11 +69,11 @@ export const OPERATIONS = {
       filter,
       sort: z.enum(SORT_KEYS),
       order: z.enum(['asc', 'desc']),
-      limit: z.number().int().min(1).max(500),
+      limit: z.number().int().min(1).max(MAX_PAGE),
       after: clusterPosition.nullable(),
     }),
     reply: z.object({
-      rows: z.array(z.object({ key: z.number().nullable(), item: view })).max(500),
+      rows: z.array(z.object({ key: z.number().nullable(), item: view })).max(MAX_PAGE),
       hasMore: z.boolean(),
       total: count,
       connections: count,

@@ -48,6 +48,14 @@ describe('Broadcast', () => {
     expect(sent.at(-1)).toEqual(['news']);
   });
 
+  it('sends what the buffer held when it began, whatever the app writes into it then', async () => {
+    const buffer = Buffer.from('news');
+    broadcast.start(buffer, connections);
+    buffer.fill('x');
+    while (reached() < COUNT) await turn();
+    expect(sent.slice(-1).map(([first]) => String(first))).toEqual(['news']);
+  });
+
   it('ends at once when the next begins, so that all get both in order', async () => {
     broadcast.start('first', connections);
     broadcast.start('second', connections.slice(0, 50));

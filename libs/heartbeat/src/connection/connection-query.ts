@@ -120,6 +120,9 @@ function compareKeys(left: number | null, right: number | null, order: SortOrder
   return order === 'asc' ? left - right : right - left;
 }
 
+/** No page is longer: it is made at once, and goes from node to node in one message. */
+export const MAX_PAGE = 500;
+
 export interface Page {
   readonly connections: Connection[];
   /** What each of them is sorted by. */

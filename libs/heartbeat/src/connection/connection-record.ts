@@ -59,7 +59,7 @@ export abstract class ConnectionRecord<Self> {
     this.openedAt = Math.trunc(owner.now());
     this.lastSeenAt = this.openedAt;
     this.#bytesReadBefore = opening.network.bytesRead;
-    this.#bytesWrittenBefore = opening.network.bytesWritten;
+    this.#bytesWrittenBefore = bytesTaken(opening.network);
     this.pulse = new Pulse<Self>(this as unknown as Self, Math.floor(Math.random() * 1000));
     this.pulse.bytesSeen = this.#bytesReadBefore;
     this.pulse.openedAt = owner.attended();

@@ -207,12 +207,13 @@ describe('DrainService', () => {
 
   it('counts who came too late for the door', async () => {
     const world = new World();
-    world.open(1);
+    // A moment drawn at random may be a very early one: not of all of them.
+    world.open(5);
     world.start();
     await world.pass(100);
     for (const { connection } of world.open(1)) connection.close(1001);
     await world.pass(5000);
-    expect(world.result).toMatchObject({ total: 2, terminated: 0 });
+    expect(world.result).toMatchObject({ total: 6, terminated: 0 });
   });
 
   it.each([10_000, 40_000])('has told each of %d within the spread', async count => {

@@ -176,7 +176,7 @@ describe('InboundService, of rates', () => {
       const { connection } = socket;
       if (!world.inbound.admit(connection)) continue;
       const handle = () => new Promise<void>(resolve => void ends.push(resolve));
-      const take = () => world.inbound.run(connection, [handle]);
+      const take = () => world.inbound.run(connection, handle);
       if (world.inbound.mayTake(connection, world.time)) take();
       else world.inbound.wait(connection, 1, take);
     }
@@ -208,7 +208,7 @@ describe('InboundService, of rates', () => {
   it('counts as waiting only what waits still', async () => {
     const world = new World({ maxInFlight: 1 }, { maxBufferedBytes: 100_000 });
     const { connection } = new FakeSocket(world);
-    const endless = () => world.inbound.run(connection, [() => new Promise(() => undefined)]);
+    const endless = () => world.inbound.run(connection, () => new Promise(() => undefined));
     for (const bytes of [60_000, 40_000]) world.inbound.wait(connection, bytes, endless);
     world.inbound.mayTake(connection, world.time);
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));

@@ -53,7 +53,7 @@ class Client {
   /** One message, which has these handlers. */
   sendToMany(...handlers: number[]): void {
     const works = handlers.map(handler => () => this.#handle(handler));
-    const take = () => this.inbound.run(this.connection, works);
+    const take = () => works.forEach(work => this.inbound.run(this.connection, work));
     if (this.inbound.mayTake(this.connection, 0)) take();
     else this.inbound.wait(this.connection, 1, take);
   }

@@ -134,20 +134,13 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
   }
 
   /**
-   * Runs the handlers of one message, or lets them wait, before all messages, while `maxInFlight` of this connection run.
-   * @param handlers Never reject.
+   * Runs a handler, or lets it wait, before all messages, while `maxInFlight` of this connection run.
+   * @param handler Never rejects.
    */
-  run(connection: Connection, handlers: readonly (() => Promise<void>)[]): void {
-    for (const [at, handler] of handlers.entries()) {
-      if (!this.#hasRoom(connection)) {
-        const works = handlers
-          .slice(at)
-          .map(waiting => ({ bytes: 0, work: () => void this.#start(connection, waiting) }));
-        this.#queue(connection).works.unshift(...works);
-        return;
-      }
-      void this.#start(connection, handler);
-    }
+  run(connection: Connection, handler: () => Promise<void>): void {
+    if (this.#hasRoom(connection)) return void this.#start(connection, handler);
+    const queue = this.#queue(connection);
+    queue.works.splice(queue.handlers++, 0, { bytes: 0, work: () => void this.#start(connection, handler) });
   }
 
   async #start(connection: Connection, handler: () => Promise<void>): Promise<void> {
@@ -167,7 +160,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
   #queue(connection: Connection): Queue {
     const known = this.#waiting.get(connection);
     if (known) return known;
-    const queue: Queue = { works: [], bytes: 0 };
+    const queue: Queue = { works: [], handlers: 0, bytes: 0 };
     this.#waiting.set(connection, queue);
     (connection.socket as TrackedSocket).holdBack();
     return queue;
@@ -195,6 +188,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
       const next = isMuted(connection) ? undefined : queue.works.shift();
       if (next === undefined) return this.#letGo(connection);
       queue.bytes -= next.bytes;
+      queue.handlers = Math.max(0, queue.handlers - 1);
       next.work();
     }
     return this.#hasRoom(connection);
@@ -242,6 +236,8 @@ function isMuted({ closing, ended }: Connection): boolean {
 /** What of one connection has to wait. */
 interface Queue {
   readonly works: { readonly bytes: number; readonly work: () => void }[];
+  /** How many of them, at the beginning, are handlers of a message that was taken already. */
+  handlers: number;
   /** Of all messages in it. */
   bytes: number;
 }

@@ -39,7 +39,7 @@ class World {
       this.time += costMs;
       this.handled.push(name);
     };
-    const take = () => this.inbound.run(its, [handle]);
+    const take = () => this.inbound.run(its, handle);
     const send = (messages: number) => {
       for (let sent = 0; sent < messages; sent++) {
         if (this.inbound.mayTake(its, this.time)) take();

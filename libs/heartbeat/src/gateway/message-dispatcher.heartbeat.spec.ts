@@ -62,8 +62,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     const inbound = {
       admit: () => true,
       mayTake: () => true,
-      run: (_connection: Connection, handlers: (() => Promise<void>)[]) =>
-        void runs.push(...handlers.map(handler => handler())),
+      run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()),
     };
     dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
   }

@@ -37,7 +37,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
     const inbound = {
       admit: () => true,
       mayTake: () => true,
-      run: (_: Connection, works: (() => Promise<void>)[]) => works.forEach(work => void work()),
+      run: (_: Connection, work: () => Promise<void>) => void work(),
     } as unknown as InboundService;
     dispatcher = new MessageDispatcher(node, inbound, new HeartbeatEvents());
   });

@@ -72,11 +72,10 @@ export class MessageDispatcher {
         `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`,
       );
     }
-    const works = positions.flatMap(position => {
+    for (const position of positions) {
       const handler = handlers[position];
-      return handler ? [() => this.#handle(connection, handler, message)] : [];
-    });
-    this.inbound.run(connection, works);
+      if (handler) this.inbound.run(connection, () => this.#handle(connection, handler, message));
+    }
   }
 
   /** Runs one handler to its end, whatever it does. */
