@@ -109,8 +109,10 @@ describe('A flood', () => {
     for (const { socket } of clients) {
       socket.removeAllListeners('data').on('data', chunk => (answered += chunk.length));
     }
+    await flood(clients[0]!, bytes, 2 * SECOND);
+    siege.countFromHere();
     await Promise.all(clients.map(client => flood(client, bytes, 5 * SECOND)));
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(siege.costOfEach(clients.length - 1)).toBeLessThan(MAX_COST_BYTES);
     expect(await siege.complaints()).toEqual([]);
     // It was one: the shortest of these answers has 25 bytes.
     expect(answered).toBeGreaterThan(10_000 * 25);

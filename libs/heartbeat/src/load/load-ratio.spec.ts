@@ -105,8 +105,10 @@ describe('nextLevel', () => {
     expect(nextLevel('refusing', 0.41, { refuseAbove: 0.5, shedAbove: 0.6 })).toBe('refusing');
   });
 
+  /** What the options allow. */
+  const anyMark = fc.double({ min: 0.2, max: 1, noNaN: true });
   const anyMarks = fc
-    .tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }))
+    .tuple(anyMark, anyMark)
     .filter(([one, other]) => one !== other)
     .map(([one, other]) => ({ refuseAbove: Math.min(one, other), shedAbove: Math.max(one, other) }));
   const anyRatio = fc.double({ min: 0, max: 1, noNaN: true });
