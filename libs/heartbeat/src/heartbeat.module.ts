@@ -27,6 +27,7 @@ import { DrainService } from './drain/drain.service.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
 import { InboundService } from './flow/inbound.service.js';
 import { OutboundService } from './flow/outbound.service.js';
+import { UnfinishedService } from './flow/unfinished.service.js';
 import { GatewayInspector } from './gateway/gateway-inspector.js';
 import { HeartbeatGateway } from './gateway/heartbeat.gateway.js';
 import { MessageDispatcher } from './gateway/message-dispatcher.js';
@@ -84,6 +85,7 @@ const PUBLIC = [
     ClientAddresses,
     InboundService,
     OutboundService,
+    UnfinishedService,
     ReaperService,
     ShutdownSignals,
     MessageDispatcher,

@@ -113,7 +113,7 @@ export abstract class ConnectionRecord<Self> {
 
   /** When bytes were last noticed, where those count that came since the last look. */
   seenAt(now: number): number {
-    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.messageAt >= this.pulse.lookedAt;
+    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.knownAt >= this.pulse.lookedAt;
     return isNoted ? this.lastSeenAt : now;
   }
 
@@ -141,6 +141,15 @@ export abstract class ConnectionRecord<Self> {
   countHeard(now: number): void {
     this.lastSeenAt = Math.trunc(now);
     this.pulse.messageAt = this.owner.attended();
+  }
+
+  /**
+   * Bytes came that are no whole message.
+   * @param since The attended time at which they came, or after which where that is all that is known.
+   */
+  countBytes(now: number, since = this.owner.attended()): void {
+    this.lastSeenAt = Math.trunc(now);
+    this.pulse.heardAt = Math.max(this.pulse.heardAt, since);
   }
 
   /** Adds a line to the flight record. */

@@ -65,6 +65,11 @@ export class NodeState {
   intervalMs: number;
   /** Owner: heartbeat. Time lost in stalls whose backlog of messages is being read now, in milliseconds. */
   recentStallMs = 0;
+  /**
+   * Owner: flow. Every byte that came before this attended time is known by its time: what made a message, a ping or a pong has
+   * told it, and of messages in the making the flow has.
+   */
+  accountedUntil = 0;
   /** Owner: heartbeat. Attended time at the last tick, in whole milliseconds. */
   attendedMs = 0;
 

@@ -47,13 +47,18 @@ describe('Link', () => {
   });
 
   it('agrees with plain arrays, in both directions', () => {
-    const move = fc.record({ link: fc.nat(5), to: fc.constantFrom(0, 1, null) });
+    const move = fc.record({ link: fc.nat(5), to: fc.constantFrom<0 | 1 | null | 'all'>(0, 1, null, 'all') });
     fc.assert(
       fc.property(fc.array(move), moves => {
         const heads = [new Link(), new Link()];
         const links = Array.from({ length: 6 }, (_, index) => new Named(String(index)));
         let model: string[][] = [[], []];
         for (const { link: index, to } of moves) {
+          if (to === 'all') {
+            heads[0]!.emptyInto(heads[1]!);
+            model = [[], [...model[1]!, ...model[0]!]];
+            continue;
+          }
           const link = links[index]!;
           model = model.map(names => names.filter(name => name !== link.name));
           if (to === null) link.unlink();

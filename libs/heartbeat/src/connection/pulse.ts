@@ -32,6 +32,17 @@ export class Link {
     head.previous.next = this;
     head.previous = this;
   }
+
+  /** Moves the whole list that this link stands for to the end of that of `head`, however long it is. */
+  emptyInto(head: Link): void {
+    if (this.next === this) return;
+    head.previous.next = this.next;
+    this.next.previous = head.previous;
+    head.previous = this.previous;
+    this.previous.next = head;
+    this.previous = this;
+    this.next = this;
+  }
 }
 
 /**
@@ -47,6 +58,8 @@ export class Pulse<Owner> extends Link {
   lookedAt = 0;
   /** When the dispatcher last had a whole message of the peer. */
   messageAt = NEVER;
+  /** When bytes last came in that made no message: a ping, a pong that nobody asked for, to a second a part of a message. */
+  heardAt = NEVER;
   /** When an application message last came in or went out; heartbeats of either kind are none. */
   activeAt = NEVER;
   /** When the ping that is unanswered was sent. */
@@ -72,6 +85,11 @@ export class Pulse<Owner> extends Link {
     readonly phase: number,
   ) {
     super();
+  }
+
+  /** The last time at which something is known to have come in. */
+  get knownAt(): number {
+    return Math.max(this.messageAt, this.heardAt);
   }
 
   /** The peer is alive: the interval counts anew from `since`, and nothing is unanswered. */

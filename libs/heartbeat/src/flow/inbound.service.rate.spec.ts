@@ -64,7 +64,7 @@ class World {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ limits, backpressure }), clock);
     this.connections = new ConnectionService(this.node, events);
-    this.inbound = new InboundService(this.node, this.connections, events);
+    this.inbound = new InboundService(this.node, events);
     events.stream.subscribe(event => event.type !== 'opened' && this.events.push(event));
   }
 
@@ -169,7 +169,6 @@ describe('InboundService, of rates', () => {
 
   it('reads no more of a flood that was refused, also when what waited for its turn has run', async () => {
     const world = new World({ maxInFlight: 1, messagesPerSecond: 3 });
-    world.inbound.onApplicationBootstrap();
     const socket = new FakeSocket(world);
     const ends: (() => void)[] = [];
     for (let count = 0; count < 5; count++) {

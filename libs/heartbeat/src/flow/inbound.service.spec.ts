@@ -4,7 +4,6 @@ import * as fc from 'fast-check';
 
 import type { LimitOptions } from '../guard.options.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
-import type { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection-words.js';
 import type { NodeState } from '../connection/node-state.js';
@@ -84,9 +83,7 @@ const services: InboundService[] = [];
 function serviceWith(limits: Partial<LimitOptions>): InboundService {
   const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
   const node = { options: resolveOptions({ limits }), clock } as NodeState;
-  const connections = { all: () => [].values() } as unknown as ConnectionService;
-  const inbound = new InboundService(node, connections, new HeartbeatEvents());
-  inbound.onApplicationBootstrap();
+  const inbound = new InboundService(node, new HeartbeatEvents());
   services.push(inbound);
   return inbound;
 }

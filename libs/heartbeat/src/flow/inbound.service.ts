@@ -1,69 +1,39 @@
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { NEVER } from '../connection/pulse.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
-import { inSlices } from '../slices.js';
-import { hasUnfinishedMessage } from './unfinished-message.js';
 
-/** How often the sockets are looked at for messages in the making. */
-const SWEEP_MS = 1000;
 /** How long the messages of one turn of the event loop are handled at once; the rest waits, so that timers and others have theirs. */
 const TURN_MS = 10;
 /** Messages that one connection has handled before it is the next one's turn. */
 const MESSAGES_PER_VISIT = 16;
 
 /**
- * Guards what comes in: messages that never end, more of them than a connection may send, and more handlers at once than it may
- * have. Whoever floods waits for itself: what does not fit into a turn of the loop is served round robin, and until a
+ * Guards what comes in: more messages than a connection may send, and more handlers at once than it may have. Whoever floods waits for itself: what does not fit into a turn of the loop is served round robin, and until a
  * connection's own queue is empty it is not read, so that the queue is bounded by what one read had brought in.
  */
 @Injectable()
-export class InboundService implements OnApplicationBootstrap, OnApplicationShutdown {
+export class InboundService implements OnApplicationShutdown {
   /** Work that waits, by connection; held weakly, since a handler that never ends must not keep one alive. */
   readonly #waiting = new WeakMap<Connection, Queue>();
   /** Whose work may go on, in the order of their turns. */
   readonly #ready = new Set<Connection>();
   #turn: NodeJS.Immediate | null = null;
   #turnEndsAt = 0;
-  #timer: NodeJS.Timeout | null = null;
-  #sweeping = false;
   #isOver = false;
 
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
     private readonly events: HeartbeatEvents,
   ) {}
 
-  onApplicationBootstrap(): void {
-    if (this.node.options.limits.messageTimeoutMs === 0) return;
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_MS);
-    this.#timer.unref();
-  }
-
   onApplicationShutdown(): void {
     this.#isOver = true;
-    if (this.#timer !== null) clearInterval(this.#timer);
     if (this.#turn !== null) clearImmediate(this.#turn);
-    this.#timer = this.#turn = null;
-  }
-
-  /** Closes whoever has a message unfinished for `messageTimeoutMs` of attended time. */
-  async sweep(): Promise<void> {
-    if (this.#sweeping) return;
-    this.#sweeping = true;
-    try {
-      // What the kernel already holds is read before anyone is judged.
-      await new Promise(resolve => setImmediate(resolve));
-      await inSlices(this.connections.all(), connection => this.#inspect(connection));
-    } finally {
-      this.#sweeping = false;
-    }
+    this.#turn = null;
   }
 
   /** Counts a message; false if it came too soon after too many others, which ends the connection. */
@@ -79,6 +49,7 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
 
   /** Counts a ping, or a pong that nobody asked for; too many end the connection. */
   pinged(connection: Connection): void {
+    connection.countBytes(this.node.clock.now());
     const { limits, backpressure } = this.node.options;
     const waiting = connection.socket.bufferedAmount;
     // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.
@@ -207,23 +178,6 @@ export class InboundService implements OnApplicationBootstrap, OnApplicationShut
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why: 'limit' });
     connection.note(`${bufferedBytes} bytes waited for it when it sent a ping`);
     connection.destroy({ code, reason: name, by: 'server' });
-  }
-
-  #inspect(connection: Connection): void {
-    const { pulse, socket } = connection;
-    if (connection.state === 'closing') return;
-    if (connection.paused || !hasUnfinishedMessage(socket)) {
-      pulse.unfinishedSince = NEVER;
-      return;
-    }
-    const now = this.node.attendedMs;
-    // A message that was finished meanwhile was another one.
-    if (pulse.unfinishedSince === NEVER || pulse.messageAt > pulse.unfinishedSince) pulse.unfinishedSince = now;
-    if (now - pulse.unfinishedSince < this.node.options.limits.messageTimeoutMs) return;
-    connection.note('a message stayed unfinished');
-    if (!connection.end({ code: CloseCodes.rate.code, reason: 'message unfinished for too long', by: 'server' }))
-      return;
-    this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });
   }
 }
 

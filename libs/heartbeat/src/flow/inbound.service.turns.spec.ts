@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { HeartbeatEvents } from '../heartbeat.events.js';
-import type { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection-words.js';
 import type { NodeState } from '../connection/node-state.js';
@@ -24,9 +23,7 @@ class World {
   constructor() {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const node = { options: resolveOptions(), clock } as NodeState;
-    const connections = { all: () => [].values() } as unknown as ConnectionService;
-    this.inbound = new InboundService(node, connections, new HeartbeatEvents());
-    this.inbound.onApplicationBootstrap();
+      this.inbound = new InboundService(node, new HeartbeatEvents());
     worlds.push(this);
   }
 

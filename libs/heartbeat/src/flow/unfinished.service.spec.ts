@@ -11,6 +11,7 @@ import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { HeartbeatOptions } from '../heartbeat.options.js';
 import { resolveOptions } from '../resolve-options.js';
 import { InboundService } from './inbound.service.js';
+import { UnfinishedService } from './unfinished.service.js';
 
 Logger.overrideLogger(false);
 
@@ -38,10 +39,10 @@ class FakeSocket {
   }
 }
 
-describe('InboundService, of unfinished messages', () => {
+describe('UnfinishedService', () => {
   let node: NodeState;
   let connections: ConnectionService;
-  let inbound: InboundService;
+  let unfinished: UnfinishedService;
   let socket: FakeSocket;
   let connection: Connection;
 
@@ -50,7 +51,7 @@ describe('InboundService, of unfinished messages', () => {
     node = new NodeState(resolveOptions({ limits }), clock);
     const events = new HeartbeatEvents();
     connections = new ConnectionService(node, events);
-    inbound = new InboundService(node, connections, events);
+    unfinished = new UnfinishedService(node, connections, events);
     socket = new FakeSocket();
     connection = connections.open({
       socket: socket as unknown as WebSocket,
@@ -66,7 +67,7 @@ describe('InboundService, of unfinished messages', () => {
   async function pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       node.attendedMs += 1000;
-      await inbound.sweep();
+      await unfinished.sweep();
     }
   }
 
@@ -77,7 +78,7 @@ describe('InboundService, of unfinished messages', () => {
 
   it('closes with 4004 whose message stays unfinished, and writes it down', async () => {
     socket.begin();
-    await inbound.sweep();
+    await unfinished.sweep();
     await pass(9);
     expect(connection.closing).toBeNull();
     await pass(1);
@@ -129,7 +130,7 @@ describe('InboundService, of unfinished messages', () => {
 
   it('counts the time that was attended only', async () => {
     socket.begin();
-    for (let turn = 0; turn < 30; turn++) await inbound.sweep();
+    for (let turn = 0; turn < 30; turn++) await unfinished.sweep();
     expect(connection.closing).toBeNull();
   });
 
@@ -144,31 +145,67 @@ describe('InboundService, of unfinished messages', () => {
     socket.begin();
     await pass(9);
     node.attendedMs += 1000;
-    const sweep = inbound.sweep();
+    const sweep = unfinished.sweep();
     socket.finish();
     await sweep;
     expect(connection.closing).toBeNull();
   });
 
+  describe('tells when bytes came', () => {
+    const bytesCome = () => void ((connection.network as { bytesRead: number }).bytesRead += 5);
+
+    it('that are of a message in the making, while they come', async () => {
+      socket.begin();
+      bytesCome();
+      await pass(2);
+      expect(connection.pulse.heardAt).toBe(0);
+      bytesCome();
+      await pass(3);
+      // Since the sweep before the one that found them.
+      expect([connection.pulse.heardAt, connection.lastSeenAt]).toEqual([2000, 3000]);
+    });
+
+    it('and until when there are none that nobody knows of', async () => {
+      await pass(2);
+      expect(node.accountedUntil).toBe(2000);
+      node.attendedMs = 2500;
+      const sweep = unfinished.sweep();
+      node.attendedMs = 2600;
+      await sweep;
+      // What came while it went on may have come right behind it.
+      expect(node.accountedUntil).toBe(2600);
+    });
+
+    it('that are a ping', () => {
+      node.attendedMs = 700;
+      new InboundService(node, new HeartbeatEvents()).pinged(connection);
+      expect(connection.pulse.heardAt).toBe(700);
+    });
+  });
+
   it('sweeps once at a time', async () => {
     const all = jest.spyOn(connections, 'all');
-    await Promise.all([inbound.sweep(), inbound.sweep()]);
+    await Promise.all([unfinished.sweep(), unfinished.sweep()]);
     expect(all).toHaveBeenCalledTimes(1);
-    await inbound.sweep();
+    await unfinished.sweep();
     expect(all).toHaveBeenCalledTimes(2);
   });
 
-  it.each([
-    [10_000, 3],
-    [0, 0],
-  ])('with a timeout of %d ms sweeps %d times in three seconds, and leaves no timer', (messageTimeoutMs, times) => {
+  it('closes nobody for it without a timeout, and still tells when bytes came', async () => {
+    start({ messageTimeoutMs: 0 });
+    socket.begin();
+    (connection.network as { bytesRead: number }).bytesRead += 5;
+    await pass(60);
+    expect([connection.closing, connection.pulse.heardAt, node.accountedUntil]).toEqual([null, 0, 60_000]);
+  });
+
+  it('sweeps once a second, and leaves no timer', () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate'] });
-    start({ messageTimeoutMs });
-    const sweep = jest.spyOn(inbound, 'sweep').mockResolvedValue();
-    inbound.onApplicationBootstrap();
+    const sweep = jest.spyOn(unfinished, 'sweep').mockResolvedValue();
+    unfinished.onApplicationBootstrap();
     jest.advanceTimersByTime(3000);
-    expect(sweep).toHaveBeenCalledTimes(times);
-    inbound.onApplicationShutdown();
+    expect(sweep).toHaveBeenCalledTimes(3);
+    unfinished.onApplicationShutdown();
     expect(jest.getTimerCount()).toBe(0);
   });
 });

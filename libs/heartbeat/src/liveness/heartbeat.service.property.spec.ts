@@ -1,106 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
-
 import * as fc from 'fast-check';
-import type { WebSocket } from 'ws';
 
-import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import { resolveOptions } from '../resolve-options.js';
-import { HeartbeatService } from './heartbeat.service.js';
+import { Peer, World } from '../../../../test/support/liveness-world.js';
 
 /** The second that the contract allows beyond. */
 const SLACK = 1000;
-
-/** A client, and the socket that we have of it. */
-class Peer {
-  isPaused = false;
-  rttMs = 20;
-  answers = true;
-  destroyedAt: number | null = null;
-  readonly pings: number[] = [];
-  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
-  readonly connection: Connection;
-
-  constructor(private readonly world: World) {
-    const socket = this as unknown as WebSocket;
-    const network = this.network as unknown as Socket;
-    const opening = { socket, network, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
-    this.connection = world.connections.open(opening);
-    world.heartbeat.watch(this.connection);
-  }
-
-  ping(): void {
-    this.pings.push(this.world.node.attendedMs);
-    if (this.answers) this.world.later(this, this.rttMs, () => this.pong());
-  }
-
-  pong(): void {
-    this.network.bytesRead += 6;
-    this.world.heartbeat.ponged(this.connection);
-  }
-
-  message(): void {
-    this.network.bytesRead += 10;
-    this.connection.countReceived(this.world.time);
-  }
-
-  close(): void {}
-
-  terminate(): void {
-    this.destroyedAt = this.world.node.attendedMs;
-    this.world.connections.closed(this.connection, 1006, '');
-  }
-}
-
-/** One interval that nothing moves. */
-function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions = {}): HeartbeatOptions {
-  const { intervalMs = 25_000 } = heartbeat;
-  return {
-    ...rest,
-    heartbeat: { adaptive: false, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, ...heartbeat },
-  };
-}
-
-/** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
-class World {
-  /** What the machine's clock tells, and what time it really is. */
-  time = 5000;
-  #real = 0;
-  readonly node: NodeState;
-  readonly connections: ConnectionService;
-  readonly heartbeat: HeartbeatService;
-  #coming: { peer: Peer; at: number; arrive: () => void }[] = [];
-
-  constructor(options: HeartbeatOptions = {}) {
-    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
-    const events = new HeartbeatEvents();
-    this.node = new NodeState(resolveOptions(fixed(options)), clock);
-    this.connections = new ConnectionService(this.node, events);
-    this.heartbeat = new HeartbeatService(this.node, events);
-  }
-
-  later(peer: Peer, delayMs: number, arrive: () => void): void {
-    this.#coming.push({ peer, at: this.#real + delayMs, arrive });
-  }
-
-  /** One tick, `stepMs` after the last. */
-  step(stepMs: number, jumpMs = 0): void {
-    this.#real += stepMs;
-    this.time += stepMs + jumpMs;
-    this.heartbeat.tick(this.time);
-    const coming = this.#coming;
-    this.#coming = [];
-    for (const each of coming) {
-      if (each.at <= this.#real && !each.peer.isPaused) each.arrive();
-      else this.#coming.push(each);
-    }
-    while (this.heartbeat.work());
-  }
-}
 
 /** Any options that could be configured, small enough to be lived through. */
 const anyHeartbeat = fc
@@ -118,34 +22,25 @@ const anyHeartbeat = fc
 const anySteps = fc.array(fc.integer({ min: 50, max: 100 }), { minLength: 1, maxLength: 20 });
 const anyGaps = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 20 });
 
-/** Goes on for so long, in ticks as they are given, over and over. */
-function pass(world: World, ms: number, steps: readonly number[]): void {
-  for (let passed = 0, tick = 0; passed < ms; tick++) {
-    const step = steps[tick % steps.length]!;
-    passed += step;
-    world.step(step);
-  }
-}
-
 describe('HeartbeatService, whatever the options and the ticks', () => {
   it('finds and destroys a peer that went silent within the contract’s bound, and asks it as often as it was told', () => {
     fc.assert(
       fc.property(anyHeartbeat, anySteps, anyGaps, fc.boolean(), (heartbeat, steps, gaps, skipWhenActive) => {
         const world = new World({ heartbeat: { ...heartbeat, skipWhenActive } });
         const { intervalMs, pongTimeoutMs, missedPongs } = heartbeat;
-        pass(world, gaps[0]! * intervalMs, steps);
+        world.pass(gaps[0]! * intervalMs, steps);
         const peer = new Peer(world);
         for (const gap of gaps) {
-          pass(world, gap * 1.5 * intervalMs, steps);
+          world.pass(gap * 1.5 * intervalMs, steps);
           // Now a message, now a byte of one.
           if (gap > 0.5) peer.message();
-          else peer.network.bytesRead++;
+          else peer.byte();
         }
         peer.answers = false;
         const lastByteAt = world.node.attendedMs;
         const pingsBefore = peer.pings.length;
         const bound = intervalMs + missedPongs * pongTimeoutMs + SLACK;
-        pass(world, bound, steps);
+        world.pass(bound, steps);
         // A ping may have been under way with the last byte.
         expect(peer.pings.length - pingsBefore).toBeGreaterThanOrEqual(missedPongs - 1);
         expect((peer.destroyedAt ?? Infinity) - lastByteAt).toBeLessThanOrEqual(bound);
@@ -173,12 +68,12 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
             const ms = Math.ceil(share * heartbeat.intervalMs);
             for (const peer of peers) {
               if (kind === 'message') peer.message();
-              if (kind === 'byte') peer.network.bytesRead++;
+              if (kind === 'byte') peer.byte();
               if (kind === 'pause' || kind === 'resume') peer.isPaused = kind === 'pause';
             }
             if (kind === 'stall') world.step(50 + ms);
             else if (kind === 'jump') world.step(50, ms * (share < 1 ? -10 : 10));
-            else pass(world, ms, steps);
+            else world.pass(ms, steps);
           }
           expect(peers.map(({ destroyedAt }) => destroyedAt)).toEqual(peers.map(() => null));
         },
@@ -188,20 +83,20 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
   });
 
   it.each<[string, number, (peer: Peer) => void]>([
-    ['sends a message within every interval', 1, peer => peer.message()],
-    // Bytes that are no message are noticed to a quarter of the interval.
-    ['sends a byte within every three quarters of it', 0.75, peer => void peer.network.bytesRead++],
-  ])('pings nobody who %s', (_what, share, send) => {
+    ['sends a message within every interval', 0, peer => peer.message()],
+    // Bytes that are no message are noticed by the sweeps, to a second.
+    ['sends a byte within every interval but a second', 1000, peer => peer.byte()],
+  ])('pings nobody who %s', (_what, lessMs, send) => {
     fc.assert(
       fc.property(anyHeartbeat, anySteps, anyGaps, (heartbeat, steps, gaps) => {
         const world = new World({ heartbeat });
         const peer = new Peer(world);
         peer.answers = false;
-        // The gap and the ticks that it is rounded to stay within the share.
-        const longest = Math.max(0, share * heartbeat.intervalMs - 200);
+        // The gap and the ticks that it and the sweep are rounded to stay within the interval.
+        const longest = Math.max(0, heartbeat.intervalMs - lessMs - 300);
         for (const gap of gaps) {
           send(peer);
-          pass(world, gap * longest, steps);
+          world.pass(gap * longest, steps);
         }
         expect(peer.pings).toEqual([]);
       }),

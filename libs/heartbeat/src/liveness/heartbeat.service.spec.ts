@@ -1,125 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
-import type { WebSocket } from 'ws';
-
-import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import { resolveOptions } from '../resolve-options.js';
-import { HeartbeatService } from './heartbeat.service.js';
+import { Peer, World } from '../../../../test/support/liveness-world.js';
 
 const INTERVAL = 25_000;
 const TIMEOUT = 10_000;
 /** The second that the contract allows beyond. */
 const SLACK = 1000;
-
-/** A client, and the socket that we have of it. */
-class Peer {
-  isPaused = false;
-  readonly bufferedAmount = 0;
-  rttMs = 20;
-  answers = true;
-  destroyedAt: number | null = null;
-  readonly pings: number[] = [];
-  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
-  readonly connection: Connection;
-
-  constructor(private readonly world: World) {
-    const socket = this as unknown as WebSocket;
-    const network = this.network as unknown as Socket;
-    const opening = { socket, network, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
-    this.connection = world.connections.open(opening);
-    world.heartbeat.watch(this.connection);
-  }
-
-  ping(): void {
-    this.pings.push(this.world.node.attendedMs);
-    if (this.answers) this.world.later(this, this.rttMs, () => this.pong());
-  }
-
-  pong(): void {
-    this.network.bytesRead += 6;
-    this.world.heartbeat.ponged(this.connection);
-  }
-
-  message(): void {
-    this.network.bytesRead += 10;
-    this.connection.countReceived(this.world.time);
-  }
-
-  close(): void {}
-
-  terminate(): void {
-    this.destroyedAt = this.world.node.attendedMs;
-    this.world.connections.closed(this.connection, 1006, '');
-  }
-}
-
-/** One interval that nothing moves. */
-function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions = {}): HeartbeatOptions {
-  const { intervalMs = 25_000 } = heartbeat;
-  return {
-    ...rest,
-    heartbeat: { adaptive: false, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, ...heartbeat },
-  };
-}
-
-/** What is sent comes in between the tick that is due and the looks, as it does in the event loop. */
-class World {
-  /** What the machine's clock tells, and what time it really is. */
-  time = 5000;
-  #real = 0;
-  readonly node: NodeState;
-  readonly connections: ConnectionService;
-  readonly heartbeat: HeartbeatService;
-  readonly events: HeartbeatEvent[] = [];
-  #coming: { peer: Peer; at: number; arrive: () => void }[] = [];
-
-  constructor(options: HeartbeatOptions = {}) {
-    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
-    const events = new HeartbeatEvents();
-    events.stream.subscribe(event => this.events.push(event));
-    this.node = new NodeState(resolveOptions(fixed(options)), clock);
-    this.connections = new ConnectionService(this.node, events);
-    this.heartbeat = new HeartbeatService(this.node, events);
-  }
-
-  later(peer: Peer, delayMs: number, arrive: () => void): void {
-    this.#coming.push({ peer, at: this.#real + delayMs, arrive });
-  }
-
-  /** One tick, `stepMs` after the last. */
-  step(stepMs = 50, jumpMs = 0): void {
-    this.#real += stepMs;
-    if (this.#real > 3_600_000) throw new Error('what is waited for did not come within an hour');
-    this.time += stepMs + jumpMs;
-    this.heartbeat.tick(this.time);
-    const coming = this.#coming;
-    this.#coming = [];
-    for (const each of coming) {
-      if (each.at <= this.#real && !each.peer.isPaused) each.arrive();
-      else this.#coming.push(each);
-    }
-    while (this.heartbeat.work());
-  }
-
-  pass(ms: number): void {
-    for (let passed = 0; passed < ms; passed += 50) this.step();
-  }
-
-  /** Until this peer is pinged once more. */
-  untilPinged(peer: Peer): void {
-    for (const before = peer.pings.length; peer.pings.length === before;) this.step();
-  }
-
-  untilDestroyed(peer: Peer): number {
-    while (peer.destroyedAt === null) this.step();
-    return peer.destroyedAt;
-  }
-}
 
 const loadOf = (world: World, ratio: number) => (world.node.load = { ...world.node.load, ratio });
 
@@ -194,7 +80,7 @@ describe('HeartbeatService', () => {
     const peer = new Peer(world);
     peer.answers = false;
     for (let turn = 0; turn < 30; turn++) {
-      peer.network.bytesRead++;
+      peer.byte();
       world.pass(INTERVAL / 2);
     }
     expect([peer.pings.length, peer.destroyedAt, peer.connection.messagesIn]).toEqual([0, null, 0]);

@@ -83,8 +83,11 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   /** A pong has come; false if nobody had asked for it. */
   ponged(connection: Connection): boolean {
     const { pulse } = connection;
-    if (pulse.pingedAt === NEVER) return false;
     const now = this.node.clock.now();
+    if (pulse.pingedAt === NEVER) {
+      connection.countBytes(now);
+      return false;
+    }
     connection.lastSeenAt = Math.trunc(now);
     // After a missed ping nobody can tell which one this answers.
     const rttMs = pulse.missed === 0 ? msBetween(pulse.pingedAtMicros, microsOf(now)) : null;
@@ -93,8 +96,11 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       this.node.totals.rtt.record(rttMs / 1000);
     }
     pulse.bytesSeen = connection.network.bytesRead;
-    pulse.hear(Math.max(pulse.messageAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
+    const { lookDueAt } = pulse;
+    pulse.hear(Math.max(pulse.knownAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
     this.node.totals.pongsReceived++;
+    // At once, while it is in the cache, and never earlier than the look that this one spares.
+    this.#schedule(pulse, lookDueAt);
     if (this.events.observed) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
   }
@@ -181,16 +187,17 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const { bytesRead } = connection.network;
     if (bytesRead === pulse.bytesSeen) return;
     pulse.bytesSeen = bytesRead;
-    // A message has written down its own time.
-    if (pulse.messageAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    // Who has told what came has written down the time as well.
+    if (pulse.knownAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
     if (!this.node.options.heartbeat.skipWhenActive) {
       if (pulse.pingedAt !== NEVER) pulse.hear(pulse.pingedAt);
       return;
     }
     // A ping moment has passed between the looks, and it was spared.
     if (pingMomentBefore(pulse.phase, now, this.node.intervalMs) > pulse.lookedAt) this.node.totals.pingsSkipped++;
-    // A message has its time; other bytes may have come right after the last look.
-    pulse.hear(Math.max(pulse.messageAt, pulse.lookedAt));
+    // What told its time has it; else the bytes came after the last look, and after the last time when all were accounted for.
+    const { knownAt, lookedAt } = pulse;
+    pulse.hear(knownAt >= lookedAt ? knownAt : Math.max(lookedAt, this.node.accountedUntil));
   }
 
   #ping(connection: Connection, now: number): void {
@@ -208,8 +215,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (this.events.observed) this.events.announce({ type: 'missed', id: connection.id, missed });
   }
 
-  #schedule(pulse: Pulse<Connection>): void {
-    pulse.lookDueAt = nextLook(pulse, this.node.attendedMs, this.#rules);
+  #schedule(pulse: Pulse<Connection>, earliest = 0): void {
+    pulse.lookDueAt = Math.max(earliest, nextLook(pulse, this.#rules));
     this.#wheel.schedule(pulse);
   }
 

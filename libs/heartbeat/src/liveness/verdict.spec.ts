@@ -9,7 +9,6 @@ const timing = (given: Partial<Timing>): Timing => ({
   quietSince: 1000,
   pingedAt: NEVER,
   missed: 0,
-  phase: 0,
   ...given,
 });
 
@@ -47,39 +46,23 @@ describe('judge', () => {
 });
 
 describe('nextLook', () => {
-  it.each<[string, Partial<Timing>, number, number]>([
-    ['a quarter of the interval after a moment of its phase', { quietSince: 0 }, 0, 6250],
-    ['its next moment', { quietSince: 0 }, 100, 6250],
-    ['its next moment, by its phase', { quietSince: 0, phase: 500 }, 0, 3125],
-    ['its next moment, though it is on one', { quietSince: 6250 }, 6250, 12_500],
-    ['when its ping is due, if that is earlier', { quietSince: 1000 }, 25_500, 26_000],
-    ['when the answer is overdue', { pingedAt: 26_000 }, 26_000, 36_000],
-    ['when the answer is overdue, whatever the phase', { pingedAt: 26_000, phase: 700 }, 27_000, 36_000],
-  ])('is %s', (_what, given, now, due) => {
-    expect(nextLook(timing(given), now, rules)).toBe(due);
-  });
-
-  it('is not before now, and never after the moment at which something has to be done', () => {
-    fc.assert(
-      fc.property(anyRules, anyPhase, anyMoment, fc.nat(60_000), (given, phase, now, ago) => {
-        const quietSince = now - Math.min(ago, given.intervalMs - 1);
-        const look = nextLook({ quietSince, pingedAt: NEVER, missed: 0, phase }, now, given);
-        expect(look).toBeGreaterThan(now - 1e-6);
-        expect(look).toBeLessThanOrEqual(quietSince + given.intervalMs);
-        expect(look).toBeLessThanOrEqual(now + given.intervalMs / 4 + 1e-6);
-      }),
-    );
+  it.each<[string, Partial<Timing>, number]>([
+    ['when a ping is due', { quietSince: 1000 }, 26_000],
+    ['when the answer is overdue, while a ping is unanswered', { pingedAt: 26_000 }, 36_000],
+    ['when the answer to the last ping is overdue', { pingedAt: 36_000, missed: 1 }, 46_000],
+  ])('is %s', (_what, given, due) => {
+    expect(nextLook(timing(given), rules)).toBe(due);
   });
 });
 
 /** Walks from look to look with a peer that is silent since `quietSince`; answers when it was pinged, and when found dead. */
-function walk(given: Rules, phase: number, quietSince: number): { pings: number[]; deadAt: number; looks: number } {
+function walk(given: Rules, quietSince: number): { pings: number[]; deadAt: number; looks: number } {
   const pings: number[] = [];
-  let state: Timing = { quietSince, pingedAt: NEVER, missed: 0, phase };
+  let state: Timing = { quietSince, pingedAt: NEVER, missed: 0 };
   let now = quietSince;
   for (let looks = 1; ; looks++) {
     // Like the wheel: whole milliseconds, and the next look is a later one.
-    now = Math.max(now + 1, Math.ceil(nextLook(state, now, given)));
+    now = Math.max(now + 1, Math.ceil(nextLook(state, given)));
     const verdict = judge(state, now, given);
     if (verdict === 'dead') return { pings, deadAt: now, looks };
     if (verdict === 'wait') continue;
@@ -91,13 +74,13 @@ function walk(given: Rules, phase: number, quietSince: number): { pings: number[
 describe('judge and nextLook together', () => {
   it('ping a silent peer after the interval, again after each timeout, and find it dead at the contract’s moment', () => {
     fc.assert(
-      fc.property(anyRules, anyPhase, anyMoment, (given, phase, quietSince) => {
+      fc.property(anyRules, anyMoment, (given, quietSince) => {
         const { intervalMs, pongTimeoutMs, missedPongs } = given;
-        const { pings, deadAt, looks } = walk(given, phase, quietSince);
+        const { pings, deadAt, looks } = walk(given, quietSince);
         const first = quietSince + intervalMs;
         expect(pings).toEqual(Array.from({ length: missedPongs }, (_, index) => first + index * pongTimeoutMs));
         expect(deadAt).toBe(first + missedPongs * pongTimeoutMs);
-        expect(looks).toBeLessThanOrEqual(6 + missedPongs);
+        expect(looks).toBe(1 + missedPongs);
       }),
     );
   });

@@ -5,7 +5,6 @@ export interface Timing {
   readonly quietSince: number;
   readonly pingedAt: number;
   readonly missed: number;
-  readonly phase: number;
 }
 
 export interface Rules {
@@ -17,9 +16,6 @@ export interface Rules {
 /** `wait`: nothing to do yet. `ping`: it was silent for the interval. `missed`: ask again. `dead`: destroy it. */
 export type Verdict = 'wait' | 'ping' | 'missed' | 'dead';
 
-/** How often a connection is looked at in an interval: bytes that are no message are noticed this precisely. */
-const LOOKS_PER_INTERVAL = 4;
-
 /** The whole liveness rule, free of clocks, sockets and side effects. */
 export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rules: Rules): Verdict {
   if (pingedAt === NEVER) return now - quietSince >= rules.intervalMs ? 'ping' : 'wait';
@@ -27,15 +23,9 @@ export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rul
   return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
 }
 
-/**
- * When to look again: at the next of the connection's own moments in the interval, or earlier when its ping is due. While a
- * ping is unanswered, when the answer is overdue.
- */
-export function nextLook(timing: Timing, now: number, rules: Rules): number {
-  if (timing.pingedAt !== NEVER) return timing.pingedAt + rules.pongTimeoutMs;
-  const step = Math.floor(rules.intervalMs / LOOKS_PER_INTERVAL);
-  const nextMoment = momentBefore(timing.phase, now, step) + step;
-  return Math.min(nextMoment, timing.quietSince + rules.intervalMs);
+/** When to look again: when a ping is due or, while one is unanswered, when its answer is overdue. */
+export function nextLook({ quietSince, pingedAt }: Timing, rules: Rules): number {
+  return pingedAt === NEVER ? quietSince + rules.intervalMs : pingedAt + rules.pongTimeoutMs;
 }
 
 /**
@@ -44,12 +34,7 @@ export function nextLook(timing: Timing, now: number, rules: Rules): number {
  * (by a stall, or because all of them answered one broadcast) spread out again at once.
  */
 export function pingMomentBefore(phase: number, time: number, intervalMs: number): number {
-  return momentBefore(phase, time, intervalMs);
-}
-
-/** The moments are `phase` thousandths into each period; the last one that is not after `time`. */
-function momentBefore(phase: number, time: number, period: number): number {
-  // Whole numbers only: what is a moment must be found to be one.
-  const offset = Math.floor((phase * period) / 1000);
-  return Math.floor((time - offset) / period) * period + offset;
+  // The moments are `phase` thousandths into each interval. Whole numbers only: what is a moment must be found to be one.
+  const offset = Math.floor((phase * intervalMs) / 1000);
+  return Math.floor((time - offset) / intervalMs) * intervalMs + offset;
 }

@@ -28,8 +28,7 @@ export class Wheel<Item extends Scheduled> {
   /** Goes on to `time`; what is due by then is handed out by `take`. */
   advance(time: number): void {
     for (const target = Math.floor(time / this.stepMs); this.#step < target;) {
-      const slot = this.#slot(++this.#step);
-      while (slot.next !== slot) slot.next.appendTo(this.#ready);
+      this.#slot(++this.#step).emptyInto(this.#ready);
     }
   }
 

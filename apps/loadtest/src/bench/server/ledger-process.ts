@@ -49,7 +49,7 @@ export class Ledger {
   }
 
   #schedule(pulse: Pulse<object>, now: number): void {
-    pulse.lookDueAt = pulse.pingedAt === NEVER ? nextLook(pulse, now, RULES) : now + ANSWER_MS;
+    pulse.lookDueAt = pulse.pingedAt === NEVER ? nextLook(pulse, RULES) : now + ANSWER_MS;
     this.#wheel.schedule(pulse);
   }
 }
