@@ -23,7 +23,7 @@ class World {
   constructor() {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const node = { options: resolveOptions(), clock } as NodeState;
-      this.inbound = new InboundService(node, new HeartbeatEvents());
+    this.inbound = new InboundService(node, new HeartbeatEvents());
     worlds.push(this);
   }
 
