@@ -17,6 +17,8 @@ export interface BenchPlan {
   readonly floodMs: number;
   readonly silent: number;
   readonly broadcasts: number;
+  /** How long a server is watched before each, to know what it uses anyhow. */
+  readonly restMs: number;
   readonly listings: number;
   /** Connections without sockets, for the bookkeeping alone. */
   readonly simulated: number;
@@ -38,6 +40,7 @@ export const FULL: BenchPlan = {
   floodMs: 4000,
   silent: 300,
   broadcasts: 5,
+  restMs: 2000,
   listings: 20,
   simulated: 1_000_000,
 };
@@ -55,6 +58,7 @@ export const QUICK: BenchPlan = {
   floodMs: 200,
   silent: 20,
   broadcasts: 2,
+  restMs: 200,
   listings: 1,
   simulated: 20_000,
 };

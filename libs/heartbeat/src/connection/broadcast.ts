@@ -8,13 +8,15 @@ import type { Connection } from './connection.js';
  */
 export class Broadcast {
   #left = new Set<Connection>();
-  #payload: string | Buffer = '';
+  #payload: Buffer = NOTHING;
+  #isBinary = false;
 
   /** Sends to all of `targets`; the first slice has gone out when it returns. */
   start(payload: string | Buffer, targets: Iterable<Connection>): void {
     for (const connection of this.#left) this.catchUp(connection);
-    // The app may write into its buffer again as soon as this has returned.
-    this.#payload = typeof payload === 'string' ? payload : Buffer.from(payload);
+    // Encoded once for all; and the app may write into its buffer again as soon as this has returned.
+    this.#payload = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload);
+    this.#isBinary = typeof payload !== 'string';
     const left = (this.#left = new Set(targets));
     void inSlices(left, connection => {
       // What this one has not sent, the next one has.
@@ -26,7 +28,9 @@ export class Broadcast {
   catchUp(connection: Connection): void {
     if (!this.#left.delete(connection)) return;
     const payload = this.#payload;
-    if (this.#left.size === 0) this.#payload = '';
-    connection.socket.send(payload);
+    if (this.#left.size === 0) this.#payload = NOTHING;
+    connection.socket.send(payload, { binary: this.#isBinary });
   }
 }
+
+const NOTHING = Buffer.alloc(0);

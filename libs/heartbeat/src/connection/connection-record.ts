@@ -7,7 +7,7 @@ import { frozenIdentity, type Identity } from '../identity.js';
 import { bytesTaken } from './bytes-taken.js';
 import type { Closing, ConnectionOwner, Opening } from './connection-words.js';
 import { FlightRecord } from './flight-record.js';
-import { NEVER, Pulse } from './pulse.js';
+import { NEVER, phaseOf, Pulse } from './pulse.js';
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -60,7 +60,7 @@ export abstract class ConnectionRecord<Self> {
     this.lastSeenAt = this.openedAt;
     this.#bytesReadBefore = opening.network.bytesRead;
     this.#bytesWrittenBefore = bytesTaken(opening.network);
-    this.pulse = new Pulse<Self>(this as unknown as Self, Math.floor(Math.random() * 1000));
+    this.pulse = new Pulse<Self>(this as unknown as Self, phaseOf(opening.serial));
     this.pulse.bytesSeen = this.#bytesReadBefore;
     this.pulse.openedAt = owner.attended();
   }

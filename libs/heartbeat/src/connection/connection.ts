@@ -82,6 +82,17 @@ export class Connection extends ConnectionRecord<Connection> {
     return sent;
   }
 
+  /** Sends the answer of a handler; those of messages that came in one read go out in one write. */
+  answer(text: string): void {
+    const { network } = this;
+    if (this.inFlight > 1 && network.writableCorked === 0) {
+      network.cork();
+      // After the promises of the handlers that are as far.
+      process.nextTick(() => network.uncork());
+    }
+    this.socket.send(text);
+  }
+
   /**
    * Begins the closing handshake; a peer that does not answer is destroyed after `drain.closeTimeoutMs`.
    * @param code 1000 by default; one that an endpoint may send (RFC 6455, section 7.4).

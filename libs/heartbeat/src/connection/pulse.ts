@@ -11,6 +11,19 @@ export function msBetween(from: number, to: number): number {
   return ((to - from + 2 ** 30) % 2 ** 30) / 1000;
 }
 
+/** Connections that opened one after the other and share a place in the interval. */
+const RUN = 32;
+/** Steps of this share of a circle leave no gap and no crowd, however many are taken. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * Where in the interval a connection is pinged while idle, in thousandths: even over the interval, however many open at once.
+ * Those of a run lie together in memory, in V8's as in the kernel's, and are cheaper to ping one after the other.
+ */
+export function phaseOf(serial: number): number {
+  return Math.floor(((Math.floor(serial / RUN) * GOLDEN) % 1) * 1000);
+}
+
 /** A link of a circular list that knows no owner: it can be taken out by anybody who holds it, at no cost. */
 export class Link {
   previous: Link = this;
@@ -81,7 +94,7 @@ export class Pulse<Owner> extends Link {
 
   constructor(
     readonly owner: Owner,
-    /** Where in the interval this connection is pinged while idle, in thousandths; drawn at the opening, kept for life. */
+    /** Where in the interval this connection is pinged while idle, in thousandths; kept for life. */
     readonly phase: number,
   ) {
     super();

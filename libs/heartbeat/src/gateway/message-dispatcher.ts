@@ -105,7 +105,7 @@ export class MessageDispatcher {
   #answer(connection: Connection, answer: unknown): void {
     const { socket } = connection;
     if (answer === undefined || answer === null || socket.readyState !== socket.OPEN) return;
-    socket.send(JSON.stringify(answer));
+    connection.answer(JSON.stringify(answer));
   }
 
   /** The application heartbeat, for clients that cannot see ping frames (contract, section 2). */

@@ -23,9 +23,19 @@ export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rul
   return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
 }
 
-/** When to look again: when a ping is due or, while one is unanswered, when its answer is overdue. */
-export function nextLook({ quietSince, pingedAt }: Timing, rules: Rules): number {
-  return pingedAt === NEVER ? quietSince + rules.intervalMs : pingedAt + rules.pongTimeoutMs;
+/** Pings that are due within so long go out together: each waking of the server, of its clients and of the caches costs. */
+const COHORT_MS = 200;
+/** Of a short interval a cohort takes this share at most. */
+const COHORT_SHARE = 1 / 20;
+
+/**
+ * When to look again: when a ping is due, with the others of its cohort; while one is unanswered, when its answer is overdue, and no
+ * later.
+ */
+export function nextLook({ quietSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
+  if (pingedAt !== NEVER) return pingedAt + pongTimeoutMs;
+  const cohortMs = Math.min(COHORT_MS, intervalMs * COHORT_SHARE);
+  return Math.ceil((quietSince + intervalMs) / cohortMs) * cohortMs;
 }
 
 /**

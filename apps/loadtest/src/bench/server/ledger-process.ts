@@ -1,7 +1,6 @@
-import { NEVER, Pulse } from '../../../../../libs/heartbeat/src/connection/pulse.js';
+import { NEVER, phaseOf, Pulse } from '../../../../../libs/heartbeat/src/connection/pulse.js';
 import { judge, nextLook, pingMomentBefore } from '../../../../../libs/heartbeat/src/liveness/verdict.js';
 import { Wheel } from '../../../../../libs/heartbeat/src/liveness/wheel.js';
-import { seededRandom } from '../../random.js';
 import { answerParent } from '../remote.js';
 
 const TICK_MS = 50;
@@ -17,8 +16,7 @@ export class Ledger {
 
   async keep(connections: number): Promise<{ coreShare: number; bytes: number }> {
     const before = collected();
-    const random = seededRandom(1);
-    const pulses = Array.from({ length: connections }, () => new Pulse(this.#owner, Math.floor(random() * 1000)));
+    const pulses = Array.from({ length: connections }, (_, index) => new Pulse(this.#owner, phaseOf(index)));
     for (const pulse of pulses) {
       pulse.hear(pingMomentBefore(pulse.phase, 0, RULES.intervalMs));
       this.#schedule(pulse, 0);
