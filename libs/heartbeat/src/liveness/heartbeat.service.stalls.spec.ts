@@ -51,19 +51,32 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(world.untilDestroyed(peer) - pingedAt).toBeLessThanOrEqual(2 * TIMEOUT + SLACK);
   });
 
-  it('tells how much time was lost while what came in then is read, and no longer than a second', () => {
+  it('tells how much time was lost in this second that was attended and in the one before', () => {
     const world = new World();
-    world.pass(1000);
+    world.pass(900);
     expect(world.node.recentStallMs).toBe(0);
     world.step(5000);
-    // Two ticks' worth of it were attended.
-    expect(world.node.recentStallMs).toBe(4900);
+    // Two ticks' worth of it were attended, with which the next second has begun.
+    expect([world.node.attendedMs, world.node.recentStallMs]).toEqual([1000, 4900]);
     world.step(1000);
     expect(world.node.recentStallMs).toBe(5800);
-    world.pass(1000);
-    expect(world.node.recentStallMs).toBe(5800);
-    world.pass(100);
+    world.pass(1850);
+    expect([world.node.attendedMs, world.node.recentStallMs]).toEqual([2950, 5800]);
+    world.step();
     expect(world.node.recentStallMs).toBe(0);
+  });
+
+  it('tells of no more than what two seconds held, however long the node stalls again and again', () => {
+    const world = new World();
+    const told: number[] = [];
+    for (let turn = 0; turn < 1000; turn++) {
+      // As a handler does that blocks for 300 ms of every 700: 200 of them are lost.
+      world.step(300);
+      for (let tick = 0; tick < 8; tick++) world.step();
+      told.push(world.node.recentStallMs);
+    }
+    // Two stalls fall into each second that was attended.
+    expect(Math.max(...told)).toBe(600);
   });
 
   it('takes a tick that is a little late for no stall, nor a clock that jumps back', () => {

@@ -14,8 +14,6 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
-/** So long after a stall what came in meanwhile is still being read. */
-const STALL_ECHO_MS = 1000;
 /** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn. */
 const SLICE_MS = 2;
 /** Looks between two readings of the clock. */
@@ -34,7 +32,9 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   #timer: NodeJS.Timeout | null = null;
   #slice: NodeJS.Immediate | null = null;
   #tickedAt: number;
-  #stalledAt = 0;
+  /** What was lost in the second of attended time that goes on, and in the one before: attended time leaves none out. */
+  #second = { at: 0, lostMs: 0 };
+  #lostBeforeMs = 0;
   /** When the interval was changed last, in attended time. */
   #steppedAt = 0;
 
@@ -117,13 +117,20 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (this.node.options.heartbeat.adaptive) this.#adapt();
   }
 
-  /** What came in during a stall is read all at once: whoever counts by the second has to know how many they were. */
+  /**
+   * What came in during a stall is read all at once: whoever counts by the second has to know how many they were. The second
+   * before counts too, since a stall at its end is read in this one; none further back, or a node that stalls all the time
+   * would limit nobody.
+   */
   #noteStall(lostMs: number): void {
     const { node } = this;
-    if (lostMs > TICK_MS) {
-      node.recentStallMs += lostMs;
-      this.#stalledAt = node.attendedMs;
-    } else if (node.attendedMs - this.#stalledAt > STALL_ECHO_MS) node.recentStallMs = 0;
+    const at = Math.floor(node.attendedMs / 1000);
+    if (at !== this.#second.at) {
+      this.#lostBeforeMs = this.#second.lostMs;
+      this.#second = { at, lostMs: 0 };
+    }
+    if (lostMs > TICK_MS) this.#second.lostMs += lostMs;
+    node.recentStallMs = this.#lostBeforeMs + this.#second.lostMs;
   }
 
   #adapt(): void {
