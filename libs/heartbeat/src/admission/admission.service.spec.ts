@@ -161,6 +161,15 @@ describe('AdmissionService', () => {
     expect(others).toEqual(['admitted', 'admitted']);
   });
 
+  it('takes nothing from an address that is refused since all others come too often', () => {
+    const door = new Door({ limits: { upgradesPerSecond: 4, upgradesPerSecondPerIp: 2 } });
+    for (let other = 1; other <= 4; other++) door.knock({ ip: `198.51.100.${other}` });
+    const reasons = () => [1, 2, 3].map(() => reasonOf(door.knock().verdicts));
+    expect(reasons()).toEqual(Array(3).fill('upgrade-rate'));
+    door.time += 500;
+    expect(reasons()).toEqual(['admitted', 'admitted', 'upgrade-rate']);
+  });
+
   it.each([
     ['one IPv4 address', '203.0.113.7', '203.0.113.7', 'ip-limit'],
     ['another IPv4 address', '203.0.113.7', '203.0.113.8', 'admitted'],

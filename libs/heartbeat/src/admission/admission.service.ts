@@ -182,8 +182,12 @@ export class AdmissionService {
 
   #checkRates(network: string): Refusal | null {
     const now = this.node.clock.now();
-    const waitMs = this.#upgradesByNetwork.take(network, now) || this.#upgrades.take('', now);
-    return waitMs > 0 ? refusals.upgradeRate(waitMs) : null;
+    const ownWaitMs = this.#upgradesByNetwork.take(network, now);
+    const waitMs = ownWaitMs || this.#upgrades.take('', now);
+    if (waitMs === 0) return null;
+    // Who comes when too many others do has not used up its own.
+    if (ownWaitMs === 0) this.#upgradesByNetwork.giveBack(network);
+    return refusals.upgradeRate(waitMs);
   }
 
   /** What is left to check once the user is known, and what may have changed meanwhile. */
