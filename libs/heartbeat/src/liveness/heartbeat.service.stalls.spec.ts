@@ -23,6 +23,19 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(peer.destroyedAt! - readAgainAt).toBeLessThanOrEqual(INTERVAL + 2 * TIMEOUT + SLACK);
   });
 
+  it('writes once per interval to whom we do not read, what asks for no answer, so that a line that has ended is noticed', () => {
+    const world = new World();
+    const [peer, other] = [new Peer(world), new Peer(world)];
+    peer.isPaused = true;
+    world.pass(10 * INTERVAL);
+    expect([peer.pings, peer.called.length, other.called]).toEqual([[], 10, []]);
+    const gaps = peer.called.slice(1).map((at, index) => at - peer.called[index]!);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(INTERVAL);
+    peer.isPaused = false;
+    world.pass(10 * INTERVAL);
+    expect([peer.called.length, peer.destroyedAt]).toEqual([10, null]);
+  });
+
   it.each([
     ['a stall of two and a half intervals', 2.5 * INTERVAL, 0],
     ['a day of suspension', 86_400_000, 0],

@@ -189,8 +189,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   /** Compares what was read with what was read at the last look. */
   #notice(connection: Connection, now: number): void {
     const { pulse } = connection;
-    // Whom we do not read cannot be heard: it is not judged until it is read again.
-    if (connection.paused) return pulse.hear(now);
+    if (connection.paused) return this.#callUnread(connection, now);
     const { bytesRead } = connection.network;
     if (bytesRead === pulse.bytesSeen) return;
     pulse.bytesSeen = bytesRead;
@@ -205,6 +204,15 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     // What told its time has it; else the bytes came after the last look, and after the last time when all were accounted for.
     const { knownAt, lookedAt } = pulse;
     pulse.hear(knownAt >= lookedAt ? knownAt : Math.max(lookedAt, this.node.accountedUntil));
+  }
+
+  /**
+   * Whom we do not read cannot be heard: it is not judged until it is read again. But of a line that has ended we only learn
+   * when we write to it. A pong is written, not a ping: nobody answers it (RFC 6455, section 5.5.3), so no answers pile up unread.
+   */
+  #callUnread({ pulse, socket }: Connection, now: number): void {
+    socket.pong();
+    pulse.hear(now);
   }
 
   #ping(connection: Connection, now: number): void {
