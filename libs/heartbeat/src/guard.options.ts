@@ -78,7 +78,7 @@ export interface LimitOptions {
   pingsPerSecond: number;
   /**
    * How a client is refused: by an HTTP answer, or by a finished upgrade and a close code, for browsers, which cannot see HTTP
-   * answers to an upgrade. Bad upgrades and unknown paths are always answered by HTTP.
+   * answers to an upgrade. Bad upgrades and unknown paths are always answered by HTTP, and all while 1000 are being told by a code.
    * Default: `http`.
    */
   refuseWith: 'http' | 'close';

@@ -17,6 +17,7 @@ import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway, pathOf } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
 import { type GatewayServerOptions, PathServer } from './path-server.js';
+import { RefusedClients } from './refused-clients.js';
 import type { RoutingTable } from './routing-table.js';
 import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
 import { askVerifyClient, type VerifyClient } from './verify-client.js';
@@ -53,6 +54,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #gateway: HeartbeatGateway;
   readonly #inspector: GatewayInspector;
   readonly #listeners: SocketListeners;
+  readonly #refused = new RefusedClients();
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -196,13 +198,12 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
     this.#admission.refused(upgrade.request, refusal);
-    const code = this.#node.options.limits.refuseWith === 'close' ? closeCodeOf(refusal) : null;
+    const byCode = this.#node.options.limits.refuseWith === 'close' && !this.#refused.isFull;
+    const code = byCode ? closeCodeOf(refusal) : null;
     if (code === null || server === undefined) return answerRefusal(upgrade.socket, refusal);
-    this.#shakeHands(server, upgrade, client => {
-      client.on('error', ignore);
-      const { reason, retryAfterSeconds } = refusal;
-      client.close(code, closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000));
-    });
+    const { reason, retryAfterSeconds } = refusal;
+    const words = closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000);
+    this.#shakeHands(server, upgrade, client => this.#refused.close(client, code, words));
   }
 
   /** The app's hooks of the handshake may throw: that costs this client only. */

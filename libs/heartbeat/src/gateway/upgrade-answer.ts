@@ -5,7 +5,7 @@ import type { Refusal } from '../admission/refusal.js';
 import { PROBLEM_JSON, problemOf } from '../problem.js';
 
 /** How long a refused client has to take its answer before the socket is destroyed. */
-const LINGER_MS = 1000;
+export const LINGER_MS = 1000;
 
 /** Answers an upgrade that is not let in (RFC 9457), and ends the socket. */
 export function answerRefusal(socket: Duplex, { status, reason, detail, retryAfterSeconds, headers }: Refusal): void {
