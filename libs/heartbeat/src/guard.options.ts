@@ -162,6 +162,7 @@ export interface LoadOptions {
 /**
  * Decides who may come in, before the upgrade is answered: an identity, null to refuse, `'anonymous'` to let in
  * without one, or `'deferred'` for clients that prove who they are later (`connection.identify`). What it throws or rejects with refuses too.
- * @param signal Aborts when the client has gone or `handshakeTimeoutMs` has passed.
+ * @param signal Aborts when the client has gone or `handshakeTimeoutMs` has passed. For Node's own APIs: of what a listener of your
+ * own throws Node makes an uncaught exception, which ends the process.
  */
 export type Authenticate = (request: IncomingMessage, signal: AbortSignal) => Authentication | Promise<Authentication>;
