@@ -4,8 +4,9 @@
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
-import type { TrackedSocket } from 'nestjs-heartbeat';
+import { type Connection, CurrentConnection, type TrackedSocket } from 'nestjs-heartbeat';
 import { beat, boundOf, TestApp } from '../support/app.js';
 import { DelayingProxy } from '../support/delaying-proxy.js';
 import { encodeFrame, Opcode } from '../support/frame.js';
@@ -25,6 +26,20 @@ class EchoGateway {
   @SubscribeMessage('echo')
   echo(@MessageBody() data: unknown) {
     return { event: 'echo', data };
+  }
+}
+
+/** Its handlers run until their client has gone, as one does that follows something for it. */
+@WebSocketGateway({ path: '/ws' })
+class WaitingGateway {
+  running = 0;
+
+  @SubscribeMessage('wait')
+  async wait(@CurrentConnection() { signal }: Connection): Promise<void> {
+    this.running++;
+    setMaxListeners(100, signal);
+    if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve));
+    this.running--;
   }
 }
 
@@ -245,6 +260,44 @@ describe('A connection that the app has paused', () => {
     const pings = healthy.pings.length;
     await until(() => healthy.pings.length >= pings + 2, { timeoutMs: 3 * BEAT.intervalMs });
     expect(app.connections.count).toBe(1);
+  });
+});
+
+describe('A connection that is not read, since all the handlers that it may have wait for its end', () => {
+  it.each<[string, (client: RawClient) => void]>([
+    ['has gone', client => client.destroy()],
+    ['was reset', client => client.reset()],
+  ])('leaves the books within two intervals when its client %s, and its handlers end', async (_what, go) => {
+    const app = await TestApp.start({ gateways: [WaitingGateway], options: { heartbeat: BEAT } });
+    const gateway = app.app.get(WaitingGateway);
+    const client = await app.opened();
+    for (let count = 0; count < 65; count++) client.sendEvent('wait');
+    await until(() => gateway.running === 64);
+    // More than Node reads ahead of whom it has paused, so that nothing tells of the end.
+    client.sendEvent('wait', 'x'.repeat(60_000));
+    client.sendEvent('wait', 'x'.repeat(60_000));
+    await until(() => client.socket.writableLength === 0);
+    await passed(BEAT.intervalMs);
+    expect([app.connections.count, gateway.running, client.pings]).toEqual([1, 64, []]);
+    const goneSince = performance.now();
+    go(client);
+    await until(() => app.connections.count === 0 && gateway.running === 0, { timeoutMs: 2 * BOUND_MS });
+    expect(performance.now() - goneSince).toBeLessThanOrEqual(2 * BEAT.intervalMs + 1000);
+    expect(closedCodes(app)).toEqual([1006]);
+  });
+
+  it('is called with pongs, which pile up nowhere, and goes on where it was when it is read again', async () => {
+    const app = await start();
+    const client = await app.opened();
+    await until(() => socketsOf(app).length === 1);
+    const [socket] = socketsOf(app);
+    socket!.pause();
+    client.sendEvent('echo', 1);
+    await until(() => client.pongs.length === 3, { timeoutMs: 6 * BEAT.intervalMs });
+    expect([client.pings, client.messages]).toEqual([[], []]);
+    socket!.resume();
+    await until(() => client.messages.length === 1 && client.pings.length === 2, { timeoutMs: 6 * BEAT.intervalMs });
+    expect([client.pongs.length, closedCodes(app)]).toEqual([3, []]);
   });
 });
 

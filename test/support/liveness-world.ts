@@ -16,6 +16,7 @@ export class Peer {
   answers = true;
   destroyedAt: number | null = null;
   readonly pings: number[] = [];
+  readonly called: number[] = [];
   /** Whether bytes of a message in the making came that no sweep has seen. */
   isUnswept = false;
   readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
@@ -32,10 +33,16 @@ export class Peer {
 
   ping(): void {
     this.pings.push(this.world.node.attendedMs);
-    if (this.answers) this.world.later(this, this.rttMs, () => this.pong());
+    if (this.answers) this.world.later(this, this.rttMs, () => this.answer());
   }
 
+  /** Our socket of it writes a pong that nobody asked for. */
   pong(): void {
+    this.called.push(this.world.node.attendedMs);
+  }
+
+  /** It answers a ping. */
+  answer(): void {
     this.network.bytesRead += 6;
     this.world.heartbeat.ponged(this.connection);
   }

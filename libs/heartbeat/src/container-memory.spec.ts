@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { memoryBudget } from './container-memory.js';
+import { containerUse, memoryBudget } from './container-memory.js';
 
 const MIB = 1024 * 1024;
 const MEMINFO = `MemTotal:        8388608 kB\nMemFree:          102400 kB\nMemAvailable:    4194304 kB\n`;
@@ -84,5 +84,52 @@ describe('memoryBudget', () => {
     const { limitBytes, freeBytes } = memoryBudget(() => null);
     expect(limitBytes).toBeGreaterThan(freeBytes);
     expect(freeBytes).toBeGreaterThan(0);
+  });
+});
+
+/** A control group of version 2: of `limit` MiB so many are used. */
+const group = (folder: string, limit: number | 'max', used: number) => ({
+  [`/sys/fs/cgroup/${folder}/memory.max`]: limit === 'max' ? 'max\n' : `${limit * MIB}\n`,
+  [`/sys/fs/cgroup/${folder}/memory.current`]: `${used * MIB}\n`,
+});
+/** How much is used in `/a/b`, on a machine of which so much is available. */
+const within = (availableMib: number, ...groups: Record<string, string>[]) =>
+  containerUse(
+    reading({
+      '/proc/meminfo': `MemTotal: ${8192 * 1024} kB\nMemAvailable: ${availableMib * 1024} kB\n`,
+      '/proc/self/cgroup': '0::/a/b\n',
+      ...Object.assign({}, ...groups),
+    }),
+  );
+
+describe('containerUse', () => {
+  it('is not moved by what other processes use of the machine', () => {
+    expect(within(4096, group('a', 512, 128))).toBe(0.25);
+    expect(within(10, group('a', 512, 128))).toBe(0.25);
+    expect(within(0)).toBe(0);
+  });
+
+  it('is that of the fullest group, each against its own limit', () => {
+    expect(within(4096, group('a', 4096, 3072), group('a/b', 512, 128))).toBe(0.75);
+    expect(within(4096, group('a', 4096, 1024), group('a/b', 512, 256))).toBe(0.5);
+  });
+
+  it('does not count page cache as used', () => {
+    expect(within(4096, group('a', 512, 512), { '/sys/fs/cgroup/a/memory.stat': `inactive_file ${256 * MIB}\n` })).toBe(
+      0.5,
+    );
+  });
+
+  it.each([
+    ['none without a limit', group('a', 'max', 4096), 0],
+    ['none where the limit is more than the machine has', group('a', 8192, 4096), 0],
+    ['all, and not more, over the limit', group('a', 512, 600), 1],
+    [
+      'none, and not less, where all is cache',
+      { ...group('a', 512, 1), '/sys/fs/cgroup/a/memory.stat': 'inactive_file 9999999' },
+      0,
+    ],
+  ])('is %s', (_what, files, use) => {
+    expect(within(4096, files)).toBe(use);
   });
 });

@@ -20,12 +20,26 @@ const ROOT = '/sys/fs/cgroup';
 /** The tightest of the machine's memory and the limits of the control groups that this process is in (cgroups(7), both versions). */
 export function memoryBudget(read: ReadFile = readSystemFile): MemoryBudget {
   const machine = machineMemory(read);
-  const groups = [...unifiedGroups(read), ...legacyGroups(read)].filter(({ limit }) => limit < machine.limit);
+  const groups = groupsWithin(machine, read);
   return {
     limitBytes: Math.min(machine.limit, ...groups.map(({ limit }) => limit)),
     freeBytes: Math.max(0, Math.min(machine.free, ...groups.map(({ free }) => free))),
     limitedBy: groups.length > 0 ? 'container' : 'machine',
   };
+}
+
+/**
+ * How much of its limit the fullest of those control groups uses, 0 to 1; 0 where none limits. Each against its own limit, and the
+ * machine not at all: what other processes use of it is no reason to send clients away.
+ */
+export function containerUse(read: ReadFile = readSystemFile): number {
+  const groups = groupsWithin(machineMemory(read), read);
+  return Math.min(1, Math.max(0, ...groups.map(({ limit, free }) => 1 - free / limit)));
+}
+
+/** The control groups that limit more tightly than the machine does. */
+function groupsWithin(machine: Group, read: ReadFile): Group[] {
+  return [...unifiedGroups(read), ...legacyGroups(read)].filter(({ limit }) => limit < machine.limit);
 }
 
 function machineMemory(read: ReadFile): Group {

@@ -78,7 +78,7 @@ export interface LimitOptions {
   pingsPerSecond: number;
   /**
    * How a client is refused: by an HTTP answer, or by a finished upgrade and a close code, for browsers, which cannot see HTTP
-   * answers to an upgrade. Bad upgrades and unknown paths are always answered by HTTP.
+   * answers to an upgrade. Bad upgrades and unknown paths are always answered by HTTP, and all while 1000 are being told by a code.
    * Default: `http`.
    */
   refuseWith: 'http' | 'close';
@@ -162,6 +162,7 @@ export interface LoadOptions {
 /**
  * Decides who may come in, before the upgrade is answered: an identity, null to refuse, `'anonymous'` to let in
  * without one, or `'deferred'` for clients that prove who they are later (`connection.identify`). What it throws or rejects with refuses too.
- * @param signal Aborts when the client has gone or `handshakeTimeoutMs` has passed.
+ * @param signal Aborts when the client has gone or `handshakeTimeoutMs` has passed. For Node's own APIs: of what a listener of your
+ * own throws Node makes an uncaught exception, which ends the process.
  */
 export type Authenticate = (request: IncomingMessage, signal: AbortSignal) => Authentication | Promise<Authentication>;

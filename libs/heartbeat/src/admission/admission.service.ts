@@ -116,22 +116,14 @@ export class AdmissionService {
     return refusals.unauthenticated('Authentication failed.');
   }
 
-  /**
-   * What may have changed while a gateway's own `verifyClient` took its time; a refusal is announced.
-   * @param admitted Undefined for who was refused already, and is only to be told so by a close code.
-   */
-  recheck(request: IncomingMessage, admitted: Admitted | undefined): Refusal | null {
-    if (admitted === undefined) return null;
-    const { ip, identity } = admitted;
-    const { ipv6PrefixBits } = this.node.options.limits;
-    const refusal =
-      this.#checkNode() ?? this.#checkPlaces(clientNetwork(ip, ipv6PrefixBits)) ?? this.#checkIdentity(ip, identity);
-    if (refusal !== null) this.refused(request, refusal);
-    return refusal;
+  /** What may have changed while a gateway's own `verifyClient` took its time. */
+  recheck({ ip, identity }: Admitted): Refusal | null {
+    const network = clientNetwork(ip, this.node.options.limits.ipv6PrefixBits);
+    return this.#checkNode() ?? this.#checkPlaces(network) ?? this.#checkIdentity(ip, identity);
   }
 
   /** Tells that an upgrade was refused. */
-  refused(request: IncomingMessage, { status, reason }: Refusal): void {
+  refused(request: IncomingMessage, { status, reason }: Pick<Refusal, 'status' | 'reason'>): void {
     this.events.announce({ type: 'refused', status, reason, ip: this.addresses.of(request) });
   }
 
@@ -182,8 +174,12 @@ export class AdmissionService {
 
   #checkRates(network: string): Refusal | null {
     const now = this.node.clock.now();
-    const waitMs = this.#upgradesByNetwork.take(network, now) || this.#upgrades.take('', now);
-    return waitMs > 0 ? refusals.upgradeRate(waitMs) : null;
+    const ownWaitMs = this.#upgradesByNetwork.take(network, now);
+    const waitMs = ownWaitMs || this.#upgrades.take('', now);
+    if (waitMs === 0) return null;
+    // Who comes when too many others do has not used up its own.
+    if (ownWaitMs === 0) this.#upgradesByNetwork.giveBack(network);
+    return refusals.upgradeRate(waitMs);
   }
 
   /** What is left to check once the user is known, and what may have changed meanwhile. */

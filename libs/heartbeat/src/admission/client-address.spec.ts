@@ -86,6 +86,11 @@ describe('clientAddress', () => {
     ['of nobody', 'proto=https;by=203.0.113.43', PROXY],
     ['of a parameter that only ends in for', 'xfor=203.0.113.7', PROXY],
     ['of nothing', '', PROXY],
+    ['of a client that left a quote open', 'for=6.6.6.6;x=", for=203.0.113.7;proto=https', '203.0.113.7'],
+    ['of one that did so before a quoted hop', 'for=6.6.6.6;x=", for="203.0.113.7:80";proto=https', '203.0.113.7'],
+    ['of one that escaped the comma too', 'for=6.6.6.6;x="\\, for=203.0.113.7', '203.0.113.7'],
+    ['of one that sent a quote to its host as well', 'for=6.6.6.6;x=", for=203.0.113.7;host="\\""', '203.0.113.7'],
+    ['of a quoted value that ends in a backslash', 'for=203.0.113.7;host="a\\\\"', '203.0.113.7'],
   ])('reads a Forwarded header %s', (_what, list, client) => {
     expect(forwarded(list)).toBe(client);
   });
@@ -173,6 +178,31 @@ describe('clientAddress', () => {
           // A comma within a hop only makes it two.
           expect(forwardedFor([...written, client, '10.0.0.3', '10.0.0.2'].join(', '))).toBe(client);
           expect(forwardedFor([...written, '10.0.0.3'].join(','), client)).toBe(client);
+        },
+      ),
+    );
+  });
+
+  it('never depends on what the client wrote into Forwarded, whatever of it the proxies quote', () => {
+    const piece = fc.constantFrom('"', '\\', ',', ';', '=', ' ', 'for=6.6.6.6', 'for="', '6.6.6.6', 'a');
+    const anyText = fc.oneof(
+      fc.string(),
+      fc.array(piece).map(pieces => pieces.join('')),
+    );
+    fc.assert(
+      fc.property(
+        anyText,
+        anyText,
+        fc.ipV4().filter(ip => !isTrusted(ip)),
+        (written, host, client) => {
+          const quoted = `"${host.replace(/["\\]/g, '\\$&')}"`;
+          const hops = [`for=${client};host=${quoted};proto=https`, `host=${quoted};for="${client}:4711"`];
+          for (const hop of hops) {
+            expect(forwarded(`${written}, ${hop}`)).toBe(client);
+            expect(forwarded([written, hop, 'for=10.0.0.3', `by=x;for="10.0.0.2";host=${quoted}`].join(','))).toBe(
+              client,
+            );
+          }
         },
       ),
     );

@@ -14,7 +14,7 @@ export type IsTrusted = (address: string) => boolean;
 export function clientAddress(request: IncomingMessage, isTrusted: IsTrusted): string {
   let address = peerAddress(request);
   if (!isTrusted(address)) return address;
-  for (const hop of hopsOf(request).toReversed()) {
+  for (const hop of hopsOf(request)) {
     if (!isTrusted(address)) return address;
     const next = addressOfHop(hop);
     if (next === null) return address;
@@ -33,13 +33,13 @@ export function hasProxyHeader({ headers }: IncomingMessage): boolean {
   return headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
 }
 
-/** The hops as the proxies wrote them, the nearest last; `Forwarded` (RFC 7239) only where there is no `X-Forwarded-For`. */
+/** The hops as the proxies wrote them, the nearest first; `Forwarded` (RFC 7239) only where there is no `X-Forwarded-For`. */
 function hopsOf({ headers }: IncomingMessage): string[] {
   const list = headers['x-forwarded-for'];
-  if (list !== undefined) return String(list).split(',');
+  if (list !== undefined) return String(list).split(',').toReversed();
   if (headers.forwarded === undefined) return [];
-  return splitOutsideQuotes(headers.forwarded, ',').map(hop => {
-    const pair = splitOutsideQuotes(hop, ';').find(text => /^\s*for\s*=/i.test(text)) ?? '';
+  return splitFromTheRight(headers.forwarded, ',').map(hop => {
+    const pair = splitFromTheRight(hop, ';').find(text => /^\s*for\s*=/i.test(text)) ?? '';
     const value = pair.slice(pair.indexOf('=') + 1).trim();
     return value.startsWith('"') ? value.slice(1, -1) : value;
   });
@@ -52,19 +52,25 @@ function addressOfHop(hop: string): string | null {
   return isIP(bare) === 0 ? null : plainAddress(bare);
 }
 
-/** A list whose items may be quoted (RFC 7230, section 3.2.6): what stands in quotes separates nothing. One pass, whatever a stranger wrote. */
-function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
+/**
+ * The items of a list, the last first; what stands in quotes (RFC 7230, section 3.2.6) separates nothing. It is read from the
+ * right, where our own proxy has written: a quote that the client left open further left cannot swallow what came after it.
+ * One pass, whatever a stranger wrote.
+ */
+function splitFromTheRight(text: string, separator: ',' | ';'): string[] {
   const items: string[] = [];
-  let start = 0;
+  let end = text.length;
   let isQuoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at];
-    if (isQuoted && char === '\\') at++;
-    else if (char === '"') isQuoted = !isQuoted;
-    else if (char === separator && !isQuoted) {
-      items.push(text.slice(start, at));
-      start = at + 1;
+  for (let at = end - 1; at >= 0; at--) {
+    if (text[at] === '"') {
+      let backslashes = 0;
+      while (text[at - 1 - backslashes] === '\\') backslashes++;
+      if (backslashes % 2 === 0) isQuoted = !isQuoted;
+      at -= backslashes;
+    } else if (text[at] === separator && !isQuoted) {
+      items.push(text.slice(at + 1, end));
+      end = at;
     }
   }
-  return [...items, text.slice(start)];
+  return [...items, text.slice(0, end)];
 }

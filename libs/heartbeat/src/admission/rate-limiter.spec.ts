@@ -51,6 +51,17 @@ describe('RateLimiter', () => {
     expect(limiter.take('a', 1000)).toBe(0);
   });
 
+  it('is as if nothing had been taken once it was given back', () => {
+    const limiter = new RateLimiter(2, 10);
+    for (let turn = 0; turn < 10; turn++) {
+      expect(limiter.take('a', turn)).toBe(0);
+      limiter.giveBack('a');
+    }
+    expect(taken(limiter, 'a', 10, 3)).toBe(2);
+    limiter.giveBack('b');
+    expect([taken(limiter, 'b', 10, 3), limiter.size]).toEqual([2, 2]);
+  });
+
   it('is no limit at 0, and remembers nobody then', () => {
     const limiter = new RateLimiter(0, 10);
     expect([taken(limiter, 'a', 0, 1000), limiter.size]).toEqual([1000, 0]);

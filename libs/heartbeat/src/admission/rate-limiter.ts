@@ -29,6 +29,12 @@ export class RateLimiter {
     return 0;
   }
 
+  /** Puts back what was taken last, for who did not get by for another reason. */
+  giveBack(key: string): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket !== undefined) bucket.tokens++;
+  }
+
   /** Keys that are remembered. */
   get size(): number {
     return this.#buckets.size;

@@ -14,7 +14,10 @@ import { closedError, goodbye, payloadOf } from './payload.js';
 export class Connection extends ConnectionRecord<Connection> {
   #lifetime: Lifetime | null = null;
 
-  /** Aborts when the connection has ended; `signal.reason` tells how. Composes with Node's own APIs. */
+  /**
+   * Aborts when the connection has ended; `signal.reason` tells how. For Node's own APIs, and for looking at: of what a listener of
+   * your own throws Node makes an uncaught exception, which ends the process. `defer` is guarded.
+   */
   get signal(): AbortSignal {
     if (this.isOver) return AbortSignal.abort(this.#endReason());
     return (this.#lifetime ??= new Lifetime()).signal;

@@ -63,7 +63,7 @@ export class NodeState {
   makeRoom: () => void = () => undefined;
   /** Owner: heartbeat. The interval in force, in milliseconds. */
   intervalMs: number;
-  /** Owner: heartbeat. Time lost in stalls whose backlog of messages is being read now, in milliseconds. */
+  /** Owner: heartbeat. Time lost in stalls in this second of attended time and the one before, in milliseconds. */
   recentStallMs = 0;
   /**
    * Owner: flow. Every byte that came before this attended time is known by its time: what made a message, a ping or a pong has

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 
 import * as fc from 'fast-check';
-import { WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 
 import { closePayload, encodeFrame, Opcode } from '../../../../test/support/frame.js';
 import type { Connection } from './connection.js';
@@ -108,6 +108,27 @@ describe('TrackedSocket', () => {
     socket.send('c');
     await turn();
     expect(Buffer.concat(received)).toEqual(encodeFrame({ opcode: Opcode.text, payload: 'c', mask: false }));
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['closing', async () => socket.close(1000)],
+    ['closed', () => (socket.terminate(), closed())],
+  ])('fails what is sent while it is %s, as ws does, and does not show it as waiting', async (_what, end) => {
+    await end();
+    await turn();
+    const before = socket.bufferedAmount;
+    const sent: unknown[] = [];
+    const note = (error: unknown) => sent.push(error);
+    socket.send('a', note);
+    socket.send('b', { binary: true }, note);
+    socket.send('c');
+    expect(sent).toEqual([]);
+    await turn();
+    // What `ws` itself says, and that it would count it.
+    Reflect.apply(WebSocket.prototype.send, socket, ['d', note]);
+    await turn();
+    expect(sent).toEqual([sent[2], sent[2], expect.any(Error)]);
+    expect([before, socket.bufferedAmount, told.filter(what => typeof what === 'number')]).toEqual([0, 1, []]);
   });
 
   it('tells our own listeners first, each with what happened and whose socket it is', () => {

@@ -47,15 +47,18 @@ export class TrackedSocket extends WebSocket {
     return (event === 'error' && this.listenerCount(event) === 0) || super.emit(event, ...given);
   }
 
-  /** Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. */
+  /**
+   * Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. After the
+   * end it fails as `ws` fails it, without its count: `ws` would show the bytes as waiting for ever.
+   */
   override send(data: Sendable, ...rest: unknown[]): void {
-    const { connection } = this;
-    if (connection && this.readyState === this.OPEN && !connection.queue(sizeOf(data))) {
-      const callback = rest.at(-1);
-      if (typeof callback === 'function') process.nextTick(callback, dropped());
+    const isOpen = this.readyState === this.OPEN;
+    if (isOpen && this.connection?.queue(sizeOf(data)) !== false) {
+      Reflect.apply(super.send, this, [data, ...rest]);
       return;
     }
-    Reflect.apply(super.send, this, [data, ...rest]);
+    const callback = rest.at(-1);
+    if (typeof callback === 'function') process.nextTick(callback, isOpen ? dropped() : notOpen(this.readyState));
   }
 
   /**
@@ -120,6 +123,11 @@ function sizeOf(data: Sendable): number {
 
 function dropped(): HeartbeatError {
   return new HeartbeatError('HEARTBEAT_MESSAGE_DROPPED', 'the message was not sent: the client takes them too slowly');
+}
+
+/** In the words of `ws`. */
+function notOpen(readyState: number): Error {
+  return new Error(`WebSocket is not open: readyState ${readyState} (${readyState === 2 ? 'CLOSING' : 'CLOSED'})`);
 }
 
 const NO_HANDLERS: readonly MessageHandler[] = Object.freeze([]);

@@ -90,6 +90,9 @@ describe('ShutdownSignals', () => {
     FakeWorker.refusal = null;
     jest.spyOn(process, 'exit').mockImplementation(status => done.push(`exit ${status}`) as never);
     jest.spyOn(process, 'kill').mockImplementation((_id, signal) => (done.push(`kill ${signal}`), true));
+    // A process has one first signal and these outputs one listener for it; here each test has its own.
+    jest.spyOn(process.stdout, 'on').mockReturnThis();
+    jest.spyOn(process.stderr, 'on').mockReturnThis();
     others = { SIGTERM: process.listeners('SIGTERM'), SIGINT: process.listeners('SIGINT') };
     for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, nest);
   });

@@ -239,4 +239,19 @@ describe('InboundService, of rates', () => {
     expect(world.events).toEqual([{ type: 'slow', id, bufferedBytes: 100_001, why: 'limit' }]);
     expect([hostile.isDestroyed, other.isDestroyed]).toEqual([true, false]);
   });
+
+  it('tells of a slow one once, however many pings of it are read afterwards', () => {
+    const world = new World({ pingsPerSecond: 0 }, { maxBufferedBytes: 100_000 });
+    const { connection } = Object.assign(new FakeSocket(world), { bufferedAmount: 100_001 });
+    for (let count = 0; count < 5; count++) world.inbound.pinged(connection);
+    expect(world.events.map(({ type }) => type)).toEqual(['slow']);
+  });
+
+  it('leaves alone who is on the way out, whatever waits for it', () => {
+    const world = new World({}, { maxBufferedBytes: 100_000 });
+    const socket = Object.assign(new FakeSocket(world), { bufferedAmount: 100_001 });
+    socket.connection.close(1001, 'going away');
+    for (let count = 0; count < 50; count++) world.inbound.pinged(socket.connection);
+    expect([socket.isDestroyed, socket.connection.closing?.code, world.events]).toEqual([false, 1001, []]);
+  });
 });

@@ -50,6 +50,8 @@ export class InboundService implements OnApplicationShutdown {
   /** Counts a ping, or a pong that nobody asked for; too many end the connection. */
   pinged(connection: Connection): void {
     connection.countBytes(this.node.clock.now());
+    // Who is on the way out gets no answers, and has a deadline already.
+    if (connection.closing !== null) return;
     const { limits, backpressure } = this.node.options;
     const waiting = connection.socket.bufferedAmount;
     // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.

@@ -46,6 +46,8 @@ describe('UnfinishedService', () => {
   let socket: FakeSocket;
   let connection: Connection;
 
+  const bytesCome = () => void ((connection.network as { bytesRead: number }).bytesRead += 5);
+
   function start(limits: HeartbeatOptions['limits'] = {}): void {
     const clock = { now: () => node?.attendedMs ?? 0, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions({ limits }), clock);
@@ -152,8 +154,6 @@ describe('UnfinishedService', () => {
   });
 
   describe('tells when bytes came', () => {
-    const bytesCome = () => void ((connection.network as { bytesRead: number }).bytesRead += 5);
-
     it('that are of a message in the making, while they come', async () => {
       socket.begin();
       bytesCome();

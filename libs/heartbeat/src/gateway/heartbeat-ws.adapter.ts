@@ -1,31 +1,26 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 
 import { type Admitted, AdmissionService } from '../admission/admission.service.js';
 import { closeCodeOf, type Refusal, refusals } from '../admission/refusal.js';
 import { closeReason } from '../close-code.js';
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
-import { type MessageHandler, type SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
+import type { MessageHandler, SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
 import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway, pathOf } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
-import { RoutingTable } from './routing-table.js';
-import { answerRefusal } from './upgrade-answer.js';
-import { recheckAfter, type VerifyClient } from './verify-client.js';
-
-/** A server of one path on one port. */
-class PathServer extends WebSocketServer {
-  readonly table = new RoutingTable();
-  /** Whose handshake is under way, and as whom they were admitted. */
-  readonly admitted = new WeakMap<IncomingMessage, Admitted>();
-}
+import { type GatewayServerOptions, PathServer } from './path-server.js';
+import { RefusedClients } from './refused-clients.js';
+import type { RoutingTable } from './routing-table.js';
+import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
+import { askVerifyClient, type VerifyClient } from './verify-client.js';
 
 /** What Node's `upgrade` event brings. */
 interface Upgrade {
@@ -47,20 +42,6 @@ interface Port {
 const APP_PORT = 0;
 
 /**
- * How many pieces of a message in the making are held: each costs some 300 bytes beside its content, so a message that comes
- * byte by byte must not be let in whole.
- */
-const MIN_CHUNKS = 16_384;
-const BYTES_PER_CHUNK = 64;
-
-/** What a gateway's decorator may hold beside `ws`' own options. */
-interface GatewayServerOptions {
-  readonly path?: string;
-  readonly namespace?: string;
-  readonly [option: string]: unknown;
-}
-
-/**
  * The adapter to put in the place of Nest's `WsAdapter`: `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))`. It only
  * translates: upgrades to admission, sockets to the gateway, messages to the dispatcher.
  */
@@ -73,6 +54,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #gateway: HeartbeatGateway;
   readonly #inspector: GatewayInspector;
   readonly #listeners: SocketListeners;
+  readonly #refused = new RefusedClients();
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -104,22 +86,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
     this.#inspector.guardHooks();
     const { paths } = this.#port(port);
-    const { limits, drain } = this.#node.options;
-    const verify = options['verifyClient'];
-    const recheck = (request: IncomingMessage) => this.#admission.recheck(request, server.admitted.get(request));
-    const server: PathServer = new PathServer({
-      maxPayload: limits.maxMessageBytes,
-      maxFragments: limits.maxFragments,
-      maxBufferedChunks: Math.max(MIN_CHUNKS, Math.ceil(limits.maxMessageBytes / BYTES_PER_CHUNK)),
-      ...options,
-      ...(verify !== undefined && {
-        verifyClient: recheckAfter(verify as VerifyClient, limits.handshakeTimeoutMs, recheck, this.#failed),
-      }),
-      closeTimeout: drain.closeTimeoutMs,
-      clientTracking: true,
-      noServer: true,
-      WebSocket: TrackedSocket,
-    } as ServerOptions);
+    const server = new PathServer(this.#node.options, options);
     server.on('error', error => this.#logger.error(error));
     server.on('wsClientError', (error, socket, request) => {
       const refusal = refusals.badUpgrade(error.message);
@@ -195,28 +162,48 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     socket.on('error', ignore);
     this.#admission.admit(request, socket, server !== undefined, verdict => {
       if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
-      if (server === undefined) return;
-      server.admitted.set(request, verdict);
-      this.#shakeHands(server, upgrade, client => {
-        socket.off('error', ignore);
-        const tracked = client as TrackedSocket;
-        tracked.routes = server.table;
-        this.#gateway.opened(tracked, request, verdict, this.#listeners);
-        server.emit('connection', tracked, request);
-      });
+      if (server?.verifyClient) return this.#verify(server, server.verifyClient, upgrade, verdict);
+      if (server) this.#letIn(server, upgrade, verdict);
+    });
+  }
+
+  /** Asks the gateway's own hook. It may take its time, and others may come in meanwhile: the limits are looked at once more. */
+  #verify(server: PathServer, verify: VerifyClient, upgrade: Upgrade, admitted: Admitted): void {
+    const { request, socket } = upgrade;
+    const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
+    askVerifyClient({ verify, request, timeoutMs, failed: this.#failed }, answer => {
+      if (socket.destroyed) return;
+      if (answer === 'timeout') return this.#refuse(server, upgrade, refusals.authenticationTimeout(timeoutMs));
+      if (answer !== 'good') {
+        const { status, message, headers } = answer;
+        this.#admission.refused(request, { status, reason: 'unauthenticated' });
+        return answerUpgrade(socket, status, message || STATUS_CODES[status] || '', headers);
+      }
+      const refusal = this.#admission.recheck(admitted);
+      if (refusal === null) this.#letIn(server, upgrade, admitted);
+      else this.#refuse(server, upgrade, refusal);
+    });
+  }
+
+  #letIn(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
+    this.#shakeHands(server, upgrade, client => {
+      upgrade.socket.off('error', ignore);
+      const tracked = client as TrackedSocket;
+      tracked.routes = server.table;
+      this.#gateway.opened(tracked, upgrade.request, admitted, this.#listeners);
+      server.emit('connection', tracked, upgrade.request);
     });
   }
 
   /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
     this.#admission.refused(upgrade.request, refusal);
-    const code = this.#node.options.limits.refuseWith === 'close' ? closeCodeOf(refusal) : null;
+    const byCode = this.#node.options.limits.refuseWith === 'close' && !this.#refused.isFull;
+    const code = byCode ? closeCodeOf(refusal) : null;
     if (code === null || server === undefined) return answerRefusal(upgrade.socket, refusal);
-    this.#shakeHands(server, upgrade, client => {
-      client.on('error', ignore);
-      const { reason, retryAfterSeconds } = refusal;
-      client.close(code, closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000));
-    });
+    const { reason, retryAfterSeconds } = refusal;
+    const words = closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000);
+    this.#shakeHands(server, upgrade, client => this.#refused.close(client, code, words));
   }
 
   /** The app's hooks of the handshake may throw: that costs this client only. */

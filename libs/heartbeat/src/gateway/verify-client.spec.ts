@@ -1,31 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
-import type { Refusal } from '../admission/refusal.js';
-import { recheckAfter, type VerifyClient } from './verify-client.js';
+import { askVerifyClient, type VerifyClient } from './verify-client.js';
 
 const TIMEOUT = 10_000;
-const request = { url: '/ws' } as IncomingMessage;
-const full: Refusal = { status: 503, reason: 'at-capacity', detail: 'Full.', retryAfterSeconds: 5 };
+const request = { url: '/ws', headers: { origin: 'https://a.example' }, socket: {} } as unknown as IncomingMessage;
 const ERROR = new Error('no database');
+const no = (status: number, message?: string, headers?: object) => ({ status, message, headers });
 
-/** What `ws` is told in the end, and what was asked and noted on the way. */
-function ask(verify: unknown, refusal: Refusal | null = null) {
-  const [told, rechecked, failures]: [unknown[][], unknown[], unknown[][]] = [[], [], []];
-  const guardedVerify = recheckAfter(
-    verify as VerifyClient,
-    TIMEOUT,
-    asked => (rechecked.push(asked), refusal),
-    (...failure) => failures.push(failure),
+/** What the hook came to, and what failed on the way. */
+function ask(verify: unknown, asked = request) {
+  const [told, failures]: [unknown[], unknown[][]] = [[], []];
+  askVerifyClient(
+    {
+      verify: verify as VerifyClient,
+      request: asked,
+      timeoutMs: TIMEOUT,
+      failed: (...failure) => failures.push(failure),
+    },
+    answer => told.push(answer),
   );
-  guardedVerify({ req: request }, (...answer) => told.push(answer));
-  return { told, rechecked, failures, guardedVerify };
+  return { told, failures };
 }
 
 /** Lets all promises that can settle do so. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
 
-describe('recheckAfter', () => {
+describe('askVerifyClient', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
@@ -33,9 +34,24 @@ describe('recheckAfter', () => {
     ['answers by what it returns', () => true],
     ['takes only the request', ({ req }: { req: unknown }) => req === request],
     ['calls back', (_info: unknown, done: (isGood: boolean) => void) => done(true)],
-  ])('makes of a hook that %s one that ws takes for one that calls back', (_what, verify) => {
-    const { guardedVerify, told } = ask(verify);
-    expect([guardedVerify.length, told]).toEqual([2, [[true]]]);
+  ])('is told at once by a hook that %s', (_what, verify) => {
+    expect([ask(verify).told, jest.getTimerCount()]).toEqual([['good'], 0]);
+  });
+
+  it.each<[string, object, object, unknown]>([
+    ['as ws does', { origin: 'https://a.example' }, {}, { origin: 'https://a.example', secure: false }],
+    [
+      'of an old version',
+      { 'sec-websocket-version': '8', 'sec-websocket-origin': 'b', origin: 'a' },
+      {},
+      { origin: 'b' },
+    ],
+    ['of a line with TLS', {}, { encrypted: true }, { origin: undefined, secure: true }],
+  ])('tells the hook of the client %s', (_what, headers, socket, info) => {
+    const seen: unknown[] = [];
+    const asked = { headers, socket } as unknown as IncomingMessage;
+    ask((given: unknown) => (seen.push(given), true), asked);
+    expect(seen).toEqual([expect.objectContaining({ ...(info as object), req: asked })]);
   });
 
   it.each<[string, unknown, boolean]>([
@@ -46,10 +62,9 @@ describe('recheckAfter', () => {
     ['a promise of false', async () => false, false],
     ['a promise of nothing', async () => undefined, false],
   ])('takes for an answer what a hook of fewer than two parameters returns: %s', async (_what, verify, isGood) => {
-    const { told, rechecked, failures } = ask(verify);
+    const { told, failures } = ask(verify);
     await settled();
-    expect([told, failures, jest.getTimerCount()]).toEqual([[[isGood]], [], 0]);
-    expect(rechecked).toEqual(isGood ? [request] : []);
+    expect([told, failures, jest.getTimerCount()]).toEqual([[isGood ? 'good' : no(401)], [], 0]);
   });
 
   it('waits for the call of a hook with two parameters, whatever it returns', async () => {
@@ -58,35 +73,16 @@ describe('recheckAfter', () => {
     await settled();
     expect(told).toEqual([]);
     for (const done of waiting) done(true);
-    expect(told).toEqual([[true]]);
+    expect(told).toEqual(['good']);
   });
 
-  it('looks at the limits once more when the gateway lets somebody in', () => {
-    const { told, rechecked } = ask((_info: unknown, done: (isGood: boolean) => void) => done(true));
-    expect([told, rechecked, jest.getTimerCount()]).toEqual([[[true]], [request], 0]);
-  });
-
-  it('hands the gateway’s own refusal on, and looks at nothing', () => {
-    const answer = [false, 402, 'pay first', { 'X-Price': '1' }] as const;
-    const { told, rechecked } = ask((_info: unknown, done: (...args: unknown[]) => void) => done(...answer), full);
-    expect([told, rechecked, jest.getTimerCount()]).toEqual([[[...answer]], [], 0]);
-  });
-
-  it.each<[string, unknown]>([
-    ['calls back', (_info: unknown, done: (isGood: boolean) => void) => done(true)],
-    ['returns', () => true],
-    ['promises', async () => true],
-  ])('refuses with the problem whom the limits do not let in any more, where the hook %s', async (_what, verify) => {
-    const { told } = ask(verify, full);
-    await settled();
-    expect(told).toEqual([
-      [false, 503, expect.any(String), { 'Content-Type': 'application/problem+json', 'Retry-After': '5' }],
-    ]);
-    expect(JSON.parse(told[0]![2] as string)).toMatchObject({
-      type: expect.stringMatching(/:at-capacity$/),
-      status: 503,
-      detail: 'Full.',
-    });
+  it.each<[string, unknown[], unknown]>([
+    ['whole', [false, 402, 'pay first', { 'X-Price': '1' }], no(402, 'pay first', { 'X-Price': '1' })],
+    ['without a status', [false], no(401)],
+    ['with a status that is none', [false, 0], no(401)],
+  ])('hands the gateway’s own refusal on, %s', (_what, answer, told) => {
+    const asked = ask((_info: unknown, done: (...args: unknown[]) => void) => done(...answer));
+    expect([asked.told, jest.getTimerCount()]).toEqual([[told], 0]);
   });
 
   it.each<[string, unknown]>([
@@ -104,10 +100,10 @@ describe('recheckAfter', () => {
       },
     ],
     ['rejects in the place of returning', async () => Promise.reject(ERROR)],
-  ])('refuses this client with 500, and tells why once, where the hook %s', async (_what, verify) => {
-    const { told, failures, rechecked } = ask(verify);
+  ])('is a refusal with 500, and tells why once, where the hook %s', async (_what, verify) => {
+    const { told, failures } = ask(verify);
     await settled();
-    expect([told, failures, rechecked]).toEqual([[[false, 500]], [['verifyClient', ERROR]], []]);
+    expect([told, failures]).toEqual([[no(500)], [['verifyClient', ERROR]]]);
     expect(jest.getTimerCount()).toBe(0);
   });
 
@@ -115,30 +111,30 @@ describe('recheckAfter', () => {
     ['calls nobody', (_info: unknown, _done: unknown) => undefined],
     ['calls nobody, though its promise is kept', async (_info: unknown, _done: unknown) => true],
     ['never keeps its promise', () => new Promise(() => undefined)],
-  ])('refuses with 503 after the time where the hook %s', async (_what, verify) => {
+  ])('gives up after the time where the hook %s', async (_what, verify) => {
     const { told } = ask(verify);
     await jest.advanceTimersByTimeAsync(TIMEOUT - 1);
     expect([told, jest.getTimerCount()]).toEqual([[], 1]);
     await jest.advanceTimersByTimeAsync(1);
-    expect([told, jest.getTimerCount()]).toEqual([[[false, 503]], 0]);
+    expect([told, jest.getTimerCount()]).toEqual([['timeout'], 0]);
   });
 
-  it.each<[string, (done: (...answer: unknown[]) => void) => unknown, unknown[]]>([
-    ['calls twice', done => (done(false, 402), done(true)), [false, 402]],
+  it.each<[string, (done: (...answer: unknown[]) => void) => unknown, unknown]>([
+    ['calls twice', done => (done(false, 402), done(true)), no(402)],
     [
       'throws after its call',
       done => {
         done(true);
         throw ERROR;
       },
-      [true],
+      'good',
     ],
-    ['rejects after its call', async done => (done(true), Promise.reject(ERROR)), [true]],
-    ['calls after the time', done => void setTimeout(done, TIMEOUT + 1, true), [false, 503]],
+    ['rejects after its call', async done => (done(true), Promise.reject(ERROR)), 'good'],
+    ['calls after the time', done => void setTimeout(done, TIMEOUT + 1, true), 'timeout'],
     [
       'rejects after the time',
       () => new Promise((_resolve, reject) => void setTimeout(reject, TIMEOUT + 1, ERROR)),
-      [false, 503],
+      'timeout',
     ],
   ])('answers once only, where the hook %s', async (_what, verify, answer) => {
     const { told } = ask((_info: unknown, done: (...args: unknown[]) => void) => verify(done));

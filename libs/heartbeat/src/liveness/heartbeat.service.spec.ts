@@ -93,7 +93,7 @@ describe('HeartbeatService', () => {
     world.untilPinged(peer);
     world.untilPinged(peer);
     expect(peer.connection).toMatchObject({ state: 'probing', pulse: { missed: 1 }, rttMs: null });
-    peer.pong();
+    peer.answer();
     // Nobody can tell which of the two was answered.
     expect(peer.connection).toMatchObject({ state: 'open', pulse: { missed: 0 }, rttMs: null });
     expect(world.events.at(-1)).toEqual({ type: 'pong', id: peer.connection.id, rttMs: null });
@@ -108,15 +108,15 @@ describe('HeartbeatService', () => {
     peer.answers = false;
     world.untilPinged(peer);
     world.time += 12.5;
-    peer.pong();
+    peer.answer();
     expect(peer.connection.rttMs).toBe(12.5);
     expect(world.events.at(-1)).toEqual({ type: 'pong', id: peer.connection.id, rttMs: 12.5 });
     world.time += 5;
-    peer.pong();
+    peer.answer();
     expect(peer.connection.rttMs).toBe(12.5);
     // After a missed ping it stays what it was, and is not told as if it were this answer's.
     for (let ping = 0; ping < 2; ping++) world.untilPinged(peer);
-    peer.pong();
+    peer.answer();
     expect([peer.connection.rttMs, world.events.at(-1)]).toEqual([
       12.5,
       { type: 'pong', id: peer.connection.id, rttMs: null },

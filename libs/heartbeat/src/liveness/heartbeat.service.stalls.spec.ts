@@ -23,6 +23,19 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(peer.destroyedAt! - readAgainAt).toBeLessThanOrEqual(INTERVAL + 2 * TIMEOUT + SLACK);
   });
 
+  it('writes once per interval to whom we do not read, what asks for no answer, so that a line that has ended is noticed', () => {
+    const world = new World();
+    const [peer, other] = [new Peer(world), new Peer(world)];
+    peer.isPaused = true;
+    world.pass(10 * INTERVAL);
+    expect([peer.pings, peer.called.length, other.called]).toEqual([[], 10, []]);
+    const gaps = peer.called.slice(1).map((at, index) => at - peer.called[index]!);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(INTERVAL);
+    peer.isPaused = false;
+    world.pass(10 * INTERVAL);
+    expect([peer.called.length, peer.destroyedAt]).toEqual([10, null]);
+  });
+
   it.each([
     ['a stall of two and a half intervals', 2.5 * INTERVAL, 0],
     ['a day of suspension', 86_400_000, 0],
@@ -51,19 +64,32 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(world.untilDestroyed(peer) - pingedAt).toBeLessThanOrEqual(2 * TIMEOUT + SLACK);
   });
 
-  it('tells how much time was lost while what came in then is read, and no longer than a second', () => {
+  it('tells how much time was lost in this second that was attended and in the one before', () => {
     const world = new World();
-    world.pass(1000);
+    world.pass(900);
     expect(world.node.recentStallMs).toBe(0);
     world.step(5000);
-    // Two ticks' worth of it were attended.
-    expect(world.node.recentStallMs).toBe(4900);
+    // Two ticks' worth of it were attended, with which the next second has begun.
+    expect([world.node.attendedMs, world.node.recentStallMs]).toEqual([1000, 4900]);
     world.step(1000);
     expect(world.node.recentStallMs).toBe(5800);
-    world.pass(1000);
-    expect(world.node.recentStallMs).toBe(5800);
-    world.pass(100);
+    world.pass(1850);
+    expect([world.node.attendedMs, world.node.recentStallMs]).toEqual([2950, 5800]);
+    world.step();
     expect(world.node.recentStallMs).toBe(0);
+  });
+
+  it('tells of no more than what two seconds held, however long the node stalls again and again', () => {
+    const world = new World();
+    const told: number[] = [];
+    for (let turn = 0; turn < 1000; turn++) {
+      // As a handler does that blocks for 300 ms of every 700: 200 of them are lost.
+      world.step(300);
+      for (let tick = 0; tick < 8; tick++) world.step();
+      told.push(world.node.recentStallMs);
+    }
+    // Two stalls fall into each second that was attended.
+    expect(Math.max(...told)).toBe(600);
   });
 
   it('takes a tick that is a little late for no stall, nor a clock that jumps back', () => {

@@ -14,8 +14,6 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
-/** So long after a stall what came in meanwhile is still being read. */
-const STALL_ECHO_MS = 1000;
 /** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn. */
 const SLICE_MS = 2;
 /** Looks between two readings of the clock. */
@@ -34,7 +32,9 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   #timer: NodeJS.Timeout | null = null;
   #slice: NodeJS.Immediate | null = null;
   #tickedAt: number;
-  #stalledAt = 0;
+  /** What was lost in the second of attended time that goes on, and in the one before: attended time leaves none out. */
+  #second = { at: 0, lostMs: 0 };
+  #lostBeforeMs = 0;
   /** When the interval was changed last, in attended time. */
   #steppedAt = 0;
 
@@ -117,13 +117,20 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (this.node.options.heartbeat.adaptive) this.#adapt();
   }
 
-  /** What came in during a stall is read all at once: whoever counts by the second has to know how many they were. */
+  /**
+   * What came in during a stall is read all at once: whoever counts by the second has to know how many they were. The second
+   * before counts too, since a stall at its end is read in this one; none further back, or a node that stalls all the time
+   * would limit nobody.
+   */
   #noteStall(lostMs: number): void {
     const { node } = this;
-    if (lostMs > TICK_MS) {
-      node.recentStallMs += lostMs;
-      this.#stalledAt = node.attendedMs;
-    } else if (node.attendedMs - this.#stalledAt > STALL_ECHO_MS) node.recentStallMs = 0;
+    const at = Math.floor(node.attendedMs / 1000);
+    if (at !== this.#second.at) {
+      this.#lostBeforeMs = this.#second.lostMs;
+      this.#second = { at, lostMs: 0 };
+    }
+    if (lostMs > TICK_MS) this.#second.lostMs += lostMs;
+    node.recentStallMs = this.#lostBeforeMs + this.#second.lostMs;
   }
 
   #adapt(): void {
@@ -182,8 +189,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   /** Compares what was read with what was read at the last look. */
   #notice(connection: Connection, now: number): void {
     const { pulse } = connection;
-    // Whom we do not read cannot be heard: it is not judged until it is read again.
-    if (connection.paused) return pulse.hear(now);
+    if (connection.paused) return this.#callUnread(connection, now);
     const { bytesRead } = connection.network;
     if (bytesRead === pulse.bytesSeen) return;
     pulse.bytesSeen = bytesRead;
@@ -198,6 +204,15 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     // What told its time has it; else the bytes came after the last look, and after the last time when all were accounted for.
     const { knownAt, lookedAt } = pulse;
     pulse.hear(knownAt >= lookedAt ? knownAt : Math.max(lookedAt, this.node.accountedUntil));
+  }
+
+  /**
+   * Whom we do not read cannot be heard: it is not judged until it is read again. But of a line that has ended we only learn
+   * when we write to it. A pong is written, not a ping: nobody answers it (RFC 6455, section 5.5.3), so no answers pile up unread.
+   */
+  #callUnread({ pulse, socket }: Connection, now: number): void {
+    socket.pong();
+    pulse.hear(now);
   }
 
   #ping(connection: Connection, now: number): void {

@@ -7,7 +7,7 @@ import { CloseCodes } from '../close-code.js';
 import { idleMs } from '../connection/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { memoryBudget } from '../container-memory.js';
+import { containerUse } from '../container-memory.js';
 import { HeartbeatEvents, type LoadSource } from '../heartbeat.events.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 
@@ -115,13 +115,12 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     const meanMs = this.#delay.count === 0 ? 0 : this.#delay.mean / 1e6;
     this.#delay.reset();
     const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
-    const budget = memoryBudget();
     return {
       loopDelayMs: Math.max(0, meanMs - RESOLUTION_MS),
       loopUtilisation: utilization,
       cpu: (used.user + used.system) / 1000 / elapsedMs,
       heap: heapUsed / heapLimit,
-      memory: budget.limitedBy === 'container' ? 1 - budget.freeBytes / budget.limitBytes : 0,
+      memory: containerUse(),
     };
   }
 }

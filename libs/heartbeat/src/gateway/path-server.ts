@@ -1,0 +1,42 @@
+import { type ServerOptions, WebSocketServer } from 'ws';
+
+import { TrackedSocket } from '../connection/tracked-socket.js';
+import type { ResolvedOptions } from '../heartbeat.options.js';
+import { RoutingTable } from './routing-table.js';
+import type { VerifyClient } from './verify-client.js';
+
+/** What a gateway's decorator may hold beside `ws`' own options. */
+export interface GatewayServerOptions {
+  readonly path?: string;
+  readonly namespace?: string;
+  readonly verifyClient?: VerifyClient;
+  readonly [option: string]: unknown;
+}
+
+/**
+ * How many pieces of a message in the making are held: each costs some 300 bytes beside its content, so a message that comes
+ * byte by byte must not be let in whole.
+ */
+const MIN_CHUNKS = 16_384;
+const BYTES_PER_CHUNK = 64;
+
+/** A server of one path on one port. */
+export class PathServer extends WebSocketServer {
+  readonly table = new RoutingTable();
+  /** The gateway's own hook. Not given to `ws`, which would ask it about those too who are refused already. */
+  readonly verifyClient: VerifyClient | undefined;
+
+  constructor({ limits, drain }: ResolvedOptions, { verifyClient, ...options }: GatewayServerOptions) {
+    super({
+      maxPayload: limits.maxMessageBytes,
+      maxFragments: limits.maxFragments,
+      maxBufferedChunks: Math.max(MIN_CHUNKS, Math.ceil(limits.maxMessageBytes / BYTES_PER_CHUNK)),
+      ...options,
+      closeTimeout: drain.closeTimeoutMs,
+      clientTracking: true,
+      noServer: true,
+      WebSocket: TrackedSocket,
+    } as ServerOptions);
+    this.verifyClient = verifyClient;
+  }
+}
