@@ -135,7 +135,7 @@ export class WorldNode {
     const sent: unknown[] = [];
     const socket = {
       bufferedAmount: 0,
-      send: (data: unknown) => sent.push(data),
+      send: (data: unknown, { binary = true } = {}) => sent.push(binary ? data : String(data)),
       close: jest.fn((code: number, reason: string) => {
         queueMicrotask(() => this.connections.closed(connection, code, reason));
       }),

@@ -17,9 +17,9 @@ describe('Broadcast', () => {
     broadcast = new Broadcast();
     sent = Array.from({ length: COUNT }, () => []);
     connections = sent.map(messages => {
-      const send = (text: string) => {
+      const send = (bytes: Buffer) => {
         for (const end = performance.now() + SEND_MS; performance.now() < end;);
-        messages.push(text);
+        messages.push(String(bytes));
       };
       return { socket: { send } } as unknown as Connection;
     });

@@ -17,9 +17,10 @@ class FakeSocket {
   readonly closed: [number, string][] = [];
   bufferedAmount = 0;
 
-  send(data: unknown, callback?: () => void): void {
-    this.sent.push(data);
-    callback?.();
+  send(data: unknown, given: { binary?: boolean } | (() => void) = {}): void {
+    const isText = typeof given === 'object' && given.binary === false;
+    this.sent.push(isText ? String(data) : data);
+    if (typeof given === 'function') given();
   }
 
   close(code: number, reason: string): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { Link, microsOf, msBetween, NEVER, Pulse } from './pulse.js';
+import { Link, microsOf, msBetween, NEVER, phaseOf, placeOf, Pulse } from './pulse.js';
 
 class Named extends Link {
   constructor(readonly name: string) {
@@ -69,6 +69,29 @@ describe('Link', () => {
         expect(heads.map(namesBackwards)).toEqual(model);
       }),
     );
+  });
+});
+
+describe('phaseOf', () => {
+  it('is a whole number of thousandths, the same for neighbours', () => {
+    const phases = Array.from({ length: 320 }, (_, serial) => phaseOf(serial));
+    expect(phases.every(phase => Number.isInteger(phase) && phase >= 0 && phase < 1000)).toBe(true);
+    expect(new Set(phases).size).toBe(10);
+  });
+
+  it.each([1000, 15_000, 100_000])('spreads %d that open together over all of the interval', count => {
+    const tenths = Array.from({ length: 10 }, () => 0);
+    for (let serial = 1; serial <= count; serial++) tenths[Math.floor(phaseOf(serial) / 100)]!++;
+    for (const each of tenths) expect(Math.abs(each - count / 10)).toBeLessThanOrEqual(2 * 32);
+  });
+});
+
+describe('placeOf', () => {
+  it('has no two near each other, however many there are', () => {
+    const places = Array.from({ length: 1000 }, (_, serial) => placeOf(serial)).toSorted((left, right) => left - right);
+    const gaps = places.slice(1).map((place, index) => place - places[index]!);
+    expect(Math.min(...gaps)).toBeGreaterThan(0.3 / 1000);
+    expect(Math.max(...gaps)).toBeLessThan(3 / 1000);
   });
 });
 

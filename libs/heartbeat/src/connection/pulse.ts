@@ -13,15 +13,19 @@ export function msBetween(from: number, to: number): number {
 
 /** Connections that opened one after the other and share a place in the interval. */
 const RUN = 32;
-/** Steps of this share of a circle leave no gap and no crowd, however many are taken. */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** A place on a circle, from 0 up to 1, for each number: however many there are, they leave no gap and make no crowd. */
+export function placeOf(serial: number): number {
+  return (serial * GOLDEN) % 1;
+}
 
 /**
  * Where in the interval a connection is pinged while idle, in thousandths: even over the interval, however many open at once.
  * Those of a run lie together in memory, in V8's as in the kernel's, and are cheaper to ping one after the other.
  */
 export function phaseOf(serial: number): number {
-  return Math.floor(((Math.floor(serial / RUN) * GOLDEN) % 1) * 1000);
+  return Math.floor(placeOf(Math.floor(serial / RUN)) * 1000);
 }
 
 /** A link of a circular list that knows no owner: it can be taken out by anybody who holds it, at no cost. */

@@ -9,8 +9,11 @@ import { planGoodbyes, shuffled } from './drain-plan.js';
 
 /** The step of a drain: goodbyes go out in small batches this often. */
 const STEP_MS = 10;
-/** Goodbyes before waiting I/O has its turn: each is answered by a close, which costs several times as much. */
+/** How long goodbyes may hold the event loop before waiting I/O has its turn. */
+const SLICE_MS = 2;
+/** Goodbyes of one turn: each is answered by a close, which costs several times as much, so those behind come a part at a time. */
 const GOODBYES_PER_TURN = 16;
+const PART_OF_DUE = 1 / 4;
 /** How often progress is announced. */
 const PROGRESS_MS = 1000;
 
@@ -139,9 +142,11 @@ class DrainRun {
       this.#moments = planGoodbyes(this.#targets.length, spreadMs);
       this.#openedBefore = this.connections.openedCount;
     }
-    while (this.#next < this.#targets.length && this.#moments[this.#next]! <= elapsed) {
+    const due = (elapsed < spreadMs ? elapsed / spreadMs : 1) * this.#targets.length - this.#next;
+    for (let said = 1; this.#next < this.#targets.length && this.#moments[this.#next]! <= elapsed; said++) {
       this.#targets[this.#next++]!.end(goodbye, this.connections.returnDelay());
-      if (this.#next % GOODBYES_PER_TURN === 0) return true;
+      if (said % GOODBYES_PER_TURN !== 0) continue;
+      if (said >= due * PART_OF_DUE || this.node.clock.now() - now > SLICE_MS) return true;
     }
     return false;
   }

@@ -13,8 +13,9 @@ import { HeartbeatService } from './heartbeat.service.js';
 const CROWD = 20_000;
 const INTERVAL = 25_000;
 const TICKS = INTERVAL / 50;
-const AVERAGE = CROWD / TICKS;
-/** No tick of 500 has more than this, but for one chance in millions (the pings of a tick are Poisson distributed). */
+/** Pings go out in cohorts of 200 ms. */
+const AVERAGE = (CROWD / INTERVAL) * 200;
+/** Places in the interval are even, but for runs of 32 that share one. */
 const MANY = AVERAGE * 2;
 
 /** The sockets of a crowd that answers each ping before the next tick. */

@@ -8,6 +8,7 @@ import type { Connection } from '../connection/connection.js';
 import { idleMs } from '../connection/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import { placeOf } from '../connection/pulse.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { describeError } from '../describe-error.js';
 import { type DriftKind, HeartbeatEvents, type ReapReason } from '../heartbeat.events.js';
@@ -123,9 +124,9 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** The connection's own lifetime: the same at every look, so it hangs on what does not change. */
-  #lifetimeOf({ pulse }: Connection): number {
+  #lifetimeOf({ serial }: Connection): number {
     const { maxLifetimeMs, lifetimeJitter } = this.node.options.reaper;
-    return maxLifetimeMs * (1 + lifetimeJitter * ((2 * pulse.phase) / 999 - 1));
+    return maxLifetimeMs * (1 + lifetimeJitter * (2 * placeOf(serial) - 1));
   }
 
   #reap(connection: Connection, reason: ReapReason, { code, name }: CloseCode): void {

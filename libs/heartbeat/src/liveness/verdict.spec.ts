@@ -48,6 +48,7 @@ describe('judge', () => {
 describe('nextLook', () => {
   it.each<[string, Partial<Timing>, number]>([
     ['when a ping is due', { quietSince: 1000 }, 26_000],
+    ['when the cohort goes in which it is due', { quietSince: 1001 }, 26_200],
     ['when the answer is overdue, while a ping is unanswered', { pingedAt: 26_000 }, 36_000],
     ['when the answer to the last ping is overdue', { pingedAt: 36_000, missed: 1 }, 46_000],
   ])('is %s', (_what, given, due) => {
@@ -77,7 +78,10 @@ describe('judge and nextLook together', () => {
       fc.property(anyRules, anyMoment, (given, quietSince) => {
         const { intervalMs, pongTimeoutMs, missedPongs } = given;
         const { pings, deadAt, looks } = walk(given, quietSince);
-        const first = quietSince + intervalMs;
+        const [first = 0] = pings;
+        const lateMs = first - (quietSince + intervalMs);
+        expect(lateMs).toBeGreaterThanOrEqual(0);
+        expect(lateMs).toBeLessThan(Math.min(200, intervalMs / 20 + 1));
         expect(pings).toEqual(Array.from({ length: missedPongs }, (_, index) => first + index * pongTimeoutMs));
         expect(deadAt).toBe(first + missedPongs * pongTimeoutMs);
         expect(looks).toBe(1 + missedPongs);

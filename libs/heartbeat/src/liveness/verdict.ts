@@ -25,8 +25,8 @@ export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rul
 
 /** Pings that are due within so long go out together: each waking of the server, of its clients and of the caches costs. */
 const COHORT_MS = 200;
-/** Of a short interval a cohort takes this share at most. */
-const COHORT_SHARE = 1 / 20;
+/** A short interval has at least so many cohorts. */
+const COHORTS_PER_INTERVAL = 20;
 
 /**
  * When to look again: when a ping is due, with the others of its cohort; while one is unanswered, when its answer is overdue, and no
@@ -34,7 +34,7 @@ const COHORT_SHARE = 1 / 20;
  */
 export function nextLook({ quietSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
   if (pingedAt !== NEVER) return pingedAt + pongTimeoutMs;
-  const cohortMs = Math.min(COHORT_MS, intervalMs * COHORT_SHARE);
+  const cohortMs = Math.min(COHORT_MS, Math.ceil(intervalMs / COHORTS_PER_INTERVAL));
   return Math.ceil((quietSince + intervalMs) / cohortMs) * cohortMs;
 }
 
