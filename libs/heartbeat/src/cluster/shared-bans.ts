@@ -25,7 +25,8 @@ interface Change {
 export class SharedBans implements OnApplicationShutdown {
   readonly #waiting = new Map<string, Change>();
   readonly #subscription: Subscription | null = null;
-  #version = 0;
+  /** How far the bans of Redis are known here. */
+  #known = { version: 0 };
   #isRunning = false;
   #isWanted = false;
 
@@ -40,9 +41,9 @@ export class SharedBans implements OnApplicationShutdown {
     link.messages.subscribe(({ kind }) => {
       if (kind === 'bans') this.#exchange();
     });
-    link.renewals.subscribe(({ banVersion }) => {
-      if (banVersion < this.#version) this.#startAnew();
-      if (banVersion !== this.#version || this.#waiting.size > 0) this.#exchange();
+    link.renewals.subscribe(({ isNew, banVersion }) => {
+      if (isNew) this.#startAnew();
+      else if (banVersion !== this.#known.version || this.#waiting.size > 0) this.#exchange();
     });
   }
 
@@ -58,13 +59,10 @@ export class SharedBans implements OnApplicationShutdown {
     this.#exchange();
   }
 
-  /** Redis has lost its bans: what is known here goes there again. */
+  /** Redis may have lost its bans, and its count of changes may have passed ours since: everything is compared. */
   #startAnew(): void {
-    this.#version = 0;
-    const at = this.node.clock.now();
-    for (const ban of this.node.banBook?.records() ?? []) {
-      if (!this.#waiting.has(ban.id)) this.#waiting.set(ban.id, { ban, at });
-    }
+    this.#known = { version: 0 };
+    this.#exchange();
   }
 
   /** Tells what waits, and fetches what is new; one at a time, and once more if something came meanwhile. */
@@ -99,13 +97,10 @@ export class SharedBans implements OnApplicationShutdown {
   }
 
   async #fetch(): Promise<void> {
-    const { version, put, dropped } = await this.bus.bans(this.#version);
-    if (version < this.#version) {
-      this.#startAnew();
-      this.#isWanted = true;
-      return;
-    }
-    this.#version = version;
+    // What comes of it counts for this beginning only.
+    const known = this.#known;
+    const { version, put, dropped } = await this.bus.bans(known.version);
+    if (version < known.version) return this.#startAnew();
     const { banBook } = this.node;
     for (const id of dropped) banBook?.drop(id);
     for (const { id, text, forMs } of put) {
@@ -114,6 +109,16 @@ export class SharedBans implements OnApplicationShutdown {
       if (read === null) this.link.failed('message');
       else if (!isLifted && banBook?.adopt({ id, ...read, forMs }) === false) this.link.failed('message');
     }
+    if (known.version === 0) this.#tellWhatIsMissing(new Set(put.map(({ id }) => id)));
+    known.version = version;
+  }
+
+  /** All bans of Redis were fetched: those that are known here alone go there. */
+  #tellWhatIsMissing(there: ReadonlySet<string>): void {
+    const at = this.node.clock.now();
+    const missing = (this.node.banBook?.records() ?? []).filter(({ id }) => !there.has(id) && !this.#waiting.has(id));
+    for (const ban of missing) this.#waiting.set(ban.id, { ban, at });
+    if (missing.length > 0) this.#isWanted = true;
   }
 }
 
