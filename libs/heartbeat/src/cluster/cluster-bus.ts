@@ -33,8 +33,8 @@ export interface ClusterBus {
 
   /** Keeps a ban for all nodes until its time has passed; one that was known once stays as it is, also if it was lifted. */
   putBan(ban: SharedBan): Promise<void>;
-  /** Lifts a ban; false if it is not there. */
-  dropBan(id: string): Promise<boolean>;
+  /** Lifts a ban that would hold for so much longer. From then on it is known as lifted, also where it was not known before. */
+  dropBan(id: string, forMs: number): Promise<void>;
   /** What has changed since a version of the bans; all of them since 0. */
   bans(since: number): Promise<BanChanges>;
 

@@ -94,12 +94,12 @@ export class LocalBus implements ClusterBus {
     this.#store.bans.set(id, { text, endsAt: this.#now + forMs, version: ++this.#store.banVersion });
   }
 
-  async dropBan(id: string): Promise<boolean> {
+  async dropBan(id: string, forMs: number): Promise<void> {
     this.#expireBans();
     const ban = this.#store.bans.get(id);
-    if (ban === undefined || ban.text === null) return false;
-    this.#store.bans.set(id, { ...ban, text: null, version: ++this.#store.banVersion });
-    return true;
+    if (ban?.text === null) return;
+    const endsAt = ban?.endsAt ?? this.#now + forMs;
+    this.#store.bans.set(id, { text: null, endsAt, version: ++this.#store.banVersion });
   }
 
   async bans(since: number): Promise<BanChanges> {

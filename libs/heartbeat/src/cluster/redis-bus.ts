@@ -128,9 +128,8 @@ export class RedisBus implements ClusterBus {
     await this.#run(PUT_BAN, [id, text, String(Math.ceil(forMs))]);
   }
 
-  async dropBan(id: string): Promise<boolean> {
-    const [isDropped] = await this.#run(DROP_BAN, [id]);
-    return isDropped === '1';
+  async dropBan(id: string, forMs: number): Promise<void> {
+    await this.#run(DROP_BAN, [id, String(Math.ceil(forMs))]);
   }
 
   async bans(since: number): Promise<BanChanges> {

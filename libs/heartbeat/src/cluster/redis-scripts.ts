@@ -107,13 +107,17 @@ if redis.call('HSETNX', bans, ARGV[1], ARGV[2]) == 1 then
 end
 return 'OK'`);
 
-/** id. What is left of it until its end keeps a node that missed the lifting from putting it again. */
+/**
+ * id, forMs. What is left of it until its end keeps a node that missed the lifting from putting it again, also into a Redis that
+ * was emptied.
+ */
 export const DROP_BAN = script(`${PRELUDE}${BANS}
-local ban = redis.call('HGET', bans, ARGV[1])
-if not ban or ban == '' then return '0' end
-redis.call('HSET', bans, ARGV[1], '')
-changed(ARGV[1])
-return '1'`);
+if redis.call('HGET', bans, ARGV[1]) ~= '' then
+  redis.call('HSET', bans, ARGV[1], '')
+  redis.call('ZADD', ends, 'NX', text(now + tonumber(ARGV[2])), ARGV[1])
+  changed(ARGV[1])
+end
+return 'OK'`);
 
 /** since. Answers the version, then id, time left and text of each. */
 export const CHANGED_BANS = script(`${PRELUDE}${BANS}

@@ -130,6 +130,26 @@ describe('SharedBans', () => {
     expect(known().map(values => values.toSorted())).toEqual(world.nodes.map(() => ['before', 'meanwhile']));
   });
 
+  it('does not bring back what was lifted after it was emptied', async () => {
+    const { id } = one.bans.ban(spam);
+    await settled();
+    const listener = world.store.listeners.get(two.id)!;
+    world.store.listeners.delete(two.id);
+    world.store.empty();
+    world.now += 1000;
+    one.bans.lift(id);
+    await settled();
+    world.store.listeners.set(two.id, listener);
+    await two.link.renew();
+    await one.link.renew();
+    await settled();
+    expect(known()).toEqual([[], []]);
+    world.now += 58_999;
+    expect(world.store.bans.get(id)?.endsAt).toBeGreaterThan(world.now);
+    world.now += 1;
+    expect((await one.bus.bans(0)).dropped).toEqual([]);
+  });
+
   it('tells it also where it was emptied within a second, and a new ban made the count the same', async () => {
     one.bans.ban({ ...spam, value: 'before' });
     await settled();

@@ -12,7 +12,9 @@ import { decodeBan } from './wire.js';
 interface Change {
   /** Null for a ban that was lifted. */
   readonly ban: BanNotice | null;
-  /** When the ban was told, on our clock. */
+  /** How much longer it held when that was told. */
+  readonly forMs: number;
+  /** When that was, on our clock. */
   readonly at: number;
 }
 
@@ -52,11 +54,14 @@ export class SharedBans implements OnApplicationShutdown {
   }
 
   #noticed(event: HeartbeatEvent): void {
-    const at = this.node.clock.now();
-    if (event.type === 'banned') this.#waiting.set(event.ban.id, { ban: event.ban, at });
-    else if (event.type === 'unbanned') this.#waiting.set(event.id, { ban: null, at });
+    if (event.type === 'banned') this.#changed(event.ban.id, event.ban, event.ban.forMs);
+    else if (event.type === 'unbanned') this.#changed(event.id, null, event.forMs);
     else return;
     this.#exchange();
+  }
+
+  #changed(id: string, ban: BanNotice | null, forMs: number): void {
+    this.#waiting.set(id, { ban, forMs, at: this.node.clock.now() });
   }
 
   /** Redis may have lost its bans, and its count of changes may have passed ours since: everything is compared. */
@@ -88,9 +93,9 @@ export class SharedBans implements OnApplicationShutdown {
   async #tell(): Promise<boolean> {
     const changes = [...this.#waiting];
     for (const [id, change] of changes) {
-      const forMs = change.ban === null ? 0 : change.ban.forMs - (this.node.clock.now() - change.at);
-      if (change.ban === null) await this.bus.dropBan(id);
-      else if (forMs > 0) await this.bus.putBan({ id, text: textOf(change.ban), forMs });
+      const forMs = change.forMs - (this.node.clock.now() - change.at);
+      if (forMs > 0 && change.ban === null) await this.bus.dropBan(id, forMs);
+      else if (forMs > 0 && change.ban !== null) await this.bus.putBan({ id, text: textOf(change.ban), forMs });
       if (this.#waiting.get(id) === change) this.#waiting.delete(id);
     }
     return changes.length > 0;
@@ -115,9 +120,8 @@ export class SharedBans implements OnApplicationShutdown {
 
   /** All bans of Redis were fetched: those that are known here alone go there. */
   #tellWhatIsMissing(there: ReadonlySet<string>): void {
-    const at = this.node.clock.now();
     const missing = (this.node.banBook?.records() ?? []).filter(({ id }) => !there.has(id) && !this.#waiting.has(id));
-    for (const ban of missing) this.#waiting.set(ban.id, { ban, at });
+    for (const ban of missing) this.#changed(ban.id, ban, ban.forMs);
     if (missing.length > 0) this.#isWanted = true;
   }
 }
