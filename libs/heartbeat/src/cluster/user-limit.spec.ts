@@ -10,9 +10,10 @@ const settled = () => new Promise(resolve => setTimeout(resolve, 5));
 
 /** As the door does it: a place, then a connection or none. */
 async function knock(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
-  if (!(await node.state.userPlaces!.take(userId))) return null;
+  const release = await node.state.userPlaces!.take(userId);
+  if (release === null) return null;
   const opened = opens ? node.open({ userId }) : null;
-  node.state.userPlaces!.settle(userId);
+  release();
   return opened;
 }
 

@@ -58,19 +58,20 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     this.#subscription?.unsubscribe();
   }
 
-  take(userId: string): Promise<boolean> {
+  take(userId: string): Promise<(() => void) | null> {
     return this.#inTurn(userId, async () => {
       const statement = this.#statementOf(userId, 1);
       // What is too much for this node alone is not asked for.
-      if (statement.count > this.#max) return false;
+      if (statement.count > this.#max) return null;
       const count = await this.#state(statement, this.#max);
       const isGranted = count?.isTaken ?? this.#statementOf(userId, 1).count <= this.#max;
-      if (isGranted) this.#granted.set(userId, this.#grantedTo(userId) + 1);
-      return isGranted;
+      if (!isGranted) return null;
+      this.#granted.set(userId, this.#grantedTo(userId) + 1);
+      return () => this.#settle(userId);
     });
   }
 
-  settle(userId: string): void {
+  #settle(userId: string): void {
     const left = this.#grantedTo(userId) - 1;
     if (left > 0) this.#granted.set(userId, left);
     else this.#granted.delete(userId);

@@ -202,6 +202,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
         const tracked = client as TrackedSocket;
         tracked.routes = server.table;
         this.#gateway.opened(tracked, request, verdict, this.#listeners);
+        verdict.opened?.();
         server.emit('connection', tracked, request);
       });
     });
