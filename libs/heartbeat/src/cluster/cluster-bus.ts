@@ -39,12 +39,10 @@ export interface ClusterBus {
   bans(since: number): Promise<BanChanges>;
 
   /**
-   * States how many connections this node has of a user; what it stated before no longer counts. With `limit`, the statement is
-   * only taken if all nodes together then have at most so many.
+   * States how many connections this node has of users; what it stated of them before no longer counts. With `limit`, a statement is
+   * only taken if all nodes together then have at most so many of its user. Answers to each, in their order.
    */
-  stateUser(statement: UserStatement, limit?: number): Promise<UserCount>;
-  /** The same without a limit for many users at once. */
-  stateUsers(statements: readonly UserStatement[]): Promise<void>;
+  stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]>;
 }
 
 export interface BusListener {

@@ -112,22 +112,22 @@ export class LocalBus implements ClusterBus {
     return { version: this.#store.banVersion, put, dropped };
   }
 
-  async stateUser(statement: UserStatement, limit?: number): Promise<UserCount> {
+  async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
+    return statements.map(statement => this.#stateUser(statement, limit));
+  }
+
+  #stateUser(statement: UserStatement, limit = Infinity): UserCount {
     const { userId, count } = statement;
     const others = [...(this.#store.users.get(userId) ?? [])].filter(
       ([nodeId]) => nodeId !== this.#self && this.#lives(nodeId),
     );
     const all = count === 0 ? others : [...others, [this.#self, statement] as const];
     const total = all.reduce((sum, [, stated]) => sum + stated.count, 0);
-    const isTaken = limit === undefined || total <= limit;
+    const isTaken = total <= limit;
     const [first] = all.toSorted(([, one], [, other]) => one.oldestAt - other.oldestAt);
     if (isTaken) this.#store.users.set(userId, new Map(all));
     if (isTaken && all.length === 0) this.#store.users.delete(userId);
     return { isTaken, total, oldest: first ? { nodeId: first[0], serial: first[1].oldestSerial } : null };
-  }
-
-  async stateUsers(statements: readonly UserStatement[]): Promise<void> {
-    for (const statement of statements) await this.stateUser(statement);
   }
 
   get #now(): number {

@@ -22,7 +22,6 @@ import {
   PUT_BAN,
   RENEW,
   type Script,
-  STATE_USER,
   STATE_USERS,
 } from './redis-scripts.js';
 import { within } from './within.js';
@@ -33,7 +32,6 @@ const COMMAND_TIMEOUT_MS = 500;
 const SILENT_MS = 2500;
 /** Messages that Redis has not taken yet may be so large together; more are dropped. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
-const USERS_PER_SCRIPT = 500;
 /** What a node says to itself with each renewal, so that a subscription that has died in silence is noticed. */
 const ECHO = 'echo';
 
@@ -116,7 +114,7 @@ export class RedisBus implements ClusterBus {
 
   async leases(): Promise<Lease[]> {
     const reply = await this.#run(LEASES, []);
-    return triples(reply).map(([nodeId, ageMs, summary]) => ({ nodeId, ageMs: Number(ageMs), summary }));
+    return inGroups(reply, 3).map(([nodeId = '', ageMs, summary = '']) => ({ nodeId, ageMs: Number(ageMs), summary }));
   }
 
   async hasLease(nodeId: string): Promise<boolean> {
@@ -134,7 +132,7 @@ export class RedisBus implements ClusterBus {
 
   async bans(since: number): Promise<BanChanges> {
     const [version, ...changes] = await this.#run(CHANGED_BANS, [String(since)]);
-    const all = triples(changes).map(([id, forMs, text]) => ({ id, forMs: Number(forMs), text }));
+    const all = inGroups(changes, 3).map(([id = '', forMs, text = '']) => ({ id, forMs: Number(forMs), text }));
     return {
       version: Number(version),
       put: all.filter(ban => !isLifted(ban)),
@@ -142,18 +140,12 @@ export class RedisBus implements ClusterBus {
     };
   }
 
-  async stateUser(statement: UserStatement, limit?: number): Promise<UserCount> {
-    const words = [this.#self, ...wordsOf(statement), limit === undefined ? '' : String(limit)];
-    const [isTaken, total, nodeId = '', serial] = await this.#run(STATE_USER, words);
-    const oldest = nodeId === '' ? null : { nodeId, serial: Number(serial) };
-    return { isTaken: isTaken === '1', total: Number(total), oldest };
-  }
-
-  async stateUsers(statements: readonly UserStatement[]): Promise<void> {
-    for (let at = 0; at < statements.length; at += USERS_PER_SCRIPT) {
-      const some = statements.slice(at, at + USERS_PER_SCRIPT);
-      await this.#run(STATE_USERS, [this.#self, ...some.flatMap(wordsOf)]);
-    }
+  async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
+    const words = [this.#self, limit === undefined ? '' : String(limit), ...statements.flatMap(wordsOf)];
+    return inGroups(await this.#run(STATE_USERS, words), 4).map(([isTaken, total, nodeId = '', serial]) => {
+      const oldest = nodeId === '' ? null : { nodeId, serial: Number(serial) };
+      return { isTaken: isTaken === '1', total: Number(total), oldest };
+    });
   }
 
   /** Channels of nodes are spread over the servers of a Redis Cluster; what goes to all has one place. */
@@ -233,9 +225,6 @@ function wordsOf({ userId, count, oldestAt, oldestSerial }: UserStatement): stri
   return [userId, String(count), String(Math.round(oldestAt)), String(oldestSerial)];
 }
 
-function triples(words: readonly string[]): [string, string, string][] {
-  return Array.from(
-    { length: words.length / 3 },
-    (_, place) => words.slice(place * 3, place * 3 + 3) as [string, string, string],
-  );
+function inGroups(words: readonly string[], size: number): string[][] {
+  return Array.from({ length: words.length / size }, (_, place) => words.slice(place * size, (place + 1) * size));
 }
