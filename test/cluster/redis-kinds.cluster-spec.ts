@@ -5,11 +5,15 @@ import { RedisCluster } from '../support/redis-cluster.js';
 import { RedisSentinels } from '../support/redis-sentinels.js';
 import { RedisServer } from '../support/redis-server.js';
 import { TestCluster, watchHeartbeats } from '../support/test-cluster.js';
+import { until } from '../support/until.js';
 
 const EACH = 300;
 const INTERVAL_MS = 2000;
 /** A key of the nodes, and their common channel: they lie on different servers. */
-const KEYS = ['{heartbeat}:nodes', 'heartbeat:all'] as const;
+const COMMON_CHANNEL = 'heartbeat:all';
+const KEYS = ['{heartbeat}:nodes', COMMON_CHANNEL] as const;
+/** Longer than a connection may be silent. */
+const STEADY_MS = 5000;
 /** The contract: all is whole within 5 s of Redis' return. */
 const WHOLE_MS = 5000;
 
@@ -61,5 +65,22 @@ describe('nodes', () => {
       await redis.whole();
     }
     await expectKicks(cluster);
+  }, 90_000);
+
+  it('on a Redis Cluster lose nobody when the primary of their common channel hangs, its connections open', async () => {
+    const redis = await RedisCluster.start();
+    const { cluster, watch } = await started({ CLUSTER: redis.urls.join(',') });
+    const primary = await redis.primaryOf(COMMON_CHANNEL);
+    watch.begin();
+    primary.pause();
+    await redis.whole();
+    expect(await harmOnceWhole(cluster, watch)).toEqual(NO_HARM);
+    await expectKicks(cluster);
+    // And it stays so: nothing flaps.
+    const turns = cluster.nodes.map(({ process }) => process.output.match(/Redis is lost/g)?.length ?? 0);
+    const from = performance.now();
+    await until(() => performance.now() > from + STEADY_MS, { timeoutMs: 2 * STEADY_MS });
+    expect(cluster.nodes.map(({ process }) => process.output.match(/Redis is lost/g)?.length ?? 0)).toEqual(turns);
+    primary.resume();
   }, 90_000);
 });

@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { BusListener, ClusterBus, UserCount, UserStatement } from '../../libs/heartbeat/src/cluster/cluster-bus.js';
+import type {
+  BusListener,
+  ClusterBus,
+  UserCount,
+  UserStatement,
+} from '../../libs/heartbeat/src/cluster/cluster-bus.js';
 import { until } from './until.js';
 
 /** Several buses of one cluster that nobody else is in. */
@@ -168,9 +173,9 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect(await state(one, stated('u', 1), 3)).toMatchObject({ isTaken: true, total: 3 });
       const ours = [one, other].flatMap(bus => [1, 2, 3, 4].map(n => state(bus, stated('v', n), 4)));
       await Promise.all(ours);
-      expect(
-        (await state(one, stated('v', 0))).total + (await state(other, stated('v', 0))).total,
-      ).toBeLessThanOrEqual(4);
+      expect((await state(one, stated('v', 0))).total + (await state(other, stated('v', 0))).total).toBeLessThanOrEqual(
+        4,
+      );
     });
 
     it('does not count a dead node, nor one that has not come back yet', async () => {

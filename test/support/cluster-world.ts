@@ -62,17 +62,7 @@ export class BrittleBus extends LocalBus {
 
   private turn: (isUp: boolean) => void = () => undefined;
 }
-const METHODS = [
-  'publish',
-  'renew',
-  'leave',
-  'leases',
-  'hasLease',
-  'putBan',
-  'dropBan',
-  'bans',
-  'stateUsers',
-] as const;
+const METHODS = ['publish', 'renew', 'leave', 'leases', 'hasLease', 'putBan', 'dropBan', 'bans', 'stateUsers'] as const;
 
 /** Nodes in this process over one store, whose time is the test's to pass. */
 export class ClusterWorld {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ClusterOptions } from '../cluster.options.js';
+import { ChannelWatch } from './channel-watch.js';
 import type {
   BanChanges,
   BusListener,
@@ -24,6 +25,7 @@ import {
   type Script,
   STATE_USERS,
 } from './redis-scripts.js';
+import { banChangesOf, leasesOf, userCountsOf, wordsOf } from './redis-words.js';
 import { within } from './within.js';
 
 /** A command that takes longer has failed: whoever waits at the door must not wait for Redis. */
@@ -32,12 +34,15 @@ const COMMAND_TIMEOUT_MS = 500;
 const SILENT_MS = 2500;
 /** Messages that Redis has not taken yet may be so large together; more are dropped. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
-/** What a node says to itself with each renewal, so that a subscription that has died in silence is noticed. */
+/** What a node says to itself with each renewal, and to all where nobody else has, so that a line that has died in silence is noticed. */
 const ECHO = 'echo';
+/** A little less than from one renewal to the next. */
+const ECHO_MS = 900;
 
 /**
  * The bus over Redis 7. Two connections: one for commands, one that listens. While commands fail, only `renew` goes out, once in a
- * second, so a Redis that hangs keeps nobody waiting and nothing piles up.
+ * second, so a Redis that hangs keeps nobody waiting and nothing piles up. In a Cluster one server may hang and the others answer:
+ * each of our channels is listened to for itself.
  */
 export class RedisBus implements ClusterBus {
   readonly isShared = true;
@@ -49,8 +54,8 @@ export class RedisBus implements ClusterBus {
   #self = '';
   #isUp = false;
   #answeredAt = 0;
-  #heardAt = 0;
   #bytesUnderWay = 0;
+  #watch = new ChannelWatch([], 0);
 
   constructor(
     private readonly options: ClusterOptions,
@@ -72,7 +77,9 @@ export class RedisBus implements ClusterBus {
     this.#commands = new RedisConnection(clients.make, async () => undefined, failed);
     this.#subscription = new RedisConnection(clients.make, client => this.#subscribe(client), failed);
     const now = this.clock.now();
-    this.#answeredAt = this.#heardAt = now;
+    this.#answeredAt = now;
+    // Where all channels are on one server, one tells of the others.
+    this.#watch = new ChannelWatch(this.#isCluster ? [this.#ofAll, this.#ofSelf] : [this.#ofSelf], now);
     const first = Promise.all([this.#commands.renew(now), this.#subscription.renew(now)]);
     await within(first, this.options.requestTimeoutMs, 'the first connection to Redis').catch(() => undefined);
   }
@@ -91,9 +98,11 @@ export class RedisBus implements ClusterBus {
     if (this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) throw new Error('Redis does not take messages fast enough');
     this.#bytesUnderWay += bytes;
     const channel = this.#channel(to);
-    const sent = this.#clients?.isCluster ? client.sPublish(channel, message) : client.publish(channel, message);
     try {
-      await this.#within(sent);
+      await this.#within(() =>
+        this.#isCluster ? client.sPublish(channel, message) : client.publish(channel, message),
+      );
+      this.#watch.taken(channel, this.clock.now());
     } finally {
       this.#bytesUnderWay -= bytes;
     }
@@ -104,7 +113,7 @@ export class RedisBus implements ClusterBus {
     const reply = await this.#run(RENEW, [this.#self, String(leaseMs), summary], true);
     const [isNew, nodes, banVersion, now] = reply;
     this.#setUp(true);
-    this.publish(this.#self, ECHO).catch((error: unknown) => this.#listener.failed(error));
+    this.#echo();
     return { isNew: isNew === '1', nodes: Number(nodes), banVersion: Number(banVersion), now: Number(now) };
   }
 
@@ -113,8 +122,7 @@ export class RedisBus implements ClusterBus {
   }
 
   async leases(): Promise<Lease[]> {
-    const reply = await this.#run(LEASES, []);
-    return inGroups(reply, 3).map(([nodeId = '', ageMs, summary = '']) => ({ nodeId, ageMs: Number(ageMs), summary }));
+    return leasesOf(await this.#run(LEASES, []));
   }
 
   async hasLease(nodeId: string): Promise<boolean> {
@@ -131,21 +139,12 @@ export class RedisBus implements ClusterBus {
   }
 
   async bans(since: number): Promise<BanChanges> {
-    const [version, ...changes] = await this.#run(CHANGED_BANS, [String(since)]);
-    const all = inGroups(changes, 3).map(([id = '', forMs, text = '']) => ({ id, forMs: Number(forMs), text }));
-    return {
-      version: Number(version),
-      put: all.filter(ban => !isLifted(ban)),
-      dropped: all.filter(isLifted).map(({ id }) => id),
-    };
+    return banChangesOf(await this.#run(CHANGED_BANS, [String(since)]));
   }
 
   async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
     const words = [this.#self, limit === undefined ? '' : String(limit), ...statements.flatMap(wordsOf)];
-    return inGroups(await this.#run(STATE_USERS, words), 4).map(([isTaken, total, nodeId = '', serial]) => {
-      const oldest = nodeId === '' ? null : { nodeId, serial: Number(serial) };
-      return { isTaken: isTaken === '1', total: Number(total), oldest };
-    });
+    return userCountsOf(await this.#run(STATE_USERS, words));
   }
 
   /** Channels of nodes are spread over the servers of a Redis Cluster; what goes to all has one place. */
@@ -153,13 +152,33 @@ export class RedisBus implements ClusterBus {
     return to === null ? `${this.options.namespace}:all` : `${this.options.namespace}:node:${to}`;
   }
 
+  get #ofAll(): string {
+    return this.#channel(null);
+  }
+
+  get #ofSelf(): string {
+    return this.#channel(this.#self);
+  }
+
+  get #isCluster(): boolean {
+    return this.#clients?.isCluster === true;
+  }
+
+  /** To all only where nobody was heard since the last renewal: one node in a second does it, however many there are. */
+  #echo(): void {
+    const isQuiet = this.#watch.silent(this.clock.now(), ECHO_MS).includes(this.#ofAll);
+    for (const to of isQuiet ? [this.#self, null] : [this.#self]) {
+      this.publish(to, ECHO).catch((error: unknown) => this.#listener.failed(error));
+    }
+  }
+
   async #subscribe(client: ReturnType<RedisClients['make']>): Promise<void> {
-    const hear = (message: string) => {
-      this.#heardAt = this.clock.now();
+    const hear = (message: string, channel: string) => {
+      this.#watch.heard(channel, this.clock.now());
       if (message !== ECHO) this.#listener.message(message);
     };
-    const channels = [this.#channel(null), this.#channel(this.#self)];
-    if (!this.#clients?.isCluster) return void (await client.subscribe(channels, hear));
+    const channels = [this.#ofAll, this.#ofSelf];
+    if (!this.#isCluster) return void (await client.subscribe(channels, hear));
     for (const channel of channels) await client.sSubscribe(channel, hear);
   }
 
@@ -171,18 +190,18 @@ export class RedisBus implements ClusterBus {
       throw new Error(UNREACHABLE);
     }
     const given = { keys: [this.#key], arguments: words };
-    const reply = await this.#within(
+    const send = () =>
       client.evalSha(script.sha, given).catch((error: unknown) => {
         if (!String(error).includes('NOSCRIPT')) throw error;
         return client.eval(script.text, given);
-      }),
-    );
+      });
+    const reply = await this.#within(send);
     return Array.isArray(reply) ? reply.map(String) : [String(reply)];
   }
 
-  async #within<Reply>(reply: Promise<Reply>): Promise<Reply> {
+  async #within<Reply>(send: () => Promise<Reply>): Promise<Reply> {
     try {
-      const answer = await within(reply, Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
+      const answer = await within(send(), Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
       this.#answeredAt = this.clock.now();
       return answer;
     } catch (error) {
@@ -191,15 +210,17 @@ export class RedisBus implements ClusterBus {
     }
   }
 
+  /** New connections for those on which nothing comes back, though Redis answers elsewhere, or not at all. */
   #replaceSilent(): void {
     const now = this.clock.now();
-    const isSilent = (connection: RedisConnection | null, since: number) =>
-      now - since > SILENT_MS && (connection?.ageAt(now) ?? 0) > SILENT_MS;
-    if (isSilent(this.#commands, this.#answeredAt)) void this.#commands?.renew(now);
-    if (this.#isUp && isSilent(this.#subscription, this.#heardAt)) {
-      this.#listener.failed(new Error('nothing was heard on the subscription'));
-      void this.#subscription?.renew(now);
-    }
+    const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > SILENT_MS;
+    const answers = now - this.#answeredAt <= SILENT_MS;
+    const silent = answers ? this.#watch.silent(now, SILENT_MS) : [];
+    const isStuck = answers && this.#watch.stuck(now, SILENT_MS).length > 0;
+    if ((!answers || isStuck) && isOld(this.#commands)) void this.#commands?.renew(now);
+    if (silent.length === 0 || !isOld(this.#subscription)) return;
+    this.#listener.failed(new Error(`nothing was heard on ${silent.join(' and ')}`));
+    void this.#subscription?.renew(now);
   }
 
   #connectionFailed(error: unknown): void {
@@ -215,16 +236,3 @@ export class RedisBus implements ClusterBus {
 }
 
 const UNREACHABLE = 'Redis cannot be reached';
-
-/** What is left of a ban that was lifted. */
-function isLifted({ text }: SharedBan): boolean {
-  return text === '';
-}
-
-function wordsOf({ userId, count, oldestAt, oldestSerial }: UserStatement): string[] {
-  return [userId, String(count), String(Math.round(oldestAt)), String(oldestSerial)];
-}
-
-function inGroups(words: readonly string[], size: number): string[][] {
-  return Array.from({ length: words.length / size }, (_, place) => words.slice(place * size, (place + 1) * size));
-}

@@ -11,8 +11,8 @@ export interface RedisClient {
   eval(text: string, options: ScriptArguments): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
   sPublish(channel: string, message: string): Promise<unknown>;
-  subscribe(channels: string[], listener: (message: string) => void): Promise<unknown>;
-  sSubscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  subscribe(channels: string[], listener: (message: string, channel: string) => void): Promise<unknown>;
+  sSubscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>;
 }
 
 export interface ScriptArguments {

@@ -2,6 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { reconnectDelay, type RedisClient } from './redis-clients.js';
 
+/** An attempt that takes longer has failed: a server of a Cluster that hangs may be the one that was asked for the others. */
+const ATTEMPT_MS = 2000;
+
 /**
  * One connection that is always wanted. The client reconnects by itself; what it cannot heal (a first attempt that failed, a
  * server that hangs with the connection open, a failover that it has not noticed) is healed by a new client in its place.
@@ -42,8 +45,7 @@ export class RedisConnection {
       client.on('error', error => {
         if (this.#client === client) this.failed(error);
       });
-      await client.connect();
-      await this.prepare(client);
+      await this.#attempt(client);
       if (this.#client === client) this.#isReady = true;
     } catch (error) {
       if (this.#client !== client) return;
@@ -56,6 +58,19 @@ export class RedisConnection {
   close(): void {
     this.#isOver = true;
     this.#drop();
+  }
+
+  async #attempt(client: RedisClient): Promise<void> {
+    const over = new AbortController();
+    const late = sleep(ATTEMPT_MS, undefined, { ref: false, signal: over.signal }).then(() => {
+      throw new Error(`no connection within ${ATTEMPT_MS} ms`);
+    });
+    const attempt = client.connect().then(() => this.prepare(client));
+    try {
+      await Promise.race([attempt, late]);
+    } finally {
+      over.abort();
+    }
   }
 
   async #again(now: number): Promise<void> {
