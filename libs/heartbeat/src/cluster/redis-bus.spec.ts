@@ -201,4 +201,19 @@ describe('RedisBus', () => {
       expect(redis.clients).toHaveLength(40);
     },
   );
+
+  it('does not take for lost a Redis that has just too much to answer', async () => {
+    const redis = new FakeRedis(false);
+    await start(redis, 1);
+    await second();
+    redis.isBusy = true;
+    const before = redis.scripts;
+    const [bus] = buses as [RedisBus];
+    const all = Promise.allSettled(Array.from({ length: 12_000 }, (_, n) => bus.hasLease(`n${n}`)));
+    await jest.advanceTimersByTimeAsync(100);
+    expect([redis.scripts - before, bus.isUp, turns]).toEqual([10_000, true, [true]]);
+    await expect(bus.renew(3000, '{}')).resolves.toMatchObject({ nodes: 1 });
+    await jest.advanceTimersByTimeAsync(1000);
+    expect((await all).every(({ status }) => status === 'rejected')).toBe(true);
+  });
 });

@@ -34,6 +34,8 @@ const COMMAND_TIMEOUT_MS = 500;
 const SILENT_MS = 2500;
 /** Messages that Redis has not taken yet may be so large together; more are dropped. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
+/** Commands that Redis has not answered yet; one that is too many fails by itself, which says nothing of Redis. */
+const MAX_COMMANDS_UNDER_WAY = 10_000;
 /** What a node says to itself with each renewal, and to all where nobody else has, so that a line that has died in silence is noticed. */
 const ECHO = 'echo';
 /** A little less than from one renewal to the next. */
@@ -55,6 +57,7 @@ export class RedisBus implements ClusterBus {
   #isUp = false;
   #answeredAt = 0;
   #bytesUnderWay = 0;
+  #commandsUnderWay = 0;
   #watch = new ChannelWatch([], 0);
 
   constructor(
@@ -195,11 +198,13 @@ export class RedisBus implements ClusterBus {
         if (!String(error).includes('NOSCRIPT')) throw error;
         return client.eval(script.text, given);
       });
-    const reply = await this.#within(send);
+    const reply = await this.#within(send, evenIfDown);
     return Array.isArray(reply) ? reply.map(String) : [String(reply)];
   }
 
-  async #within<Reply>(send: () => Promise<Reply>): Promise<Reply> {
+  async #within<Reply>(send: () => Promise<Reply>, isUrgent = false): Promise<Reply> {
+    if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent) throw new Error('Redis has too much to answer');
+    this.#commandsUnderWay++;
     try {
       const answer = await within(send(), Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
       this.#answeredAt = this.clock.now();
@@ -207,6 +212,8 @@ export class RedisBus implements ClusterBus {
     } catch (error) {
       this.#setUp(false);
       throw error;
+    } finally {
+      this.#commandsUnderWay--;
     }
   }
 

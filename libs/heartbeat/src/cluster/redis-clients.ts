@@ -29,8 +29,8 @@ export interface RedisClients {
 
 const CONNECT_TIMEOUT_MS = 1000;
 const MAX_RECONNECT_MS = 1000;
-/** More would only wait for what has failed already. */
-const MAX_QUEUED_COMMANDS = 10_000;
+/** Twice what the bus has under way: more would only wait for what has failed already. */
+const MAX_QUEUED_COMMANDS = 20_000;
 
 /** A moment before the next attempt, longer from one to the next and never the same for all nodes. */
 export function reconnectDelay(attempt: number): number {
