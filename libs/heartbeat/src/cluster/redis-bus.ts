@@ -32,6 +32,8 @@ import { within } from './within.js';
 const COMMAND_TIMEOUT_MS = 500;
 /** A connection on which nothing was answered, or heard, for so long is replaced. */
 const SILENT_MS = 2500;
+/** It has this long to show that it is well before it is replaced again. */
+const MIN_AGE_MS = 1500;
 /** Messages that Redis has not taken yet may be so large together; more are dropped. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
 /** Commands that Redis has not answered yet; one that is too many fails by itself, which says nothing of Redis. */
@@ -217,16 +219,16 @@ export class RedisBus implements ClusterBus {
     }
   }
 
-  /** New connections for those on which nothing comes back, though Redis answers elsewhere, or not at all. */
+  /** New connections for those on which nothing comes back, unless they are new already. */
   #replaceSilent(): void {
     const now = this.clock.now();
-    const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > SILENT_MS;
+    const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > MIN_AGE_MS;
     const answers = now - this.#answeredAt <= SILENT_MS;
-    const silent = answers ? this.#watch.silent(now, SILENT_MS) : [];
-    const isStuck = answers && this.#watch.stuck(now, SILENT_MS).length > 0;
-    if ((!answers || isStuck) && isOld(this.#commands)) void this.#commands?.renew(now);
+    const isStuck = !answers || this.#watch.stuck(now, SILENT_MS).length > 0;
+    if (isStuck && isOld(this.#commands)) void this.#commands?.renew(now);
+    const silent = this.#watch.silent(now, SILENT_MS);
     if (silent.length === 0 || !isOld(this.#subscription)) return;
-    this.#listener.failed(new Error(`nothing was heard on ${silent.join(' and ')}`));
+    if (answers) this.#listener.failed(new Error(`nothing was heard on ${silent.join(' and ')}`));
     void this.#subscription?.renew(now);
   }
 

@@ -2,8 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { reconnectDelay, type RedisClient } from './redis-clients.js';
 
-/** An attempt that takes longer has failed: a server of a Cluster that hangs may be the one that was asked for the others. */
-const ATTEMPT_MS = 2000;
+/**
+ * A first attempt that takes longer has failed, since the server of a Cluster that is asked for the others may be one that hangs. Where
+ * the line is just slow the next has twice as long, up to so much.
+ */
+const FIRST_ATTEMPT_MS = 700;
+const LONGEST_ATTEMPT_MS = 5000;
 
 /**
  * One connection that is always wanted. The client reconnects by itself; what it cannot heal (a first attempt that failed, a
@@ -13,6 +17,8 @@ export class RedisConnection {
   #client: RedisClient | null = null;
   #madeAt = 0;
   #isReady = false;
+  /** Attempts that failed since the last that did not. */
+  #failures = 0;
   #isOver = false;
 
   /** @param prepare What to do with a new client that is connected; it counts as ready after that. */
@@ -37,6 +43,7 @@ export class RedisConnection {
     this.#drop();
     if (this.#isOver) return;
     this.#madeAt = now;
+    const startedAt = performance.now();
     let client: RedisClient | null = null;
     try {
       client = this.make();
@@ -46,12 +53,15 @@ export class RedisConnection {
         if (this.#client === client) this.failed(error);
       });
       await this.#attempt(client);
-      if (this.#client === client) this.#isReady = true;
+      if (this.#client !== client) return;
+      this.#isReady = true;
+      this.#failures = 0;
     } catch (error) {
       if (this.#client !== client) return;
       this.failed(error);
       this.#drop();
-      void this.#again(now);
+      this.#failures++;
+      void this.#again(now, startedAt);
     }
   }
 
@@ -61,21 +71,22 @@ export class RedisConnection {
   }
 
   async #attempt(client: RedisClient): Promise<void> {
-    const over = new AbortController();
-    const late = sleep(ATTEMPT_MS, undefined, { ref: false, signal: over.signal }).then(() => {
-      throw new Error(`no connection within ${ATTEMPT_MS} ms`);
+    const ms = Math.min(LONGEST_ATTEMPT_MS, FIRST_ATTEMPT_MS * 2 ** Math.min(this.#failures, 10));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
+      timer.unref();
     });
-    const attempt = client.connect().then(() => this.prepare(client));
     try {
-      await Promise.race([attempt, late]);
+      await Promise.race([client.connect().then(() => this.prepare(client)), late]);
     } finally {
-      over.abort();
+      clearTimeout(timer);
     }
   }
 
-  async #again(now: number): Promise<void> {
-    const startedAt = performance.now();
-    await sleep(reconnectDelay(3), undefined, { ref: false });
+  /** @param startedAt When the attempt before began that was given `now`. */
+  async #again(now: number, startedAt: number): Promise<void> {
+    await sleep(reconnectDelay(this.#failures), undefined, { ref: false });
     if (this.#client === null) await this.renew(now + performance.now() - startedAt);
   }
 
