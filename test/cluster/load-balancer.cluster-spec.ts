@@ -95,8 +95,8 @@ describe('the load balancer', () => {
   });
 
   it('lets no client say that it is somebody else, not even where its network is that of trusted proxies', async () => {
-    const headers = { 'X-Forwarded-For': '203.0.113.7' };
-    clients.push(await RawClient.opened({ port, localAddress: '127.0.0.1', headers }));
+    const claim = { 'X-Forwarded-For': '203.0.113.7' };
+    clients.push(await RawClient.opened({ port, localAddress: '127.0.0.1', headers: claim }));
     expect((await list()).items.map(({ ip }) => ip)).toEqual(['127.0.0.1']);
   });
 

@@ -6,6 +6,7 @@ import { ClusterWorld, type OpenConnection, type WorldNode } from '../../../../t
 
 Logger.overrideLogger(false);
 
+const nothing = (): void => undefined;
 const settled = () => new Promise(resolve => setTimeout(resolve, 5));
 
 /** As the door does it: a place, then a connection or none. */
@@ -160,7 +161,7 @@ describe('UserLimit', () => {
     });
 
     it('refuses at once whom this node has no place for, and lets nobody wait for another, while Redis is slow', async () => {
-      let answer = (): void => undefined;
+      let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
       const knocks = Array.from({ length: 20 }, () => one.state.userPlaces!.take('u'));
       const first = await Promise.all(knocks.map(taken => Promise.race([taken, settled().then(() => 'waits')])));
@@ -173,7 +174,7 @@ describe('UserLimit', () => {
     });
 
     it('forgets no place that was just asked for when everything is stated anew', async () => {
-      let answer = (): void => undefined;
+      let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
       const asked = one.state.userPlaces!.take('u');
       world.store.empty();
