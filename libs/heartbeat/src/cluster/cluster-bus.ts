@@ -59,7 +59,7 @@ export interface Renewal {
   readonly isNew: boolean;
   /** Nodes whose leases have not run out, this one included. */
   readonly nodes: number;
-  /** Grows with every change of the bans; smaller than before when the store was emptied. */
+  /** Grows with every change of the bans; begins anew when the store was emptied, and may have passed any number since. */
   readonly banVersion: number;
   /** The store's time. */
   readonly now: number;

@@ -184,7 +184,7 @@ export class RedisBus implements ClusterBus {
     };
     const channels = [this.#ofAll, this.#ofSelf];
     if (!this.#isCluster) return void (await client.subscribe(channels, hear));
-    for (const channel of channels) await client.sSubscribe(channel, hear);
+    await Promise.all(channels.map(channel => client.sSubscribe(channel, hear)));
   }
 
   /** The texts of a script's reply. */
