@@ -161,7 +161,8 @@ describe('deploy/nginx/nginx.conf', () => {
       Upgrade: '$http_upgrade',
       Connection: '$connection_upgrade',
       Host: '$http_host',
-      'X-Forwarded-For': '$proxy_add_x_forwarded_for',
+      // The edge believes nobody: what a client claims of its address ends here.
+      'X-Forwarded-For': '$remote_addr',
     });
   });
 

@@ -1,4 +1,5 @@
 /** One hand over three nodes with 3,000 clients: kicks, details, messages, from any node to any. */
+import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BulkKick } from 'nestjs-heartbeat';
 import { performance } from 'node:perf_hooks';
@@ -7,7 +8,7 @@ import { Crowd } from '../support/crowd.js';
 import { RawClient } from '../support/raw-client.js';
 import { RedisServer } from '../support/redis-server.js';
 import { quantile } from '../support/statistics.js';
-import { REQUEST_TIMEOUT_MS, TestCluster } from '../support/test-cluster.js';
+import { REQUEST_TIMEOUT_MS, TestCluster, type TestNode } from '../support/test-cluster.js';
 import { until } from '../support/until.js';
 
 const EACH = 1000;
@@ -15,25 +16,47 @@ const EACH = 1000;
 const KICKS = 40;
 /** What a busy machine may add. */
 const HICCUP_MS = 500;
+/** 99 of 100 kicks take less, beyond what the machine takes for the same way without a kick. */
+const P99_MS = 50;
 
+let redis: RedisServer;
+let line: ReturnType<typeof createClient>;
 let cluster: TestCluster;
 let crowds: Crowd[];
 
 beforeAll(async () => {
-  const redis = await RedisServer.start();
+  redis = await RedisServer.start();
+  line = createClient({ url: redis.url });
+  line.on('error', () => undefined);
+  await line.connect();
   cluster = await TestCluster.start({ redisUrl: redis.url });
   crowds = await Promise.all(cluster.nodes.map((node, index) => node.crowd(EACH, { path: `/ws?user=${index}-{n}` })));
   await cluster.whole(3 * EACH);
 }, 60_000);
 
 afterAll(async () => {
+  line?.destroy();
   await TestCluster.stopAll();
   await RedisServer.stopAll();
 });
 
+/**
+ * How long the way of a kick takes now without a kick: the same processes are woken, once after the other, and have nothing to do. What
+ * else runs on the machine delays both.
+ */
+async function wayMs(asker: TestNode, target: TestNode): Promise<number> {
+  const from = performance.now();
+  await ask({ port: asker.port, path: '/health/live' });
+  await line.ping();
+  await ask({ port: target.port, path: '/health/live' });
+  await line.ping();
+  return performance.now() - from;
+}
+
 describe('a kick', () => {
-  it('from any node to any is confirmed within the time for an answer, and its client is told', async () => {
+  it('from any node to any is confirmed within 50 ms for 99 of 100, and its client is told', async () => {
     const times: number[] = [];
+    const ways: number[] = [];
     let kicked = 0;
     for (const target of cluster.nodes) {
       const ids = await target.ids();
@@ -42,15 +65,17 @@ describe('a kick', () => {
           const from = performance.now();
           const { status, json } = await asker.kick(id, 'reason=enough');
           times.push(performance.now() - from);
+          ways.push(await wayMs(asker, target));
           expect([status, json]).toEqual([200, { id, node: id.slice(0, id.lastIndexOf('.')), closing: true }]);
         }
       }
       kicked += 3 * KICKS;
       await cluster.whole(3 * EACH - kicked);
     }
-    process.stderr.write(
-      `${times.length} kicks: p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms\n`,
-    );
+    const [p50, p99, control] = [quantile(times, 0.5), quantile(times, 0.99), quantile(ways, 0.99)];
+    const said = `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, of their way alone ${control.toFixed(1)} ms`;
+    process.stderr.write(`${times.length} kicks: ${said}\n`);
+    expect(p99).toBeLessThan(P99_MS + control);
     expect(Math.max(...times)).toBeLessThan(REQUEST_TIMEOUT_MS);
     const ends = (await Promise.all(crowds.map(crowd => crowd.ended()))).flat();
     expect(ends.map(({ code }) => code)).toEqual(Array.from({ length: 9 * KICKS }, () => 4500));

@@ -94,6 +94,12 @@ describe('the load balancer', () => {
     await until(() => opened.every(({ json }) => json.length === 1));
   });
 
+  it('lets no client say that it is somebody else, not even where its network is that of trusted proxies', async () => {
+    const claim = { 'X-Forwarded-For': '203.0.113.7' };
+    clients.push(await RawClient.opened({ port, localAddress: '127.0.0.1', headers: claim }));
+    expect((await list()).items.map(({ ip }) => ip)).toEqual(['127.0.0.1']);
+  });
+
   it('keeps the metrics of the nodes to the nodes', async () => {
     expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(404);
   });

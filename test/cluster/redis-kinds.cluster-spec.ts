@@ -5,11 +5,16 @@ import { RedisCluster } from '../support/redis-cluster.js';
 import { RedisSentinels } from '../support/redis-sentinels.js';
 import { RedisServer } from '../support/redis-server.js';
 import { TestCluster, watchHeartbeats } from '../support/test-cluster.js';
+import { until } from '../support/until.js';
 
 const EACH = 300;
 const INTERVAL_MS = 2000;
-/** A key of the nodes, and their common channel: they lie on different servers. */
-const KEYS = ['{heartbeat}:nodes', 'heartbeat:all'] as const;
+/** A key of the nodes, and their common channel: with this namespace they lie on different servers. */
+const NAMESPACE = 'apart';
+const COMMON_CHANNEL = `${NAMESPACE}:all`;
+const KEYS = [`{${NAMESPACE}}:nodes`, COMMON_CHANNEL] as const;
+/** Longer than a connection may be silent. */
+const STEADY_MS = 5000;
 /** The contract: all is whole within 5 s of Redis' return. */
 const WHOLE_MS = 5000;
 
@@ -18,13 +23,17 @@ afterEach(async () => {
   await RedisServer.stopAll();
 });
 
-async function started(env: Record<string, string>): Promise<{ cluster: TestCluster; watch: HeartbeatWatch }> {
-  const cluster = await TestCluster.start({ env, size: 2, options: { heartbeat: fixedHeartbeat(INTERVAL_MS) } });
+async function started(
+  env: Record<string, string>,
+  size = 2,
+): Promise<{ cluster: TestCluster; watch: HeartbeatWatch }> {
+  const options = { heartbeat: fixedHeartbeat(INTERVAL_MS), cluster: { namespace: NAMESPACE } };
+  const cluster = await TestCluster.start({ env, size, options });
   return { cluster, watch: await watchHeartbeats(cluster, EACH, INTERVAL_MS) };
 }
 
 async function harmOnceWhole(cluster: TestCluster, watch: HeartbeatWatch): Promise<Harm> {
-  await cluster.whole(2 * EACH, { timeoutMs: WHOLE_MS });
+  await cluster.whole(cluster.nodes.length * EACH, { timeoutMs: WHOLE_MS });
   return watch.harm();
 }
 
@@ -61,5 +70,24 @@ describe('nodes', () => {
       await redis.whole();
     }
     await expectKicks(cluster);
+  }, 90_000);
+
+  it('on a Redis Cluster lose nobody when the primary of their common channel hangs, its connections open', async () => {
+    const redis = await RedisCluster.start();
+    // With three, a list is asked of the others by that channel.
+    const { cluster, watch } = await started({ CLUSTER: redis.urls.join(',') }, 3);
+    const primary = await redis.primaryOf(COMMON_CHANNEL);
+    expect(primary).not.toBe(await redis.primaryOf(KEYS[0]));
+    watch.begin();
+    primary.pause();
+    await redis.whole();
+    expect(await harmOnceWhole(cluster, watch)).toEqual(NO_HARM);
+    await expectKicks(cluster);
+    // And it stays so: nothing flaps.
+    const turns = cluster.nodes.map(({ process }) => process.output.match(/Redis is lost/g)?.length ?? 0);
+    const from = performance.now();
+    await until(() => performance.now() > from + STEADY_MS, { timeoutMs: 2 * STEADY_MS });
+    expect(cluster.nodes.map(({ process }) => process.output.match(/Redis is lost/g)?.length ?? 0)).toEqual(turns);
+    primary.resume();
   }, 90_000);
 });

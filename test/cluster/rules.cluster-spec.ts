@@ -49,8 +49,10 @@ async function statusAt(port: number): Promise<number> {
 }
 
 /** Upgrades of one user, as many on each node, all at once. */
-async function crowdOf(user: string, each: number, of = cluster): Promise<RawClient[]> {
-  const all = of.nodes.flatMap(({ port }) => Array.from({ length: each }, () => knock(port, `/ws?user=${user}`)));
+async function crowdOf(user: string, each: number, path = '/ws'): Promise<RawClient[]> {
+  const all = cluster.nodes.flatMap(({ port }) =>
+    Array.from({ length: each }, () => knock(port, `${path}?user=${user}`)),
+  );
   const knocks = await Promise.all(all);
   const refused = knocks.filter(({ status }) => status !== 101);
   expect(new Set(refused.map(({ status }) => status))).toEqual(new Set(refused.length > 0 ? [429] : []));
@@ -151,6 +153,22 @@ describe('the limit of a user', () => {
       await gone([...rest, ...more]);
       await until(async () => (await cluster.node(2).list('user=eager')).total === 0);
     }
+  });
+
+  it('is exact also where the gateway takes its time to let them in', async () => {
+    const clients = await crowdOf('patient', 20, '/asking');
+    expect(clients).toHaveLength(MAX_PER_USER);
+    await gone(clients.slice(1));
+    const more = await until(async () => {
+      const newcomers = await crowdOf('patient', 2, '/asking');
+      return newcomers.length > 0 ? newcomers : null;
+    });
+    expect((await cluster.node(0).list('user=patient')).total).toBeLessThanOrEqual(MAX_PER_USER);
+    await gone([...clients.slice(0, 1), ...more]);
+    await until(async () => (await cluster.node(2).list('user=patient')).total === 0);
+    const again = await crowdOf('patient', 20, '/asking');
+    expect(again).toHaveLength(MAX_PER_USER);
+    await gone(again);
   });
 
   it('is kept by each node while Redis is away, cuts nobody when it is back, and is exact again then', async () => {

@@ -1,5 +1,5 @@
 /**
- * One node of a cluster, as a process of its own: the library with two gateways. Clients say who they are in the address, as
+ * One node of a cluster, as a process of its own: the library with three gateways. Clients say who they are in the address, as
  * `/ws?user=u1&team=red`. `POST /call` with `{ service, method, args }` calls a service of the library. Told by the environment:
  *
  *   OPTIONS    the library's options, as JSON
@@ -42,6 +42,13 @@ class MainGateway extends Gateway {}
 
 @WebSocketGateway({ path: '/other' })
 class OtherGateway extends Gateway {}
+
+/** Its app asks somebody before it lets a client in. */
+@WebSocketGateway({
+  path: '/asking',
+  verifyClient: (_info: unknown, done: (isGood: boolean) => void) => void setTimeout(done, 100, true),
+})
+class AskingGateway extends Gateway {}
 
 const SERVICES = { bans: BanList, cluster: ClusterService, connections: ConnectionService };
 
@@ -90,7 +97,7 @@ const client = clientOf(process.env);
     HeartbeatModule.forRoot({ ...options, authenticate, cluster: { ...options.cluster, ...(client && { client }) } }),
   ],
   controllers: [CallController],
-  providers: [MainGateway, OtherGateway],
+  providers: [MainGateway, OtherGateway, AskingGateway],
 })
 class NodeModule {}
 

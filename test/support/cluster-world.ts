@@ -23,6 +23,10 @@ import { NodeState } from '../../libs/heartbeat/src/connection/node-state.js';
 /** A bus that can be cut off, as by a Redis that is lost. */
 export class BrittleBus extends LocalBus {
   isCut = false;
+  /** Statements of users are done, and yet their answers come too late. */
+  answersLate = false;
+  /** What statements of users wait for. */
+  slowness: Promise<void> | null = null;
   /** How often each method was called. */
   readonly calls: Record<string, number> = {};
 
@@ -36,7 +40,12 @@ export class BrittleBus extends LocalBus {
           if (this.isCut) this.turn(false);
           if (this.isCut) throw new Error('cut');
           if (method === 'renew') this.turn(true);
-          return works(...given);
+          if (method !== 'stateUsers') return works(...given);
+          await this.slowness;
+          const answer = await works(...given);
+          if (this.answersLate) this.turn(false);
+          if (this.answersLate) throw new Error('too late');
+          return answer;
         },
       });
     }
@@ -53,18 +62,7 @@ export class BrittleBus extends LocalBus {
 
   private turn: (isUp: boolean) => void = () => undefined;
 }
-const METHODS = [
-  'publish',
-  'renew',
-  'leave',
-  'leases',
-  'hasLease',
-  'putBan',
-  'dropBan',
-  'bans',
-  'stateUser',
-  'stateUsers',
-] as const;
+const METHODS = ['publish', 'renew', 'leave', 'leases', 'hasLease', 'putBan', 'dropBan', 'bans', 'stateUsers'] as const;
 
 /** Nodes in this process over one store, whose time is the test's to pass. */
 export class ClusterWorld {

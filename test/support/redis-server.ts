@@ -25,6 +25,7 @@ export class RedisServer {
   readonly #folder = mkdtempSync(join(tmpdir(), 'redis-'));
   #child: ChildProcess | null = null;
   #output = '';
+  #isPaused = false;
   #password: string | undefined;
 
   private constructor(
@@ -92,6 +93,7 @@ export class RedisServer {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
+    this.#isPaused = false;
     if (child === null || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
     child.kill('SIGKILL');
@@ -100,10 +102,12 @@ export class RedisServer {
 
   /** From now on it answers nothing, and closes nothing. */
   pause(): void {
+    this.#isPaused = true;
     this.#child?.kill('SIGSTOP');
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#child?.kill('SIGCONT');
   }
 
@@ -114,8 +118,9 @@ export class RedisServer {
     for (const type of ['normal', 'pubsub']) await this.command('CLIENT', 'KILL', 'TYPE', type);
   }
 
-  /** One command over a connection of its own. */
+  /** One command over a connection of its own; rejects while it is paused. */
   async command(...words: string[]): Promise<unknown> {
+    if (this.#isPaused) throw new Error('redis-server is paused');
     const client = createClient({ url: this.url, socket: { reconnectStrategy: false } });
     client.on('error', () => undefined);
     try {

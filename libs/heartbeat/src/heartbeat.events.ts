@@ -63,7 +63,8 @@ export type HeartbeatEvent =
       readonly previous: string | null;
     }
   | { readonly type: 'banned'; readonly ban: BanNotice }
-  | { readonly type: 'unbanned'; readonly id: string }
+  /** Lifted; it would have held for `forMs` more. */
+  | { readonly type: 'unbanned'; readonly id: string; readonly forMs: number }
   | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
   | { readonly type: 'ping'; readonly id: string }
   /** `rttMs` is null where nobody can tell which ping was answered. */

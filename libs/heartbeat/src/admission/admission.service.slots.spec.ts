@@ -30,11 +30,17 @@ interface Visitor {
   readonly socket: PassThrough;
   readonly verdicts: string[];
   answer: (answer: Authentication | Error) => void;
+  /** Becomes a connection, once it was let in. */
+  open: () => void;
   connection: Connection | null;
 }
 
-/** A door whose app answers when the test says so; who is let in becomes a connection in the same turn, as at the adapter. */
+/**
+ * A door whose app answers when the test says so; who is let in becomes a connection in the same turn, as at the adapter, unless the
+ * gateway takes its time.
+ */
 class Door {
+  gatewayTakesItsTime = false;
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly bans: BanList;
@@ -58,7 +64,8 @@ class Door {
 
   knock(ip = '10.0.0.1'): Visitor {
     const request = { method: 'GET', url: '/ws', headers: HEADERS, socket: { remoteAddress: ip } };
-    const visitor: Visitor = { ip, socket: new PassThrough(), verdicts: [], answer: () => undefined, connection: null };
+    const [nothing, socket] = [() => undefined, new PassThrough()];
+    const visitor: Visitor = { ip, socket, verdicts: [], answer: nothing, open: nothing, connection: null };
     this.#asked = null;
     this.admission.admit(request as unknown as IncomingMessage, visitor.socket, true, verdict =>
       this.#told(visitor, verdict),
@@ -70,13 +77,17 @@ class Door {
   #told(visitor: Visitor, verdict: Refusal | Admitted): void {
     visitor.verdicts.push('reason' in verdict ? verdict.reason : 'admitted');
     if ('reason' in verdict) return;
-    visitor.connection = this.connections.open({
-      socket: { close: () => undefined } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
-      path: '/ws',
-      userAgent: null,
-      ...verdict,
-    });
+    visitor.open = () => {
+      visitor.connection = this.connections.open({
+        socket: { close: () => undefined } as unknown as WebSocket,
+        network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+        path: '/ws',
+        userAgent: null,
+        ...verdict,
+      });
+      verdict.opened?.();
+    };
+    if (!this.gatewayTakesItsTime) visitor.open();
   }
 
   leave({ connection }: Visitor): void {
@@ -92,11 +103,12 @@ function agreeing(door: Door) {
   const asked: string[] = [];
   const waiting: ((isGranted: boolean) => void)[] = [];
   door.node.userPlaces = {
-    take: userId => {
+    take: async userId => {
       asked.push(`take ${userId}`);
-      return new Promise(resolve => waiting.push(resolve));
+      const isGranted = await new Promise<boolean>(resolve => waiting.push(resolve));
+      const release = () => void asked.push(`release ${userId} of ${door.connections.countByUser(userId)}`);
+      return isGranted ? release : null;
     },
-    settle: userId => void asked.push(`settle ${userId} of ${door.connections.countByUser(userId)}`),
   };
   return { asked, grant: (isGranted: boolean) => waiting.shift()?.(isGranted) };
 }
@@ -245,7 +257,7 @@ describe('AdmissionService, while the app is asked', () => {
 
   describe('where places of users are agreed with other nodes', () => {
     it.each<[boolean, string, string[]]>([
-      [true, 'admitted', ['take ann', 'settle ann of 1']],
+      [true, 'admitted', ['take ann', 'release ann of 1']],
       [false, 'user-limit', ['take ann']],
     ])('asks for one before the verdict: %p', async (isGranted, verdict, asked) => {
       const door = new Door({ limits: { maxPerUser: 1 } });
@@ -271,7 +283,29 @@ describe('AdmissionService, while the app is asked', () => {
         await settled();
         expect(visitor.connection).toBeNull();
       }
-      expect(places.asked).toEqual(['take ann', 'settle ann of 0', 'take ann', 'settle ann of 0']);
+      expect(places.asked).toEqual(['take ann', 'release ann of 0', 'take ann', 'release ann of 0']);
+    });
+
+    it.each<[string, string, (visitor: Visitor) => void]>([
+      ['it has become a connection', 'release ann of 1', visitor => visitor.open()],
+      ['it has gone', 'release ann of 0', visitor => void visitor.socket.destroy()],
+    ])('keeps it while a gateway takes its time, until %s, and no listener is left', async (_what, released, end) => {
+      const door = new Door({ limits: { maxPerUser: 1 } });
+      const places = agreeing(door);
+      door.gatewayTakesItsTime = true;
+      const visitor = door.knock();
+      visitor.answer({ userId: 'ann' });
+      await settled();
+      const listeners = visitor.socket.listenerCount('close');
+      places.grant(true);
+      await settled();
+      expect([visitor.verdicts, places.asked]).toEqual([['admitted'], ['take ann']]);
+      end(visitor);
+      await settled();
+      expect(places.asked).toEqual(['take ann', released]);
+      visitor.socket.destroy();
+      await settled();
+      expect([places.asked.length, visitor.socket.listenerCount('close')]).toEqual([2, listeners]);
     });
 
     it('asks for none where nobody in particular comes', async () => {

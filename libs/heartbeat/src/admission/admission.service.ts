@@ -25,6 +25,8 @@ export interface Admitted {
   readonly identity: Identity | null;
   /** The client has to prove who it is within `identifyTimeoutMs`. */
   readonly deferred: boolean;
+  /** To be called when it has become a connection, where there is something to be settled. */
+  readonly opened?: () => void;
 }
 
 /** An upgrade whose client the app is asked about. */
@@ -75,7 +77,8 @@ export class AdmissionService {
 
   /**
    * Calls `done` once with the verdict: in this very turn unless the app has to be asked, and never if the client has gone
-   * meanwhile. An admitted client must be made a connection in the turn of that call: its place is not held any longer.
+   * meanwhile. An admitted client must be made a connection in the turn of that call, or be looked at again by `recheck`: only its
+   * user's place, where that is agreed over the cluster, is held until it is `opened` or has gone.
    */
   admit(
     request: IncomingMessage,
@@ -96,16 +99,22 @@ export class AdmissionService {
     const { request, socket, ip, network } = upgrade;
     this.#hold(network, 1);
     const end = await authenticate(ask, request, socket, this.node.options.limits.handshakeTimeoutMs);
-    // A place by user too, where that is agreed over the cluster, until the client has become a connection or was refused.
     const places = this.node.userPlaces;
     const user = places !== null && end.outcome === 'answered' ? userOf(end.answer) : null;
-    const hasPlace = places === null || user === null || (await places.take(user));
+    const release = places === null || user === null ? undefined : await places.take(user);
     this.#hold(network, -1);
-    try {
-      if (end.outcome !== 'gone' && !socket.destroyed) done(this.#verdictOf(end, ip, hasPlace));
-    } finally {
-      if (user !== null && hasPlace) places?.settle(user);
+    if (end.outcome === 'gone' || socket.destroyed) return release?.();
+    const verdict = this.#verdictOf(end, ip, release !== null);
+    if ('status' in verdict || !release) {
+      release?.();
+      return done(verdict);
     }
+    const settle = () => {
+      socket.off('close', settle);
+      release();
+    };
+    socket.once('close', settle);
+    done({ ...verdict, opened: settle });
   }
 
   #verdictOf(end: Exclude<Authenticated, { outcome: 'gone' }>, ip: string, hasPlace: boolean): Refusal | Admitted {

@@ -35,8 +35,8 @@ export class BanIndex {
     this.#nextEnd = Math.min(this.#nextEnd, entry.endsAt);
   }
 
-  has(id: string): boolean {
-    return this.#entries.has(id);
+  get(id: string): BanEntry | undefined {
+    return this.#entries.get(id);
   }
 
   /** False if there is no such ban. */

@@ -128,6 +128,12 @@ describe('BanList', () => {
     ]);
   });
 
+  it('cannot be lifted when it has ended', () => {
+    const { id } = ban('user', 'ann', 5000);
+    time += 5000;
+    expect(bans.lift(id)).toBe(false);
+  });
+
   it('is lifted once', () => {
     const [{ id }, other] = [ban('user', 'ann'), ban('user', 'bob')];
     expect([bans.lift(id), bans.lift(id), bans.lift('nothing')]).toEqual([true, false, false]);
@@ -198,13 +204,17 @@ describe('BanList', () => {
 
     it('tells what was banned and lifted here, and nothing of what it was told', () => {
       const told: unknown[] = [];
-      events.stream.subscribe(({ type }) => told.push(type));
+      events.stream.subscribe(event => told.push(event));
       const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
       bans.adopt(notice);
       bans.drop('b1');
+      time += 400;
       bans.lift(id);
       bans.lift(id);
-      expect(told).toEqual(['banned', 'unbanned']);
+      expect(told).toEqual([
+        { type: 'banned', ban: expect.objectContaining({ id, forMs: 1000 }) },
+        { type: 'unbanned', id, forMs: 600 },
+      ]);
     });
 
     it('adopts a ban once, for the time that is left, and sends away whom it meets', () => {

@@ -57,14 +57,15 @@ export class BanList implements BanBook {
 
   /** False if there is no such ban. */
   lift(id: string): boolean {
-    if (!this.#bans.delete(id)) return false;
-    this.events.announce({ type: 'unbanned', id });
+    const forMs = Math.ceil((this.#bans.get(id)?.endsAt ?? 0) - this.node.clock.now());
+    if (!this.#bans.delete(id) || forMs <= 0) return false;
+    this.events.announce({ type: 'unbanned', id, forMs });
     return true;
   }
 
   adopt(notice: BanNotice): boolean {
     if (problemWith(notice.kind, notice.value, notice.forMs) !== null) return false;
-    if (!this.#bans.has(notice.id)) this.#enforce(notice);
+    if (!this.#bans.get(notice.id)) this.#enforce(notice);
     return true;
   }
 

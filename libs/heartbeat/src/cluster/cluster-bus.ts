@@ -33,18 +33,16 @@ export interface ClusterBus {
 
   /** Keeps a ban for all nodes until its time has passed; one that was known once stays as it is, also if it was lifted. */
   putBan(ban: SharedBan): Promise<void>;
-  /** Lifts a ban; false if it is not there. */
-  dropBan(id: string): Promise<boolean>;
+  /** Lifts a ban that would hold for so much longer. From then on it is known as lifted, also where it was not known before. */
+  dropBan(id: string, forMs: number): Promise<void>;
   /** What has changed since a version of the bans; all of them since 0. */
   bans(since: number): Promise<BanChanges>;
 
   /**
-   * States how many connections this node has of a user; what it stated before no longer counts. With `limit`, the statement is
-   * only taken if all nodes together then have at most so many.
+   * States how many connections this node has of users; what it stated of them before no longer counts. With `limit`, a statement is
+   * only taken if all nodes together then have at most so many of its user. Answers to each, in their order.
    */
-  stateUser(statement: UserStatement, limit?: number): Promise<UserCount>;
-  /** The same without a limit for many users at once. */
-  stateUsers(statements: readonly UserStatement[]): Promise<void>;
+  stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]>;
 }
 
 export interface BusListener {
@@ -61,7 +59,7 @@ export interface Renewal {
   readonly isNew: boolean;
   /** Nodes whose leases have not run out, this one included. */
   readonly nodes: number;
-  /** Grows with every change of the bans; smaller than before when the store was emptied. */
+  /** Grows with every change of the bans; begins anew when the store was emptied, and may have passed any number since. */
   readonly banVersion: number;
   /** The store's time. */
   readonly now: number;

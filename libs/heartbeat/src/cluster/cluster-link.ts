@@ -78,9 +78,15 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     if (!this.bus.isShared) return;
     let late: NodeJS.Timeout | undefined;
     const patience = new Promise(resolve => (late = setTimeout(resolve, LEAVE_MS)));
-    await Promise.race([this.bus.leave().catch(() => undefined), patience]);
+    await Promise.race([this.#leave().catch(() => undefined), patience]);
     clearTimeout(late);
     await this.bus.stop();
+  }
+
+  /** Gives the lease back, and says so: without that it would look like a node that an emptied Redis does not know. */
+  async #leave(): Promise<void> {
+    await this.bus.leave();
+    await this.bus.publish(null, encode({ kind: 'left', from: this.node.id }));
   }
 
   /** Says something to one node, or to all others, at most once; what fails is counted. */

@@ -103,6 +103,52 @@ describe('ClusterService', () => {
     expect((await one.cluster.list()).nodes).toHaveLength(1);
   });
 
+  describe('while an emptied Redis does not know the others yet', () => {
+    let ids: string[];
+    beforeEach(async () => {
+      ids = world.nodes.map(node => node.open().id);
+      await world.renewAll();
+      await one.cluster.list();
+      world.now += 500;
+      world.store.empty();
+      await one.link.renew();
+    });
+
+    it('asks them all the same, and loses no row', async () => {
+      const { items, end, nodes } = await one.cluster.list();
+      expect([items.map(({ id }) => id), end]).toEqual([ids, null]);
+      expect(nodes.map(({ id, status }) => [id, status])).toEqual(world.nodes.map(({ id }) => [id, 'ok']));
+      expect(await one.cluster.kick(ids[2]!)).toBe('closing');
+    });
+
+    it('names one that is silent, and has its rows on a later page', async () => {
+      const listener = world.store.listeners.get(three.id)!;
+      world.store.listeners.delete(three.id);
+      const { items, end, nodes } = await one.cluster.list();
+      expect(items.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+      expect(nodes[2]).toEqual({ id: three.id, status: 'timeout', connections: 1, ageMs: 500 });
+      world.store.listeners.set(three.id, listener);
+      await world.renewAll();
+      expect((await two.cluster.list({ after: end })).items.map(({ id }) => id)).toEqual([ids[2]]);
+    });
+
+    it('forgets them when their leases would have run out', async () => {
+      world.now += 2500;
+      expect((await one.cluster.list()).nodes).toHaveLength(1);
+    });
+  });
+
+  it('forgets a node that has left, at once', async () => {
+    await one.cluster.list();
+    await three.stop();
+    const { nodes } = await one.cluster.list();
+    expect(nodes.map(({ id, status }) => [id, status])).toEqual([
+      [one.id, 'ok'],
+      [two.id, 'ok'],
+    ]);
+    expect(one.errors['request']).toBe(0);
+  });
+
   it.each([0, 501, 1.5, Number.NaN])('refuses a page of %p, and says what it may be', async limit => {
     const told = { code: 'HEARTBEAT_BAD_QUERY', message: expect.stringContaining('from 1 to 500') };
     await expect(one.cluster.list({ limit })).rejects.toMatchObject(told);

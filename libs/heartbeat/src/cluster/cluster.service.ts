@@ -24,8 +24,8 @@ const ID = /^(.+)\.[0-9a-z]{8}$/s;
  */
 @Injectable()
 export class ClusterService {
-  /** The other nodes as Redis told them last. */
-  #known: { readonly others: readonly ClusterNode[]; readonly at: number } = { others: [], at: 0 };
+  /** The other nodes as Redis told them last, and when they renewed their leases, on our clock. */
+  readonly #known = new Map<string, { readonly node: ClusterNode; readonly renewedAt: number }>();
 
   constructor(
     private readonly node: NodeState,
@@ -34,7 +34,11 @@ export class ClusterService {
     private readonly link: ClusterLink,
     private readonly requests: Requests,
     private readonly own: OwnAnswers,
-  ) {}
+  ) {
+    link.messages.subscribe(({ kind, from }) => {
+      if (kind === 'left') this.#known.delete(from);
+    });
+  }
 
   /** Whether Redis does not answer, so that other nodes are out of sight. */
   get isDegraded(): boolean {
@@ -143,25 +147,33 @@ export class ClusterService {
     this.link.sendText(null, text);
   }
 
-  /** The other nodes; while Redis is lost those that were there, until their leases have run out. */
+  /**
+   * The other nodes: those with a lease, and those that had one a moment ago and did not leave. A Redis that was emptied does not know
+   * them until they renew, and one that is lost tells nothing.
+   */
   async #others(): Promise<ClusterNode[]> {
     if (!this.bus.isShared) return [];
+    const listed = new Set<string>();
     try {
-      const leases = await this.bus.leases();
-      const others = leases.flatMap(({ nodeId, summary, ageMs }) => {
-        if (nodeId === this.node.id) return [];
-        const read = decodeSummary(summary);
-        if (read === null) this.link.failed('message');
-        return read === null ? [] : [{ id: nodeId, ...read, ageMs }];
-      });
-      this.#known = { others, at: this.node.clock.now() };
-      return others;
+      for (const { nodeId, summary, ageMs } of await this.bus.leases()) {
+        const read = nodeId === this.node.id ? null : decodeSummary(summary);
+        if (read === null && nodeId !== this.node.id) this.link.failed('message');
+        if (read === null) continue;
+        listed.add(nodeId);
+        this.#known.set(nodeId, { node: { id: nodeId, ...read, ageMs }, renewedAt: this.node.clock.now() - ageMs });
+      }
     } catch (error) {
       this.link.failed('lease', error);
-      const elapsedMs = this.node.clock.now() - this.#known.at;
-      const aged = this.#known.others.map(other => ({ ...other, ageMs: other.ageMs + elapsedMs }));
-      return aged.filter(({ ageMs }) => ageMs < this.node.options.cluster.leaseMs);
     }
+    for (const id of this.#known.keys()) if (!listed.has(id) && !this.#isRecent(id)) this.#known.delete(id);
+    const now = this.node.clock.now();
+    return [...this.#known.values()].map(({ node, renewedAt }) => ({ ...node, ageMs: now - renewedAt }));
+  }
+
+  /** Whether a node had a lease a moment ago, and did not leave. */
+  #isRecent(nodeId: string): boolean {
+    const renewedAt = this.#known.get(nodeId)?.renewedAt ?? -Infinity;
+    return this.node.clock.now() - renewedAt < this.node.options.cluster.leaseMs;
   }
 
   async #ask<Name extends Operation>(filter: ConnectionFilter, operation: Name, request: RequestOf<Name>) {
@@ -189,7 +201,7 @@ export class ClusterService {
   async #mayLive(nodeId: string): Promise<boolean> {
     if (!this.bus.isShared) return false;
     try {
-      return await this.bus.hasLease(nodeId);
+      return (await this.bus.hasLease(nodeId)) || this.#isRecent(nodeId);
     } catch (error) {
       this.link.failed('lease', error);
       return true;

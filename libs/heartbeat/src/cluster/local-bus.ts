@@ -94,12 +94,12 @@ export class LocalBus implements ClusterBus {
     this.#store.bans.set(id, { text, endsAt: this.#now + forMs, version: ++this.#store.banVersion });
   }
 
-  async dropBan(id: string): Promise<boolean> {
+  async dropBan(id: string, forMs: number): Promise<void> {
     this.#expireBans();
     const ban = this.#store.bans.get(id);
-    if (ban === undefined || ban.text === null) return false;
-    this.#store.bans.set(id, { ...ban, text: null, version: ++this.#store.banVersion });
-    return true;
+    if (ban?.text === null) return;
+    const endsAt = ban?.endsAt ?? this.#now + forMs;
+    this.#store.bans.set(id, { text: null, endsAt, version: ++this.#store.banVersion });
   }
 
   async bans(since: number): Promise<BanChanges> {
@@ -112,22 +112,22 @@ export class LocalBus implements ClusterBus {
     return { version: this.#store.banVersion, put, dropped };
   }
 
-  async stateUser(statement: UserStatement, limit?: number): Promise<UserCount> {
+  async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
+    return statements.map(statement => this.#stateUser(statement, limit));
+  }
+
+  #stateUser(statement: UserStatement, limit = Infinity): UserCount {
     const { userId, count } = statement;
     const others = [...(this.#store.users.get(userId) ?? [])].filter(
       ([nodeId]) => nodeId !== this.#self && this.#lives(nodeId),
     );
     const all = count === 0 ? others : [...others, [this.#self, statement] as const];
     const total = all.reduce((sum, [, stated]) => sum + stated.count, 0);
-    const isTaken = limit === undefined || total <= limit;
+    const isTaken = total <= limit;
     const [first] = all.toSorted(([, one], [, other]) => one.oldestAt - other.oldestAt);
     if (isTaken) this.#store.users.set(userId, new Map(all));
     if (isTaken && all.length === 0) this.#store.users.delete(userId);
     return { isTaken, total, oldest: first ? { nodeId: first[0], serial: first[1].oldestSerial } : null };
-  }
-
-  async stateUsers(statements: readonly UserStatement[]): Promise<void> {
-    for (const statement of statements) await this.stateUser(statement);
   }
 
   get #now(): number {

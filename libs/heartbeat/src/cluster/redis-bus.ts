@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ClusterOptions } from '../cluster.options.js';
+import { ChannelWatch } from './channel-watch.js';
 import type {
   BanChanges,
   BusListener,
@@ -22,24 +23,30 @@ import {
   PUT_BAN,
   RENEW,
   type Script,
-  STATE_USER,
   STATE_USERS,
 } from './redis-scripts.js';
+import { banChangesOf, leasesOf, userCountsOf, wordsOf } from './redis-words.js';
 import { within } from './within.js';
 
 /** A command that takes longer has failed: whoever waits at the door must not wait for Redis. */
 const COMMAND_TIMEOUT_MS = 500;
 /** A connection on which nothing was answered, or heard, for so long is replaced. */
 const SILENT_MS = 2500;
+/** It has this long to show that it is well before it is replaced again. */
+const MIN_AGE_MS = 1500;
 /** Messages that Redis has not taken yet may be so large together; more are dropped. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
-const USERS_PER_SCRIPT = 500;
-/** What a node says to itself with each renewal, so that a subscription that has died in silence is noticed. */
+/** Commands that Redis has not answered yet; one that is too many fails by itself, which says nothing of Redis. */
+const MAX_COMMANDS_UNDER_WAY = 10_000;
+/** What a node says to itself with each renewal, and to all where nobody else has, so that a line that has died in silence is noticed. */
 const ECHO = 'echo';
+/** A little less than from one renewal to the next. */
+const ECHO_MS = 900;
 
 /**
  * The bus over Redis 7. Two connections: one for commands, one that listens. While commands fail, only `renew` goes out, once in a
- * second, so a Redis that hangs keeps nobody waiting and nothing piles up.
+ * second, so a Redis that hangs keeps nobody waiting and nothing piles up. In a Cluster one server may hang and the others answer:
+ * each of our channels is listened to for itself.
  */
 export class RedisBus implements ClusterBus {
   readonly isShared = true;
@@ -51,8 +58,9 @@ export class RedisBus implements ClusterBus {
   #self = '';
   #isUp = false;
   #answeredAt = 0;
-  #heardAt = 0;
   #bytesUnderWay = 0;
+  #commandsUnderWay = 0;
+  #watch = new ChannelWatch([], 0);
 
   constructor(
     private readonly options: ClusterOptions,
@@ -74,7 +82,9 @@ export class RedisBus implements ClusterBus {
     this.#commands = new RedisConnection(clients.make, async () => undefined, failed);
     this.#subscription = new RedisConnection(clients.make, client => this.#subscribe(client), failed);
     const now = this.clock.now();
-    this.#answeredAt = this.#heardAt = now;
+    this.#answeredAt = now;
+    // Where all channels are on one server, one tells of the others.
+    this.#watch = new ChannelWatch(this.#isCluster ? [this.#ofAll, this.#ofSelf] : [this.#ofSelf], now);
     const first = Promise.all([this.#commands.renew(now), this.#subscription.renew(now)]);
     await within(first, this.options.requestTimeoutMs, 'the first connection to Redis').catch(() => undefined);
   }
@@ -93,9 +103,11 @@ export class RedisBus implements ClusterBus {
     if (this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) throw new Error('Redis does not take messages fast enough');
     this.#bytesUnderWay += bytes;
     const channel = this.#channel(to);
-    const sent = this.#clients?.isCluster ? client.sPublish(channel, message) : client.publish(channel, message);
     try {
-      await this.#within(sent);
+      await this.#within(() =>
+        this.#isCluster ? client.sPublish(channel, message) : client.publish(channel, message),
+      );
+      this.#watch.taken(channel, this.clock.now());
     } finally {
       this.#bytesUnderWay -= bytes;
     }
@@ -106,7 +118,7 @@ export class RedisBus implements ClusterBus {
     const reply = await this.#run(RENEW, [this.#self, String(leaseMs), summary], true);
     const [isNew, nodes, banVersion, now] = reply;
     this.#setUp(true);
-    this.publish(this.#self, ECHO).catch((error: unknown) => this.#listener.failed(error));
+    this.#echo();
     return { isNew: isNew === '1', nodes: Number(nodes), banVersion: Number(banVersion), now: Number(now) };
   }
 
@@ -115,8 +127,7 @@ export class RedisBus implements ClusterBus {
   }
 
   async leases(): Promise<Lease[]> {
-    const reply = await this.#run(LEASES, []);
-    return triples(reply).map(([nodeId, ageMs, summary]) => ({ nodeId, ageMs: Number(ageMs), summary }));
+    return leasesOf(await this.#run(LEASES, []));
   }
 
   async hasLease(nodeId: string): Promise<boolean> {
@@ -128,33 +139,17 @@ export class RedisBus implements ClusterBus {
     await this.#run(PUT_BAN, [id, text, String(Math.ceil(forMs))]);
   }
 
-  async dropBan(id: string): Promise<boolean> {
-    const [isDropped] = await this.#run(DROP_BAN, [id]);
-    return isDropped === '1';
+  async dropBan(id: string, forMs: number): Promise<void> {
+    await this.#run(DROP_BAN, [id, String(Math.ceil(forMs))]);
   }
 
   async bans(since: number): Promise<BanChanges> {
-    const [version, ...changes] = await this.#run(CHANGED_BANS, [String(since)]);
-    const all = triples(changes).map(([id, forMs, text]) => ({ id, forMs: Number(forMs), text }));
-    return {
-      version: Number(version),
-      put: all.filter(ban => !isLifted(ban)),
-      dropped: all.filter(isLifted).map(({ id }) => id),
-    };
+    return banChangesOf(await this.#run(CHANGED_BANS, [String(since)]));
   }
 
-  async stateUser(statement: UserStatement, limit?: number): Promise<UserCount> {
-    const words = [this.#self, ...wordsOf(statement), limit === undefined ? '' : String(limit)];
-    const [isTaken, total, nodeId = '', serial] = await this.#run(STATE_USER, words);
-    const oldest = nodeId === '' ? null : { nodeId, serial: Number(serial) };
-    return { isTaken: isTaken === '1', total: Number(total), oldest };
-  }
-
-  async stateUsers(statements: readonly UserStatement[]): Promise<void> {
-    for (let at = 0; at < statements.length; at += USERS_PER_SCRIPT) {
-      const some = statements.slice(at, at + USERS_PER_SCRIPT);
-      await this.#run(STATE_USERS, [this.#self, ...some.flatMap(wordsOf)]);
-    }
+  async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
+    const words = [this.#self, limit === undefined ? '' : String(limit), ...statements.flatMap(wordsOf)];
+    return userCountsOf(await this.#run(STATE_USERS, words));
   }
 
   /** Channels of nodes are spread over the servers of a Redis Cluster; what goes to all has one place. */
@@ -162,14 +157,34 @@ export class RedisBus implements ClusterBus {
     return to === null ? `${this.options.namespace}:all` : `${this.options.namespace}:node:${to}`;
   }
 
+  get #ofAll(): string {
+    return this.#channel(null);
+  }
+
+  get #ofSelf(): string {
+    return this.#channel(this.#self);
+  }
+
+  get #isCluster(): boolean {
+    return this.#clients?.isCluster === true;
+  }
+
+  /** To all only where nobody was heard since the last renewal: one node in a second does it, however many there are. */
+  #echo(): void {
+    const isQuiet = this.#watch.silent(this.clock.now(), ECHO_MS).includes(this.#ofAll);
+    for (const to of isQuiet ? [this.#self, null] : [this.#self]) {
+      this.publish(to, ECHO).catch((error: unknown) => this.#listener.failed(error));
+    }
+  }
+
   async #subscribe(client: ReturnType<RedisClients['make']>): Promise<void> {
-    const hear = (message: string) => {
-      this.#heardAt = this.clock.now();
+    const hear = (message: string, channel: string) => {
+      this.#watch.heard(channel, this.clock.now());
       if (message !== ECHO) this.#listener.message(message);
     };
-    const channels = [this.#channel(null), this.#channel(this.#self)];
-    if (!this.#clients?.isCluster) return void (await client.subscribe(channels, hear));
-    for (const channel of channels) await client.sSubscribe(channel, hear);
+    const channels = [this.#ofAll, this.#ofSelf];
+    if (!this.#isCluster) return void (await client.subscribe(channels, hear));
+    await Promise.all(channels.map(channel => client.sSubscribe(channel, hear)));
   }
 
   /** The texts of a script's reply. */
@@ -180,35 +195,41 @@ export class RedisBus implements ClusterBus {
       throw new Error(UNREACHABLE);
     }
     const given = { keys: [this.#key], arguments: words };
-    const reply = await this.#within(
+    const send = () =>
       client.evalSha(script.sha, given).catch((error: unknown) => {
         if (!String(error).includes('NOSCRIPT')) throw error;
         return client.eval(script.text, given);
-      }),
-    );
+      });
+    const reply = await this.#within(send, evenIfDown);
     return Array.isArray(reply) ? reply.map(String) : [String(reply)];
   }
 
-  async #within<Reply>(reply: Promise<Reply>): Promise<Reply> {
+  async #within<Reply>(send: () => Promise<Reply>, isUrgent = false): Promise<Reply> {
+    if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent) throw new Error('Redis has too much to answer');
+    this.#commandsUnderWay++;
     try {
-      const answer = await within(reply, Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
+      const answer = await within(send(), Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
       this.#answeredAt = this.clock.now();
       return answer;
     } catch (error) {
       this.#setUp(false);
       throw error;
+    } finally {
+      this.#commandsUnderWay--;
     }
   }
 
+  /** New connections for those on which nothing comes back, unless they are new already. */
   #replaceSilent(): void {
     const now = this.clock.now();
-    const isSilent = (connection: RedisConnection | null, since: number) =>
-      now - since > SILENT_MS && (connection?.ageAt(now) ?? 0) > SILENT_MS;
-    if (isSilent(this.#commands, this.#answeredAt)) void this.#commands?.renew(now);
-    if (this.#isUp && isSilent(this.#subscription, this.#heardAt)) {
-      this.#listener.failed(new Error('nothing was heard on the subscription'));
-      void this.#subscription?.renew(now);
-    }
+    const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > MIN_AGE_MS;
+    const answers = now - this.#answeredAt <= SILENT_MS;
+    const isStuck = !answers || this.#watch.stuck(now, SILENT_MS).length > 0;
+    if (isStuck && isOld(this.#commands)) void this.#commands?.renew(now);
+    const silent = this.#watch.silent(now, SILENT_MS);
+    if (silent.length === 0 || !isOld(this.#subscription)) return;
+    if (answers) this.#listener.failed(new Error(`nothing was heard on ${silent.join(' and ')}`));
+    void this.#subscription?.renew(now);
   }
 
   #connectionFailed(error: unknown): void {
@@ -224,19 +245,3 @@ export class RedisBus implements ClusterBus {
 }
 
 const UNREACHABLE = 'Redis cannot be reached';
-
-/** What is left of a ban that was lifted. */
-function isLifted({ text }: SharedBan): boolean {
-  return text === '';
-}
-
-function wordsOf({ userId, count, oldestAt, oldestSerial }: UserStatement): string[] {
-  return [userId, String(count), String(Math.round(oldestAt)), String(oldestSerial)];
-}
-
-function triples(words: readonly string[]): [string, string, string][] {
-  return Array.from(
-    { length: words.length / 3 },
-    (_, place) => words.slice(place * 3, place * 3 + 3) as [string, string, string],
-  );
-}

@@ -11,8 +11,8 @@ export interface RedisClient {
   eval(text: string, options: ScriptArguments): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
   sPublish(channel: string, message: string): Promise<unknown>;
-  subscribe(channels: string[], listener: (message: string) => void): Promise<unknown>;
-  sSubscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  subscribe(channels: string[], listener: (message: string, channel: string) => void): Promise<unknown>;
+  sSubscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>;
 }
 
 export interface ScriptArguments {
@@ -29,8 +29,8 @@ export interface RedisClients {
 
 const CONNECT_TIMEOUT_MS = 1000;
 const MAX_RECONNECT_MS = 1000;
-/** More would only wait for what has failed already. */
-const MAX_QUEUED_COMMANDS = 10_000;
+/** Twice what the bus has under way: more would only wait for what has failed already. */
+const MAX_QUEUED_COMMANDS = 20_000;
 
 /** A moment before the next attempt, longer from one to the next and never the same for all nodes. */
 export function reconnectDelay(attempt: number): number {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { until } from '../../../../test/support/until.js';
 import { reconnectDelay, type RedisClient, redisClients } from './redis-clients.js';
@@ -65,6 +65,21 @@ describe('RedisConnection', () => {
     await broken.renew(0);
     broken.close();
     expect([errors, broken.ready]).toEqual([[failure], null]);
+  });
+
+  it('gives up an attempt that hangs, has more patience with the next, and none with a client that is in its place', async () => {
+    jest.useFakeTimers();
+    void connection.renew(0);
+    await jest.advanceTimersByTimeAsync(700);
+    expect([errors, made[0]!.isDestroyed]).toEqual([[new Error('no connection within 700 ms')], true]);
+    const next = connection.renew(1000);
+    await jest.advanceTimersByTimeAsync(1399);
+    expect([made.length, made[1]!.isDestroyed]).toEqual([2, false]);
+    made[1]!.end();
+    await next;
+    expect([connection.ready, errors.length, jest.getTimerCount()]).toEqual([made[1], 1, 0]);
+    connection.close();
+    jest.useRealTimers();
   });
 
   it('is ready when its client is connected and prepared, and only as long as that is', async () => {

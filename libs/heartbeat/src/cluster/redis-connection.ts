@@ -3,6 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { reconnectDelay, type RedisClient } from './redis-clients.js';
 
 /**
+ * A first attempt that takes longer has failed, since the server of a Cluster that is asked for the others may be one that hangs. Where
+ * the line is just slow the next has twice as long, up to so much.
+ */
+const FIRST_ATTEMPT_MS = 700;
+const LONGEST_ATTEMPT_MS = 5000;
+
+/**
  * One connection that is always wanted. The client reconnects by itself; what it cannot heal (a first attempt that failed, a
  * server that hangs with the connection open, a failover that it has not noticed) is healed by a new client in its place.
  */
@@ -10,6 +17,8 @@ export class RedisConnection {
   #client: RedisClient | null = null;
   #madeAt = 0;
   #isReady = false;
+  /** Attempts that failed since the last that did not. */
+  #failures = 0;
   #isOver = false;
 
   /** @param prepare What to do with a new client that is connected; it counts as ready after that. */
@@ -34,6 +43,7 @@ export class RedisConnection {
     this.#drop();
     if (this.#isOver) return;
     this.#madeAt = now;
+    const startedAt = performance.now();
     let client: RedisClient | null = null;
     try {
       client = this.make();
@@ -42,14 +52,16 @@ export class RedisConnection {
       client.on('error', error => {
         if (this.#client === client) this.failed(error);
       });
-      await client.connect();
-      await this.prepare(client);
-      if (this.#client === client) this.#isReady = true;
+      await this.#attempt(client);
+      if (this.#client !== client) return;
+      this.#isReady = true;
+      this.#failures = 0;
     } catch (error) {
       if (this.#client !== client) return;
       this.failed(error);
       this.#drop();
-      void this.#again(now);
+      this.#failures++;
+      void this.#again(now, startedAt);
     }
   }
 
@@ -58,9 +70,23 @@ export class RedisConnection {
     this.#drop();
   }
 
-  async #again(now: number): Promise<void> {
-    const startedAt = performance.now();
-    await sleep(reconnectDelay(3), undefined, { ref: false });
+  async #attempt(client: RedisClient): Promise<void> {
+    const ms = Math.min(LONGEST_ATTEMPT_MS, FIRST_ATTEMPT_MS * 2 ** Math.min(this.#failures, 10));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
+      timer.unref();
+    });
+    try {
+      await Promise.race([client.connect().then(() => this.prepare(client)), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** @param startedAt When the attempt before began that was given `now`. */
+  async #again(now: number, startedAt: number): Promise<void> {
+    await sleep(reconnectDelay(this.#failures), undefined, { ref: false });
     if (this.#client === null) await this.renew(now + performance.now() - startedAt);
   }
 

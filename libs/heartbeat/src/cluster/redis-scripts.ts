@@ -35,18 +35,6 @@ local function lives(node)
   return ends and tonumber(ends) > now
 end`;
 
-const USERS = `
-local self = ARGV[1]
-local function keep(user, count, oldestAt, serial)
-  if count == '0' then
-    redis.call('HDEL', base .. 'user:' .. user, self)
-    redis.call('SREM', base .. 'users:' .. self, user)
-    return
-  end
-  redis.call('HSET', base .. 'user:' .. user, self, count .. ' ' .. oldestAt .. ' ' .. serial)
-  redis.call('SADD', base .. 'users:' .. self, user)
-end`;
-
 const BANS = `
 local bans, ends, versions, version = base .. 'bans', base .. 'bans:ends', base .. 'bans:versions', base .. 'bans:version'
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', text(now), 'LIMIT', 0, 500)) do
@@ -107,13 +95,17 @@ if redis.call('HSETNX', bans, ARGV[1], ARGV[2]) == 1 then
 end
 return 'OK'`);
 
-/** id. What is left of it until its end keeps a node that missed the lifting from putting it again. */
+/**
+ * id, forMs. What is left of it until its end keeps a node that missed the lifting from putting it again, also into a Redis that
+ * was emptied.
+ */
 export const DROP_BAN = script(`${PRELUDE}${BANS}
-local ban = redis.call('HGET', bans, ARGV[1])
-if not ban or ban == '' then return '0' end
-redis.call('HSET', bans, ARGV[1], '')
-changed(ARGV[1])
-return '1'`);
+if redis.call('HGET', bans, ARGV[1]) ~= '' then
+  redis.call('HSET', bans, ARGV[1], '')
+  redis.call('ZADD', ends, 'NX', text(now + tonumber(ARGV[2])), ARGV[1])
+  changed(ARGV[1])
+end
+return 'OK'`);
 
 /** since. Answers the version, then id, time left and text of each. */
 export const CHANGED_BANS = script(`${PRELUDE}${BANS}
@@ -128,34 +120,48 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', versions, '(' .. ARGV[1], '+inf'
 end
 return found`);
 
-/** node, user, count, oldestAt, oldestSerial, limit or nothing. Answers whether it was taken, the total, and the oldest of all. */
-export const STATE_USER = script(`${PRELUDE}${USERS}
-local user, count, oldestAt, serial, limit = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local total = tonumber(count)
-local first, firstAt, firstSerial = '', math.huge, '0'
-if total > 0 then first, firstAt, firstSerial = self, tonumber(oldestAt), serial end
-local key = base .. 'user:' .. user
-local stated = redis.call('HGETALL', key)
-for i = 1, #stated, 2 do
-  local node = stated[i]
-  if node ~= self then
-    local number, at, itsSerial = string.match(stated[i + 1], '^(%d+) (%d+) (%d+)$')
-    if number and lives(node) then
-      total = total + tonumber(number)
-      if tonumber(at) < firstAt then first, firstAt, firstSerial = node, tonumber(at), itsSerial end
-    else
-      redis.call('HDEL', key, node)
+/**
+ * node, limit or nothing, then user, count, oldestAt and oldestSerial of each. Answers for each whether it was taken, the total, and
+ * the oldest of all.
+ */
+export const STATE_USERS = script(`${PRELUDE}
+local self, limit = ARGV[1], tonumber(ARGV[2])
+local known = {}
+local function counts(node)
+  if known[node] == nil then known[node] = lives(node) or false end
+  return known[node]
+end
+local found = {}
+for place = 3, #ARGV, 4 do
+  local user, count, oldestAt, serial = ARGV[place], ARGV[place + 1], ARGV[place + 2], ARGV[place + 3]
+  local total = tonumber(count)
+  local first, firstAt, firstSerial = '', math.huge, '0'
+  if total > 0 then first, firstAt, firstSerial = self, tonumber(oldestAt), serial end
+  local key = base .. 'user:' .. user
+  local stated = redis.call('HGETALL', key)
+  for i = 1, #stated, 2 do
+    local node = stated[i]
+    if node ~= self then
+      local number, at, itsSerial = string.match(stated[i + 1], '^(%d+) (%d+) (%d+)$')
+      if number and counts(node) then
+        total = total + tonumber(number)
+        if tonumber(at) < firstAt then first, firstAt, firstSerial = node, tonumber(at), itsSerial end
+      else
+        redis.call('HDEL', key, node)
+      end
     end
   end
+  local isTaken = not limit or total <= limit
+  if isTaken and count == '0' then
+    redis.call('HDEL', key, self)
+    redis.call('SREM', base .. 'users:' .. self, user)
+  elseif isTaken then
+    redis.call('HSET', key, self, count .. ' ' .. oldestAt .. ' ' .. serial)
+    redis.call('SADD', base .. 'users:' .. self, user)
+  end
+  for _, word in ipairs({ isTaken and '1' or '0', text(total), first, firstSerial }) do found[#found + 1] = word end
 end
-local isTaken = not limit or total <= limit
-if isTaken then keep(user, count, oldestAt, serial) end
-return { isTaken and '1' or '0', text(total), first, firstSerial }`);
-
-/** node, then user, count, oldestAt and oldestSerial of each. */
-export const STATE_USERS = script(`${PRELUDE}${USERS}
-for i = 2, #ARGV, 4 do keep(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
-return 'OK'`);
+return found`);
 
 function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };

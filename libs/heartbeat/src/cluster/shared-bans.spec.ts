@@ -108,6 +108,60 @@ describe('SharedBans', () => {
   });
 
   it.each([
+    ['who banned first', [0, 1]],
+    ['who has heard of it first', [1, 0]],
+  ])('tells it also where as many came anew as it had counted, and the first to notice is %s', async (_, order) => {
+    one.bans.ban({ ...spam, value: 'before' });
+    await settled();
+    const listener = world.store.listeners.get(two.id)!;
+    world.store.listeners.delete(two.id);
+    one.bus.isCut = two.bus.isCut = true;
+    one.bans.ban({ ...spam, value: 'meanwhile' });
+    await settled();
+    world.store.empty();
+    one.bus.isCut = two.bus.isCut = false;
+    for (const place of order) {
+      await world.nodes[place]!.link.renew();
+      await settled();
+    }
+    world.store.listeners.set(two.id, listener);
+    await world.renewAll();
+    await settled();
+    expect(known().map(values => values.toSorted())).toEqual(world.nodes.map(() => ['before', 'meanwhile']));
+  });
+
+  it('does not bring back what was lifted after it was emptied', async () => {
+    const { id } = one.bans.ban(spam);
+    await settled();
+    const listener = world.store.listeners.get(two.id)!;
+    world.store.listeners.delete(two.id);
+    world.store.empty();
+    world.now += 1000;
+    one.bans.lift(id);
+    await settled();
+    world.store.listeners.set(two.id, listener);
+    await two.link.renew();
+    await one.link.renew();
+    await settled();
+    expect(known()).toEqual([[], []]);
+    world.now += 58_999;
+    expect(world.store.bans.get(id)?.endsAt).toBeGreaterThan(world.now);
+    world.now += 1;
+    expect((await one.bus.bans(0)).dropped).toEqual([]);
+  });
+
+  it('tells it also where it was emptied within a second, and a new ban made the count the same', async () => {
+    one.bans.ban({ ...spam, value: 'before' });
+    await settled();
+    world.store.empty();
+    one.bans.ban({ ...spam, value: 'new' });
+    await settled();
+    await world.renewAll();
+    await settled();
+    expect(known().map(values => values.toSorted())).toEqual(world.nodes.map(() => ['before', 'new']));
+  });
+
+  it.each([
     ['no ban', 'hello'],
     ['of no kind', '{"kind":"all","value":"u","reason":"r"}'],
     ['of an address that is none', '{"kind":"ip","value":"nowhere","reason":"r"}'],

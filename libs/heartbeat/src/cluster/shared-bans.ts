@@ -12,7 +12,9 @@ import { decodeBan } from './wire.js';
 interface Change {
   /** Null for a ban that was lifted. */
   readonly ban: BanNotice | null;
-  /** When the ban was told, on our clock. */
+  /** How much longer it held when that was told. */
+  readonly forMs: number;
+  /** When that was, on our clock. */
   readonly at: number;
 }
 
@@ -25,7 +27,8 @@ interface Change {
 export class SharedBans implements OnApplicationShutdown {
   readonly #waiting = new Map<string, Change>();
   readonly #subscription: Subscription | null = null;
-  #version = 0;
+  /** How far the bans of Redis are known here. */
+  #known = { version: 0 };
   #isRunning = false;
   #isWanted = false;
 
@@ -40,9 +43,9 @@ export class SharedBans implements OnApplicationShutdown {
     link.messages.subscribe(({ kind }) => {
       if (kind === 'bans') this.#exchange();
     });
-    link.renewals.subscribe(({ banVersion }) => {
-      if (banVersion < this.#version) this.#startAnew();
-      if (banVersion !== this.#version || this.#waiting.size > 0) this.#exchange();
+    link.renewals.subscribe(({ isNew, banVersion }) => {
+      if (isNew) this.#startAnew();
+      else if (banVersion !== this.#known.version || this.#waiting.size > 0) this.#exchange();
     });
   }
 
@@ -51,20 +54,20 @@ export class SharedBans implements OnApplicationShutdown {
   }
 
   #noticed(event: HeartbeatEvent): void {
-    const at = this.node.clock.now();
-    if (event.type === 'banned') this.#waiting.set(event.ban.id, { ban: event.ban, at });
-    else if (event.type === 'unbanned') this.#waiting.set(event.id, { ban: null, at });
+    if (event.type === 'banned') this.#changed(event.ban.id, event.ban, event.ban.forMs);
+    else if (event.type === 'unbanned') this.#changed(event.id, null, event.forMs);
     else return;
     this.#exchange();
   }
 
-  /** Redis has lost its bans: what is known here goes there again. */
+  #changed(id: string, ban: BanNotice | null, forMs: number): void {
+    this.#waiting.set(id, { ban, forMs, at: this.node.clock.now() });
+  }
+
+  /** Redis may have lost its bans, and its count of changes may have passed ours since: everything is compared. */
   #startAnew(): void {
-    this.#version = 0;
-    const at = this.node.clock.now();
-    for (const ban of this.node.banBook?.records() ?? []) {
-      if (!this.#waiting.has(ban.id)) this.#waiting.set(ban.id, { ban, at });
-    }
+    this.#known = { version: 0 };
+    this.#exchange();
   }
 
   /** Tells what waits, and fetches what is new; one at a time, and once more if something came meanwhile. */
@@ -90,22 +93,19 @@ export class SharedBans implements OnApplicationShutdown {
   async #tell(): Promise<boolean> {
     const changes = [...this.#waiting];
     for (const [id, change] of changes) {
-      const forMs = change.ban === null ? 0 : change.ban.forMs - (this.node.clock.now() - change.at);
-      if (change.ban === null) await this.bus.dropBan(id);
-      else if (forMs > 0) await this.bus.putBan({ id, text: textOf(change.ban), forMs });
+      const forMs = change.forMs - (this.node.clock.now() - change.at);
+      if (forMs > 0 && change.ban === null) await this.bus.dropBan(id, forMs);
+      else if (forMs > 0 && change.ban !== null) await this.bus.putBan({ id, text: textOf(change.ban), forMs });
       if (this.#waiting.get(id) === change) this.#waiting.delete(id);
     }
     return changes.length > 0;
   }
 
   async #fetch(): Promise<void> {
-    const { version, put, dropped } = await this.bus.bans(this.#version);
-    if (version < this.#version) {
-      this.#startAnew();
-      this.#isWanted = true;
-      return;
-    }
-    this.#version = version;
+    // What comes of it counts for this beginning only.
+    const known = this.#known;
+    const { version, put, dropped } = await this.bus.bans(known.version);
+    if (version < known.version) return this.#startAnew();
     const { banBook } = this.node;
     for (const id of dropped) banBook?.drop(id);
     for (const { id, text, forMs } of put) {
@@ -114,6 +114,15 @@ export class SharedBans implements OnApplicationShutdown {
       if (read === null) this.link.failed('message');
       else if (!isLifted && banBook?.adopt({ id, ...read, forMs }) === false) this.link.failed('message');
     }
+    if (known.version === 0) this.#tellWhatIsMissing(new Set(put.map(({ id }) => id)));
+    known.version = version;
+  }
+
+  /** All bans of Redis were fetched: those that are known here alone go there. */
+  #tellWhatIsMissing(there: ReadonlySet<string>): void {
+    const missing = (this.node.banBook?.records() ?? []).filter(({ id }) => !there.has(id) && !this.#waiting.has(id));
+    for (const ban of missing) this.#changed(ban.id, ban, ban.forMs);
+    if (missing.length > 0) this.#isWanted = true;
   }
 }
 

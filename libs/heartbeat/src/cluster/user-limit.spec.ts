@@ -6,13 +6,15 @@ import { ClusterWorld, type OpenConnection, type WorldNode } from '../../../../t
 
 Logger.overrideLogger(false);
 
+const nothing = (): void => undefined;
 const settled = () => new Promise(resolve => setTimeout(resolve, 5));
 
 /** As the door does it: a place, then a connection or none. */
 async function knock(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
-  if (!(await node.state.userPlaces!.take(userId))) return null;
+  const release = await node.state.userPlaces!.take(userId);
+  if (release === null) return null;
   const opened = opens ? node.open({ userId }) : null;
-  node.state.userPlaces!.settle(userId);
+  release();
   return opened;
 }
 
@@ -79,19 +81,19 @@ describe('UserLimit', () => {
 
     it('is asked once for an opening and once for a closing', async () => {
       const opened = await knock(one, 'u');
-      expect(one.bus.calls['stateUser']).toBe(1);
+      expect(one.bus.calls['stateUsers']).toBe(1);
       await close(opened);
-      expect(one.bus.calls['stateUser']).toBe(2);
+      expect(one.bus.calls['stateUsers']).toBe(2);
       one.open();
       await settled();
-      expect(one.bus.calls['stateUser']).toBe(2);
+      expect(one.bus.calls['stateUsers']).toBe(2);
     });
 
     it('is not asked where this node alone has too many', async () => {
       for (let n = 0; n < 3; n++) await knock(one, 'u');
-      const before = one.bus.calls['stateUser'];
+      const before = one.bus.calls['stateUsers'];
       expect(await knock(one, 'u')).toBeNull();
-      expect(one.bus.calls['stateUser']).toBe(before);
+      expect(one.bus.calls['stateUsers']).toBe(before);
     });
 
     it('ends who says only later that it is one too many', async () => {
@@ -111,6 +113,90 @@ describe('UserLimit', () => {
         [0, 0],
         [1, 0],
       ]);
+    });
+
+    it('counts who was granted a place and takes its time to come, as behind a gateway that asks somebody', async () => {
+      for (const node of [one, two]) await knock(node, 'u');
+      const release = await one.state.userPlaces!.take('u');
+      await settled();
+      expect([release, stated('u')]).toEqual([expect.any(Function), [2, 1]]);
+      expect([await knock(two, 'u'), await knock(one, 'u')]).toEqual([null, null]);
+      const opened = one.open({ userId: 'u' });
+      release?.();
+      await settled();
+      expect(stated('u')).toEqual([2, 1]);
+      await close(opened);
+      expect(stated('u')).toEqual([1, 1]);
+    });
+
+    it('takes back what Redis did too late, though nothing is here any more', async () => {
+      one.bus.answersLate = true;
+      const opened = await knock(one, 'u');
+      await close(opened);
+      expect([opened === null, stated('u')]).toEqual([false, [1, 0]]);
+      one.bus.answersLate = false;
+      await one.link.renew();
+      await settled();
+      expect(stated('u')).toEqual([0, 0]);
+    });
+
+    it('takes back also what it did too late of many', async () => {
+      const opened = await knock(one, 'u');
+      one.bus.isCut = true;
+      await close(opened);
+      const other = await knock(one, 'v');
+      one.bus.isCut = false;
+      one.bus.answersLate = true;
+      await one.link.renew();
+      await settled();
+      await close(other);
+      expect([stated('u'), stated('v')]).toEqual([
+        [0, 0],
+        [1, 0],
+      ]);
+      one.bus.answersLate = false;
+      await one.link.renew();
+      await settled();
+      expect(stated('v')).toEqual([0, 0]);
+    });
+
+    it('refuses at once whom this node has no place for, and lets nobody wait for another, while Redis is slow', async () => {
+      let answer = nothing;
+      one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
+      const knocks = Array.from({ length: 20 }, () => one.state.userPlaces!.take('u'));
+      const first = await Promise.all(knocks.map(taken => Promise.race([taken, settled().then(() => 'waits')])));
+      expect(first).toEqual([...Array(3).fill('waits'), ...Array(17).fill(null)]);
+      expect(one.bus.calls['stateUsers']).toBe(3);
+      answer();
+      for (const release of await Promise.all(knocks)) release?.();
+      await settled();
+      expect(stated('u')).toEqual([0, 0]);
+    });
+
+    it('forgets no place that was just asked for when everything is stated anew', async () => {
+      let answer = nothing;
+      one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
+      const asked = one.state.userPlaces!.take('u');
+      world.store.empty();
+      await one.link.renew();
+      await settled();
+      answer();
+      expect(await asked).toEqual(expect.any(Function));
+      await settled();
+      expect(stated('u')).toEqual([1, 0]);
+    });
+
+    it('tells Redis of all who leave at once in a few messages', async () => {
+      const all = Array.from({ length: 1000 }, (_, n) => one.open({ userId: `user ${n}` }));
+      one.bus.isCut = true;
+      await one.link.renew();
+      one.bus.isCut = false;
+      await one.link.renew();
+      await settled();
+      const before = one.bus.calls['stateUsers']!;
+      expect(world.store.users.size).toBe(1000);
+      await close(...all);
+      expect([world.store.users.size, one.bus.calls['stateUsers']! - before]).toEqual([0, 4]);
     });
 
     it('forgets a dead node with its lease', async () => {

@@ -11,24 +11,30 @@ import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
 import type { ClusterBus, UserCount, UserStatement } from './cluster-bus.js';
 import { ClusterLink } from './cluster-link.js';
 
-/** Users whose counts are stated in one turn. */
-const USERS_AT_ONCE = 500;
+/** Users whose counts are stated in one message to Redis. */
+const USERS_AT_ONCE = 250;
+/** Of a statement that may be executed yet, or may be lost: equal to nothing, so that it is made again. */
+const UNKNOWN = Number.NaN;
 
 /**
  * `limits.maxPerUser` over all nodes. Each node states how many connections it has of a user whenever that changes: what is, never a
- * difference, so that a statement that was lost is healed by the next. While Redis is lost each node keeps the limit by itself, so a
- * user may then have as many on every node; once it is back everything is stated anew, and nobody is cut for it.
+ * difference, so that a statement that was lost is healed by the next. Redis takes them in the order in which they are sent, and each
+ * is made at that moment, so the last one is the truth. While Redis is lost each node keeps the limit by itself, so a user may then
+ * have as many on every node; once it is back everything is stated anew, and nobody is cut for it.
  */
 @Injectable()
 export class UserLimit implements UserPlaces, OnApplicationShutdown {
-  /** Places granted to upgrades that are under way. */
+  /** Places of upgrades that are under way: granted, or just being asked for. */
   readonly #granted = new Map<string, number>();
+  /** Questions for a place that have no answer yet. */
+  readonly #asking = new Map<string, number>();
   /** What Redis was told last, of users that have something here. */
   readonly #stated = new Map<string, number>();
-  /** What is under way for each user: one after the other, so that the last statement is the truth. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Users of whom something has changed that Redis has to be told. */
+  readonly #changed = new Set<string>();
   readonly #max: number;
   readonly #replaces: boolean;
+  #isStating = false;
   /** Whether a statement was lost. */
   #isBehind = false;
   #subscription: Subscription | null = null;
@@ -47,7 +53,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     if (!this.#replaces) node.userPlaces = this;
     this.#subscription = events.seldom.subscribe(event => this.#noticed(event));
     link.renewals.subscribe(({ isNew }) => {
-      if (isNew || this.#isBehind) void this.#stateAll();
+      if (isNew || this.#isBehind) this.#restateAll();
     });
     link.messages.subscribe(message => {
       if (message.kind === 'replace') this.#replace(message.userId, message.serial);
@@ -58,23 +64,28 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     this.#subscription?.unsubscribe();
   }
 
-  take(userId: string): Promise<boolean> {
-    return this.#inTurn(userId, async () => {
-      const statement = this.#statementOf(userId, 1);
-      // What is too much for this node alone is not asked for.
-      if (statement.count > this.#max) return false;
-      const count = await this.#state(statement, this.#max);
-      const isGranted = count?.isTaken ?? this.#statementOf(userId, 1).count <= this.#max;
-      if (isGranted) this.#granted.set(userId, this.#grantedTo(userId) + 1);
-      return isGranted;
-    });
+  async take(userId: string): Promise<(() => void) | null> {
+    // What is too much for this node alone is not asked for, and does not wait.
+    if (this.#statementOf(userId).count >= this.#max) return null;
+    // Held from now on, so that whatever is asked or stated meanwhile counts it.
+    change(this.#granted, userId, 1);
+    const release = () => {
+      change(this.#granted, userId, -1);
+      this.#restate(userId);
+    };
+    if (await this.#ask(userId)) return release;
+    release();
+    return null;
   }
 
-  settle(userId: string): void {
-    const left = this.#grantedTo(userId) - 1;
-    if (left > 0) this.#granted.set(userId, left);
-    else this.#granted.delete(userId);
+  /** Asks for what is here now; false when that is too much for all nodes together. */
+  async #ask(userId: string): Promise<boolean> {
+    change(this.#asking, userId, 1);
+    const counts = await this.#state([this.#statementOf(userId)], this.#max);
+    change(this.#asking, userId, -1);
+    // What has changed meanwhile waited for the answer.
     this.#restate(userId);
+    return counts?.[0]?.isTaken !== false;
   }
 
   #noticed(event: HeartbeatEvent): void {
@@ -88,25 +99,11 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     else void this.#judge(userId, id);
   }
 
-  /** States what is now, unless that is known already. */
-  #restate(userId: string | null): void {
-    if (userId === null) return;
-    void this.#inTurn(userId, async () => {
-      const statement = this.#statementOf(userId);
-      if (!this.#replaces && statement.count === (this.#stated.get(userId) ?? 0)) return;
-      const count = await this.#state(statement);
-      if (this.#replaces && count !== null) this.#makeRoom(userId, count);
-    });
-  }
-
   /** A connection that has said who it is only now may be one too many. */
-  #judge(userId: string, id: string): Promise<void> {
-    return this.#inTurn(userId, async () => {
-      const count = await this.#state(this.#statementOf(userId), this.#max);
-      if (count?.isTaken !== false) return;
-      const { code } = CloseCodes.tryAgainLater;
-      this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.returnDelay());
-    });
+  async #judge(userId: string, id: string): Promise<void> {
+    if (await this.#ask(userId)) return;
+    const { code } = CloseCodes.tryAgainLater;
+    this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.returnDelay());
   }
 
   /** The oldest of all goes. Where that is not enough, its node comes here again when it states what it has left. */
@@ -125,37 +122,74 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     this.#restate(userId);
   }
 
+  /** After Redis was lost, or was emptied, or this node was given up. */
+  #restateAll(): void {
+    this.#isBehind = false;
+    const users = new Set([...this.#stated.keys(), ...this.#granted.keys()]);
+    for (const { userId } of this.connections.all()) if (userId !== null) users.add(userId);
+    for (const userId of users) {
+      this.#stated.set(userId, UNKNOWN);
+      this.#restate(userId);
+    }
+  }
+
+  /** States what is now, unless that is known already, with all else that changes in this turn of the loop. */
+  #restate(userId: string | null): void {
+    if (userId === null) return;
+    this.#changed.add(userId);
+    if (this.#isStating) return;
+    this.#isStating = true;
+    setImmediate(() => void this.#stateChanged());
+  }
+
+  /** One message after the other, however many connections end at once. */
+  async #stateChanged(): Promise<void> {
+    while (this.#changed.size > 0) {
+      const statements = this.#nextStatements();
+      if (statements.length === 0) continue;
+      const isAnew = statements.map(({ userId }) => Number.isNaN(this.#stated.get(userId)));
+      const counts = await this.#state(statements);
+      // All is stated anew once Redis is back.
+      if (counts === null) this.#changed.clear();
+      if (!this.#replaces) continue;
+      for (const [place, { userId }] of statements.entries()) {
+        // Nobody is cut for what came in while Redis did not count it.
+        if (counts?.[place] && !isAnew[place]) this.#makeRoom(userId, counts[place]);
+      }
+    }
+    this.#isStating = false;
+  }
+
+  /** What is now, of some whose number Redis does not know. */
+  #nextStatements(): UserStatement[] {
+    const statements: UserStatement[] = [];
+    for (const userId of this.#changed) {
+      if (statements.length === USERS_AT_ONCE) break;
+      this.#changed.delete(userId);
+      // A place that is being asked for would be taken by stating it.
+      if (this.#asking.has(userId)) continue;
+      const statement = this.#statementOf(userId);
+      if (this.#replaces || statement.count !== (this.#stated.get(userId) ?? 0)) statements.push(statement);
+    }
+    return statements;
+  }
+
   /** Tells Redis; null when it was not told, and then it is told everything at the next renewal. */
-  async #state(statement: UserStatement, limit?: number): Promise<UserCount | null> {
+  async #state(statements: readonly UserStatement[], limit?: number): Promise<readonly UserCount[] | null> {
     if (this.bus.isUp) {
       try {
-        const count = await this.bus.stateUser(statement, limit);
-        if (count.isTaken) this.#remember(statement);
-        return count;
+        const counts = await this.bus.stateUsers(statements, limit);
+        for (const [place, statement] of statements.entries()) {
+          if (counts[place]?.isTaken) this.#remember(statement);
+        }
+        return counts;
       } catch (error) {
+        for (const { userId } of statements) this.#stated.set(userId, UNKNOWN);
         this.link.failed('user-limit', error);
       }
     }
     this.#isBehind = true;
     return null;
-  }
-
-  /** After Redis was lost, or was emptied, or this node was given up. */
-  async #stateAll(): Promise<void> {
-    this.#isBehind = false;
-    const users = new Set([...this.#stated.keys(), ...this.#granted.keys()]);
-    for (const { userId } of this.connections.all()) if (userId !== null) users.add(userId);
-    const all = [...users];
-    try {
-      for (let at = 0; at < all.length; at += USERS_AT_ONCE) {
-        const statements = all.slice(at, at + USERS_AT_ONCE).map(userId => this.#statementOf(userId));
-        await this.bus.stateUsers(statements);
-        for (const statement of statements) this.#remember(statement);
-      }
-    } catch (error) {
-      this.#isBehind = true;
-      this.link.failed('user-limit', error);
-    }
   }
 
   #remember({ userId, count }: UserStatement): void {
@@ -164,9 +198,9 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   }
 
   /** Where newer ones replace older, those that are on their way out have gone already. */
-  #statementOf(userId: string, more = 0): UserStatement {
+  #statementOf(userId: string): UserStatement {
     if (!this.#replaces) {
-      const count = this.connections.countByUser(userId) + this.#grantedTo(userId) + more;
+      const count = this.connections.countByUser(userId) + (this.#granted.get(userId) ?? 0);
       return { userId, count, oldestAt: 0, oldestSerial: 0 };
     }
     const open = this.connections.findByUser(userId).filter(({ state }) => state !== 'closing');
@@ -177,20 +211,10 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     const oldestAt = oldest ? Math.max(0, Math.round(this.link.storeTime(oldest.openedAt))) : 0;
     return { userId, count: open.length, oldestAt, oldestSerial: oldest?.serial ?? 0 };
   }
+}
 
-  #grantedTo(userId: string): number {
-    return this.#granted.get(userId) ?? 0;
-  }
-
-  async #inTurn<Result>(userId: string, work: () => Promise<Result>): Promise<Result> {
-    const previous = this.#turns.get(userId);
-    // What went wrong before is told to whoever asked for it.
-    const turn = previous === undefined ? work() : previous.then(work, work);
-    this.#turns.set(userId, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(userId) === turn) this.#turns.delete(userId);
-    }
-  }
+function change(counts: Map<string, number>, userId: string, by: 1 | -1): void {
+  const count = (counts.get(userId) ?? 0) + by;
+  if (count > 0) counts.set(userId, count);
+  else counts.delete(userId);
 }

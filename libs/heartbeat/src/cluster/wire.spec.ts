@@ -19,6 +19,7 @@ const messages: ClusterMessage[] = [
   { kind: 'deliver', from: 'a-1', filter: {}, bytes: 'AAEC' },
   { kind: 'replace', from: 'a-1', userId: 'u', serial: 7 },
   { kind: 'bans', from: 'a-1' },
+  { kind: 'left', from: 'a-1' },
 ];
 const told = (message: unknown, version: unknown = 1) => JSON.stringify({ version, message });
 

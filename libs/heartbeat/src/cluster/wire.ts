@@ -111,6 +111,8 @@ const message = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('replace'), from: id, userId: text, serial: count }),
   /** The bans have changed. */
   z.object({ kind: z.literal('bans'), from: id }),
+  /** This node has ended, and has nothing any more. */
+  z.object({ kind: z.literal('left'), from: id }),
 ]);
 const envelope = z.object({ version: z.literal(VERSION), message });
 export type ClusterMessage = z.output<typeof message>;

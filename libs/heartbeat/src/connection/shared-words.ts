@@ -4,10 +4,11 @@ import type { BanNotice } from '../heartbeat.events.js';
 
 /** Places of users, over all nodes together. */
 export interface UserPlaces {
-  /** Grants one more place; false when the user has all it may have. Never rejects, and never waits for long. */
-  take(userId: string): Promise<boolean>;
-  /** What was granted is over: a connection has it now, or nobody. */
-  settle(userId: string): void;
+  /**
+   * Grants one more place, and answers how to give it back: to be called once, when a connection has it or nobody will. Null when the
+   * user has all it may have. Never rejects, and never waits for long.
+   */
+  take(userId: string): Promise<(() => void) | null>;
 }
 
 /** The bans of this node, for whoever shares them. */

@@ -191,6 +191,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
       this.#gateway.opened(tracked, upgrade.request, admitted, this.#listeners);
+      admitted.opened?.();
       server.emit('connection', tracked, upgrade.request);
     });
   }
