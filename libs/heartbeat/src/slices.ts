@@ -1,5 +1,5 @@
-/** How long one slice of a long loop may hold the event loop before waiting I/O has its turn. */
-const SLICE_MS = 2;
+/** How long one slice of a long loop may hold the event loop before waiting I/O has its turn, in milliseconds. */
+const SLICE_MS = 0.5;
 /** Items between two readings of the clock. */
 const ITEMS_PER_CLOCK = 16;
 

@@ -9,6 +9,7 @@ export interface BenchPlan {
   readonly windowMs: number;
   /** How often heartbeats are switched off and on in the row about busy connections. */
   readonly busySwitches: number;
+  readonly busyWindowMs: number;
   readonly busyShare: number;
   readonly echoConnections: number;
   readonly echoEveryMs: number;
@@ -31,7 +32,8 @@ export const FULL: BenchPlan = {
   intervalMs: 5000,
   warmUp: 1500,
   windowMs: 10_000,
-  busySwitches: 1,
+  busySwitches: 4,
+  busyWindowMs: 5000,
   busyShare: 0.3,
   echoConnections: 20,
   echoEveryMs: 40,
@@ -54,6 +56,7 @@ export const QUICK: BenchPlan = {
   warmUp: 50,
   windowMs: 500,
   busySwitches: 1,
+  busyWindowMs: 500,
   floodConnections: 20,
   floodMs: 200,
   silent: 20,

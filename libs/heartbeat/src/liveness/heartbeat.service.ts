@@ -14,10 +14,10 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
-/** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn. */
-const SLICE_MS = 2;
+/** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds. */
+const SLICE_MS = 0.25;
 /** Looks between two readings of the clock. */
-const LOOKS_PER_CLOCK = 16;
+const LOOKS_PER_CLOCK = 8;
 
 /**
  * Finds the dead, and hurts no one who lives: one tick for all connections. A look compares the bytes read with those at the

@@ -15,28 +15,30 @@ export const busyHeartbeats: StagedMeasure = {
     await crowd.talk(plan.busyShare);
     let [cpuMs, pings] = [0, 0];
     for (let turn = 0; turn < plan.busySwitches; turn += 1) {
-      const on = await observe(scene);
-      await server.ask('beat', false);
-      const off = await observe(scene);
-      await server.ask('beat', true);
+      // Now one first, now the other: what drifts while they are compared evens out.
+      const first = await observe(scene, turn % 2 === 0);
+      const second = await observe(scene, turn % 2 === 1);
+      const [on, off] = turn % 2 === 0 ? [first, second] : [second, first];
       cpuMs += on.cpuMs - off.cpuMs;
       pings += on.pings - off.pings;
     }
+    await server.ask('beat', true);
     await crowd.hush();
     // Whoever was not asked meanwhile is asked before the next measure begins.
     await sleep(plan.intervalMs * 1.3);
     return {
       busyHeartbeats: (cpuMs * 1000) / pings,
-      busyTotal: (cpuMs * 1000) / (plan.windowMs * plan.busySwitches),
+      busyTotal: (cpuMs * 1000) / (plan.busyWindowMs * plan.busySwitches),
     };
   },
 };
 
-/** A while to get used to it, then a window. */
-async function observe({ server, crowd, plan }: Scene): Promise<{ cpuMs: number; pings: number }> {
+/** A while to get used to heartbeats or none, then a window. */
+async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<{ cpuMs: number; pings: number }> {
+  await server.ask('beat', beats);
   await sleep(plan.intervalMs / 2);
   const [from, before] = [await server.ask('sample'), await crowd.counts()];
-  await sleep(plan.windowMs);
+  await sleep(plan.busyWindowMs);
   const [to, after] = [await server.ask('sample'), await crowd.counts()];
   return { cpuMs: to.cpuMs - from.cpuMs, pings: after.pings - before.pings };
 }
