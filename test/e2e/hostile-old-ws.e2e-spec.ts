@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { encodeFrame, Opcode } from '../support/frame.js';
-import { MAX_COST_BYTES, Siege } from '../support/siege.js';
+import { COLLECT_SOON, MAX_COST_BYTES, Siege } from '../support/siege.js';
 import { until } from '../support/until.js';
 
 const VERSION = '8.22.0';
@@ -69,7 +69,7 @@ describe(`With ws ${VERSION}`, () => {
   ])('a flood of pings whose pongs are not read, %s, costs little and ends', async (_, limits, code) => {
     const siege = await Siege.lay({
       options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
-      nodeArgs: ['--import', './test/support/other-ws.mjs'],
+      nodeArgs: ['--import', './test/support/other-ws.mjs', ...COLLECT_SOON],
       env: { WS_FOLDER: join(folder, 'node_modules/ws') },
     });
     await attack(siege, 1);
