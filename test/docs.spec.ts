@@ -8,6 +8,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CloseCodes, DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
 import { parse } from 'yaml';
+import { BENCH_FLAGS } from '../apps/loadtest/src/bench/bench-arguments.js';
+import { readingsOf, type Results } from '../apps/loadtest/src/bench/results.js';
+import { renderTable } from '../apps/loadtest/src/bench/table.js';
 import { FLAGS } from '../apps/loadtest/src/flags.js';
 import { readEnvironment } from '../apps/server/src/environment.js';
 import { OPERATIONS } from '../apps/server/src/openapi.js';
@@ -220,6 +223,13 @@ describe('docs/architecture.md', () => {
   });
 });
 
+describe('docs/performance/README.md', () => {
+  it('shows the table of the results beside it', () => {
+    const results = JSON.parse(read('docs/performance/results.json')) as Results;
+    expect(read('docs/performance/README.md')).toContain(`\n${renderTable(readingsOf(results))}\n`);
+  });
+});
+
 describe('the changelog', () => {
   it('is packed with the library, and has its version', () => {
     expect(read('libs/heartbeat/CHANGELOG.md')).toBe(read('CHANGELOG.md'));
@@ -241,7 +251,7 @@ describe.each(DOCUMENTS)('%s', path => {
     );
   });
 
-  it('names npm scripts and flags of the load tool that there are', () => {
+  it('names npm scripts, and flags of the load tool and the bench, that there are', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...markdown.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name);
     const flags = [...markdown.matchAll(/npm run load -- (--.*?)[`\n]/g)].flatMap(([, line = '']) =>
@@ -249,6 +259,10 @@ describe.each(DOCUMENTS)('%s', path => {
     );
     expect(named.filter(name => !Object.hasOwn(scripts, name))).toEqual([]);
     expect(flags.filter(flag => !Object.hasOwn(FLAGS, flag))).toEqual([]);
+    const ofBench = [...markdown.matchAll(/npm run bench -- (--.*?)[`\n#]/g)].flatMap(([, line = '']) =>
+      [...line.matchAll(/--([a-z-]+)/g)].map(([, flag = '']) => flag),
+    );
+    expect(ofBench.filter(flag => !Object.hasOwn(BENCH_FLAGS, flag))).toEqual([]);
   });
 });
 
