@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
@@ -92,6 +93,25 @@ describe('Connection', () => {
       paused: false,
     });
     expect(connection.pulse).toMatchObject({ openedAt: 500, bytesSeen: 400 });
+  });
+
+  it.each([
+    [3, 'in one write', [3]],
+    [1, 'at once, each for itself', [1, 1, 1]],
+  ])('sends three answers with %d handlers in flight %s', async (inFlight, _how, expected) => {
+    const writes: number[] = [];
+    const line = new Writable({
+      write: (_bytes, _encoding, done) => (writes.push(1), done()),
+      writev: (pieces, done) => (writes.push(pieces.length), done()),
+    });
+    network = Object.assign(line, { bytesRead: 0, bytesWritten: 0, paused: false, isPaused: () => false });
+    socket.send = (data: unknown) => void line.write(data);
+    const connection = open();
+    connection.inFlight = inFlight;
+    for (const answer of ['one', 'two', 'three']) connection.answer(answer);
+    expect(writes).toEqual(inFlight === 1 ? expected : []);
+    await new Promise(resolve => process.nextTick(resolve));
+    expect([writes, line.writableCorked]).toEqual([expected, 0]);
   });
 
   it('has the phase of its place among those that opened', () => {
