@@ -38,10 +38,15 @@ export class RedisSentinels {
   /** Ends the primary, and resolves once the sentinels have made the replica one. */
   async failOver(): Promise<void> {
     await this.primary.kill();
-    await until(async () => (await this.replica.info('replication')).get('role') === 'master', {
+    await until(async () => (await this.#replication())?.get('role') === 'master', {
       timeoutMs: 20_000,
       message: 'the sentinels to promote the replica',
     });
+  }
+
+  /** What the replica says of its role; null where its connection breaks: whom sentinels promote, they cut off all clients of. */
+  #replication(): Promise<Map<string, string> | null> {
+    return this.replica.info('replication').catch(() => null);
   }
 
   /** Each sentinel knows the replica, which is linked, and the two others. */
@@ -49,7 +54,7 @@ export class RedisSentinels {
     const heartbeat = /slaves=1,sentinels=3/;
     await until(
       async () => {
-        const linked = (await this.replica.info('replication')).get('master_link_status') === 'up';
+        const linked = (await this.#replication())?.get('master_link_status') === 'up';
         const views = await Promise.all(this.sentinels.map(sentinel => sentinel.info('sentinel')));
         return linked && views.every(view => heartbeat.test(view.get('master0') ?? ''));
       },
