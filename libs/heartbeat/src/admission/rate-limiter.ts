@@ -10,6 +10,7 @@ interface Bucket {
  */
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
+  #latest: string | null = null;
 
   constructor(
     private readonly perSecond: number,
@@ -42,6 +43,8 @@ export class RateLimiter {
 
   /** A map remembers the order of insertion: what is put in anew is the last to be forgotten. */
   #keep(key: string, bucket: Bucket): void {
+    if (key === this.#latest) return;
+    this.#latest = key;
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size <= this.maxKeys) return;

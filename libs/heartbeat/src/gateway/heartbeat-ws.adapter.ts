@@ -73,7 +73,9 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#listeners = this.#gateway.listeners(() => this.#parser);
     this.#node.adapterInstalled = true;
     // A gateway on a port of its own is reachable before the last bootstrap hook has run, and Nest tells nobody when it has.
-    this.#node.isAppInitialized = () => (app as { isInitialized?: boolean }).isInitialized ?? true;
+    // Asked at each upgrade, and the app answers through a proxy: what is true stays true.
+    let isInitialized = false;
+    this.#node.isAppInitialized = () => (isInitialized ||= (app as { isInitialized?: boolean }).isInitialized ?? true);
   }
 
   /** Replaces the message parser, as `WsAdapter`'s method of this name does. */

@@ -53,6 +53,10 @@ export class Herd implements HerdListener {
     const target = (this.#target = targetOf(DIALECTS[dialect], port));
     this.#pongs ??= new LatePongs(target.dialect.pong);
     const wanted = this.#open + count;
+    const stayAwake = (): void => {
+      awake = setImmediate(stayAwake);
+    };
+    let awake = setImmediate(stayAwake);
     for (let begun = 0; begun < count || this.#open < wanted;) {
       while (begun < count && this.#clients.size - this.#open < MOST_OPENING) {
         const source = sourceAddress(firstIndex + begun, '127.0.0.1', process.platform);
@@ -62,6 +66,7 @@ export class Herd implements HerdListener {
       await this.#change();
       if (this.#refusal !== null) throw new Error(`a client was not let in: ${this.#refusal}`);
     }
+    clearImmediate(awake);
   }
 
   counts(): HerdCounts {
