@@ -43,20 +43,18 @@ export function detailOf(connection: Connection, context: ViewContext): Connecti
 /** A connection that has just ended, as it will be remembered. */
 export function closedViewOf(connection: Connection, closing: Closing, context: ViewContext): ClosedView {
   const now = context.clock.now();
-  return {
-    ...viewOf(connection, context),
+  // Not spread: V8 makes a hash table of an object with so many members that comes to be in that way, ten times as large.
+  return Object.assign(viewOf(connection, context), {
     closedAt: context.clock.wallTime(now).toISOString(),
     durationMs: Math.round(now - connection.openedAt),
     code: closing.code,
     reason: closing.reason,
     closedBy: closing.by,
     flight: flightOf(connection, context),
-  };
+  });
 }
 
 function flightOf(connection: Connection, { clock }: ViewContext) {
-  return [
-    { at: clock.wallTime(connection.openedAt).toISOString(), what: 'opened' },
-    ...(connection.flight?.entries(clock) ?? []),
-  ];
+  const opened = { at: clock.wallTime(connection.openedAt).toISOString(), what: 'opened' };
+  return connection.flight === null ? [opened] : [opened, ...connection.flight.entries(clock)];
 }

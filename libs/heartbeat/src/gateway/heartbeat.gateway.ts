@@ -99,7 +99,8 @@ export class HeartbeatGateway {
     const { connection } = socket;
     if (!connection) return;
     this.connections.closed(connection, code, reason);
-    for (const callback of [socket.disconnectCallbacks].flat()) {
+    const callbacks = socket.disconnectCallbacks;
+    for (const callback of typeof callbacks === 'function' ? [callbacks] : callbacks) {
       guarded(
         () => callback(code),
         'handleDisconnect',
