@@ -5,7 +5,7 @@ import type { CanActivate } from '@nestjs/common';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
 import type { ClusterService } from '../cluster/cluster.service.js';
-import type { Kick } from '../connection/connection.service.js';
+import type { Kick } from '../connection/connection-words.js';
 import { resolveOptions } from '../resolve-options.js';
 import { identifyAdmin } from './admin-actor.js';
 import type { AdminAudit } from './admin-audit.js';

@@ -1,5 +1,6 @@
 import type { ConnectionView } from '../connection-view.js';
-import type { ConnectionFilter, Position, SortKey, SortOrder } from '../connection/connection-query.js';
+import type { SortOrder } from '../connection/best-of.js';
+import type { ConnectionFilter, Position, SortKey } from '../connection/connection-query.js';
 
 /** A node of the cluster, as its lease tells of it. */
 export interface ClusterNode {

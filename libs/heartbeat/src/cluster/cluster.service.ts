@@ -2,7 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 
 import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
 import { type ConnectionFilter, MAX_PAGE } from '../connection/connection-query.js';
-import { ConnectionService, type Kick } from '../connection/connection.service.js';
+import type { Kick } from '../connection/connection-words.js';
+import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { payloadOf } from '../connection/payload.js';
 import { HeartbeatError } from '../heartbeat.error.js';
@@ -61,8 +62,7 @@ export class ClusterService {
       throw new HeartbeatError('HEARTBEAT_BAD_QUERY', told);
     }
     const request: RequestOf<'list'> = { filter, sort, order, limit, after };
-    const { asked, answers } = await this.#ask(filter, 'list', request);
-    const own = this.own.list(request);
+    const [{ asked, answers }, own] = await Promise.all([this.#ask(filter, 'list', request), this.own.list(request)]);
     const pages: NodePage<ConnectionView>[] = [own];
     const silent: string[] = [];
     let { total } = own;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { comparePositions, type Position, type SortOrder } from '../connection/connection-query.js';
+import type { SortOrder } from '../connection/best-of.js';
+import { comparePositions, type Position } from '../connection/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage, positionOf, type Row } from './merge-pages.js';
 

@@ -1,4 +1,5 @@
-import { comparePositions, type Position, type SortOrder } from '../connection/connection-query.js';
+import type { SortOrder } from '../connection/best-of.js';
+import { comparePositions, type Position } from '../connection/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 
 /** One row of a node's page, and where it stands. */

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
-import { ConnectionService, type Kick } from '../connection/connection.service.js';
+import type { Kick } from '../connection/connection-words.js';
+import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { inSlices } from '../slices.js';
 import { ClusterLink } from './cluster-link.js';
@@ -35,9 +36,10 @@ export class OwnAnswers {
     });
   }
 
-  list({ filter, sort, order, limit, after }: RequestOf<'list'>): OwnPage {
+  async list({ filter, sort, order, limit, after }: RequestOf<'list'>): Promise<OwnPage> {
     const from = positionOf(this.node.id, after);
-    const { items, keys, end, total } = this.connections.list({ filter, sort, order, limit, after: from });
+    const query = { filter, sort, order, limit, after: from };
+    const { items, keys, end, total } = await this.connections.listInSlices(query);
     const rows = items.map((item, place) => ({ key: keys[place] ?? null, id: item.id, item }));
     return { nodeId: this.node.id, rows, hasMore: end !== null, total, connections: this.connections.count };
   }
@@ -61,8 +63,8 @@ export class OwnAnswers {
     return { kicked, failed: matches.length - kicked, connections: this.connections.count };
   }
 
-  #wirePage(request: RequestOf<'list'>): ReplyOf<'list'> {
-    const { rows, hasMore, total, connections } = this.list(request);
+  async #wirePage(request: RequestOf<'list'>): Promise<ReplyOf<'list'>> {
+    const { rows, hasMore, total, connections } = await this.list(request);
     return { rows: rows.map(({ key, item }) => ({ key, item: { ...item } })), hasMore, total, connections };
   }
 

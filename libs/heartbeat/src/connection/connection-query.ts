@@ -1,5 +1,7 @@
 import type { ConnectionState } from '../connection-view.js';
 import { isNetwork, networkMatcher } from '../network-address.js';
+import { inSlices } from '../slices.js';
+import { BestOf, compareKeys, type SortOrder } from './best-of.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './pulse.js';
 
@@ -13,7 +15,6 @@ export const SORT_KEYS = [
   'messagesOut',
 ] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
-export type SortOrder = 'asc' | 'desc';
 
 /** Which connections; all that is given must hold. */
 export interface ConnectionFilter {
@@ -40,6 +41,9 @@ export interface ConnectionQuery {
   /** Only what comes after this position. */
   readonly after: Position | null;
 }
+
+/** The first 50 of all, oldest first. */
+export const DEFAULT_QUERY: ConnectionQuery = { filter: {}, sort: 'openedAt', order: 'asc', limit: 50, after: null };
 
 /** A place in a sorted listing: the sort key's value and, among equals, the id. The same on every node. */
 export interface Position {
@@ -113,13 +117,6 @@ export function comparePositions(left: Position, right: Position, order: SortOrd
   return left.id < right.id === (order === 'asc') ? -1 : 1;
 }
 
-function compareKeys(left: number | null, right: number | null, order: SortOrder): number {
-  if (left === right) return 0;
-  if (left === null) return 1;
-  if (right === null) return -1;
-  return order === 'asc' ? left - right : right - left;
-}
-
 /** No page is longer: it is made at once, and goes from node to node in one message. */
 export const MAX_PAGE = 500;
 
@@ -134,45 +131,64 @@ export interface Page {
 }
 
 /**
- * One sorted page in one pass, without sorting everything: only the best `limit` are held.
+ * One sorted page, found in one pass without sorting everything.
  * @param all In the order of their ids: so among equals the later one is known to be the higher, without making the ids, which
  * would cost more than all the rest.
  */
 export function pageOf(all: Iterable<Connection>, query: ConnectionQuery, moment: QueryMoment): Page {
-  const { sort, order, limit, after } = query;
-  const matches = predicateOf(query.filter, moment);
-  const valueOf = sortValue(sort, moment);
-  const laterComes = order === 'asc' ? 1 : -1;
-  const best: { readonly key: number | null; readonly connection: Connection }[] = [];
-  let total = 0;
-  let more = false;
-  for (const connection of all) {
-    if (!matches(connection)) continue;
-    total++;
-    const key = valueOf(connection);
-    if (after !== null && !isAfter(after, key, connection, order)) continue;
-    const last = best[limit - 1];
-    if (last !== undefined) {
-      more = true;
-      if ((compareKeys(key, last.key, order) || laterComes) > 0) continue;
-      best.pop();
-    }
-    let low = 0;
-    let high = best.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((compareKeys(key, best[middle]!.key, order) || laterComes) < 0) high = middle;
-      else low = middle + 1;
-    }
-    best.splice(low, 0, { key, connection });
+  const search = new PageSearch(query, moment);
+  for (const connection of all) search.look(connection);
+  return search.page();
+}
+
+/** The same without holding the event loop for long, however many there are; who ends meanwhile is still on it. */
+export async function pageInSlices(
+  all: Iterable<Connection>,
+  query: ConnectionQuery,
+  moment: QueryMoment,
+): Promise<Page> {
+  const search = new PageSearch(query, moment);
+  await inSlices(all, connection => search.look(connection));
+  return search.page();
+}
+
+/** A page in the making. */
+class PageSearch {
+  readonly #best: BestOf;
+  readonly #matches: Predicate;
+  readonly #valueOf: (connection: Connection) => number | null;
+  #total = 0;
+  #more = false;
+
+  constructor(
+    private readonly query: ConnectionQuery,
+    moment: QueryMoment,
+  ) {
+    this.#best = new BestOf(query.limit, query.order);
+    this.#matches = predicateOf(query.filter, moment);
+    this.#valueOf = sortValue(query.sort, moment);
   }
-  const last = best.at(-1);
-  return {
-    connections: best.map(({ connection }) => connection),
-    keys: best.map(({ key }) => key),
-    end: more && last !== undefined ? { key: last.key, id: last.connection.id } : null,
-    total,
-  };
+
+  look(connection: Connection): void {
+    if (!this.#matches(connection)) return;
+    this.#total++;
+    const { after, order } = this.query;
+    const key = this.#valueOf(connection);
+    if (after !== null && !isAfter(after, key, connection, order)) return;
+    if (this.#best.isFull) this.#more = true;
+    this.#best.offer(key, connection, this.#total);
+  }
+
+  page(): Page {
+    const places = this.#best.sorted();
+    const last = places.at(-1);
+    return {
+      connections: places.map(({ connection }) => connection),
+      keys: places.map(({ key }) => key),
+      end: this.#more && last !== undefined ? { key: last.key, id: last.connection.id } : null,
+      total: this.#total,
+    };
+  }
 }
 
 function isAfter(after: Position, key: number | null, connection: Connection, order: SortOrder): boolean {

@@ -12,6 +12,16 @@ export interface Closing {
   readonly by: ClosedBy;
 }
 
+/** A kick: who does it and why, and whether the client may come back. */
+export interface Kick {
+  /** Default: `kicked`, or `reconnect`. */
+  readonly reason?: string;
+  /** True closes with 4005 and an advised delay instead of 4500. Default: false. */
+  readonly reconnect?: boolean;
+  /** Who, for the event and the audit trail. Default: `application`. */
+  readonly by?: string;
+}
+
 /** What a connection needs of the registry that made it. */
 export interface ConnectionOwner<Owned> {
   idOf(serial: number): string;

@@ -8,12 +8,15 @@ import { ClosedRing } from './closed-ring.js';
 import {
   type ConnectionFilter,
   type ConnectionQuery,
+  DEFAULT_QUERY,
+  type Page,
+  pageInSlices,
   pageOf,
   type Position,
   predicateOf,
   type QueryMoment,
 } from './connection-query.js';
-import type { Closing, Opening } from './connection-words.js';
+import type { Closing, Kick, Opening } from './connection-words.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { payloadOf } from './payload.js';
@@ -29,16 +32,6 @@ export interface ConnectionPage {
   /** Where the next page begins; null on the last. */
   readonly end: Position | null;
   readonly total: number;
-}
-
-/** A kick: who does it and why, and whether the client may come back. */
-export interface Kick {
-  /** Default: `kicked`, or `reconnect`. */
-  readonly reason?: string;
-  /** True closes with 4005 and an advised delay instead of 4500. Default: false. */
-  readonly reconnect?: boolean;
-  /** Who, for the event and the audit trail. Default: `application`. */
-  readonly by?: string;
 }
 
 /** A node that was full is well again under this share of `maxConnections`. */
@@ -150,11 +143,14 @@ export class ConnectionService {
     return this.#registry.unidentified;
   }
 
-  /** One sorted page. Default: the first 50 by `openedAt`, oldest first. */
+  /** One sorted page. Default: the first 50 by `openedAt`, oldest first. Holds the event loop for some 5 ms with 15,000 connections. */
   list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
-    const whole: ConnectionQuery = { filter: {}, sort: 'openedAt', order: 'asc', limit: 50, after: null, ...query };
-    const { connections, keys, end, total } = pageOf(this.#registry.all(), whole, this.#moment());
-    return { items: connections.map(connection => viewOf(connection, this.#view)), keys, end, total };
+    return this.#shown(pageOf(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
+  }
+
+  /** The same in slices, between which waiting I/O has its turn. */
+  async listInSlices(query: ConnectionQuery): Promise<ConnectionPage> {
+    return this.#shown(await pageInSlices(this.#registry.all(), query, this.#moment()));
   }
 
   detail(id: string): ConnectionDetail | undefined {
@@ -229,6 +225,10 @@ export class ConnectionService {
     this.#closed.add(view);
     const { code, reason, by } = closing;
     this.events.announce({ type: 'closed', connection: view, code, reason, by, durationMs: view.durationMs });
+  }
+
+  #shown({ connections, ...page }: Page): ConnectionPage {
+    return { ...page, items: connections.map(connection => viewOf(connection, this.#view)) };
   }
 
   #endOf(code: number, reason: string): Closing {
