@@ -3,6 +3,8 @@ import * as fc from 'fast-check';
 
 import {
   comparePositions,
+  DEFAULT_QUERY,
+  pageInSlices,
   pageOf,
   type Position,
   type QueryMoment,
@@ -189,5 +191,37 @@ describe('comparePositions', () => {
         expect(compare(a, b) >= 0 || compare(b, c) >= 0 || compare(a, c) < 0).toBe(true);
       }),
     );
+  });
+});
+
+/** By serial, as the registry holds them. */
+const crowd = (size: number) =>
+  new Map(Array.from({ length: size }, (_, id) => [id, { id: String(id).padStart(6, '0'), openedAt: id }]));
+const asAll = (of: ReturnType<typeof crowd>) => of.values() as unknown as Iterable<Connection>;
+
+describe('pageInSlices', () => {
+  const query = { ...DEFAULT_QUERY, order: 'desc', limit: 3 } as const;
+
+  it('finds the page that is found at once', async () => {
+    const all = crowd(1000);
+    expect(await pageInSlices(asAll(all), query, moment)).toEqual(pageOf(asAll(all), query, moment));
+  });
+
+  it('lets others have their turn, and shows each once that stays, while some end and some come', async () => {
+    const all = crowd(200_000);
+    let turns = 0;
+    const change = () => {
+      all.delete(turns);
+      all.set(1_000_000 + turns, { id: `new-${turns}`, openedAt: -1 });
+      turns++;
+      timer = setImmediate(change);
+    };
+    let timer = setImmediate(change);
+    const { connections, total } = await pageInSlices(asAll(all), query, moment);
+    clearImmediate(timer);
+    expect(turns).toBeGreaterThan(3);
+    expect(idsOf(connections)).toEqual(['199999', '199998', '199997']);
+    // Whoever comes before the end is reached is on it, and who ends after it was looked at still is.
+    expect([total >= 200_000, total <= 200_000 + turns]).toEqual([true, true]);
   });
 });
