@@ -1,5 +1,14 @@
 /** What every picture shares. Colours that can be told apart in grey as well. */
-export const COLOURS = ['#9aa5b1', '#7b8794', '#f0b429', '#de911d', '#ba2525', '#0b69a3', '#40c3f7'] as const;
+export const COLOURS = [
+  '#9aa5b1',
+  '#7b8794',
+  '#52606d',
+  '#f0b429',
+  '#de911d',
+  '#ba2525',
+  '#0b69a3',
+  '#40c3f7',
+] as const;
 
 export interface Label {
   readonly x: number;

@@ -13,10 +13,9 @@ import { HeartbeatService } from './heartbeat.service.js';
 const CROWD = 20_000;
 const INTERVAL = 25_000;
 const TICKS = INTERVAL / 50;
-/** Pings go out in cohorts of 200 ms. */
-const AVERAGE = (CROWD / INTERVAL) * 200;
-/** Places in the interval are even, but for runs of 32 that share one. */
-const MANY = AVERAGE * 2;
+const AVERAGE = CROWD / TICKS;
+/** Places in the interval are even, but for runs of 32 that share one: a tick has one more of them than another. */
+const MANY = AVERAGE + 2 * 32;
 
 /** The sockets of a crowd that answers each ping before the next tick. */
 class Crowd {

@@ -48,7 +48,6 @@ describe('judge', () => {
 describe('nextLook', () => {
   it.each<[string, Partial<Timing>, number]>([
     ['when a ping is due', { quietSince: 1000 }, 26_000],
-    ['when the cohort goes in which it is due', { quietSince: 1001 }, 26_200],
     ['when the answer is overdue, while a ping is unanswered', { pingedAt: 26_000 }, 36_000],
     ['when the answer to the last ping is overdue', { pingedAt: 36_000, missed: 1 }, 46_000],
   ])('is %s', (_what, given, due) => {

@@ -23,19 +23,9 @@ export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rul
   return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
 }
 
-/** Pings that are due within so long go out together: each waking of the server, of its clients and of the caches costs. */
-const COHORT_MS = 200;
-/** A short interval has at least so many cohorts. */
-const COHORTS_PER_INTERVAL = 20;
-
-/**
- * When to look again: when a ping is due, with the others of its cohort; while one is unanswered, when its answer is overdue, and no
- * later.
- */
+/** When to look again: when a ping is due; while one is unanswered, when its answer is overdue, and no later. */
 export function nextLook({ quietSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
-  if (pingedAt !== NEVER) return pingedAt + pongTimeoutMs;
-  const cohortMs = Math.min(COHORT_MS, Math.ceil(intervalMs / COHORTS_PER_INTERVAL));
-  return Math.ceil((quietSince + intervalMs) / cohortMs) * cohortMs;
+  return pingedAt === NEVER ? quietSince + intervalMs : pingedAt + pongTimeoutMs;
 }
 
 /**

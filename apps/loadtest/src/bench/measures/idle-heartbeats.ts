@@ -6,7 +6,7 @@ export const idleHeartbeats: StagedMeasure = {
   name: 'idle',
   stage: 'crowd',
   finds: 'CPU for 1,000 heartbeats while nothing else happens',
-  servers: ['ws-recipe', 'nest-recipe', 'socket-io', 'heartbeat'],
+  servers: ['ws-recipe', 'ws-spread', 'nest-recipe', 'socket-io', 'heartbeat'],
   async take({ server, crowd, plan }) {
     const [from, before] = [await server.ask('sample'), await crowd.counts()];
     await sleep(plan.windowMs);

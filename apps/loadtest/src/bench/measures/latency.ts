@@ -6,7 +6,7 @@ export const latency: StagedMeasure = {
   name: 'latency',
   stage: 'crowd',
   finds: 'longest stall of the loop, and echo times of 20 connections, during heartbeats',
-  servers: ['ws', 'ws-recipe', 'nest', 'nest-recipe', 'socket-io', 'heartbeat'],
+  servers: ['ws', 'ws-recipe', 'ws-spread', 'nest', 'nest-recipe', 'socket-io', 'heartbeat'],
   async take({ server, plan, hire }) {
     const asking = hire(plan.echoConnections);
     await asking.open();

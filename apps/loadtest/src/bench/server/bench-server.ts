@@ -4,6 +4,7 @@ import type { DialectName } from '../client/dialect.js';
 export const SERVER_NAMES = [
   'ws',
   'ws-recipe',
+  'ws-spread',
   'nest',
   'nest-recipe',
   'socket-io',
@@ -16,18 +17,17 @@ export interface ServerTrait {
   /** As it is shown. */
   readonly title: string;
   readonly dialect: DialectName;
-  /** Whether it sends heartbeats. */
-  readonly beats: boolean;
 }
 
 export const SERVERS: Readonly<Record<ServerName, ServerTrait>> = {
-  ws: { title: 'ws', dialect: 'json', beats: false },
-  'ws-recipe': { title: 'ws + recipe', dialect: 'json', beats: true },
-  nest: { title: 'Nest', dialect: 'json', beats: false },
-  'nest-recipe': { title: 'Nest + recipe', dialect: 'json', beats: true },
-  'socket-io': { title: 'Socket.IO', dialect: 'socket.io', beats: true },
-  heartbeat: { title: 'heartbeat', dialect: 'json', beats: true },
-  'heartbeat-users': { title: 'heartbeat, with users', dialect: 'json', beats: true },
+  ws: { title: 'ws', dialect: 'json' },
+  'ws-recipe': { title: 'ws + recipe', dialect: 'json' },
+  'ws-spread': { title: 'ws + spread', dialect: 'json' },
+  nest: { title: 'Nest', dialect: 'json' },
+  'nest-recipe': { title: 'Nest + recipe', dialect: 'json' },
+  'socket-io': { title: 'Socket.IO', dialect: 'socket.io' },
+  heartbeat: { title: 'heartbeat', dialect: 'json' },
+  'heartbeat-users': { title: 'heartbeat, with users', dialect: 'json' },
 };
 
 export interface ServerOrder {

@@ -18,6 +18,7 @@ type Start = (order: ServerOrder) => Promise<BenchServer>;
 const STARTS: Readonly<Record<ServerName, () => Promise<Start>>> = {
   ws: async () => (await import('./bare-ws.js')).startBareWs,
   'ws-recipe': async () => (await import('./bare-ws.js')).startBareWs,
+  'ws-spread': async () => (await import('./bare-ws.js')).startBareWs,
   nest: async () => (await import('./stock-nest.js')).startStockNest,
   'nest-recipe': async () => (await import('./stock-nest.js')).startStockNest,
   'socket-io': async () => (await import('./socket-io.js')).startSocketIo,
