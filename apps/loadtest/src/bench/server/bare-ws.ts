@@ -2,13 +2,13 @@ import type { AddressInfo } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { BenchServer, ServerOrder } from './bench-server.js';
 import { Recipe } from './recipe.js';
-import { SpreadPings } from './spread-pings.js';
+import { spreadPings } from './spread-pings.js';
 
 /** `ws` by itself, with the same work on a message as a gateway does: parse, choose by event, answer. */
 export async function startBareWs({ name, intervalMs }: ServerOrder): Promise<BenchServer> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, path: '/ws' });
   const recipe = name === 'ws-recipe' ? new Recipe(server, intervalMs) : null;
-  if (name === 'ws-spread') new SpreadPings(server, intervalMs);
+  if (name === 'ws-spread') spreadPings(server, intervalMs);
   server.on('connection', socket => {
     socket.on('error', () => {});
     socket.on('message', answer);
