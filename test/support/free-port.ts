@@ -2,14 +2,18 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** Below the ports that Linux gives to outgoing connections, thousands of which a test may have open: nobody takes one by chance. */
-const LOWEST = 10_000;
+const LOWEST = 10_100;
 const HIGHEST = 32_000;
+/** Given out by this process: whoever asked has perhaps not begun to listen yet. */
+const given = new Set<number>();
 
 /** A port that nobody listens on. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
 }
 

@@ -44,7 +44,7 @@ export class RedisSentinels {
     });
   }
 
-  /** What the replica says of its role; null where its connection breaks: whom sentinels promote, they cut off all clients of. */
+  /** What the replica says of its role; null where it does not: sentinels cut off all clients of whom they promote. */
   #replication(): Promise<Map<string, string> | null> {
     return this.replica.info('replication').catch(() => null);
   }

@@ -21,11 +21,11 @@ export {
   type FlightEntry,
 } from './connection-view.js';
 export { type ConnectionFilter, type ConnectionQuery, type SortKey } from './connection/connection-query.js';
-export { type SortOrder } from './connection/best-of.js';
+export { type SortOrder } from './connection/sort-order.js';
 export { type Authentication, type Identity } from './identity.js';
 export { Connection } from './connection/connection.js';
 export { type Kick } from './connection/connection-words.js';
-export { type ConnectionPage, ConnectionService } from './connection/connection.service.js';
+export { ConnectionService } from './connection/connection.service.js';
 export { TrackedSocket } from './connection/tracked-socket.js';
 export { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
 export { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';

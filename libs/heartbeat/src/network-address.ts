@@ -1,12 +1,13 @@
 import { BlockList, isIP } from 'node:net';
 
-const IPV4 = /^[\d.]+$/;
+/** What no IPv6 address is. */
+const DIGITS_AND_DOTS = /^[\d.]+$/;
 /** IPv4 addresses as they show on a dual-stack socket, and as they may be written in a header. */
 const MAPPED = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i;
 
 /** An address in the form that everything compares: an IPv4-mapped IPv6 address as IPv4, no zone. */
 export function plainAddress(address: string): string {
-  if (IPV4.test(address)) return address;
+  if (DIGITS_AND_DOTS.test(address)) return address;
   const bare = address.replace(/%.*$/, '').toLowerCase();
   const [, dotted, high, low] = MAPPED.exec(bare) ?? [];
   if (dotted !== undefined) return dotted;
@@ -33,31 +34,18 @@ export function networkMatcher(networks: readonly string[]): (address: string) =
     if (prefix === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(prefix), family);
   }
-  const check = (address: string): boolean => {
+  return address => {
     const family = isIP(address);
     return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   };
-  // Each question makes an object outside of the heap; most come from few addresses, those of proxies.
-  const known = new Map<string, boolean>();
-  return address => {
-    const before = known.get(address);
-    if (before !== undefined) return before;
-    if (known.size === MOST_KNOWN) known.clear();
-    const answer = check(address);
-    known.set(address, answer);
-    return answer;
-  };
 }
-
-/** Addresses whose answer a matcher remembers. */
-const MOST_KNOWN = 1000;
 
 /**
  * What counts as one client for limits: an IPv4 address, or the network of `ipv6PrefixBits` that an IPv6 address is in, since
  * one host usually has a whole /64 to choose its addresses from.
  */
 export function clientNetwork(address: string, ipv6PrefixBits: number): string {
-  if (IPV4.test(address) || isIP(address) !== 6) return address;
+  if (DIGITS_AND_DOTS.test(address) || isIP(address) !== 6) return address;
   const bits = toBits(address) >> BigInt(128 - ipv6PrefixBits);
   return `${bits.toString(16)}/${ipv6PrefixBits}`;
 }

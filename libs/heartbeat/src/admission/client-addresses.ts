@@ -7,16 +7,31 @@ import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
 import { networkMatcher } from '../network-address.js';
 import { clientAddress, type IsTrusted } from './client-address.js';
 
+/** Addresses whose answer is remembered. */
+const MOST_KNOWN = 1000;
+
 /** Whose request this is, behind the proxies that the option `trustedProxies` names. */
 @Injectable()
 export class ClientAddresses {
   readonly #isTrusted: IsTrusted;
+  /** Each question makes an object outside of the heap, and behind proxies nearly all are about the same few addresses. */
+  readonly #known = new Map<string, boolean>();
 
   constructor(@Inject(HEARTBEAT_OPTIONS) { trustedProxies }: ResolvedOptions) {
-    this.#isTrusted = networkMatcher(trustedProxies);
+    const matches = networkMatcher(trustedProxies);
+    this.#isTrusted = trustedProxies.length === 0 ? () => false : address => this.#remembered(address, matches);
   }
 
   of(request: IncomingMessage): string {
     return clientAddress(request, this.#isTrusted);
+  }
+
+  #remembered(address: string, matches: IsTrusted): boolean {
+    const known = this.#known.get(address);
+    if (known !== undefined) return known;
+    if (this.#known.size === MOST_KNOWN) this.#known.clear();
+    const answer = matches(address);
+    this.#known.set(address, answer);
+    return answer;
   }
 }

@@ -10,6 +10,7 @@ interface Bucket {
  */
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
+  /** The key that stands last already: to put it there again is spared. */
   #latest: string | null = null;
 
   constructor(

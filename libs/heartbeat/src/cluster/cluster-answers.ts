@@ -1,5 +1,5 @@
 import type { ConnectionView } from '../connection-view.js';
-import type { SortOrder } from '../connection/best-of.js';
+import type { SortOrder } from '../connection/sort-order.js';
 import type { ConnectionFilter, Position, SortKey } from '../connection/connection-query.js';
 
 /** A node of the cluster, as its lease tells of it. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import type { SortOrder } from '../connection/best-of.js';
+import type { SortOrder } from '../connection/sort-order.js';
 import { comparePositions, type Position } from '../connection/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage, positionOf, type Row } from './merge-pages.js';

@@ -1,4 +1,4 @@
-import type { SortOrder } from '../connection/best-of.js';
+import type { SortOrder } from '../connection/sort-order.js';
 import { comparePositions, type Position } from '../connection/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 

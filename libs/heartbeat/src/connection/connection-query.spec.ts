@@ -207,7 +207,7 @@ describe('pageInSlices', () => {
     expect(await pageInSlices(asAll(all), query, moment)).toEqual(pageOf(asAll(all), query, moment));
   });
 
-  it('lets others have their turn, and shows each once that stays, while some end and some come', async () => {
+  it('lets others have their turn, and shows who stays, while some end and some come', async () => {
     const all = crowd(200_000);
     let turns = 0;
     const change = () => {
@@ -217,11 +217,20 @@ describe('pageInSlices', () => {
       timer = setImmediate(change);
     };
     let timer = setImmediate(change);
-    const { connections, total } = await pageInSlices(asAll(all), query, moment);
-    clearImmediate(timer);
+    const { connections, total } = await pageInSlices(asAll(all), query, moment).finally(() => clearImmediate(timer));
     expect(turns).toBeGreaterThan(3);
     expect(idsOf(connections)).toEqual(['199999', '199998', '199997']);
     // Whoever comes before the end is reached is on it, and who ends after it was looked at still is.
     expect([total >= 200_000, total <= 200_000 + turns]).toEqual([true, true]);
+  });
+
+  it.each([0, -1, 2.5, Number.NaN])('refuses a page of %d', async limit => {
+    const told = { code: 'HEARTBEAT_BAD_QUERY' };
+    await expect(pageInSlices([], { ...query, limit }, moment)).rejects.toMatchObject(told);
+  });
+
+  it('gives all at once for an endless page', async () => {
+    const page = await pageInSlices(asAll(crowd(100)), { ...query, limit: Infinity }, moment);
+    expect([page.connections.length, page.end]).toEqual([100, null]);
   });
 });

@@ -1,9 +1,11 @@
-import type { ConnectionState } from '../connection-view.js';
+import type { ConnectionState, ConnectionView } from '../connection-view.js';
+import { HeartbeatError } from '../heartbeat.error.js';
 import { isNetwork, networkMatcher } from '../network-address.js';
 import { inSlices } from '../slices.js';
-import { BestOf, compareKeys, type SortOrder } from './best-of.js';
+import { BestOf } from './best-of.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './pulse.js';
+import { compareKeys, type SortOrder } from './sort-order.js';
 
 export const SORT_KEYS = [
   'openedAt',
@@ -117,7 +119,7 @@ export function comparePositions(left: Position, right: Position, order: SortOrd
   return left.id < right.id === (order === 'asc') ? -1 : 1;
 }
 
-/** No page is longer: it is made at once, and goes from node to node in one message. */
+/** No page of the admin API is longer: its views are made at once, and it goes from node to node in one message. */
 export const MAX_PAGE = 500;
 
 export interface Page {
@@ -127,6 +129,16 @@ export interface Page {
   /** Where the page ends; null when nothing comes after it. */
   readonly end: Position | null;
   /** How many match the filter, on all pages. */
+  readonly total: number;
+}
+
+/** One page of a listing. */
+export interface ConnectionPage {
+  readonly items: ConnectionView[];
+  /** What each of them is sorted by. */
+  readonly keys: readonly (number | null)[];
+  /** Where the next page begins; null on the last. */
+  readonly end: Position | null;
   readonly total: number;
 }
 
@@ -141,7 +153,10 @@ export function pageOf(all: Iterable<Connection>, query: ConnectionQuery, moment
   return search.page();
 }
 
-/** The same without holding the event loop for long, however many there are; who ends meanwhile is still on it. */
+/**
+ * The same without holding the event loop for long, however many there are. What a `Map` gives may change meanwhile: who comes is
+ * looked at too, and who ends or changes after it was looked at is where it was then.
+ */
 export async function pageInSlices(
   all: Iterable<Connection>,
   query: ConnectionQuery,
@@ -164,6 +179,10 @@ class PageSearch {
     private readonly query: ConnectionQuery,
     moment: QueryMoment,
   ) {
+    const { limit } = query;
+    if (limit !== Infinity && !(Number.isInteger(limit) && limit > 0)) {
+      throw new HeartbeatError('HEARTBEAT_BAD_QUERY', `limit is ${limit} but must be a whole number from 1`);
+    }
     this.#best = new BestOf(query.limit, query.order);
     this.#matches = predicateOf(query.filter, moment);
     this.#valueOf = sortValue(query.sort, moment);

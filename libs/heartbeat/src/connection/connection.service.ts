@@ -2,17 +2,17 @@ import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
 import { clientNetwork } from '../network-address.js';
-import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
+import type { ClosedView, ConnectionDetail } from '../connection-view.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRing } from './closed-ring.js';
 import {
   type ConnectionFilter,
+  type ConnectionPage,
   type ConnectionQuery,
   DEFAULT_QUERY,
   type Page,
   pageInSlices,
   pageOf,
-  type Position,
   predicateOf,
   type QueryMoment,
 } from './connection-query.js';
@@ -23,16 +23,6 @@ import { payloadOf } from './payload.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { closedViewOf, detailOf, type ViewContext, viewOf } from './view.js';
-
-/** One page of a listing. */
-export interface ConnectionPage {
-  readonly items: ConnectionView[];
-  /** What each of them is sorted by. */
-  readonly keys: readonly (number | null)[];
-  /** Where the next page begins; null on the last. */
-  readonly end: Position | null;
-  readonly total: number;
-}
 
 /** A node that was full is well again under this share of `maxConnections`. */
 const RELIEF = 0.95;
@@ -143,14 +133,18 @@ export class ConnectionService {
     return this.#registry.unidentified;
   }
 
-  /** One sorted page. Default: the first 50 by `openedAt`, oldest first. Holds the event loop for some 5 ms with 15,000 connections. */
+  /**
+   * One sorted page. Default: the first 50 by `openedAt`, oldest first. Holds the event loop: some 5 ms with 15,000 connections.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1.
+   */
   list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
     return this.#shown(pageOf(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
-  /** The same in slices, between which waiting I/O has its turn. */
-  async listInSlices(query: ConnectionQuery): Promise<ConnectionPage> {
-    return this.#shown(await pageInSlices(this.#registry.all(), query, this.#moment()));
+  /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. */
+  async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
+    const page = await pageInSlices(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment());
+    return this.#shown(page);
   }
 
   detail(id: string): ConnectionDetail | undefined {

@@ -1,6 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
+import { getMaxListeners } from 'node:events';
+
 import { Observable, Subject } from 'rxjs';
 
+import { DEFAULTS } from '../defaults.js';
 import { guarded, Lifetime } from './lifetime.js';
 
 const reason = new Error('the end');
@@ -37,6 +40,10 @@ describe('Lifetime', () => {
     end();
     expect(order).toEqual(['stream', 'disposer', 'signal']);
     expect(lifetime.signal.reason).toBe(reason);
+  });
+
+  it('lets each handler in flight listen to its signal, without a warning of a leak', () => {
+    expect(getMaxListeners(new Lifetime().signal)).toBeGreaterThan(DEFAULTS.limits.maxInFlight);
   });
 
   it('lets a stream go that completes by itself', () => {

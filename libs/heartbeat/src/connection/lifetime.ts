@@ -1,10 +1,19 @@
+import { setMaxListeners } from 'node:events';
+
 import { Subscription } from 'rxjs';
+
+/** Listeners of a signal from which Node warns of a leak: each handler in flight may well have one. */
+const MOST_LISTENERS = 100;
 
 /** What user code has hung on a connection, to be released with it. Made at the first use: most connections have none. */
 export class Lifetime {
   readonly #controller = new AbortController();
   readonly #disposers: (() => unknown)[] = [];
   readonly #streams = new Subscription();
+
+  constructor() {
+    setMaxListeners(MOST_LISTENERS, this.#controller.signal);
+  }
 
   get signal(): AbortSignal {
     return this.#controller.signal;

@@ -53,20 +53,25 @@ export class Herd implements HerdListener {
     const target = (this.#target = targetOf(DIALECTS[dialect], port));
     this.#pongs ??= new LatePongs(target.dialect.pong);
     const wanted = this.#open + count;
+    // To wake up whoever sleeps on this machine is charged to whoever writes to it, 4 to 13 µs for each answered upgrade, the more
+    // the faster the clients are with the last one. Clients of a real server sleep on their own machines.
     const stayAwake = (): void => {
       awake = setImmediate(stayAwake);
     };
     let awake = setImmediate(stayAwake);
-    for (let begun = 0; begun < count || this.#open < wanted;) {
-      while (begun < count && this.#clients.size - this.#open < MOST_OPENING) {
-        const source = sourceAddress(firstIndex + begun, '127.0.0.1', process.platform);
-        this.#clients.add(new HerdClient(target, source, this));
-        begun += 1;
+    try {
+      for (let begun = 0; begun < count || this.#open < wanted;) {
+        while (begun < count && this.#clients.size - this.#open < MOST_OPENING) {
+          const source = sourceAddress(firstIndex + begun, '127.0.0.1', process.platform);
+          this.#clients.add(new HerdClient(target, source, this));
+          begun += 1;
+        }
+        await this.#change();
+        if (this.#refusal !== null) throw new Error(`a client was not let in: ${this.#refusal}`);
       }
-      await this.#change();
-      if (this.#refusal !== null) throw new Error(`a client was not let in: ${this.#refusal}`);
+    } finally {
+      clearImmediate(awake);
     }
-    clearImmediate(awake);
   }
 
   counts(): HerdCounts {

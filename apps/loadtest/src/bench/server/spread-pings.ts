@@ -3,8 +3,8 @@ import type { WebSocketServer } from 'ws';
 const TICK_MS = 10;
 
 /**
- * The least that keeps connections alive without a burst: each is pinged once in an interval, evenly spread, and nobody looks at
- * the answers. No server of this bench is built so: it shows what any heartbeat costs on this machine that stalls nobody.
+ * The least that pings without a burst: each once in an interval (a little less often where the timer is late), evenly spread, and
+ * nobody looks at the answers. Nobody should build it so: it shows what any heartbeat costs on this machine that stalls nobody.
  */
 export function spreadPings(server: WebSocketServer, intervalMs: number): void {
   let round = server.clients.values();
