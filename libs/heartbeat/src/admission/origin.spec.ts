@@ -62,6 +62,14 @@ describe('judgeOrigin with same-host', () => {
     ['a host header that is none', 'https://example.com', '['],
     ['no host header', 'https://example.com', undefined],
     ['no host header and an opaque origin', 'null', undefined],
+    // What no browser sends, though both are spelled alike.
+    ['no host header and an origin that spells its lack', 'https://undefined', undefined],
+    ['a path in both', 'https://example.com/chat', 'example.com/chat'],
+    ['a user in both', 'https://user@example.com', 'user@example.com'],
+    ['two hosts in both', 'https://example.com,evil.com', 'example.com,evil.com'],
+    ['a blank in both', 'https://example.com evil.com', 'example.com evil.com'],
+    ['a line break in both', 'https://example.com\n', 'example.com\n'],
+    ['nothing in both', 'https://', ''],
   ])('refuses %s', (_what, origin, host) => {
     expect(judgeOrigin(origin, host, 'same-host')).toBe('refused');
   });
