@@ -277,6 +277,13 @@ describe('The options of TCP', () => {
     expect(timer.ms).toBeLessThanOrEqual(most);
   });
 
+  it('keepAlive costs an accepted socket no system call: it is inherited', async () => {
+    const set = jest.spyOn(Socket.prototype, 'setKeepAlive');
+    const app = await start({});
+    await app.opened();
+    expect(set.mock.contexts.filter(socket => 'server' in (socket as object))).toEqual([]);
+  });
+
   it('keepAlive false probes nobody', async () => {
     const app = await start({ tcp: { keepAlive: false } });
     const client = await app.opened();

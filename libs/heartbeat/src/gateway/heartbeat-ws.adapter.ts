@@ -19,6 +19,7 @@ import type { MessageParser } from './message-dispatcher.js';
 import { type GatewayServerOptions, PathServer } from './path-server.js';
 import { RefusedClients } from './refused-clients.js';
 import type { RoutingTable } from './routing-table.js';
+import { TcpTuning } from './tcp-tuning.js';
 import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
 import { askVerifyClient, type VerifyClient } from './verify-client.js';
 
@@ -55,6 +56,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #inspector: GatewayInspector;
   readonly #listeners: SocketListeners;
   readonly #refused = new RefusedClients();
+  readonly #tcp: TcpTuning;
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -66,6 +68,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
       throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatWsAdapter needs HeartbeatModule: ${remedy}`);
     }
+    this.#tcp = new TcpTuning(this.#node.options.tcp);
     this.#admission = app.get(AdmissionService, { strict: false });
     this.#gateway = app.get(HeartbeatGateway, { strict: false });
     this.#inspector = app.get(GatewayInspector, { strict: false });
@@ -149,6 +152,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       this.#upgrade(paths.get(pathOf(request)), { request, socket, head });
     };
     server.on('upgrade', onUpgrade);
+    this.#tcp.serve(server);
     if (own) {
       this.#inspector.awaitListening(number, server);
       server.listen(number);
@@ -192,6 +196,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       upgrade.socket.off('error', ignore);
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
+      this.#tcp.tune(upgrade.request.socket);
       this.#gateway.opened(tracked, upgrade.request, admitted, this.#listeners);
       admitted.opened?.();
       server.emit('connection', tracked, upgrade.request);

@@ -30,14 +30,12 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function requestWith(url: string | undefined, headers: Record<string, string> = {}, more = {}): IncomingMessage {
+function requestWith(url: string | undefined, headers: Record<string, string> = {}): IncomingMessage {
   const socket = {
     remoteAddress: '::ffff:10.0.0.1',
     bytesRead: 300,
     bytesWritten: 130,
     isPaused: () => false,
-    setKeepAlive: () => undefined,
-    ...more,
   };
   return { url, headers, socket } as unknown as IncomingMessage;
 }
@@ -164,37 +162,6 @@ describe('HeartbeatGateway', () => {
     const { socket, connection } = open();
     socket.emit('error', Object.assign(new Error('fault'), { code }));
     expect(announced).toEqual(reasons.map(reason => ({ type: 'message-refused', id: connection.id, reason })));
-  });
-
-  it.each<[HeartbeatOptions['tcp'], unknown[][]]>([
-    [{}, [['keepAlive', true, 60_000]]],
-    [{ keepAlive: false }, [['keepAlive', false, 60_000]]],
-    [{ keepAliveDelayMs: 5000 }, [['keepAlive', true, 5000]]],
-    [
-      { noDelay: false },
-      [
-        ['keepAlive', true, 60_000],
-        ['noDelay', false],
-      ],
-    ],
-  ])('sets the TCP options of each accepted socket: %j', (tcp, set) => {
-    start({ tcp });
-    const done: unknown[][] = [];
-    const request = requestWith(
-      '/ws',
-      {},
-      {
-        setKeepAlive: (...how: unknown[]) => done.push(['keepAlive', ...how]),
-        setNoDelay: (...how: unknown[]) => done.push(['noDelay', ...how]),
-      },
-    );
-    gateway.opened(
-      new FakeSocket() as unknown as TrackedSocket,
-      request,
-      admitted,
-      gateway.listeners(() => undefined),
-    );
-    expect(done).toEqual(set);
   });
 
   describe('when a socket has closed', () => {

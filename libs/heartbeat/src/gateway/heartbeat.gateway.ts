@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 
 import { Injectable } from '@nestjs/common';
 
@@ -32,7 +31,6 @@ export class HeartbeatGateway {
 
   /** An upgrade was answered: the socket becomes a connection. */
   opened(socket: TrackedSocket, request: IncomingMessage, admitted: Admitted, listeners: SocketListeners): void {
-    this.#tune(request.socket);
     const userAgent = request.headers['user-agent'];
     const connection = this.connections.open({
       socket,
@@ -78,13 +76,6 @@ export class HeartbeatGateway {
         closed(this as TrackedSocket, code, reason.toString());
       },
     };
-  }
-
-  /** The TCP options; `ws` itself has switched Nagle's algorithm off. */
-  #tune(network: Socket): void {
-    const { keepAlive, keepAliveDelayMs, noDelay } = this.node.options.tcp;
-    network.setKeepAlive(keepAlive, keepAliveDelayMs);
-    if (!noDelay) network.setNoDelay(false);
   }
 
   /** `ws` names the faults of a peer's frames; anything else is the network's. */

@@ -7,6 +7,7 @@ import { microsOf, msBetween, NEVER, type Pulse } from '../connection/pulse.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
+import { RecentStalls } from './recent-stalls.js';
 import { judge, nextLook, pingMomentBefore, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
 
@@ -14,10 +15,15 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
-/** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds. */
-const SLICE_MS = 0.25;
-/** Looks between two readings of the clock. */
-const LOOKS_PER_CLOCK = 8;
+/**
+ * How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. A
+ * message waits no longer than that for heartbeats, and a turn of the loop costs much less than a ping.
+ */
+const SLICE_MS = 0.05;
+/** In a loop that is busy a slice is this share of what the turn before it took, or heartbeats would fall behind; */
+const BUSY_SHARE = 0.2;
+/** at most so many milliseconds. */
+const MAX_SLICE_MS = 5;
 
 /**
  * Finds the dead, and hurts no one who lives: one tick for all connections. A look compares the bytes read with those at the
@@ -32,9 +38,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   #timer: NodeJS.Timeout | null = null;
   #slice: NodeJS.Immediate | null = null;
   #tickedAt: number;
-  /** What was lost in the second of attended time that goes on, and in the one before: attended time leaves none out. */
-  #second = { at: 0, lostMs: 0 };
-  #lostBeforeMs = 0;
+  readonly #stalls = new RecentStalls();
   /** When the interval was changed last, in attended time. */
   #steppedAt = 0;
 
@@ -60,7 +64,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#tickedAt = this.node.clock.now();
     this.#timer = setInterval(() => {
       this.tick();
-      this.#slice ??= setImmediate(() => this.#workOn());
+      if (this.#slice === null) this.#awaitSlice();
     }, TICK_MS);
     // What it watches keeps the process; without a connection there is nothing to watch.
     this.#timer.unref();
@@ -110,27 +114,13 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const elapsedMs = now - this.#tickedAt;
     this.node.totals.lateness.record(Math.max(0, elapsedMs - TICK_MS) / 1000);
     this.#tickedAt = now;
-    const before = this.node.attendedMs;
-    this.node.attendedMs = Math.trunc(this.#time.advance(now));
-    this.#noteStall(elapsedMs - (this.node.attendedMs - before));
-    this.#wheel.advance(this.node.attendedMs);
-    if (this.node.options.heartbeat.adaptive) this.#adapt();
-  }
-
-  /**
-   * What came in during a stall is read all at once: whoever counts by the second has to know how many they were. The second
-   * before counts too, since a stall at its end is read in this one; none further back, or a node that stalls all the time
-   * would limit nobody.
-   */
-  #noteStall(lostMs: number): void {
     const { node } = this;
-    const at = Math.floor(node.attendedMs / 1000);
-    if (at !== this.#second.at) {
-      this.#lostBeforeMs = this.#second.lostMs;
-      this.#second = { at, lostMs: 0 };
-    }
-    if (lostMs > TICK_MS) this.#second.lostMs += lostMs;
-    node.recentStallMs = this.#lostBeforeMs + this.#second.lostMs;
+    const before = node.attendedMs;
+    node.attendedMs = Math.trunc(this.#time.advance(now));
+    const lostMs = elapsedMs - (node.attendedMs - before);
+    node.recentStallMs = this.#stalls.note(lostMs > TICK_MS ? lostMs : 0, node.attendedMs);
+    this.#wheel.advance(node.attendedMs);
+    if (node.options.heartbeat.adaptive) this.#adapt();
   }
 
   #adapt(): void {
@@ -142,20 +132,29 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#steppedAt = now;
   }
 
-  /** Looks at what is due, for one slice of time; answers whether something is left. */
-  work(): boolean {
+  /** After the poll phase, which may have much to do. */
+  #awaitSlice(): void {
     const { clock } = this.node;
-    const end = clock.now() + SLICE_MS;
-    for (let looks = 1; ; looks++) {
+    const from = clock.now();
+    this.#slice = setImmediate(() => {
+      this.#slice = null;
+      if (this.work(clock.now() - from)) this.#awaitSlice();
+    });
+  }
+
+  /**
+   * Looks at what is due, for one slice of time; answers whether something is left.
+   * @param waitedMs How long this slice had to wait for its turn.
+   */
+  work(waitedMs = 0): boolean {
+    const { clock } = this.node;
+    const end = clock.now() + Math.min(MAX_SLICE_MS, Math.max(SLICE_MS, waitedMs * BUSY_SHARE));
+    do {
       const pulse = this.#wheel.take();
       if (pulse === undefined) return false;
       this.#look(pulse.owner);
-      if (looks % LOOKS_PER_CLOCK === 0 && clock.now() > end) return true;
-    }
-  }
-
-  #workOn(): void {
-    this.#slice = this.work() ? setImmediate(() => this.#workOn()) : null;
+    } while (clock.now() < end);
+    return true;
   }
 
   #look(connection: Connection): void {
