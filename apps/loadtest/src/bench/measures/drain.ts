@@ -6,9 +6,11 @@ export const drain: StagedMeasure = {
   name: 'drain',
   stage: 'crowd',
   finds: 'how far a drain is from its plan at worst, and its longest stall',
-  servers: ['heartbeat'],
+  servers: ['ws', 'nest', 'heartbeat'],
   async take({ server, crowd }) {
     const { open } = await crowd.counts();
+    // Or a collection of what other measures left behind would fall into it.
+    await server.ask('collect');
     await server.ask('watchLoop');
     const { startedAt, spreadMs } = await server.ask('drain');
     const giveUpAt = performance.now() + 10 * spreadMs;

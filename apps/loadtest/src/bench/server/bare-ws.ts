@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { BenchServer, ServerOrder } from './bench-server.js';
 import { Recipe } from './recipe.js';
+import { spreadGoodbyes } from './spread-goodbyes.js';
 import { spreadPings } from './spread-pings.js';
 
 /** `ws` by itself, with the same work on a message as a gateway does: parse, choose by event, answer. */
@@ -23,6 +24,7 @@ export async function startBareWs({ name, intervalMs }: ServerOrder): Promise<Be
     broadcast(text) {
       for (const socket of server.clients) socket.send(text);
     },
+    drain: () => spreadGoodbyes(server),
     ...(recipe && { beat: on => recipe.beat(on) }),
   };
 }

@@ -1,8 +1,11 @@
+import { CoreWait } from './core-wait.js';
+
 const TICK_MS = 1;
 
 /**
  * How long the event loop was held: the CPU time that the process used between two turns of a timer, since time in which it
- * was not running says nothing of the server. What other threads used beside is cut off by the clock.
+ * was not running says nothing of the server. What other threads used beside is cut off by the clock, less the time in which the
+ * loop's own thread waited for a core.
  */
 export class LoopWatch {
   #timer: NodeJS.Timeout | null = null;
@@ -11,15 +14,13 @@ export class LoopWatch {
   start(): void {
     this.stop();
     this.#longestMs = 0;
-    let at = performance.now();
-    let cpu = process.cpuUsage();
+    const wait = new CoreWait();
+    let [at, cpu, waited] = [performance.now(), process.cpuUsage(), wait.ms()];
     this.#timer = setInterval(() => {
-      const now = performance.now();
-      const used = process.cpuUsage(cpu);
-      const heldMs = Math.min((used.user + used.system) / 1000, now - at);
+      const [now, used, waitedNow] = [performance.now(), process.cpuUsage(cpu), wait.ms()];
+      const heldMs = Math.min((used.user + used.system) / 1000, now - at - (waitedNow - waited));
       if (heldMs > this.#longestMs) this.#longestMs = heldMs;
-      at = now;
-      cpu = process.cpuUsage();
+      [at, cpu, waited] = [now, process.cpuUsage(), waitedNow];
     }, TICK_MS);
   }
 

@@ -6,6 +6,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import type { BenchServer, ServerOrder } from './bench-server.js';
 import { EchoGateway, RecipeGateway } from './echo.gateway.js';
 import { Recipe } from './recipe.js';
+import { spreadGoodbyes } from './spread-goodbyes.js';
 
 @Module({ providers: [EchoGateway] })
 class PlainModule {}
@@ -31,6 +32,7 @@ export async function startStockNest({ name, intervalMs }: ServerOrder): Promise
     broadcast(text) {
       for (const socket of server.clients) socket.send(text);
     },
+    drain: () => spreadGoodbyes(server),
     ...(recipe && { beat: on => recipe.beat(on) }),
   };
 }
