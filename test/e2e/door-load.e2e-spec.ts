@@ -281,7 +281,7 @@ describe('The options of TCP', () => {
     const set = jest.spyOn(Socket.prototype, 'setKeepAlive');
     const app = await start({});
     await app.opened();
-    expect(set.mock.contexts.filter(socket => 'server' in (socket as object))).toEqual([]);
+    expect(set.mock.contexts.filter(socket => (socket as { server?: unknown }).server)).toEqual([]);
   });
 
   it('keepAlive false probes nobody', async () => {

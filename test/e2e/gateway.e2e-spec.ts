@@ -1,5 +1,6 @@
 /** Gateways as Nest's users write them, tracked with no code in them: paths, ports, answers, parsers, and what surrounds a handler. */
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Socket } from 'node:net';
 import {
   type ArgumentsHost,
   type CallHandler,
@@ -169,6 +170,17 @@ describe('Gateways', () => {
     await listening;
     await app.opened({ port, path: '/early' });
     expect(app.connections.count).toBe(1);
+  });
+
+  it('on their own port have keep-alive from the socket that listens', async () => {
+    const port = await freePort();
+    @WebSocketGateway(port, { path: '/own' })
+    class OwnPortGateway {}
+    const set = jest.spyOn(Socket.prototype, 'setKeepAlive');
+    const app = await TestApp.start({ gateways: [OwnPortGateway] });
+    await app.opened({ port, path: '/own' });
+    expect(set.mock.contexts.filter(socket => (socket as { server?: unknown }).server)).toEqual([]);
+    set.mockRestore();
   });
 
   it('get the message that a client sends together with its handshake', async () => {

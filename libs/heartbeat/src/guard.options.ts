@@ -116,7 +116,8 @@ export interface BackpressureOptions {
 /** Options of each accepted TCP socket. */
 export interface TcpOptions {
   /**
-   * Whether TCP probes an idle line (SO_KEEPALIVE, tcp(7)); it supplements the heartbeat and never replaces it.
+   * Whether TCP probes an idle line (SO_KEEPALIVE, tcp(7)); it supplements the heartbeat and never replaces it. On Linux it is set on
+   * the socket that listens and inherited, so plain HTTP connections have it too, and what the app sets on a socket itself stays.
    * Default: true.
    */
   keepAlive: boolean;

@@ -37,6 +37,7 @@ interface Port {
   readonly own: boolean;
   readonly paths: Map<string, PathServer>;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  readonly leave: () => void;
 }
 
 /** The app's own HTTP port, as Nest numbers it. */
@@ -131,7 +132,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   override async dispose(): Promise<void> {
-    for (const { server, own, onUpgrade } of this.#ports.values()) {
+    for (const { server, own, onUpgrade, leave } of this.#ports.values()) {
+      leave();
       // Until it has closed, a server still gets upgrades that were under way: they are refused like all others.
       if (server.listening) server.once('close', () => server.off('upgrade', onUpgrade));
       else server.off('upgrade', onUpgrade);
@@ -152,12 +154,12 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       this.#upgrade(paths.get(pathOf(request)), { request, socket, head });
     };
     server.on('upgrade', onUpgrade);
-    this.#tcp.serve(server);
+    const leave = this.#tcp.serve(server);
     if (own) {
       this.#inspector.awaitListening(number, server);
       server.listen(number);
     }
-    const port = { server, own, paths, onUpgrade };
+    const port = { server, own, paths, onUpgrade, leave };
     this.#ports.set(number, port);
     return port;
   }

@@ -99,6 +99,14 @@ describe('TcpTuning', () => {
     expect(tuned(tuning, server)).toEqual([SET]);
   });
 
+  it('leaves nothing behind at a server that it has left', () => {
+    const server = new FakeServer();
+    const leave = new TcpTuning(resolveOptions({}).tcp, 'linux').serve(server as unknown as Server);
+    leave();
+    server.listen();
+    expect([server.set, server.listenerCount('listening')]).toEqual([[], 0]);
+  });
+
   it('sets it on a socket that names no server', () => {
     const { server, tuning } = start();
     server.listen();

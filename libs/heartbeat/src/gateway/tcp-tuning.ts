@@ -5,10 +5,10 @@ import type { TcpOptions } from '../guard.options.js';
 
 /**
  * Gives accepted sockets the options of group `tcp`; `ws` itself has switched Nagle's algorithm off. Keep-alive is four system
- * calls, so where the operating system hands it on from the socket that listens to those that it accepts, it is set there, once.
+ * calls, so where a socket inherits it from the one that listens, it is set there, once (`docs/decisions/0011`).
  */
 export class TcpTuning {
-  /** Servers whose accepted sockets have keep-alive from the beginning. */
+  /** Servers whose accepted sockets inherit keep-alive. */
   readonly #handingOn = new WeakSet<Server>();
 
   constructor(
@@ -16,21 +16,25 @@ export class TcpTuning {
     private readonly platform = process.platform,
   ) {}
 
-  /** Before `server` listens: what it accepted earlier would have inherited nothing. */
-  serve(server: Server): void {
-    // socket(7) of Linux; elsewhere it is not said.
-    if (this.platform !== 'linux' || !this.options.keepAlive || server.listening) return;
-    server.on('listening', () => {
+  /**
+   * To be told before `server` listens: what it accepted earlier has inherited nothing. Answers how to leave it again.
+   */
+  serve(server: Server): () => void {
+    // tcp(7) of Linux; nothing is said of it elsewhere.
+    if (this.platform !== 'linux' || !this.options.keepAlive || server.listening) return () => {};
+    const listening = () => {
       if (this.#setOnListening(server)) this.#handingOn.add(server);
       else this.#handingOn.delete(server);
-    });
+    };
+    server.on('listening', listening);
+    return () => server.off('listening', listening);
   }
 
   /** An accepted socket of whatever server. */
   tune(network: Socket): void {
     const { keepAlive, keepAliveDelayMs, noDelay } = this.options;
-    const { server } = network as { readonly server?: Server };
-    if (server === undefined || !this.#handingOn.has(server)) network.setKeepAlive(keepAlive, keepAliveDelayMs);
+    const { server } = network as { readonly server?: Server | null };
+    if (!this.#handingOn.has(server as Server)) network.setKeepAlive(keepAlive, keepAliveDelayMs);
     if (!noDelay) network.setNoDelay(false);
   }
 

@@ -15,15 +15,10 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
-/**
- * How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. A
- * message waits no longer than that for heartbeats, and a turn of the loop costs much less than a ping.
- */
+/** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. */
 const SLICE_MS = 0.05;
-/** In a loop that is busy a slice is this share of what the turn before it took, or heartbeats would fall behind; */
-const BUSY_SHARE = 0.2;
-/** at most so many milliseconds. */
-const MAX_SLICE_MS = 5;
+/** The same while what one tick left is not done by the next: deadlines come before short waits. */
+const BEHIND_SLICE_MS = 2;
 
 /**
  * Finds the dead, and hurts no one who lives: one tick for all connections. A look compares the bytes read with those at the
@@ -37,6 +32,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   readonly #time: AttendedClock;
   #timer: NodeJS.Timeout | null = null;
   #slice: NodeJS.Immediate | null = null;
+  #sliceMs = SLICE_MS;
   #tickedAt: number;
   readonly #stalls = new RecentStalls();
   /** When the interval was changed last, in attended time. */
@@ -64,7 +60,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#tickedAt = this.node.clock.now();
     this.#timer = setInterval(() => {
       this.tick();
-      if (this.#slice === null) this.#awaitSlice();
+      this.#sliceMs = this.#slice === null ? SLICE_MS : BEHIND_SLICE_MS;
+      this.#slice ??= setImmediate(() => this.#workOn());
     }, TICK_MS);
     // What it watches keeps the process; without a connection there is nothing to watch.
     this.#timer.unref();
@@ -111,10 +108,10 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   /** Goes on to the monotonic time `now`: what is due by then is found by the next `work`. */
   tick(now = this.node.clock.now()): void {
-    const elapsedMs = now - this.#tickedAt;
-    this.node.totals.lateness.record(Math.max(0, elapsedMs - TICK_MS) / 1000);
-    this.#tickedAt = now;
     const { node } = this;
+    const elapsedMs = now - this.#tickedAt;
+    node.totals.lateness.record(Math.max(0, elapsedMs - TICK_MS) / 1000);
+    this.#tickedAt = now;
     const before = node.attendedMs;
     node.attendedMs = Math.trunc(this.#time.advance(now));
     const lostMs = elapsedMs - (node.attendedMs - before);
@@ -132,29 +129,20 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#steppedAt = now;
   }
 
-  /** After the poll phase, which may have much to do. */
-  #awaitSlice(): void {
+  /** Looks at what is due, for one slice of time; answers whether something is left. */
+  work(): boolean {
     const { clock } = this.node;
-    const from = clock.now();
-    this.#slice = setImmediate(() => {
-      this.#slice = null;
-      if (this.work(clock.now() - from)) this.#awaitSlice();
-    });
-  }
-
-  /**
-   * Looks at what is due, for one slice of time; answers whether something is left.
-   * @param waitedMs How long this slice had to wait for its turn.
-   */
-  work(waitedMs = 0): boolean {
-    const { clock } = this.node;
-    const end = clock.now() + Math.min(MAX_SLICE_MS, Math.max(SLICE_MS, waitedMs * BUSY_SHARE));
+    const end = clock.now() + this.#sliceMs;
     do {
       const pulse = this.#wheel.take();
       if (pulse === undefined) return false;
       this.#look(pulse.owner);
     } while (clock.now() < end);
     return true;
+  }
+
+  #workOn(): void {
+    this.#slice = this.work() ? setImmediate(() => this.#workOn()) : null;
   }
 
   #look(connection: Connection): void {

@@ -14,6 +14,8 @@ export const latency: StagedMeasure = {
     await asking.probe(plan.echoEveryMs);
     await sleep(plan.windowMs);
     await asking.echoTimes();
+    // What is still under way is answered before the next is asked for.
+    await sleep(plan.restMs);
     await server.ask('watchLoop');
     await asking.probe(plan.echoEveryMs);
     await sleep(plan.windowMs);

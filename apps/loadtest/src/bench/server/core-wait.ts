@@ -1,25 +1,22 @@
 import { openSync, readSync } from 'node:fs';
 
-/** Of the thread that opens it: CPU time, time spent waiting for a core, and slices of time (proc(5)); nanoseconds. */
-const SCHEDULING = '/proc/thread-self/schedstat';
-const MOST_BYTES = 128;
+/**
+ * Of the thread that opens it, in nanoseconds: its CPU time, and how long it waited for a core (the kernel's
+ * Documentation/scheduler/sched-stats.rst). It stays open as long as the process.
+ */
+const FILE = open('/proc/thread-self/schedstat');
+const TEXT = Buffer.alloc(128);
 
-/** How long this thread was ready to run and had no core, since its start; the file stays open as long as the process. */
-export class CoreWait {
-  static #file: number | null = open();
-  readonly #bytes = Buffer.alloc(MOST_BYTES);
-
-  /** Milliseconds; always 0 where the operating system does not tell. */
-  ms(): number {
-    if (CoreWait.#file === null) return 0;
-    const length = readSync(CoreWait.#file, this.#bytes, 0, MOST_BYTES, 0);
-    return Number(this.#bytes.toString('latin1', 0, length).split(' ')[1]) / 1e6;
-  }
+/** How long this thread was ready to run and had no core, since its start, in milliseconds; always 0 where nobody knows. */
+export function coreWaitMs(): number {
+  if (FILE === null) return 0;
+  const length = readSync(FILE, TEXT, 0, TEXT.length, 0);
+  return (Number(TEXT.toString('latin1', 0, length).split(' ')[1]) || 0) / 1e6;
 }
 
-function open(): number | null {
+function open(path: string): number | null {
   try {
-    return openSync(SCHEDULING, 'r');
+    return openSync(path, 'r');
   } catch {
     return null;
   }

@@ -1,4 +1,4 @@
-import { CoreWait } from './core-wait.js';
+import { coreWaitMs } from './core-wait.js';
 
 const TICK_MS = 1;
 
@@ -14,10 +14,9 @@ export class LoopWatch {
   start(): void {
     this.stop();
     this.#longestMs = 0;
-    const wait = new CoreWait();
-    let [at, cpu, waited] = [performance.now(), process.cpuUsage(), wait.ms()];
+    let [at, cpu, waited] = [performance.now(), process.cpuUsage(), coreWaitMs()];
     this.#timer = setInterval(() => {
-      const [now, used, waitedNow] = [performance.now(), process.cpuUsage(cpu), wait.ms()];
+      const [now, used, waitedNow] = [performance.now(), process.cpuUsage(cpu), coreWaitMs()];
       const heldMs = Math.min((used.user + used.system) / 1000, now - at - (waitedNow - waited));
       if (heldMs > this.#longestMs) this.#longestMs = heldMs;
       [at, cpu, waited] = [now, process.cpuUsage(), waitedNow];

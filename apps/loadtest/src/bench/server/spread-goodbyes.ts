@@ -4,7 +4,7 @@ import { monotonicMs } from '../../clock.js';
 const TICK_MS = 10;
 const SPREAD_MS = 5000;
 
-/** The least that says goodbye to everybody without a burst: evenly over the time that ours takes by default, and nothing else. */
+/** The least that says goodbye to everybody: evenly over the time that ours takes by default, what is due every 10 ms at once. */
 export function spreadGoodbyes({ clients }: WebSocketServer): {
   readonly startedAt: number;
   readonly spreadMs: number;

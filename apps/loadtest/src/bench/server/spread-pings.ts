@@ -1,7 +1,7 @@
 import type { WebSocketServer } from 'ws';
 
 const TICK_MS = 10;
-/** After so many whatever waits has its turn. */
+/** Pings in one turn of the event loop. */
 const PINGS_PER_TURN = 3;
 
 /**
@@ -11,16 +11,21 @@ const PINGS_PER_TURN = 3;
 export function spreadPings(server: WebSocketServer, intervalMs: number): void {
   let round = server.clients.values();
   let due = 0;
+  let next: NodeJS.Immediate | null = null;
   const turn = (): void => {
+    next = null;
     for (let pings = 0; due >= 1; pings += 1, due -= 1) {
-      if (pings === PINGS_PER_TURN) return void setImmediate(turn);
-      const next = round.next();
-      if (next.done === true) round = server.clients.values();
-      else next.value.ping();
+      if (pings === PINGS_PER_TURN) {
+        next = setImmediate(turn);
+        return;
+      }
+      const { done, value: socket } = round.next();
+      if (done === true) round = server.clients.values();
+      else socket.ping();
     }
   };
   setInterval(() => {
     due += (server.clients.size * TICK_MS) / intervalMs;
-    turn();
+    if (next === null) turn();
   }, TICK_MS);
 }
