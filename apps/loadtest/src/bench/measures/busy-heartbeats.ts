@@ -11,7 +11,7 @@ export const busyHeartbeats: StagedMeasure = {
   name: 'busy',
   stage: 'crowd',
   finds: 'CPU of the heartbeats, in all and for 1,000, while 30 % of the connections talk',
-  servers: ['ws-recipe', 'nest-recipe', 'heartbeat'],
+  servers: ['ws-recipe', 'ws-spread', 'nest-recipe', 'heartbeat'],
   async take(scene) {
     const { server, crowd, plan } = scene;
     await crowd.talk(plan.busyShare);

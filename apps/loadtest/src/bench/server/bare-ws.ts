@@ -9,7 +9,7 @@ import { spreadPings } from './spread-pings.js';
 export async function startBareWs({ name, intervalMs }: ServerOrder): Promise<BenchServer> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, path: '/ws' });
   const recipe = name === 'ws-recipe' ? new Recipe(server, intervalMs) : null;
-  if (name === 'ws-spread') spreadPings(server, intervalMs);
+  const spread = name === 'ws-spread' ? spreadPings(server, intervalMs) : null;
   server.on('connection', socket => {
     socket.on('error', () => {});
     socket.on('message', answer);
@@ -26,6 +26,7 @@ export async function startBareWs({ name, intervalMs }: ServerOrder): Promise<Be
     },
     drain: () => spreadGoodbyes(server),
     ...(recipe && { beat: on => recipe.beat(on) }),
+    ...(spread && { beat: spread }),
   };
 }
 

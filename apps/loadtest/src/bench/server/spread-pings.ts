@@ -7,8 +7,9 @@ const PINGS_PER_TURN = 3;
 /**
  * The least that pings without a burst: each once in an interval (a little less often where the timer is late), evenly spread, and
  * nobody looks at the answers. Nobody should build it so: it shows what any heartbeat costs on this machine that stalls nobody.
+ * Answers how to switch them off and on.
  */
-export function spreadPings(server: WebSocketServer, intervalMs: number): void {
+export function spreadPings(server: WebSocketServer, intervalMs: number): (on: boolean) => void {
   let round = server.clients.values();
   let due = 0;
   let next: NodeJS.Immediate | null = null;
@@ -24,8 +25,12 @@ export function spreadPings(server: WebSocketServer, intervalMs: number): void {
       else socket.ping();
     }
   };
+  let isOn = true;
   setInterval(() => {
-    due += (server.clients.size * TICK_MS) / intervalMs;
+    if (isOn) due += (server.clients.size * TICK_MS) / intervalMs;
     if (next === null) turn();
   }, TICK_MS);
+  return on => {
+    isOn = on;
+  };
 }
