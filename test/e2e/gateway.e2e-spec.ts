@@ -47,7 +47,10 @@ class EchoGateway {
   }
 }
 
-afterEach(() => TestApp.closeAll());
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await TestApp.closeAll();
+});
 
 /** What a client has been sent once there are `count` messages. */
 async function answers(client: RawClient, count: number): Promise<unknown[]> {
@@ -180,7 +183,6 @@ describe('Gateways', () => {
     const app = await TestApp.start({ gateways: [OwnPortGateway] });
     await app.opened({ port, path: '/own' });
     expect(set.mock.contexts.filter(socket => (socket as { server?: unknown }).server)).toEqual([]);
-    set.mockRestore();
   });
 
   it('get the message that a client sends together with its handshake', async () => {

@@ -110,6 +110,7 @@ describe('HeartbeatWsAdapter', () => {
     ask('/ws');
     await adapter.close(server);
     await adapter.dispose();
+    expect(app.eventNames()).toEqual([]);
     await turn();
     expect([connections.count, app.listenerCount('upgrade')]).toEqual([0, 0]);
   });
