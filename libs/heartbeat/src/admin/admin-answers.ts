@@ -55,19 +55,6 @@ export interface ClosedList {
   readonly nextCursor: string | null;
 }
 
-/**
- * The page that comes after the connection `after`, newest first. One that has been forgotten meanwhile was older than all
- * that is remembered, so nothing comes after it.
- * @returns `end`: the id of the last item, null when nothing comes after it.
- */
-export function pageOfClosed(newestFirst: readonly ClosedView[], limit: number, after: string | null) {
-  const place = newestFirst.findIndex(({ id }) => id === after);
-  const begin = after === null ? 0 : place === -1 ? newestFirst.length : place + 1;
-  const items = newestFirst.slice(begin, begin + limit);
-  const end = begin + limit < newestFirst.length ? (items.at(-1)?.id ?? null) : null;
-  return { items, end };
-}
-
 /** What an answer says more while Redis is lost. */
 export function degradedIf(isDegraded: boolean): { readonly degraded?: true } {
   return isDegraded ? { degraded: true } : {};

@@ -27,7 +27,7 @@ import type { ClosedView, ConnectionDetail } from '../connection-view.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { adminOf } from './admin-actor.js';
 import { AdminAudit } from './admin-audit.js';
-import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer, pageOfClosed } from './admin-answers.js';
+import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { notFound, type ProblemException, silent } from './problem.exception.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -93,8 +93,9 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     @Get('closed')
     @Header('Cache-Control', 'no-store')
     closed(@Query({ schema: closedQuery }) { limit, after, cursorTo }: z.output<typeof closedQuery>): ClosedList {
-      const { items, end } = pageOfClosed(this.connections.closedHistory(), limit, after);
-      return { items, nextCursor: end && cursorTo(end) };
+      const found = this.connections.closedHistory({ limit: limit + 1, after });
+      const items = found.slice(0, limit);
+      return { items, nextCursor: found.length > limit ? cursorTo(items.at(-1)!.id) : null };
     }
 
     @Get('closed/:id')

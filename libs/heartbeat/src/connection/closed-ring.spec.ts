@@ -1,44 +1,52 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import type { ClosedView } from '../connection-view.js';
 import { ClosedRing } from './closed-ring.js';
 
-const view = (id: string) => ({ id }) as ClosedView;
-const idsIn = (ring: ClosedRing) => ring.list().map(({ id }) => id);
+/** A ring of so much room that the serials from 1 to `last` were put into. */
+function ringOf(capacity: number, last: number) {
+  const ring = new ClosedRing<{ serial: number }>(capacity);
+  for (let serial = 1; serial <= last; serial++) ring.add({ serial });
+  return { ring, serials: (after?: number) => ring.list(after).map(({ serial }) => serial) };
+}
 
 describe('ClosedRing', () => {
   it('is empty at first', () => {
-    const ring = new ClosedRing(3);
-    expect([ring.list(), ring.get('1')]).toEqual([[], undefined]);
+    const { ring } = ringOf(3, 0);
+    expect([ring.list(), ring.get(1)]).toEqual([[], undefined]);
   });
 
   it.each([
-    [3, 2, ['2', '1']],
-    [3, 3, ['3', '2', '1']],
-    [3, 4, ['4', '3', '2']],
-    [3, 7, ['7', '6', '5']],
-    [1, 2, ['2']],
+    [3, 2, [2, 1]],
+    [3, 3, [3, 2, 1]],
+    [3, 4, [4, 3, 2]],
+    [3, 7, [7, 6, 5]],
+    [1, 2, [2]],
     [0, 5, []],
-  ])('with room for %d lists the last of %d, newest first', (capacity, added, ids) => {
-    const ring = new ClosedRing(capacity);
-    for (let id = 1; id <= added; id++) ring.add(view(String(id)));
-    expect(idsIn(ring)).toEqual(ids);
+  ])('with room for %d lists the last of %d, newest first', (capacity, last, expected) => {
+    expect(ringOf(capacity, last).serials()).toEqual(expected);
+  });
+
+  it.each([
+    ['the newest', 5, [4, 3]],
+    ['one in the middle', 4, [3]],
+    ['the oldest', 3, []],
+    ['one that was forgotten', 2, []],
+    ['one that never was', Number.NaN, []],
+  ])('lists what comes after %s', (_, after, expected) => {
+    expect(ringOf(3, 5).serials(after)).toEqual(expected);
   });
 
   it('finds what it still holds', () => {
-    const ring = new ClosedRing(2);
-    for (const id of ['1', '2', '3']) ring.add(view(id));
-    expect([ring.get('1'), ring.get('2')?.id, ring.get('3')?.id]).toEqual([undefined, '2', '3']);
+    const { ring } = ringOf(2, 3);
+    expect([ring.get(1), ring.get(2)?.serial, ring.get(3)?.serial]).toEqual([undefined, 2, 3]);
   });
 
   it('agrees with the end of a plain list', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 8 }), fc.nat(30), (capacity, added) => {
-        const ring = new ClosedRing(capacity);
-        const ids = Array.from({ length: added }, (_, id) => String(id));
-        for (const id of ids) ring.add(view(id));
-        expect(idsIn(ring)).toEqual(capacity === 0 ? [] : ids.slice(-capacity).toReversed());
+      fc.property(fc.integer({ min: 0, max: 8 }), fc.nat(30), (capacity, last) => {
+        const all = Array.from({ length: last }, (_, index) => index + 1);
+        expect(ringOf(capacity, last).serials()).toEqual(capacity === 0 ? [] : all.slice(-capacity).toReversed());
       }),
     );
   });

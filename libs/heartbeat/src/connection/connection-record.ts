@@ -154,6 +154,6 @@ export abstract class ConnectionRecord<Self> {
 
   /** Adds a line to the flight record. */
   note(what: string): void {
-    (this.#flight ??= new FlightRecord()).note(this.owner.now(), what);
+    (this.#flight ??= new FlightRecord()).note(Math.trunc(this.owner.now()), what);
   }
 }

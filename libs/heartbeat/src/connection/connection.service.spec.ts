@@ -31,14 +31,16 @@ const typesOf = (told: readonly HeartbeatEvent[]) => told.map(({ type }) => type
 
 describe('ConnectionService', () => {
   let time: number;
+  let wallClock: number;
   let node: NodeState;
   let connections: ConnectionService;
   let events: HeartbeatEvent[];
 
   function start(options: HeartbeatOptions = {}): void {
     time = 1000;
+    wallClock = 1_700_000_000_000;
     events = [];
-    const clock = { now: () => time, wallTime: (moment: number) => new Date(1_700_000_000_000 + moment) };
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(wallClock + moment) };
     node = new NodeState(resolveOptions(options), clock);
     const stream = new HeartbeatEvents();
     stream.stream.subscribe(event => events.push(event));
@@ -47,7 +49,7 @@ describe('ConnectionService', () => {
 
   function open({ ip = '10.0.0.1', userId }: { ip?: string; userId?: string } = {}) {
     const socket = new FakeSocket();
-    const network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+    const network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false };
     const connection = connections.open({
       socket: socket as unknown as WebSocket,
       network: network as unknown as Socket,
@@ -178,6 +180,74 @@ describe('ConnectionService', () => {
     });
     expect(connections.closedHistory().map(({ id }) => id)).toEqual([ids[2], ids[1]]);
     expect(connections.closedDetail(ids[0]!)).toBeUndefined();
+  });
+
+  it('lists those that it remembers in pages', () => {
+    const ids = Array.from({ length: 4 }, () => open().id);
+    for (const id of ids) connections.closed(connections.get(id)!, 1000, '');
+    const pages = [{ limit: 2 }, { limit: 2, after: ids[2]! }, { after: ids[0]! }, { after: `other-${ids[3]}` }];
+    expect(pages.map(page => connections.closedHistory(page).map(({ id }) => id))).toEqual([
+      [ids[3], ids[2]],
+      [ids[1], ids[0]],
+      [],
+      [],
+    ]);
+  });
+
+  it('tells and remembers the same of a connection that has closed, as it was then', () => {
+    const { connection, network, id } = open({ userId: 'ann' });
+    Object.assign(network, { bytesRead: 70, bytesWritten: 30 });
+    connection.countReceived(2000);
+    connection.rttMs = 12.5;
+    time = 2500.75;
+    connection.note('kicked by ann');
+    const { labels } = connection;
+    connections.closed(connection, 4000, 'bye');
+    // What comes later changes nothing, neither the peer's socket nor a step of the wall clock.
+    Object.assign(network, { bytesRead: 99, bytesWritten: 99 });
+    wallClock += 3_600_000;
+    time = 9000;
+    const [remembered] = connections.closedHistory();
+    expect(remembered).toEqual({
+      id,
+      node: node.id,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userId: 'ann',
+      labels,
+      state: 'closing',
+      openedAt: '2023-11-14T22:13:21.000Z',
+      lastSeenAt: '2023-11-14T22:13:22.000Z',
+      lastMessageAt: '2023-11-14T22:13:22.000Z',
+      rttMs: 12.5,
+      missedPongs: 0,
+      bufferedBytes: 0,
+      messagesIn: 1,
+      messagesOut: 0,
+      bytesIn: 70,
+      bytesOut: 30,
+      userAgent: 'jest',
+      appHeartbeat: false,
+      closedAt: '2023-11-14T22:13:22.500Z',
+      durationMs: 1500,
+      code: 4000,
+      reason: 'bye',
+      closedBy: 'client',
+      flight: [
+        { at: '2023-11-14T22:13:21.000Z', what: 'opened' },
+        { at: '2023-11-14T22:13:22.500Z', what: 'kicked by ann' },
+      ],
+    });
+    expect(connections.closedDetail(id)).toEqual(remembered);
+    expect(events.at(-1)).toEqual({
+      type: 'closed',
+      connection: remembered,
+      code: 4000,
+      reason: 'bye',
+      by: 'client',
+      durationMs: 1500,
+    });
+    expect(node.totals).toMatchObject({ closedBytesIn: 70, closedBytesOut: 30 });
   });
 
   it.each([

@@ -4,6 +4,7 @@ import { CloseCodes } from '../close-code.js';
 import { clientNetwork } from '../network-address.js';
 import type { ClosedView, ConnectionDetail } from '../connection-view.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
+import { ClosedRecord } from './closed-record.js';
 import { ClosedRing } from './closed-ring.js';
 import {
   type ConnectionFilter,
@@ -17,12 +18,13 @@ import {
   type QueryMoment,
 } from './connection-query.js';
 import type { Closing, Kick, Opening } from './connection-words.js';
+import { serialOf } from './connection-id.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { payloadOf } from './payload.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
-import { closedViewOf, detailOf, type ViewContext, viewOf } from './view.js';
+import { detailOf, type ViewContext, viewOf } from './view.js';
 
 /** A node that was full is well again under this share of `maxConnections`. */
 const RELIEF = 0.95;
@@ -35,7 +37,7 @@ const RELIEF = 0.95;
 export class ConnectionService {
   readonly #registry: Registry;
   readonly #owner: RegistryOwner;
-  readonly #closed: ClosedRing;
+  readonly #closed: ClosedRing<ClosedRecord>;
   readonly #view: ViewContext;
   /** Read once, so that a step of the wall clock moves no row of a listing. */
   readonly #bootedAt: number;
@@ -88,10 +90,7 @@ export class ConnectionService {
   }
 
   get(id: string): Connection | undefined {
-    const prefix = `${this.node.id}.`;
-    const serial = id.slice(prefix.length);
-    if (!id.startsWith(prefix) || !/^[0-9a-z]{8}$/.test(serial)) return undefined;
-    return this.#registry.get(Number.parseInt(serial, 36));
+    return this.#registry.get(serialOf(this.node.id, id));
   }
 
   /** All connections, in the order of their openings; live, so take a copy before awaiting. */
@@ -152,13 +151,17 @@ export class ConnectionService {
     return connection && detailOf(connection, this.#view);
   }
 
-  /** The last closed connections, newest first. */
-  closedHistory(): ClosedView[] {
-    return this.#closed.list();
+  /**
+   * The last closed connections, newest first: at most `limit` (all, by default) of those that come after the one with the id
+   * `after` (the newest, by default). Nothing comes after one that is forgotten. Made anew at each call, some microseconds for each.
+   */
+  closedHistory({ limit = Infinity, after = null }: { limit?: number; after?: string | null } = {}): ClosedView[] {
+    const records = this.#closed.list(after === null ? null : serialOf(this.node.id, after));
+    return records.slice(0, limit).map(record => record.view(this.node.id));
   }
 
   closedDetail(id: string): ClosedView | undefined {
-    return this.#closed.get(id);
+    return this.#closed.get(serialOf(this.node.id, id))?.view(this.node.id);
   }
 
   /** Sends to one; false if there is no such connection. Rejects as `Connection.send` does. */
@@ -215,10 +218,11 @@ export class ConnectionService {
     if (!this.#registry.remove(connection)) return;
     if (this.count < RELIEF * this.node.options.limits.maxConnections) this.node.atCapacity = false;
     connection.finish(closing);
-    const view = closedViewOf(connection, closing, this.#view);
-    this.#closed.add(view);
-    const { code, reason, by } = closing;
-    this.events.announce({ type: 'closed', connection: view, code, reason, by, durationMs: view.durationMs });
+    const record = new ClosedRecord(connection, closing, this.node.clock);
+    this.#closed.add(record);
+    this.node.totals.closedBytesIn += record.facts.bytesIn;
+    this.node.totals.closedBytesOut += record.facts.bytesOut;
+    this.events.announce(record.event(this.node.id));
   }
 
   #shown({ connections, ...page }: Page): ConnectionPage {

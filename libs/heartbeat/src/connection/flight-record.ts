@@ -18,7 +18,7 @@ export class FlightRecord {
     this.#texts.push(what);
   }
 
-  entries(clock: Clock): FlightEntry[] {
+  entries(clock: Pick<Clock, 'wallTime'>): FlightEntry[] {
     return this.#times.map((at, index) => ({ at: clock.wallTime(at).toISOString(), what: this.#texts[index] ?? '' }));
   }
 }

@@ -5,13 +5,11 @@ import { describeError } from '../describe-error.js';
 import type { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Identity } from '../identity.js';
 import { Broadcast } from './broadcast.js';
+import { connectionId } from './connection-id.js';
 import type { ConnectionOwner } from './connection-words.js';
 import type { Connection } from './connection.js';
 import type { NodeState } from './node-state.js';
 import type { Registry } from './registry.js';
-
-/** The width of a connection's serial in its id, so that ids of a node sort in the order of their openings. */
-const SERIAL_WIDTH = 8;
 
 /** What connections ask of the registry that made them. */
 export class RegistryOwner implements ConnectionOwner<Connection> {
@@ -25,7 +23,7 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
   ) {}
 
   idOf(serial: number): string {
-    return `${this.node.id}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
+    return connectionId(this.node.id, serial);
   }
 
   now(): number {

@@ -28,6 +28,9 @@ export class Totals {
   pongsMissed = 0;
   messagesIn = 0;
   messagesOut = 0;
+  /** Bytes of the connections that have ended. */
+  closedBytesIn = 0;
+  closedBytesOut = 0;
   /** What failed in the cluster: also requests that nobody answered in time, and messages that were none of ours. */
   readonly clusterErrors = Object.fromEntries(CLUSTER_OPERATIONS.map(operation => [operation, 0])) as Record<
     ClusterOperation,

@@ -1,8 +1,13 @@
 import type { Clock } from '../clock.js';
-import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
-import type { Closing } from './connection-words.js';
+import type { ConnectionDetail, ConnectionView, FlightEntry } from '../connection-view.js';
 import type { Connection } from './connection.js';
+import type { FlightRecord } from './flight-record.js';
 import { NEVER } from './pulse.js';
+
+type Moment = 'openedAt' | 'lastSeenAt' | 'lastMessageAt';
+
+/** What is shown of a connection, with the moments as the clock gave them: texts are made for whoever looks. */
+export type Facts = Omit<ConnectionView, 'id' | 'node' | Moment> & Readonly<Record<Moment, number>>;
 
 /** What a view needs to know beside the connection. */
 export interface ViewContext {
@@ -10,20 +15,20 @@ export interface ViewContext {
   readonly clock: Clock;
 }
 
-/** A connection as it is shown. */
-export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): ConnectionView {
-  const { pulse, lastMessageAt, socket } = connection;
+/** What makes a text of a moment. */
+type WallClock = Pick<Clock, 'wallTime'>;
+
+export function factsOf(connection: Connection, now: number): Facts {
+  const { pulse, socket } = connection;
   return {
-    id: connection.id,
-    node: nodeId,
     path: connection.path,
     ip: connection.ip,
     userId: connection.userId,
     labels: connection.labels,
     state: connection.state,
-    openedAt: clock.wallTime(connection.openedAt).toISOString(),
-    lastSeenAt: clock.wallTime(connection.seenAt(clock.now())).toISOString(),
-    lastMessageAt: lastMessageAt === NEVER ? null : clock.wallTime(lastMessageAt).toISOString(),
+    openedAt: connection.openedAt,
+    lastSeenAt: Math.trunc(connection.seenAt(now)),
+    lastMessageAt: connection.lastMessageAt,
     rttMs: connection.rttMs,
     missedPongs: pulse.missed,
     bufferedBytes: socket.bufferedAmount,
@@ -36,25 +41,27 @@ export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): 
   };
 }
 
-export function detailOf(connection: Connection, context: ViewContext): ConnectionDetail {
-  return { ...viewOf(connection, context), flight: flightOf(connection, context) };
-}
-
-/** A connection that has just ended, as it will be remembered. */
-export function closedViewOf(connection: Connection, closing: Closing, context: ViewContext): ClosedView {
-  const now = context.clock.now();
+/** The facts in the contract's words. */
+export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock): ConnectionView {
+  const { openedAt, lastSeenAt, lastMessageAt } = facts;
   // Not spread: V8 makes a hash table of an object with so many members that comes to be in that way, ten times as large.
-  return Object.assign(viewOf(connection, context), {
-    closedAt: context.clock.wallTime(now).toISOString(),
-    durationMs: Math.round(now - connection.openedAt),
-    code: closing.code,
-    reason: closing.reason,
-    closedBy: closing.by,
-    flight: flightOf(connection, context),
+  return Object.assign({ id, node: nodeId }, facts, {
+    openedAt: clock.wallTime(openedAt).toISOString(),
+    lastSeenAt: clock.wallTime(lastSeenAt).toISOString(),
+    lastMessageAt: lastMessageAt === NEVER ? null : clock.wallTime(lastMessageAt).toISOString(),
   });
 }
 
-function flightOf(connection: Connection, { clock }: ViewContext) {
-  const opened = { at: clock.wallTime(connection.openedAt).toISOString(), what: 'opened' };
-  return connection.flight === null ? [opened] : [opened, ...connection.flight.entries(clock)];
+/** A connection as it is shown. */
+export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): ConnectionView {
+  return shown(connection.id, nodeId, factsOf(connection, clock.now()), clock);
+}
+
+export function detailOf(connection: Connection, context: ViewContext): ConnectionDetail {
+  const flight = flightOf(connection.openedAt, connection.flight, context.clock);
+  return { ...viewOf(connection, context), flight };
+}
+
+export function flightOf(openedAt: number, flight: FlightRecord | null, clock: WallClock): FlightEntry[] {
+  return [{ at: clock.wallTime(openedAt).toISOString(), what: 'opened' }, ...(flight?.entries(clock) ?? [])];
 }

@@ -1,7 +1,5 @@
-import type { ConnectionService } from '../connection/connection.service.js';
 import { type HeartbeatEvent, REFUSAL_REASONS } from '../heartbeat.events.js';
 import { CLOSED_BY, CODE_LABELS, codeLabel, DRIFT_KINDS, MESSAGE_REFUSALS, REAP_REASONS } from './label-values.js';
-import { LiveBytes } from './live-bytes.js';
 import type { Count, MetricSet } from './metric-set.js';
 
 /** Seconds, from clients that cannot stay to those that never leave: one to a week. */
@@ -12,7 +10,6 @@ const BOOKS: ReadonlySet<string> = new Set(['registry', 'socket', 'index']);
 
 /** The metrics that are fed by events. */
 export class EventMetrics {
-  readonly bytes: LiveBytes;
   readonly #opened: Count;
   readonly #closed: Readonly<Record<string, Readonly<Record<string, Count>>>>;
   readonly #duration: { observe(seconds: number): void };
@@ -21,8 +18,7 @@ export class EventMetrics {
   readonly #messagesRefused: Readonly<Record<string, Count>>;
   readonly #drift = Object.fromEntries(DRIFT_KINDS.map(kind => [kind, 0]));
 
-  constructor(metrics: MetricSet, connections: Pick<ConnectionService, 'all'>) {
-    this.bytes = new LiveBytes(connections);
+  constructor(metrics: MetricSet) {
     this.#opened = metrics.counter('connections_opened_total', 'Connections that were opened.');
     this.#closed = metrics.counterByTwo(
       'connections_closed_total',
@@ -67,7 +63,6 @@ export class EventMetrics {
       case 'opened':
         return this.#opened.inc();
       case 'closed':
-        this.bytes.closed(event);
         this.#duration.observe(event.durationMs / 1000);
         return this.#closed[codeLabel(event.code)]?.[event.by]?.inc();
       case 'refused':

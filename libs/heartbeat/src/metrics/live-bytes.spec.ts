@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { Connection } from '../connection/connection.js';
-import type { HeartbeatEvent } from '../heartbeat.events.js';
 import { LiveBytes } from './live-bytes.js';
 
 interface Fake {
@@ -12,10 +11,12 @@ interface Fake {
 /** The books: who is in them, and how one leaves. */
 function books(...living: Fake[]) {
   const set = new Set(living);
-  const bytes = new LiveBytes({ all: () => set.values() as unknown as IterableIterator<Connection> });
+  const totals = { closedBytesIn: 0, closedBytesOut: 0 };
+  const bytes = new LiveBytes({ all: () => set.values() as unknown as IterableIterator<Connection> }, totals);
   const close = (connection: Fake) => {
     set.delete(connection);
-    bytes.closed({ type: 'closed', connection } as unknown as Extract<HeartbeatEvent, { type: 'closed' }>);
+    totals.closedBytesIn += connection.bytesIn;
+    totals.closedBytesOut += connection.bytesOut;
   };
   return { set, bytes, close };
 }

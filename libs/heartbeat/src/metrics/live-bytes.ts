@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import type { HeartbeatEvent } from '../heartbeat.events.js';
+import type { Totals } from '../connection/totals.js';
 import { inSlices } from '../slices.js';
 
 /** Bytes by direction. */
@@ -15,16 +15,12 @@ export interface Traffic {
  * was among the living when it began, and is read as such.
  */
 export class LiveBytes {
-  #closedIn = 0;
-  #closedOut = 0;
   #reading: Promise<Traffic> | null = null;
 
-  constructor(private readonly connections: Pick<ConnectionService, 'all'>) {}
-
-  closed({ connection }: Extract<HeartbeatEvent, { type: 'closed' }>): void {
-    this.#closedIn += connection.bytesIn;
-    this.#closedOut += connection.bytesOut;
-  }
+  constructor(
+    private readonly connections: Pick<ConnectionService, 'all'>,
+    private readonly totals: Pick<Totals, 'closedBytesIn' | 'closedBytesOut'>,
+  ) {}
 
   /** Scrapes at the same time share one reading. */
   read(): Promise<Traffic> {
@@ -35,7 +31,7 @@ export class LiveBytes {
   }
 
   async #read(): Promise<Traffic> {
-    const sum = { in: this.#closedIn, out: this.#closedOut };
+    const sum = { in: this.totals.closedBytesIn, out: this.totals.closedBytesOut };
     const living: readonly Connection[] = [...this.connections.all()];
     await inSlices(living, connection => {
       sum.in += connection.bytesIn;

@@ -34,8 +34,8 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
     const { registry, prefix } = node.options.metrics;
     this.registry = registry ?? new Registry();
     this.#metrics = new MetricSet(prefix);
-    const fed = new EventMetrics(this.#metrics, connections);
-    addReadMetrics(this.#metrics, { node, connections, outbound, load, bytes: fed.bytes });
+    const fed = new EventMetrics(this.#metrics);
+    addReadMetrics(this.#metrics, { node, connections, outbound, load });
     this.#subscription = events.seldom.subscribe(event => fed.take(event));
   }
 

@@ -4,21 +4,21 @@ import type { OutboundService } from '../flow/outbound.service.js';
 import type { LoadService } from '../load/load.service.js';
 import { VERSION } from '../version.js';
 import { LOAD_SOURCES } from './label-values.js';
-import type { LiveBytes } from './live-bytes.js';
+import { LiveBytes } from './live-bytes.js';
 import type { MetricSet } from './metric-set.js';
 
 /** What is read at each scrape. */
 export interface Sources {
   readonly node: NodeState;
-  readonly connections: Pick<ConnectionService, 'count'>;
+  readonly connections: Pick<ConnectionService, 'all' | 'count'>;
   readonly outbound: Pick<OutboundService, 'bufferedBytes' | 'slowConsumers'>;
   readonly load: Pick<LoadService, 'bySource'>;
-  readonly bytes: LiveBytes;
 }
 
 /** Adds the metrics that are read at each scrape. */
-export function addReadMetrics(metrics: MetricSet, { node, connections, outbound, load, bytes }: Sources): void {
+export function addReadMetrics(metrics: MetricSet, { node, connections, outbound, load }: Sources): void {
   const { totals } = node;
+  const bytes = new LiveBytes(connections, totals);
   metrics.gauge('connections', 'Connections that are open.', () => connections.count);
   metrics.gauge('buffered_bytes', 'Bytes that wait in this process for all connections.', () => outbound.bufferedBytes);
   metrics.gauge(

@@ -1,0 +1,14 @@
+/** The width of a connection's serial in its id, so that ids of a node sort in the order of their openings. */
+const SERIAL_WIDTH = 8;
+const SERIAL = new RegExp(`^[0-9a-z]{${SERIAL_WIDTH}}$`);
+
+/** The id of a node's connection: unique over all nodes and boots. */
+export function connectionId(nodeId: string, serial: number): string {
+  return `${nodeId}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
+}
+
+/** The serial in an id that this node has given; `NaN` for any other text, which no connection has. */
+export function serialOf(nodeId: string, id: string): number {
+  const serial = id.slice(nodeId.length + 1);
+  return id.startsWith(`${nodeId}.`) && SERIAL.test(serial) ? Number.parseInt(serial, 36) : Number.NaN;
+}
