@@ -86,6 +86,7 @@ describe.each(PLATFORMS)('GET /admin/closed on %s', (_, platform) => {
       { code: 1000, closedBy: 'client' },
       { code: 1000, closedBy: 'client' },
     ]);
+    expect((await admin.ask('closed?limit=3')).json).toMatchObject({ items: { length: 3 }, nextCursor: null });
     const { json: second } = await admin.ask(`closed?limit=2&cursor=${first.nextCursor}`);
     const end = { id, code: 4500, reason: 'enough', closedBy: 'operator' };
     expect(second).toMatchObject({ items: [end], nextCursor: null });

@@ -8,8 +8,9 @@ import type { FlightRecord } from './flight-record.js';
 import { type Facts, factsOf, flightOf, shown } from './view.js';
 
 /**
- * A connection that has ended, as it is remembered: numbers, and texts that were there anyway. The others are made for whoever
- * looks: a drain ends thousands in a second, and whatever stays of each is moved by the garbage collector.
+ * A connection that has ended, as it is remembered: numbers, and texts that were there anyway. Texts are made of them for the event
+ * and for whoever looks, and kept by neither: a drain ends thousands in a second, and what is kept of each the garbage
+ * collector has to move.
  */
 export class ClosedRecord {
   readonly serial: number;
@@ -27,7 +28,7 @@ export class ClosedRecord {
     const now = clock.now();
     this.serial = connection.serial;
     this.facts = factsOf(connection, now);
-    this.#flight = connection.flight;
+    this.#flight = connection.flight?.copy() ?? null;
     this.#closedAt = Math.trunc(now);
     this.#epoch = clock.wallTime(0).getTime();
   }

@@ -7,7 +7,7 @@ import { ClosedRing } from './closed-ring.js';
 function ringOf(capacity: number, last: number) {
   const ring = new ClosedRing<{ serial: number }>(capacity);
   for (let serial = 1; serial <= last; serial++) ring.add({ serial });
-  return { ring, serials: (after?: number) => ring.list(after).map(({ serial }) => serial) };
+  return { ring, serials: (limit?: number, after?: number) => ring.list(limit, after).map(({ serial }) => serial) };
 }
 
 describe('ClosedRing', () => {
@@ -34,7 +34,7 @@ describe('ClosedRing', () => {
     ['one that was forgotten', 2, []],
     ['one that never was', Number.NaN, []],
   ])('lists what comes after %s', (_, after, expected) => {
-    expect(ringOf(3, 5).serials(after)).toEqual(expected);
+    expect(ringOf(3, 5).serials(Infinity, after)).toEqual(expected);
   });
 
   it('finds what it still holds', () => {
@@ -46,7 +46,12 @@ describe('ClosedRing', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 8 }), fc.nat(30), (capacity, last) => {
         const all = Array.from({ length: last }, (_, index) => index + 1);
-        expect(ringOf(capacity, last).serials()).toEqual(capacity === 0 ? [] : all.slice(-capacity).toReversed());
+        const { serials } = ringOf(capacity, last);
+        const held = capacity === 0 ? [] : all.slice(-capacity).toReversed();
+        expect(serials()).toEqual(held);
+        for (const [place, serial] of held.entries()) {
+          expect(serials(2, serial)).toEqual(held.slice(place + 1, place + 3));
+        }
       }),
     );
   });

@@ -15,11 +15,19 @@ export class ClosedRing<Closed extends { readonly serial: number }> {
     return this.#slots.find(record => record.serial === serial);
   }
 
-  /** All, newest first; `after` a serial those that come after it: none after a forgotten one, since it was older than all. */
-  list(after: number | null = null): Closed[] {
-    const all = [...this.#slots.slice(0, this.#next).toReversed(), ...this.#slots.slice(this.#next).toReversed()];
-    if (after === null) return all;
-    const place = all.findIndex(({ serial }) => serial === after);
-    return place === -1 ? [] : all.slice(place + 1);
+  /**
+   * At most `limit`, newest first; with `after`, a serial, only those that come after it: none when it is not held, since a
+   * forgotten one was older than all.
+   */
+  list(limit = Infinity, after: number | null = null): Closed[] {
+    const found: Closed[] = [];
+    let isAfter = after === null;
+    for (let back = 1; back <= this.#slots.length && found.length < limit; back++) {
+      // Before the first slot comes the last.
+      const item = this.#slots.at(this.#next - back)!;
+      if (isAfter) found.push(item);
+      else isAfter = item.serial === after;
+    }
+    return found;
   }
 }

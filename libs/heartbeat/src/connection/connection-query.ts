@@ -179,10 +179,7 @@ class PageSearch {
     private readonly query: ConnectionQuery,
     moment: QueryMoment,
   ) {
-    const { limit } = query;
-    if (limit !== Infinity && !(Number.isInteger(limit) && limit > 0)) {
-      throw new HeartbeatError('HEARTBEAT_BAD_QUERY', `limit is ${limit} but must be a whole number from 1`);
-    }
+    assertLimit(query.limit);
     this.#best = new BestOf(query.limit, query.order);
     this.#matches = predicateOf(query.filter, moment);
     this.#valueOf = sortValue(query.sort, moment);
@@ -208,6 +205,12 @@ class PageSearch {
       total: this.#total,
     };
   }
+}
+
+/** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what is no whole number from 1, and not `Infinity`. */
+export function assertLimit(limit: number): void {
+  if (limit === Infinity || (Number.isInteger(limit) && limit > 0)) return;
+  throw new HeartbeatError('HEARTBEAT_BAD_QUERY', `limit is ${limit} but must be a whole number from 1`);
 }
 
 function isAfter(after: Position, key: number | null, connection: Connection, order: SortOrder): boolean {

@@ -194,6 +194,10 @@ describe('ConnectionService', () => {
     ]);
   });
 
+  it.each([0, -1, 1.5, Number.NaN])('refuses a limit of %p to the page of closed ones', limit => {
+    expect(() => connections.closedHistory({ limit })).toThrow(`limit is ${limit} but must be a whole number from 1`);
+  });
+
   it('tells and remembers the same of a connection that has closed, as it was then', () => {
     const { connection, network, id } = open({ userId: 'ann' });
     Object.assign(network, { bytesRead: 70, bytesWritten: 30 });
@@ -203,8 +207,9 @@ describe('ConnectionService', () => {
     connection.note('kicked by ann');
     const { labels } = connection;
     connections.closed(connection, 4000, 'bye');
-    // What comes later changes nothing, neither the peer's socket nor a step of the wall clock.
+    // What comes later changes nothing: no bytes, no note, no step of the wall clock.
     Object.assign(network, { bytesRead: 99, bytesWritten: 99 });
+    connection.note('too late');
     wallClock += 3_600_000;
     time = 9000;
     const [remembered] = connections.closedHistory();

@@ -6,7 +6,9 @@ import type { ClosedView, ConnectionDetail } from '../connection-view.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRecord } from './closed-record.js';
 import { ClosedRing } from './closed-ring.js';
+import { serialOf } from './connection-id.js';
 import {
+  assertLimit,
   type ConnectionFilter,
   type ConnectionPage,
   type ConnectionQuery,
@@ -18,7 +20,6 @@ import {
   type QueryMoment,
 } from './connection-query.js';
 import type { Closing, Kick, Opening } from './connection-words.js';
-import { serialOf } from './connection-id.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { payloadOf } from './payload.js';
@@ -152,12 +153,14 @@ export class ConnectionService {
   }
 
   /**
-   * The last closed connections, newest first: at most `limit` (all, by default) of those that come after the one with the id
-   * `after` (the newest, by default). Nothing comes after one that is forgotten. Made anew at each call, some microseconds for each.
+   * The last closed connections, newest first: at most `limit` (default: all), with an id `after` only those after that one, none
+   * after a forgotten one. Made at each call, some microseconds for each: ask for a `limit` where `closedHistory` is large.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1.
    */
   closedHistory({ limit = Infinity, after = null }: { limit?: number; after?: string | null } = {}): ClosedView[] {
-    const records = this.#closed.list(after === null ? null : serialOf(this.node.id, after));
-    return records.slice(0, limit).map(record => record.view(this.node.id));
+    assertLimit(limit);
+    const records = this.#closed.list(limit, after === null ? null : serialOf(this.node.id, after));
+    return records.map(record => record.view(this.node.id));
   }
 
   closedDetail(id: string): ClosedView | undefined {

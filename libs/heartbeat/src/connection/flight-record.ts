@@ -18,6 +18,13 @@ export class FlightRecord {
     this.#texts.push(what);
   }
 
+  copy(): FlightRecord {
+    const copy = new FlightRecord();
+    copy.#times.push(...this.#times);
+    copy.#texts.push(...this.#texts);
+    return copy;
+  }
+
   entries(clock: Pick<Clock, 'wallTime'>): FlightEntry[] {
     return this.#times.map((at, index) => ({ at: clock.wallTime(at).toISOString(), what: this.#texts[index] ?? '' }));
   }

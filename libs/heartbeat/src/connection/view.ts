@@ -18,6 +18,7 @@ export interface ViewContext {
 /** What makes a text of a moment. */
 type WallClock = Pick<Clock, 'wallTime'>;
 
+/** What is so at `now`. */
 export function factsOf(connection: Connection, now: number): Facts {
   const { pulse, socket } = connection;
   return {
@@ -41,7 +42,7 @@ export function factsOf(connection: Connection, now: number): Facts {
   };
 }
 
-/** The facts in the contract's words. */
+/** The facts as a view: with the ids, and with texts of the moments. */
 export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock): ConnectionView {
   const { openedAt, lastSeenAt, lastMessageAt } = facts;
   // Not spread: V8 makes a hash table of an object with so many members that comes to be in that way, ten times as large.

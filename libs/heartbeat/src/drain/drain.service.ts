@@ -16,7 +16,10 @@ const SLICE_MS = 2;
  * and most at first, while its code is cold.
  */
 const GOODBYES_PER_TURN = 4;
-/** By this share of the spread a drain may be late; what is later comes faster, a part of it in each turn. */
+/**
+ * By this share of what is left of the spread a drain may be late, so by nothing at its end; what is later comes faster, a part of
+ * it in each turn.
+ */
 const GRACE = 1 / 20;
 const PART_OF_LATE = 1 / 4;
 /** How often progress is announced. */
@@ -147,8 +150,8 @@ class DrainRun {
       this.#moments = planGoodbyes(this.#targets.length, spreadMs);
       this.#openedBefore = this.connections.openedCount;
     }
-    const share = elapsed < spreadMs ? elapsed / spreadMs - GRACE : 1;
-    const late = share * this.#targets.length - this.#next;
+    const passed = elapsed < spreadMs ? elapsed / spreadMs : 1;
+    const late = (passed - GRACE * (1 - passed)) * this.#targets.length - this.#next;
     for (let said = 1; this.#next < this.#targets.length && this.#moments[this.#next]! <= elapsed; said++) {
       this.#targets[this.#next++]!.end(goodbye, this.connections.returnDelay());
       if (said % GOODBYES_PER_TURN !== 0) continue;

@@ -10,7 +10,6 @@ const BOOKS: ReadonlySet<string> = new Set(['registry', 'socket', 'index']);
 
 /** The metrics that are fed by events. */
 export class EventMetrics {
-  readonly #opened: Count;
   readonly #closed: Readonly<Record<string, Readonly<Record<string, Count>>>>;
   readonly #duration: { observe(seconds: number): void };
   readonly #refused: Readonly<Record<string, Count>>;
@@ -19,7 +18,6 @@ export class EventMetrics {
   readonly #drift = Object.fromEntries(DRIFT_KINDS.map(kind => [kind, 0]));
 
   constructor(metrics: MetricSet) {
-    this.#opened = metrics.counter('connections_opened_total', 'Connections that were opened.');
     this.#closed = metrics.counterByTwo(
       'connections_closed_total',
       'Connections that ended, by the recorded close code and by who ended them.',
@@ -60,8 +58,6 @@ export class EventMetrics {
 
   take(event: HeartbeatEvent): void {
     switch (event.type) {
-      case 'opened':
-        return this.#opened.inc();
       case 'closed':
         this.#duration.observe(event.durationMs / 1000);
         return this.#closed[codeLabel(event.code)]?.[event.by]?.inc();

@@ -20,11 +20,6 @@ export class MetricSet {
 
   constructor(private readonly prefix: string) {}
 
-  /** A counter that is fed. */
-  counter(name: string, help: string): Count {
-    return this.#add(new Counter(this.#config(name, help))).labels({});
-  }
-
   /** A counter that is fed, with one label of the given values. */
   counterBy<Value extends string>(name: string, help: string, label: string, values: readonly Value[]) {
     const counter = this.#add(new Counter({ ...this.#config(name, help), labelNames: [label] }));

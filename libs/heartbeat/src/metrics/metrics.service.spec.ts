@@ -22,7 +22,7 @@ function start(own: { registry?: Registry; prefix?: string } = {}) {
     clusterNodes: 1,
   };
   const living: { bytesIn: number; bytesOut: number }[] = [];
-  const connections = { count: 3, all: () => living.values() };
+  const connections = { count: 3, openedCount: 0, all: () => living.values() };
   const outbound = { bufferedBytes: 0, slowConsumers: 0 };
   const load = { bySource: new Map() };
   const events = new HeartbeatEvents();
@@ -94,8 +94,8 @@ describe('MetricsService', () => {
   });
 
   it('counts what is announced', async () => {
-    const { events, lines } = start();
-    events.announce({ type: 'opened', id: 'a', path: '/ws', ip: '::1' });
+    const { connections, events, lines } = start();
+    connections.openedCount++;
     events.announce({ type: 'refused', status: 503, reason: 'at-capacity', ip: '::1' });
     events.announce({ type: 'reaped', id: 'a', reason: 'idle' });
     events.announce({ type: 'message-refused', id: 'a', reason: 'rate' });
@@ -195,7 +195,7 @@ describe('MetricsService', () => {
       events.announce({ type: 'message-refused', id: `id-${i}`, reason: `made up ${i}` as 'rate' });
     }
     expect(await series()).toEqual(before);
-    expect(await lines()).toContain('ws_connections_opened_total 10000');
+    expect(await lines()).toContain('ws_connection_duration_seconds_count 10000');
   });
 
   it('names all of them with the prefix', async () => {
@@ -218,18 +218,18 @@ describe('MetricsService', () => {
 
   it('has a registry of its own by default, so that two in a process do not meet', async () => {
     const [first, second] = [start(), start()];
-    first.events.announce({ type: 'opened', id: 'a', path: '/', ip: '::1' });
-    expect(await first.lines()).toContain('ws_connections_opened_total 1');
-    expect(await second.lines()).toContain('ws_connections_opened_total 0');
+    first.events.announce({ type: 'reaped', id: 'a', reason: 'idle' });
+    expect(await first.lines()).toContain('ws_reaped_total{reason="idle"} 1');
+    expect(await second.lines()).toContain('ws_reaped_total{reason="idle"} 0');
   });
 
   it('counts no more after the shutdown', async () => {
     const { metrics, events } = start();
-    const opened = metrics.registry.getSingleMetric('ws_connections_opened_total')!;
-    const count = async () => (await opened.get()).values.map(({ value }) => value);
-    events.announce({ type: 'opened', id: 'a', path: '/', ip: '::1' });
+    const reaped = metrics.registry.getSingleMetric('ws_reaped_total')!;
+    const count = async () => (await reaped.get()).values.find(({ labels }) => labels.reason === 'idle')?.value;
+    events.announce({ type: 'reaped', id: 'a', reason: 'idle' });
     metrics.onApplicationShutdown();
-    events.announce({ type: 'opened', id: 'b', path: '/', ip: '::1' });
-    expect(await count()).toEqual([1]);
+    events.announce({ type: 'reaped', id: 'b', reason: 'idle' });
+    expect(await count()).toBe(1);
   });
 });

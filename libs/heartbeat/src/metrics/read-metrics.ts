@@ -10,7 +10,7 @@ import type { MetricSet } from './metric-set.js';
 /** What is read at each scrape. */
 export interface Sources {
   readonly node: NodeState;
-  readonly connections: Pick<ConnectionService, 'all' | 'count'>;
+  readonly connections: Pick<ConnectionService, 'all' | 'count' | 'openedCount'>;
   readonly outbound: Pick<OutboundService, 'bufferedBytes' | 'slowConsumers'>;
   readonly load: Pick<LoadService, 'bySource'>;
 }
@@ -20,6 +20,7 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   const { totals } = node;
   const bytes = new LiveBytes(connections, totals);
   metrics.gauge('connections', 'Connections that are open.', () => connections.count);
+  metrics.readCounter('connections_opened_total', 'Connections that were opened.', () => connections.openedCount);
   metrics.gauge('buffered_bytes', 'Bytes that wait in this process for all connections.', () => outbound.bufferedBytes);
   metrics.gauge(
     'slow_consumers',
