@@ -9,7 +9,7 @@ import { type Facts, factsOf, flightOf, shown } from './view.js';
 
 /**
  * A connection that has ended, as it is remembered: numbers, and texts that were there anyway. Texts are made of them for the event
- * and for whoever looks, and kept by neither: a drain ends thousands in a second, and what is kept of each the garbage
+ * and for whoever looks, and not kept here: a drain ends thousands in a second, and what is kept of each the garbage
  * collector has to move.
  */
 export class ClosedRecord {

@@ -195,7 +195,12 @@ describe('ConnectionService', () => {
   });
 
   it.each([0, -1, 1.5, Number.NaN])('refuses a limit of %p to the page of closed ones', limit => {
-    expect(() => connections.closedHistory({ limit })).toThrow(`limit is ${limit} but must be a whole number from 1`);
+    expect(() => connections.closedHistory({ limit })).toThrow(
+      expect.objectContaining({
+        code: 'HEARTBEAT_BAD_QUERY',
+        message: `limit is ${limit} but must be a whole number from 1`,
+      }),
+    );
   });
 
   it('tells and remembers the same of a connection that has closed, as it was then', () => {

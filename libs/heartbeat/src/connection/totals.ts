@@ -19,7 +19,7 @@ const LATENESS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 /** Seconds; a run works in slices, so a busy node makes it long. */
 const REAPER_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Running totals since the start, of what happens too often to be announced as events or hangs on no single one; read at each scrape. */
+/** Running totals since the start, of what happens too often to be announced as events, or is asked for as a sum; read at each scrape. */
 export class Totals {
   pingsSent = 0;
   /** Connections that were spared a ping since they had been heard within the interval. */

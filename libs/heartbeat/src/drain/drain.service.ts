@@ -16,10 +16,7 @@ const SLICE_MS = 2;
  * and most at first, while its code is cold.
  */
 const GOODBYES_PER_TURN = 4;
-/**
- * By this share of what is left of the spread a drain may be late, so by nothing at its end; what is later comes faster, a part of
- * it in each turn.
- */
+/** A drain hurries once it is late by more than this share of what is left of its spread: a part of that in each turn. */
 const GRACE = 1 / 20;
 const PART_OF_LATE = 1 / 4;
 /** How often progress is announced. */
