@@ -45,12 +45,28 @@ export function factsOf(connection: Connection, now: number): Facts {
 /** The facts as a view: with the ids, and with texts of the moments. */
 export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock): ConnectionView {
   const { openedAt, lastSeenAt, lastMessageAt } = facts;
-  // Not spread: V8 makes a hash table of an object with so many members that comes to be in that way, ten times as large.
-  return Object.assign({ id, node: nodeId }, facts, {
+  // Neither spread nor assigned: V8 makes a hash table of an object with so many members that comes to be in that way.
+  return {
+    id,
+    node: nodeId,
+    path: facts.path,
+    ip: facts.ip,
+    userId: facts.userId,
+    labels: facts.labels,
+    state: facts.state,
     openedAt: clock.wallTime(openedAt).toISOString(),
     lastSeenAt: clock.wallTime(lastSeenAt).toISOString(),
     lastMessageAt: lastMessageAt === NEVER ? null : clock.wallTime(lastMessageAt).toISOString(),
-  });
+    rttMs: facts.rttMs,
+    missedPongs: facts.missedPongs,
+    bufferedBytes: facts.bufferedBytes,
+    messagesIn: facts.messagesIn,
+    messagesOut: facts.messagesOut,
+    bytesIn: facts.bytesIn,
+    bytesOut: facts.bytesOut,
+    userAgent: facts.userAgent,
+    appHeartbeat: facts.appHeartbeat,
+  };
 }
 
 /** A connection as it is shown. */

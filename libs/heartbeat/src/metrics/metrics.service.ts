@@ -14,8 +14,9 @@ import { addReadMetrics } from './read-metrics.js';
 
 /**
  * The node's metrics (contract, section 5), in a registry of their own or in the app's. What happens is counted from the
- * event stream, unless it is counted anyhow or happens too often for events: that, and what is, is read at each scrape. The process itself (memory, handles,
- * garbage collection) is the app's to measure: `collectDefaultMetrics({ register })` of prom-client, once in a process.
+ * event stream, unless it is counted anyhow or happens too often for events: that, and what is, is read at each scrape. The
+ * process itself (memory, handles, garbage collection) is the app's to measure: `collectDefaultMetrics({ register })` of
+ * prom-client, once in a process.
  */
 @Injectable()
 export class MetricsService implements OnApplicationBootstrap, OnApplicationShutdown {
