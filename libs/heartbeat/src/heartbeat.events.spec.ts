@@ -24,15 +24,23 @@ describe('HeartbeatEvents', () => {
     expect(heard).toEqual([]);
   });
 
-  it('spares whoever asks for no more what comes with every heartbeat, and those who make it', () => {
+  it('tells by type to whoever asks for no more, in the order of what happens, and knows what nobody wants', () => {
     const events = new HeartbeatEvents();
-    const [seldom, all]: HeartbeatEvent[][] = [[], []];
-    events.seldom.subscribe(event => seldom!.push(event));
-    expect(events.observed).toBe(false);
-    events.stream.subscribe(event => all!.push(event));
+    const [some, all]: HeartbeatEvent[][] = [[], []];
+    const subscription = events.ofType('drift', 'unbanned').subscribe(event => some!.push(event));
+    const wanted = () => (['ping', 'drift', 'unbanned'] as const).map(type => events.isWanted(type));
+    expect(wanted()).toEqual([false, true, true]);
+    const whole = events.stream.subscribe(event => all!.push(event));
+    expect(wanted()).toEqual([true, true, true]);
     const ping: HeartbeatEvent = { type: 'ping', id: 'a' };
-    for (const event of [ping, drift]) events.announce(event);
-    expect([seldom, all]).toEqual([[drift], [ping, drift]]);
+    const unbanned: HeartbeatEvent = { type: 'unbanned', id: 'b', forMs: 1 };
+    for (const event of [unbanned, ping, drift]) events.announce(event);
+    expect([some, all]).toEqual([
+      [unbanned, drift],
+      [unbanned, ping, drift],
+    ]);
+    for (const one of [subscription, whole]) one.unsubscribe();
+    expect(wanted()).toEqual([false, false, false]);
   });
 
   it('lets nobody but its owner announce', () => {

@@ -101,8 +101,8 @@ export type HeartbeatEvent =
   | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
-/** What comes with every heartbeat. */
-const FREQUENT: ReadonlySet<HeartbeatEvent['type']> = new Set(['ping', 'pong', 'missed']);
+/** The event or events of a type. */
+export type HeartbeatEventOf<Type extends HeartbeatEvent['type']> = Extract<HeartbeatEvent, { readonly type: Type }>;
 
 /**
  * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick, and it must catch its own
@@ -110,20 +110,32 @@ const FREQUENT: ReadonlySet<HeartbeatEvent['type']> = new Set(['ping', 'pong', '
  */
 @Injectable()
 export class HeartbeatEvents {
-  readonly #frequent = new Subject<HeartbeatEvent>();
-  readonly #seldom = new Subject<HeartbeatEvent>();
+  readonly #all = new Subject<HeartbeatEvent>();
+  readonly #byType = new Map<HeartbeatEvent['type'], Subject<HeartbeatEvent>>();
 
-  readonly stream: Observable<HeartbeatEvent> = merge(this.#seldom, this.#frequent);
+  /** Everything, with two events for each heartbeat: whoever needs less of it asks by type. */
+  readonly stream: Observable<HeartbeatEvent> = this.#all.asObservable();
 
-  /** The stream without what comes with every heartbeat: whoever needs no more of it does not cause those to be made. */
-  readonly seldom: Observable<HeartbeatEvent> = this.#seldom.asObservable();
+  /** The events of these types only; others, such as those that come with every heartbeat, are then not even made. */
+  ofType<Type extends HeartbeatEvent['type']>(...types: Type[]): Observable<HeartbeatEventOf<Type>> {
+    return merge(...types.map(type => this.#subject(type))) as Observable<HeartbeatEventOf<Type>>;
+  }
 
-  /** Whether anybody listens to all; lets the core skip making the events that come with every heartbeat. */
-  get observed(): boolean {
-    return this.#frequent.observed;
+  /** Whether anybody listens to events of this type; lets the core skip making those that are frequent. */
+  isWanted(type: HeartbeatEvent['type']): boolean {
+    return this.#all.observed || this.#byType.get(type)?.observed === true;
   }
 
   announce(event: HeartbeatEvent): void {
-    (FREQUENT.has(event.type) ? this.#frequent : this.#seldom).next(event);
+    this.#byType.get(event.type)?.next(event);
+    this.#all.next(event);
+  }
+
+  #subject(type: HeartbeatEvent['type']): Subject<HeartbeatEvent> {
+    const known = this.#byType.get(type);
+    if (known) return known;
+    const subject = new Subject<HeartbeatEvent>();
+    this.#byType.set(type, subject);
+    return subject;
   }
 }

@@ -51,6 +51,7 @@ export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './heartbe
 export {
   type DriftKind,
   type HeartbeatEvent,
+  type HeartbeatEventOf,
   HeartbeatEvents,
   type LoadLevel,
   type LoadSource,

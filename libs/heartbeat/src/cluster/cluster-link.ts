@@ -49,9 +49,9 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   ) {
     this.#ahead = node.clock.wallTime(0).getTime();
     node.clusterLost = bus.isShared;
-    this.#subscription = events.seldom.subscribe(({ type }) => {
+    this.#subscription = events.ofType('drain-started').subscribe(() => {
       // The others learn at once that this node goes away.
-      if (type === 'drain-started') void this.renew();
+      void this.renew();
     });
   }
 

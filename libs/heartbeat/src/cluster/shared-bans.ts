@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 
 import { NodeState } from '../connection/node-state.js';
-import { type BanNotice, type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
 import type { ClusterBus } from './cluster-bus.js';
 import { ClusterLink } from './cluster-link.js';
@@ -39,7 +39,7 @@ export class SharedBans implements OnApplicationShutdown {
     events: HeartbeatEvents,
   ) {
     if (!bus.isShared) return;
-    this.#subscription = events.seldom.subscribe(event => this.#noticed(event));
+    this.#subscription = events.ofType('banned', 'unbanned').subscribe(event => this.#noticed(event));
     link.messages.subscribe(({ kind }) => {
       if (kind === 'bans') this.#exchange();
     });
@@ -53,10 +53,9 @@ export class SharedBans implements OnApplicationShutdown {
     this.#subscription?.unsubscribe();
   }
 
-  #noticed(event: HeartbeatEvent): void {
+  #noticed(event: HeartbeatEventOf<'banned' | 'unbanned'>): void {
     if (event.type === 'banned') this.#changed(event.ban.id, event.ban, event.ban.forMs);
-    else if (event.type === 'unbanned') this.#changed(event.id, null, event.forMs);
-    else return;
+    else this.#changed(event.id, null, event.forMs);
     this.#exchange();
   }
 

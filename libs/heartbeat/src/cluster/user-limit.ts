@@ -6,7 +6,7 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { UserPlaces } from '../connection/shared-words.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { type HeartbeatEventOf, HeartbeatEvents } from '../heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
 import type { ClusterBus, UserCount, UserStatement } from './cluster-bus.js';
 import { ClusterLink } from './cluster-link.js';
@@ -51,7 +51,8 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     this.#replaces = onUserLimit === 'replace-oldest';
     if (!bus.isShared || maxPerUser === 0) return;
     if (!this.#replaces) node.userPlaces = this;
-    this.#subscription = events.seldom.subscribe(event => this.#noticed(event));
+    this.#subscription = events.ofType('closed', 'identified').subscribe(event => this.#noticed(event));
+    if (this.#replaces) this.#subscription.add(events.ofType('opened').subscribe(({ id }) => this.#opened(id)));
     link.renewals.subscribe(({ isNew }) => {
       if (isNew || this.#isBehind) this.#restateAll();
     });
@@ -88,10 +89,12 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     return counts?.[0]?.isTaken !== false;
   }
 
-  #noticed(event: HeartbeatEvent): void {
-    if (event.type === 'closed' && event.connection.userId !== null) this.#restate(event.connection.userId);
-    if (event.type === 'opened' && this.#replaces) this.#restate(this.connections.get(event.id)?.userId ?? null);
-    if (event.type !== 'identified') return;
+  #opened(id: string): void {
+    this.#restate(this.connections.get(id)?.userId ?? null);
+  }
+
+  #noticed(event: HeartbeatEventOf<'closed' | 'identified'>): void {
+    if (event.type === 'closed') return this.#restate(event.connection.userId);
     const { id, userId, previous } = event;
     this.#restate(previous);
     if (userId === null || userId === previous) return;

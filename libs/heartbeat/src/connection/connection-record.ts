@@ -47,9 +47,9 @@ export abstract class ConnectionRecord<Self> {
   protected isOver = false;
   #flight: FlightRecord | null = null;
 
-  constructor(owner: ConnectionOwner<Self>, opening: Opening) {
+  constructor(owner: ConnectionOwner<Self>, serial: number, opening: Opening) {
     this.owner = owner;
-    this.serial = opening.serial;
+    this.serial = serial;
     this.socket = opening.socket;
     this.network = opening.network;
     this.path = opening.path;
@@ -60,7 +60,7 @@ export abstract class ConnectionRecord<Self> {
     this.lastSeenAt = this.openedAt;
     this.#bytesReadBefore = opening.network.bytesRead;
     this.#bytesWrittenBefore = bytesTaken(opening.network);
-    this.pulse = new Pulse<Self>(this as unknown as Self, phaseOf(opening.serial));
+    this.pulse = new Pulse<Self>(this as unknown as Self, phaseOf(serial));
     this.pulse.bytesSeen = this.#bytesReadBefore;
     this.pulse.openedAt = owner.attended();
   }

@@ -38,7 +38,6 @@ export interface ConnectionOwner<Owned> {
 
 /** What is known of a connection at its opening. */
 export interface Opening {
-  readonly serial: number;
   readonly socket: WebSocket;
   /** The network socket under it. */
   readonly network: Socket;

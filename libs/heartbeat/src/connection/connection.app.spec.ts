@@ -52,8 +52,7 @@ describe('Connection, in the hands of the app', () => {
   };
 
   function open(identity: Identity | null = null): Connection {
-    return new Connection(owner, {
-      serial: 7,
+    return new Connection(owner, 7, {
       socket: socket as unknown as WebSocket,
       network: network as unknown as Socket,
       path: '/ws',

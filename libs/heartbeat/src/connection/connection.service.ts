@@ -66,17 +66,19 @@ export class ConnectionService {
   }
 
   /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
-  open(opening: Omit<Opening, 'serial'>): Connection {
+  open(opening: Opening): Connection {
     const { limits } = this.node.options;
     const { userId } = opening.identity ?? {};
     if (userId !== undefined && limits.maxPerUser > 0 && limits.onUserLimit === 'replace-oldest') {
       this.#registry.makeRoomFor(userId, limits.maxPerUser - 1);
     }
-    const connection = new Connection(this.#owner, { ...opening, serial: ++this.#serial });
+    const connection = new Connection(this.#owner, ++this.#serial, opening);
     this.#registry.add(connection);
     if (opening.deferred) this.#registry.unidentified.add(connection);
     if (this.count >= limits.maxConnections) this.node.atCapacity = true;
-    this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
+    if (this.events.isWanted('opened')) {
+      this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
+    }
     return connection;
   }
 
@@ -101,8 +103,7 @@ export class ConnectionService {
 
   find(filter: ConnectionFilter): Connection[] {
     const candidates = filter.user === undefined ? this.#registry.all() : this.findByUser(filter.user);
-    const matches = predicateOf(filter, this.#moment());
-    return [...candidates].filter(matches);
+    return [...candidates].filter(predicateOf(filter, this.#moment()));
   }
 
   findByUser(userId: string): Connection[] {
@@ -143,8 +144,7 @@ export class ConnectionService {
 
   /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. */
   async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
-    const page = await pageInSlices(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment());
-    return this.#shown(page);
+    return this.#shown(await pageInSlices(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
   detail(id: string): ConnectionDetail | undefined {

@@ -57,8 +57,7 @@ describe('Connection', () => {
   };
 
   function open(): Connection {
-    return new Connection(owner, {
-      serial: 7,
+    return new Connection(owner, 7, {
       socket: socket as unknown as WebSocket,
       network: network as unknown as Socket,
       path: '/ws',

@@ -62,8 +62,8 @@ describe('SharedIndex', () => {
         const model = new Map(['x', 'y', 'z'].map(key => [key, new Set<{ name: string }>()]));
         for (const { add, key, item } of operations) {
           const items = model.get(key)!;
-          const removed = add ? index.add(key, item) : index.remove(key, item);
-          expect(removed).toBe(add ? undefined : items.has(item));
+          const changed = add ? index.add(key, item) : index.remove(key, item);
+          expect(changed).toBe(items.has(item) !== add);
           if (add) items.add(item);
           else items.delete(item);
         }

@@ -14,13 +14,15 @@ export class SharedIndex<Item extends object> {
     return held === item || (held instanceof Set && held.has(item));
   }
 
-  add(key: string, item: Item): void {
-    if (this.has(key, item)) return;
+  /** False if it was there already. */
+  add(key: string, item: Item): boolean {
     const held = this.#items.get(key);
+    if (held === item || (held instanceof Set && held.has(item))) return false;
     this.#size++;
     if (held === undefined) this.#items.set(key, item);
     else if (held instanceof Set) held.add(item);
     else this.#items.set(key, new Set([held, item]));
+    return true;
   }
 
   /** Takes `item` out from under `key`; false if it was not there. Another item under the same key stays. */

@@ -36,7 +36,7 @@ export class TrackedSocket extends WebSocket {
   #pausedByApp = false;
   #heldBack = false;
   /** Whom Nest wants to be told when this socket closes: one for each gateway on the path, the usual single one without an array. */
-  disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] = NO_CALLBACKS;
+  disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] | null = null;
 
   /** Tells our own listeners first, then those that the app has added. */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
@@ -131,4 +131,3 @@ function notOpen(readyState: number): Error {
 }
 
 const NO_HANDLERS: readonly MessageHandler[] = Object.freeze([]);
-const NO_CALLBACKS: readonly DisconnectCallback[] = Object.freeze([]);

@@ -14,9 +14,9 @@ import type { MessageHandler, SocketListeners, TrackedSocket } from '../connecti
 import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { GatewayInspector } from './gateway-inspector.js';
-import { HeartbeatGateway, pathOf } from './heartbeat.gateway.js';
+import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
-import { type GatewayServerOptions, PathServer } from './path-server.js';
+import { type GatewayServerOptions, pathOf, PathServer } from './path-server.js';
 import { RefusedClients } from './refused-clients.js';
 import type { RoutingTable } from './routing-table.js';
 import { TcpTuning } from './tcp-tuning.js';
@@ -28,6 +28,8 @@ interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** Whether it was let in or refused. */
+  isSettled: boolean;
 }
 
 /** A listening HTTP server and what it serves. */
@@ -87,7 +89,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#parser = parser;
   }
 
-  create(port: number, { path, namespace, ...options }: GatewayServerOptions = {}): PathServer {
+  create(port: number, { namespace, ...options }: GatewayServerOptions = {}): PathServer {
     if (namespace !== undefined)
       throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
     this.#inspector.guardHooks();
@@ -99,7 +101,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       this.#admission.refused(request, refusal);
       answerRefusal(socket, refusal);
     });
-    paths.set(normalizePath(path), server);
+    paths.set(server.path, server);
     this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
     return server;
   }
@@ -116,13 +118,14 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const table = client.routes as RoutingTable;
     const before = client.handlers.length;
     handlers.forEach(({ message }, index) => table.learn(before + index, message));
+    const bound = handlers.map(({ callback }) => callback as MessageHandler);
     // Not spread: an array that grows as it is made keeps room for 17.
-    client.handlers = client.handlers.concat(handlers.map(({ callback }) => callback as MessageHandler));
+    client.handlers = before === 0 ? bound : client.handlers.concat(bound);
   }
 
   override bindClientDisconnect(client: TrackedSocket, callback: (code: number) => void): void {
-    const known = [client.disconnectCallbacks].flat();
-    client.disconnectCallbacks = known.length === 0 ? callback : [...known, callback];
+    const known = client.disconnectCallbacks;
+    client.disconnectCallbacks = known === null ? callback : [known, callback].flat();
   }
 
   /** After the drain: whoever is left is cut. */
@@ -151,7 +154,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const server: Server = own ? createServer(answerPlainRequest) : this.httpServer;
     const paths = new Map<string, PathServer>();
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(paths.get(pathOf(request)), { request, socket, head });
+      this.#upgrade(paths.get(pathOf(request)), { request, socket, head, isSettled: false });
     };
     server.on('upgrade', onUpgrade);
     const leave = this.#tcp.serve(server);
@@ -166,13 +169,13 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   #upgrade(server: PathServer | undefined, upgrade: Upgrade): void {
     const { request, socket } = upgrade;
-    // A client that resets while its upgrade is under way must not end the process.
-    socket.on('error', ignore);
     this.#admission.admit(request, socket, server !== undefined, verdict => {
       if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
       if (server?.verifyClient) return this.#verify(server, server.verifyClient, upgrade, verdict);
       if (server) this.#letIn(server, upgrade, verdict);
     });
+    // A client that resets while it waits must not end the process.
+    if (!upgrade.isSettled) socket.on('error', ignore);
   }
 
   /** Asks the gateway's own hook. It may take its time, and others may come in meanwhile: the limits are looked at once more. */
@@ -183,6 +186,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       if (socket.destroyed) return;
       if (answer === 'timeout') return this.#refuse(server, upgrade, refusals.authenticationTimeout(timeoutMs));
       if (answer !== 'good') {
+        upgrade.isSettled = true;
         const { status, message, headers } = answer;
         this.#admission.refused(request, { status, reason: 'unauthenticated' });
         return answerUpgrade(socket, status, message || STATUS_CODES[status] || '', headers);
@@ -194,12 +198,13 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   #letIn(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
+    upgrade.isSettled = true;
     this.#shakeHands(server, upgrade, client => {
       upgrade.socket.off('error', ignore);
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
       this.#tcp.tune(upgrade.request.socket);
-      this.#gateway.opened(tracked, upgrade.request, admitted, this.#listeners);
+      this.#gateway.opened(tracked, { request: upgrade.request, path: server.path, admitted }, this.#listeners);
       admitted.opened?.();
       server.emit('connection', tracked, upgrade.request);
     });
@@ -207,6 +212,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
+    upgrade.isSettled = true;
     this.#admission.refused(upgrade.request, refusal);
     const byCode = this.#node.options.limits.refuseWith === 'close' && !this.#refused.isFull;
     const code = byCode ? closeCodeOf(refusal) : null;
@@ -234,11 +240,6 @@ function answerPlainRequest(_request: IncomingMessage, response: ServerResponse)
   response
     .writeHead(426, { Connection: 'Upgrade', Upgrade: 'websocket', 'Content-Type': 'text/plain' })
     .end('Upgrade Required');
-}
-
-/** As Nest writes paths: one leading slash, none at the end. */
-function normalizePath(path = '/'): string {
-  return `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 }
 
 function ignore(): void {}

@@ -15,6 +15,14 @@ import { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { WordPool } from './word-pool.js';
 
+/** An upgrade that was answered with 101. */
+export interface Handshake {
+  readonly request: IncomingMessage;
+  /** Without the query string; one text for all connections of the path. */
+  readonly path: string;
+  readonly admitted: Admitted;
+}
+
 /** Turns what happens to a socket into calls of the services. Holds no rule and no number. */
 @Injectable()
 export class HeartbeatGateway {
@@ -30,12 +38,12 @@ export class HeartbeatGateway {
   ) {}
 
   /** An upgrade was answered: the socket becomes a connection. */
-  opened(socket: TrackedSocket, request: IncomingMessage, admitted: Admitted, listeners: SocketListeners): void {
+  opened(socket: TrackedSocket, { request, path, admitted }: Handshake, listeners: SocketListeners): void {
     const userAgent = request.headers['user-agent'];
     const connection = this.connections.open({
       socket,
       network: request.socket,
-      path: this.#words.one(pathOf(request)),
+      path,
       ip: admitted.ip,
       userAgent: userAgent === undefined ? null : this.#words.one(userAgent.slice(0, MAX_USER_AGENT)),
       identity: admitted.identity,
@@ -90,8 +98,8 @@ export class HeartbeatGateway {
     const { connection } = socket;
     if (!connection) return;
     this.connections.closed(connection, code, reason);
-    const callbacks = socket.disconnectCallbacks;
-    for (const callback of typeof callbacks === 'function' ? [callbacks] : callbacks) {
+    const known = socket.disconnectCallbacks ?? [];
+    for (const callback of typeof known === 'function' ? [known] : known) {
       guarded(
         () => callback(code),
         'handleDisconnect',
@@ -105,10 +113,3 @@ export class HeartbeatGateway {
 
 /** User agents are shown to people; longer ones are nobody's. */
 const MAX_USER_AGENT = 256;
-
-/** The path of a request, without the query string, which is never kept; also of one in absolute form (RFC 9112, section 3.2.2). */
-export function pathOf({ url = '/' }: IncomingMessage): string {
-  if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname;
-  const end = url.search(/[?#]/);
-  return end === -1 ? url : url.slice(0, end);
-}

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import { type ServerOptions, WebSocketServer } from 'ws';
 
 import { TrackedSocket } from '../connection/tracked-socket.js';
@@ -22,11 +24,13 @@ const BYTES_PER_CHUNK = 64;
 
 /** A server of one path on one port. */
 export class PathServer extends WebSocketServer {
+  /** As requests name it. */
+  override readonly path: string;
   readonly table = new RoutingTable();
   /** The gateway's own hook. Not given to `ws`, which would ask it about those too who are refused already. */
   readonly verifyClient: VerifyClient | undefined;
 
-  constructor({ limits, drain }: ResolvedOptions, { verifyClient, ...options }: GatewayServerOptions) {
+  constructor({ limits, drain }: ResolvedOptions, { path, verifyClient, ...options }: GatewayServerOptions) {
     super({
       maxPayload: limits.maxMessageBytes,
       maxFragments: limits.maxFragments,
@@ -37,6 +41,19 @@ export class PathServer extends WebSocketServer {
       noServer: true,
       WebSocket: TrackedSocket,
     } as ServerOptions);
+    this.path = normalizePath(path);
     this.verifyClient = verifyClient;
   }
+}
+
+/** As Nest writes paths: one leading slash, none at the end. */
+function normalizePath(path = '/'): string {
+  return `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
+}
+
+/** The path of a request, without the query string, which is never kept; also of one in absolute form (RFC 9112, section 3.2.2). */
+export function pathOf({ url = '/' }: IncomingMessage): string {
+  if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname;
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
 }

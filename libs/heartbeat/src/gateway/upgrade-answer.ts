@@ -23,6 +23,8 @@ export function answerUpgrade(socket: Duplex, status: number, body: string, head
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${String(value)}`);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
+  // A client that resets instead of reading must not end the process.
+  socket.on('error', () => undefined);
   // What the client may still send is thrown away: closing with unread bytes would reset the line and lose the answer.
   socket.resume();
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));

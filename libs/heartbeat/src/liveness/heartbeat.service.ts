@@ -102,7 +102,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.node.totals.pongsReceived++;
     // At once, while it is in the cache, and never earlier than the look that this one spares.
     this.#schedule(pulse, lookDueAt);
-    if (this.events.observed) this.events.announce({ type: 'pong', id: connection.id, rttMs });
+    if (this.events.isWanted('pong')) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
   }
 
@@ -207,14 +207,14 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     connection.pulse.pingedAtMicros = microsOf(this.node.clock.now());
     connection.socket.ping();
     this.node.totals.pingsSent++;
-    if (this.events.observed) this.events.announce({ type: 'ping', id: connection.id });
+    if (this.events.isWanted('ping')) this.events.announce({ type: 'ping', id: connection.id });
   }
 
   #missed(connection: Connection): void {
     const { missed } = connection.pulse;
     this.node.totals.pongsMissed++;
     connection.note(`ping ${missed} unanswered for ${this.node.options.heartbeat.pongTimeoutMs} ms`);
-    if (this.events.observed) this.events.announce({ type: 'missed', id: connection.id, missed });
+    if (this.events.isWanted('missed')) this.events.announce({ type: 'missed', id: connection.id, missed });
   }
 
   #schedule(pulse: Pulse<Connection>, earliest = 0): void {

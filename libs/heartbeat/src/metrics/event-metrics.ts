@@ -1,4 +1,4 @@
-import { type HeartbeatEvent, REFUSAL_REASONS } from '../heartbeat.events.js';
+import { type HeartbeatEventOf, REFUSAL_REASONS } from '../heartbeat.events.js';
 import { CLOSED_BY, CODE_LABELS, codeLabel, DRIFT_KINDS, MESSAGE_REFUSALS, REAP_REASONS } from './label-values.js';
 import type { Count, MetricSet } from './metric-set.js';
 
@@ -7,6 +7,9 @@ const DURATION_SECONDS = [1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 
 
 /** Kinds whose entries were put right; of the others an event tells how far something has grown. */
 const BOOKS: ReadonlySet<string> = new Set(['registry', 'socket', 'index']);
+
+/** The events that metrics are fed by. */
+export const FEEDING = ['closed', 'refused', 'reaped', 'message-refused', 'drift'] as const;
 
 /** The metrics that are fed by events. */
 export class EventMetrics {
@@ -56,7 +59,7 @@ export class EventMetrics {
     );
   }
 
-  take(event: HeartbeatEvent): void {
+  take(event: HeartbeatEventOf<(typeof FEEDING)[number]>): void {
     switch (event.type) {
       case 'closed':
         this.#duration.observe(event.durationMs / 1000);

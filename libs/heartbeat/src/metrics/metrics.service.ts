@@ -7,7 +7,7 @@ import { NodeState } from '../connection/node-state.js';
 import { OutboundService } from '../flow/outbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { LoadService } from '../load/load.service.js';
-import { EventMetrics } from './event-metrics.js';
+import { EventMetrics, FEEDING } from './event-metrics.js';
 import { expose, type Exposition, formatFor } from './exposition.js';
 import { MetricSet } from './metric-set.js';
 import { addReadMetrics } from './read-metrics.js';
@@ -37,7 +37,7 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
     this.#metrics = new MetricSet(prefix);
     const fed = new EventMetrics(this.#metrics);
     addReadMetrics(this.#metrics, { node, connections, outbound, load });
-    this.#subscription = events.seldom.subscribe(event => fed.take(event));
+    this.#subscription = events.ofType(...FEEDING).subscribe(event => fed.take(event));
   }
 
   /** Late, so that a start that fails leaves nothing behind in the app's registry. */
