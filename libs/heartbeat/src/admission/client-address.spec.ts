@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 import * as fc from 'fast-check';
 
+import { heapBytesOf } from '../../../../test/support/heap-bytes.js';
 import { networkMatcher } from '../network-address.js';
 import { clientAddress, hasProxyHeader } from './client-address.js';
 
@@ -206,6 +207,12 @@ describe('clientAddress', () => {
         },
       ),
     );
+  });
+
+  it('keeps nothing of the header that it was read from, however long a client made that', () => {
+    expect(heapBytesOf(long => forwardedFor(`${long}, 203.0.113.77`))).toBeLessThan(1000);
+    expect(heapBytesOf(long => forwardedFor(`${long}, 2001:db8::4711:77`))).toBeLessThan(1000);
+    expect(heapBytesOf(long => forwarded(`for=${long}, for="203.0.113.177:4711"`))).toBeLessThan(1000);
   });
 
   it('is an address, whatever a proxy sends', () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
 import { plainAddress } from '../network-address.js';
+import { ownCopy } from '../own-copy.js';
 
 /** Whether an address is one of the proxies whose headers are believed. */
 export type IsTrusted = (address: string) => boolean;
@@ -49,7 +50,7 @@ function hopsOf({ headers }: IncomingMessage): string[] {
 function addressOfHop(hop: string): string | null {
   const text = hop.trim();
   const bare = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text;
-  return isIP(bare) === 0 ? null : plainAddress(bare);
+  return isIP(bare) === 0 ? null : plainAddress(ownCopy(bare));
 }
 
 /**

@@ -133,8 +133,10 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     if (this.#isRenewing || this.#isOver || !this.bus.isShared) return;
     this.#isRenewing = true;
     try {
+      const askedAt = this.node.clock.now();
       const renewal = await this.bus.renew(this.node.options.cluster.leaseMs, JSON.stringify(this.#summary()));
-      this.#ahead = renewal.now - this.node.clock.now();
+      // The store read its clock somewhere on the way: in its middle, as NTP takes it.
+      this.#ahead = renewal.now - (askedAt + this.node.clock.now()) / 2;
       this.node.clusterNodes = renewal.nodes;
       // What Redis has of us after it was away may be old.
       this.#renewals.next({ ...renewal, isNew: renewal.isNew || this.#wasLost });

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 
 import { Logger } from '@nestjs/common';
 
+import { heapBytesOf } from '../../../../test/support/heap-bytes.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
@@ -103,6 +104,10 @@ describe('HeartbeatGateway', () => {
     expect(connection.userAgent).toBe('x'.repeat(256));
     expect(JSON.stringify(connections.list().items)).not.toContain('S3cret');
     expect(open().connection.userAgent).toBeNull();
+  });
+
+  it('keeps nothing else of a long user agent', () => {
+    expect(heapBytesOf(long => open({ 'user-agent': long }).connection.userAgent)).toBeLessThan(5000);
   });
 
   it('hangs the same functions on every socket, and adds none to their listeners', () => {

@@ -12,6 +12,7 @@ import type { SocketListeners, TrackedSocket } from '../connection/tracked-socke
 import { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
+import { ownCopy } from '../own-copy.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { WordPool } from './word-pool.js';
 
@@ -45,7 +46,7 @@ export class HeartbeatGateway {
       network: request.socket,
       path,
       ip: admitted.ip,
-      userAgent: userAgent === undefined ? null : this.#words.one(userAgent.slice(0, MAX_USER_AGENT)),
+      userAgent: userAgent === undefined ? null : this.#words.one(shortened(userAgent)),
       identity: admitted.identity,
       deferred: admitted.deferred,
     });
@@ -113,3 +114,7 @@ export class HeartbeatGateway {
 
 /** User agents are shown to people; longer ones are nobody's. */
 const MAX_USER_AGENT = 256;
+
+function shortened(userAgent: string): string {
+  return userAgent.length <= MAX_USER_AGENT ? userAgent : ownCopy(userAgent.slice(0, MAX_USER_AGENT));
+}

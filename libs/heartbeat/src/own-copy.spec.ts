@@ -1,0 +1,23 @@
+import { describe, expect, it } from '@jest/globals';
+
+import * as fc from 'fast-check';
+
+import { heapBytesOf } from '../../../test/support/heap-bytes.js';
+import { ownCopy } from './own-copy.js';
+
+describe('ownCopy', () => {
+  it('is the same text', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 255 })), codes => {
+        const text = String.fromCharCode(...codes);
+        expect(ownCopy(text)).toBe(text);
+      }),
+    );
+  });
+
+  it('does not keep the text that it is a piece of', () => {
+    const piece = (text: string) => text.slice(100, 140);
+    expect(heapBytesOf(piece)).toBeGreaterThan(5000);
+    expect(heapBytesOf(text => ownCopy(piece(text)))).toBeLessThan(1000);
+  });
+});
