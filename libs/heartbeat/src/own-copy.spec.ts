@@ -5,6 +5,8 @@ import * as fc from 'fast-check';
 import { heapBytesOf } from '../../../test/support/heap-bytes.js';
 import { ownCopy } from './own-copy.js';
 
+const piece = (text: string) => text.slice(100, 140);
+
 describe('ownCopy', () => {
   it('is the same text', () => {
     fc.assert(
@@ -16,7 +18,6 @@ describe('ownCopy', () => {
   });
 
   it('does not keep the text that it is a piece of', () => {
-    const piece = (text: string) => text.slice(100, 140);
     expect(heapBytesOf(piece)).toBeGreaterThan(5000);
     expect(heapBytesOf(text => ownCopy(piece(text)))).toBeLessThan(1000);
   });

@@ -22,7 +22,7 @@ export class ClosedRecord {
 
   constructor(
     connection: Connection,
-    private readonly closing: Closing,
+    readonly closing: Closing,
     clock: Clock,
   ) {
     const now = clock.now();
@@ -36,7 +36,7 @@ export class ClosedRecord {
   /** What is announced. */
   event(nodeId: string): Extract<HeartbeatEvent, { type: 'closed' }> {
     const { code, reason, by } = this.closing;
-    return { type: 'closed', connection: this.view(nodeId), code, reason, by, durationMs: this.#durationMs };
+    return { type: 'closed', connection: this.view(nodeId), code, reason, by, durationMs: this.durationMs };
   }
 
   view(nodeId: string): ClosedView {
@@ -44,7 +44,7 @@ export class ClosedRecord {
     const { code, reason, by } = this.closing;
     return Object.assign(shown(connectionId(nodeId, this.serial), nodeId, this.facts, clock), {
       closedAt: clock.wallTime(this.#closedAt).toISOString(),
-      durationMs: this.#durationMs,
+      durationMs: this.durationMs,
       code,
       reason,
       closedBy: by,
@@ -52,7 +52,7 @@ export class ClosedRecord {
     });
   }
 
-  get #durationMs(): number {
+  get durationMs(): number {
     return this.#closedAt - this.facts.openedAt;
   }
 }

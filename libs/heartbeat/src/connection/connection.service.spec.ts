@@ -257,7 +257,7 @@ describe('ConnectionService', () => {
       by: 'client',
       durationMs: 1500,
     });
-    expect(node.totals).toMatchObject({ closedBytesIn: 70, closedBytesOut: 30 });
+    expect(node.totals.closed).toMatchObject({ bytesIn: 70, bytesOut: 30 });
   });
 
   it.each([

@@ -223,9 +223,8 @@ export class ConnectionService {
     connection.finish(closing);
     const record = new ClosedRecord(connection, closing, this.node.clock);
     this.#closed.add(record);
-    this.node.totals.closedBytesIn += record.facts.bytesIn;
-    this.node.totals.closedBytesOut += record.facts.bytesOut;
-    this.events.announce(record.event(this.node.id));
+    this.node.totals.closed.add(record);
+    if (this.events.isWanted('closed')) this.events.announce(record.event(this.node.id));
   }
 
   #shown({ connections, ...page }: Page): ConnectionPage {

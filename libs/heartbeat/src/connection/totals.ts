@@ -1,3 +1,4 @@
+import { ClosedTotals } from './closed-totals.js';
 import { Distribution } from './distribution.js';
 
 /** What the cluster does, as its failures are counted. */
@@ -28,9 +29,8 @@ export class Totals {
   pongsMissed = 0;
   messagesIn = 0;
   messagesOut = 0;
-  /** Bytes of the connections that have ended; those of the living are read at the scrape. */
-  closedBytesIn = 0;
-  closedBytesOut = 0;
+  /** Of the connections that have ended. */
+  readonly closed = new ClosedTotals();
   /** What failed in the cluster: also requests that nobody answered in time, and messages that were none of ours. */
   readonly clusterErrors = Object.fromEntries(CLUSTER_OPERATIONS.map(operation => [operation, 0])) as Record<
     ClusterOperation,

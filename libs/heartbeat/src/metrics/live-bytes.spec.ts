@@ -11,12 +11,12 @@ interface Fake {
 /** The books: who is in them, and how one leaves. */
 function books(...living: Fake[]) {
   const set = new Set(living);
-  const totals = { closedBytesIn: 0, closedBytesOut: 0 };
+  const totals = { bytesIn: 0, bytesOut: 0 };
   const bytes = new LiveBytes({ all: () => set.values() as unknown as IterableIterator<Connection> }, totals);
   const close = (connection: Fake) => {
     set.delete(connection);
-    totals.closedBytesIn += connection.bytesIn;
-    totals.closedBytesOut += connection.bytesOut;
+    totals.bytesIn += connection.bytesIn;
+    totals.bytesOut += connection.bytesOut;
   };
   return { set, bytes, close };
 }

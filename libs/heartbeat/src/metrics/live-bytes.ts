@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import type { Totals } from '../connection/totals.js';
+import type { ClosedTotals } from '../connection/closed-totals.js';
 import { inSlices } from '../slices.js';
 
 /** Bytes by direction. */
@@ -19,7 +19,7 @@ export class LiveBytes {
 
   constructor(
     private readonly connections: Pick<ConnectionService, 'all'>,
-    private readonly totals: Pick<Totals, 'closedBytesIn' | 'closedBytesOut'>,
+    private readonly closed: Pick<ClosedTotals, 'bytesIn' | 'bytesOut'>,
   ) {}
 
   /** Scrapes at the same time share one reading. */
@@ -31,7 +31,7 @@ export class LiveBytes {
   }
 
   async #read(): Promise<Traffic> {
-    const sum = { in: this.totals.closedBytesIn, out: this.totals.closedBytesOut };
+    const sum = { in: this.closed.bytesIn, out: this.closed.bytesOut };
     const living: readonly Connection[] = [...this.connections.all()];
     await inSlices(living, connection => {
       sum.in += connection.bytesIn;

@@ -21,7 +21,7 @@ describe('MetricSet', () => {
     const { registry } = registered(metrics => {
       metrics.readCounter('a_total', 'A.', () => 0);
       metrics.counterBy('b_total', 'B.', 'reason', ['x', 'y']);
-      metrics.counterByTwo('c_total', 'C.', ['code', 'by'], [['1', '2'], ['me']]);
+      metrics.readCounterByTwo('c_total', 'C.', ['code', 'by'], { 1: { me: 0 }, 2: { me: 0 } });
     });
     expect(await valuesOf(registry)).toEqual([
       'ws_a_total 0',
@@ -35,7 +35,7 @@ describe('MetricSet', () => {
   it('counts', async () => {
     const { registry } = registered(metrics => {
       metrics.counterBy('b_total', 'B.', 'reason', ['x', 'y']).y.inc();
-      metrics.counterByTwo('c_total', 'C.', ['code', 'by'], [['1', '2'], ['me']])['2'].me.inc(3);
+      metrics.readCounterByTwo('c_total', 'C.', ['code', 'by'], { 1: { me: 0 }, 2: { me: 3 } });
     });
     expect(await valuesOf(registry)).toEqual(
       expect.arrayContaining(['ws_b_total{reason="y"} 1', 'ws_c_total{code="2",by="me"} 3']),

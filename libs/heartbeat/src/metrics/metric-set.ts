@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Metric, type Registry } from 'prom-client';
+import { Counter, Gauge, type Metric, type Registry } from 'prom-client';
 
 import type { Distribution } from '../connection/distribution.js';
 import { HeartbeatError, describeProblem, type Problem } from '../heartbeat.error.js';
@@ -31,27 +31,6 @@ export class MetricSet {
     return Object.fromEntries(series) as Readonly<Record<Value, Count>>;
   }
 
-  /** A counter with two labels, by the first and then by the second. */
-  counterByTwo<One extends string, Two extends string>(
-    name: string,
-    help: string,
-    labels: readonly [string, string],
-    values: readonly [readonly One[], readonly Two[]],
-  ) {
-    const counter = this.#add(new Counter({ ...this.#config(name, help), labelNames: [...labels] }));
-    const bind = (one: One) =>
-      Object.fromEntries(
-        values[1].map(two => {
-          const bound = counter.labels(one, two);
-          bound.inc(0);
-          return [two, bound] as const;
-        }),
-      ) as Readonly<Record<Two, Count>>;
-    return Object.fromEntries(values[0].map(one => [one, bind(one)] as const)) as Readonly<
-      Record<One, Readonly<Record<Two, Count>>>
-    >;
-  }
-
   /** A counter that is read; the number must never go down. */
   readCounter(name: string, help: string, read: Read): void {
     const counter: Counter = this.#add(
@@ -80,6 +59,27 @@ export class MetricSet {
     );
   }
 
+  /** A counter with two labels, by the first and then by the second. */
+  readCounterByTwo(
+    name: string,
+    help: string,
+    [first, second]: readonly [string, string],
+    counts: Readonly<Record<string, Readonly<Record<string, number>>>>,
+  ): void {
+    const counter: Counter = this.#add(
+      new Counter({
+        ...this.#config(name, help),
+        labelNames: [first, second],
+        collect() {
+          counter.reset();
+          for (const [one, totals] of Object.entries(counts)) {
+            for (const [two, total] of Object.entries(totals)) counter.inc({ [first]: one, [second]: two }, total);
+          }
+        },
+      }),
+    );
+  }
+
   gauge(name: string, help: string, read: Read): void {
     const gauge: Gauge = this.#add(
       new Gauge({
@@ -101,10 +101,6 @@ export class MetricSet {
         },
       }),
     );
-  }
-
-  histogram(name: string, help: string, buckets: number[]): Pick<Histogram, 'observe'> {
-    return this.#add(new Histogram({ ...this.#config(name, help), buckets }));
   }
 
   /** A histogram that is read. */

@@ -18,9 +18,20 @@ export interface Sources {
 /** Adds the metrics that are read at each scrape. */
 export function addReadMetrics(metrics: MetricSet, { node, connections, outbound, load }: Sources): void {
   const { totals } = node;
-  const bytes = new LiveBytes(connections, totals);
+  const bytes = new LiveBytes(connections, totals.closed);
   metrics.gauge('connections', 'Connections that are open.', () => connections.count);
   metrics.readCounter('connections_opened_total', 'Connections that were opened.', () => connections.openedCount);
+  metrics.readCounterByTwo(
+    'connections_closed_total',
+    'Connections that ended, by the recorded close code and by who ended them.',
+    ['code', 'by'],
+    totals.closed.counts,
+  );
+  metrics.readHistogram(
+    'connection_duration_seconds',
+    'How long connections lasted that ended.',
+    totals.closed.durations,
+  );
   metrics.gauge('buffered_bytes', 'Bytes that wait in this process for all connections.', () => outbound.bufferedBytes);
   metrics.gauge(
     'slow_consumers',
