@@ -32,7 +32,7 @@ export const FULL: BenchPlan = {
   intervalMs: 5000,
   warmUp: 1500,
   windowMs: 10_000,
-  busySwitches: 4,
+  busySwitches: 8,
   busyWindowMs: 5000,
   busyShare: 0.3,
   echoConnections: 20,

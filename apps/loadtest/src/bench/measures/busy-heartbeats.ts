@@ -4,8 +4,8 @@ import type { Scene, StagedMeasure } from './measure.js';
 
 /**
  * What heartbeats cost while 30 % of the connections send a message each second: the CPU with them less the CPU without, in
- * the same process, switched off and on in turn, since two processes differ by more than what is looked for. Of these differences
- * the median: what a neighbour takes meanwhile falls into one of them.
+ * the same process, switched off and on in turn, since two processes differ by more than what is looked for. The median of each
+ * is taken first: what a neighbour takes in one window then falls out, where it would spoil a difference of two.
  */
 export const busyHeartbeats: StagedMeasure = {
   name: 'busy',
@@ -15,27 +15,31 @@ export const busyHeartbeats: StagedMeasure = {
   async take(scene) {
     const { server, crowd, plan } = scene;
     await crowd.talk(plan.busyShare);
-    const each: number[] = [];
-    const inAll: number[] = [];
+    const on: Window[] = [];
+    const off: Window[] = [];
     for (let turn = 0; turn < plan.busySwitches; turn += 1) {
       // Now one first, now the other: what drifts while they are compared evens out.
-      const first = await observe(scene, turn % 2 === 0);
-      const second = await observe(scene, turn % 2 === 1);
-      const [on, off] = turn % 2 === 0 ? [first, second] : [second, first];
-      const cpuMs = on.cpuMs - off.cpuMs;
-      each.push((cpuMs * 1000) / (on.pings - off.pings));
-      inAll.push((cpuMs * 1000) / plan.busyWindowMs);
+      for (const beats of turn % 2 === 0 ? [true, false] : [false, true]) {
+        (beats ? on : off).push(await observe(scene, beats));
+      }
     }
     await server.ask('beat', true);
     await crowd.hush();
     // Whoever was not asked meanwhile is asked before the next measure begins.
     await sleep(plan.intervalMs * 1.3);
-    return { busyHeartbeats: medianOf(each), busyTotal: medianOf(inAll) };
+    const more = (of: keyof Window) => medianOf(on.map(window => window[of])) - medianOf(off.map(window => window[of]));
+    const cpuMs = more('cpuMs');
+    return { busyHeartbeats: (cpuMs * 1000) / more('pings'), busyTotal: (cpuMs * 1000) / plan.busyWindowMs };
   },
 };
 
+interface Window {
+  readonly cpuMs: number;
+  readonly pings: number;
+}
+
 /** A while to get used to heartbeats or none, then a window. */
-async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<{ cpuMs: number; pings: number }> {
+async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<Window> {
   await server.ask('beat', beats);
   await sleep(plan.intervalMs / 2);
   const [from, before] = [await server.ask('sample'), await crowd.counts()];
