@@ -4,11 +4,10 @@ import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Authentication, HeartbeatOptions } from 'nestjs-heartbeat';
 import { TestApp } from '../support/app.js';
 import { ask } from '../support/ask.js';
+import { collected } from '../support/heap-bytes.js';
 import type { HttpAnswer } from '../support/http-answer.js';
 import { RawClient } from '../support/raw-client.js';
 import { Siege } from '../support/siege.js';
@@ -346,11 +345,4 @@ class Line extends Duplex {
     this.text += chunk.toString();
     done();
   }
-}
-
-/** Bytes of the heap once all garbage is collected. */
-function collected(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-  return process.memoryUsage().heapUsed;
 }

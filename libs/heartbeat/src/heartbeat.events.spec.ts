@@ -43,7 +43,27 @@ describe('HeartbeatEvents', () => {
     expect(wanted()).toEqual([false, false, false]);
   });
 
+  it('tells a type once that is named twice', () => {
+    const events = new HeartbeatEvents();
+    const heard: HeartbeatEvent[] = [];
+    events.ofType('drift', 'drift').subscribe(event => heard.push(event));
+    events.announce(drift);
+    expect(heard).toEqual([drift]);
+  });
+
+  it('tells who listens to all the cause before the effect, where somebody who listens by type makes one', () => {
+    const events = new HeartbeatEvents();
+    const heard: string[] = [];
+    events.ofType('drift').subscribe(() => events.announce({ type: 'unbanned', id: 'b', forMs: 1 }));
+    events.stream.subscribe(({ type }) => heard.push(type));
+    events.announce(drift);
+    expect(heard).toEqual(['drift', 'unbanned']);
+  });
+
   it('lets nobody but its owner announce', () => {
-    expect('next' in new HeartbeatEvents().stream).toBe(false);
+    const events = new HeartbeatEvents();
+    for (const told of [events.stream, events.ofType('drift'), events.ofType('drift', 'closed')]) {
+      expect('next' in told).toBe(false);
+    }
   });
 });

@@ -106,7 +106,7 @@ export type HeartbeatEventOf<Type extends HeartbeatEvent['type']> = Extract<Hear
 
 /**
  * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick, and it must catch its own
- * errors: RxJS makes an uncaught exception of what a subscriber throws.
+ * errors: RxJS makes an uncaught exception of what a subscriber throws. Who listens to all is told before who listens by type.
  */
 @Injectable()
 export class HeartbeatEvents {
@@ -116,9 +116,10 @@ export class HeartbeatEvents {
   /** Everything, with two events for each heartbeat: whoever needs less of it asks by type. */
   readonly stream: Observable<HeartbeatEvent> = this.#all.asObservable();
 
-  /** The events of these types only; others, such as those that come with every heartbeat, are then not even made. */
+  /** The events of these types only. `opened`, `closed`, `ping`, `pong` and `missed` are not made unless somebody listens to them. */
   ofType<Type extends HeartbeatEvent['type']>(...types: Type[]): Observable<HeartbeatEventOf<Type>> {
-    return merge(...types.map(type => this.#subject(type))) as Observable<HeartbeatEventOf<Type>>;
+    const each = [...new Set(types)].map(type => this.#subject(type).asObservable());
+    return merge(...each) as Observable<HeartbeatEventOf<Type>>;
   }
 
   /** Whether anybody listens to events of this type; lets the core skip making those that are frequent. */
@@ -127,8 +128,8 @@ export class HeartbeatEvents {
   }
 
   announce(event: HeartbeatEvent): void {
-    this.#byType.get(event.type)?.next(event);
     this.#all.next(event);
+    this.#byType.get(event.type)?.next(event);
   }
 
   #subject(type: HeartbeatEvent['type']): Subject<HeartbeatEvent> {

@@ -210,7 +210,7 @@ describe('clientAddress', () => {
   });
 
   it('keeps nothing of the header that it was read from, however long a client made that', () => {
-    expect(heapBytesOf(long => forwardedFor(`${long}, 203.0.113.77`))).toBeLessThan(1000);
+    expect(heapBytesOf(long => forwardedFor(`${long}, 203.0.113.177`))).toBeLessThan(1000);
     expect(heapBytesOf(long => forwardedFor(`${long}, 2001:db8::4711:77`))).toBeLessThan(1000);
     expect(heapBytesOf(long => forwarded(`for=${long}, for="203.0.113.177:4711"`))).toBeLessThan(1000);
   });

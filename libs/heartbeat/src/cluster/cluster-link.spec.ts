@@ -17,7 +17,7 @@ describe('ClusterLink', () => {
 
   afterEach(() => world.end());
 
-  it('knows the time of the store to half the difference of the ways there and back', async () => {
+  it('knows the time of the store to half of the way there and back', async () => {
     const { renew } = node.bus;
     node.bus.renew = async (...given) => {
       world.now += 30;

@@ -135,7 +135,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     try {
       const askedAt = this.node.clock.now();
       const renewal = await this.bus.renew(this.node.options.cluster.leaseMs, JSON.stringify(this.#summary()));
-      // The store read its clock somewhere on the way: in its middle, as NTP takes it.
+      // The store read its clock somewhere on the way: in the middle, it is right to half the way.
       this.#ahead = renewal.now - (askedAt + this.node.clock.now()) / 2;
       this.node.clusterNodes = renewal.nodes;
       // What Redis has of us after it was away may be old.

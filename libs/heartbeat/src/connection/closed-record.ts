@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ClosedView } from '../connection-view.js';
-import type { HeartbeatEvent } from '../heartbeat.events.js';
+import type { HeartbeatEventOf } from '../heartbeat.events.js';
 import { connectionId } from './connection-id.js';
 import type { Closing } from './connection-words.js';
 import type { Connection } from './connection.js';
@@ -34,7 +34,7 @@ export class ClosedRecord {
   }
 
   /** What is announced. */
-  event(nodeId: string): Extract<HeartbeatEvent, { type: 'closed' }> {
+  event(nodeId: string): HeartbeatEventOf<'closed'> {
     const { code, reason, by } = this.closing;
     return { type: 'closed', connection: this.view(nodeId), code, reason, by, durationMs: this.durationMs };
   }

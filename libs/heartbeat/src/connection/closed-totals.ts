@@ -22,10 +22,7 @@ export class ClosedTotals {
   readonly durations = new Distribution(DURATION_SECONDS);
   /** How many, by close code and by who ended them; nothing that a client sends makes another entry. */
   readonly counts: Readonly<Record<string, Record<ClosedBy, number>>> = Object.fromEntries(
-    [...[...KNOWN_CODES].toSorted((one, next) => one - next).map(String), OTHER].map(code => [
-      code,
-      { client: 0, server: 0, operator: 0, network: 0 },
-    ]),
+    [...KNOWN_CODES, OTHER].map(code => [code, { client: 0, server: 0, operator: 0, network: 0 }]),
   );
 
   add({ closing: { code, by }, durationMs, facts }: ClosedRecord): void {

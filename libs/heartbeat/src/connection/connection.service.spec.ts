@@ -99,6 +99,15 @@ describe('ConnectionService', () => {
     });
   });
 
+  it('makes no events of openings and closings where nobody wants them', () => {
+    const unheard = new HeartbeatEvents();
+    const announce = jest.spyOn(unheard, 'announce');
+    connections = new ConnectionService(node, unheard);
+    const { connection } = open();
+    connections.closed(connection, 1000, '');
+    expect([connections.count, announce.mock.calls]).toEqual([0, []]);
+  });
+
   it('announces who came in', () => {
     const { id } = open();
     expect(events).toEqual([{ type: 'opened', id, path: '/ws', ip: '10.0.0.1' }]);

@@ -53,7 +53,7 @@ export class NodeState {
   banOf: (ip: string, userId: string | null) => string | null = () => null;
   /** Owner: admission. Whether a proxy's header was ever seen. */
   proxyHeaderSeen = false;
-  /** Owners: heartbeat and dispatcher. Running totals of what is too frequent for events. */
+  /** Owners: heartbeat, dispatcher and registry. Running totals of what is too frequent for events. */
   readonly totals = new Totals();
   /** Owners: connections add what they queue, flow takes it away at each sum of all backlogs. */
   queuedBytes = 0;

@@ -47,8 +47,10 @@ export class Registry {
   /** Puts a connection into the indexes where they lack it; answers how many entries were missing. */
   repair(connection: Connection): number {
     const { userId } = connection;
-    const missing = Number(this.byNetwork.add(this.networkOf(connection), connection));
-    return missing + Number(userId !== null && this.byUser.add(userId, connection));
+    let missing = 0;
+    if (this.byNetwork.add(this.networkOf(connection), connection)) missing++;
+    if (userId !== null && this.byUser.add(userId, connection)) missing++;
+    return missing;
   }
 
   /** Takes out of the indexes what the registry does not hold; answers how many entries were stale. */

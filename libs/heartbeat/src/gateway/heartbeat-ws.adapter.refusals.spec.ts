@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { OutgoingHttpHeaders } from 'node:http';
 
 import { Logger } from '@nestjs/common';
 
@@ -68,6 +69,32 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     world.adapter.create(0, { path: '/brief', verifyClient: () => false });
     expect(world.ask('/ws').written).toMatch(/^HTTP\/1.1 402 Payment Required\r\n[^]*\r\nX-Price: 1\r\n\r\npay first$/);
     expect(world.ask('/brief').written).toMatch(/^HTTP\/1.1 401 Unauthorized\r\n[^]*\r\n\r\nUnauthorized$/);
+  });
+
+  it('hears the errors of a socket while its client waits, and leaves that to `ws` once it is in', () => {
+    const verified: ((isGood: boolean) => void)[] = [];
+    world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => void verified.push(done) });
+    world.adapter.create(0, { path: '/open' });
+    const lines = [world.ask('/ws'), world.ask('/open')];
+    const listeners = () => lines.map(line => line.listenerCount('error'));
+    expect(listeners()).toEqual([1, 1]);
+    verified[0]!(true);
+    expect([world.connections.count, listeners()]).toEqual([2, [1, 1]]);
+  });
+
+  it.each<[string, unknown, Record<string, unknown>, RegExp]>([
+    ['whose words are an error', new Error('no database'), {}, /^HTTP\/1.1 401 Unauthorized\r\n[^]*\r\nUnauthorized$/],
+    ['whose header cannot be a text', 'no', { 'X-Why': Object.create(null) as unknown }, /^$/],
+  ])('outlives an answer %s, and a client that resets then', async (_what, words, headers, written) => {
+    world.adapter.create(0, {
+      path: '/ws',
+      verifyClient: (_info, done) => done(false, 401, words as string, headers as OutgoingHttpHeaders),
+    });
+    const line = world.ask('/ws');
+    expect(line.written).toMatch(written);
+    line.destroy(new Error('ECONNRESET'));
+    await turn();
+    expect([line.destroyed, world.connections.count]).toEqual([true, 0]);
   });
 
   it('gives up a verifyClient that does not answer, and tells when to come back', () => {

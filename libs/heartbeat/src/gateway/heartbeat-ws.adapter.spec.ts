@@ -52,6 +52,13 @@ describe('HeartbeatWsAdapter', () => {
     expect(world.node.socketSets.map(({ size }) => size)).toEqual([1, 1, 0]);
   });
 
+  it('keeps no query string', () => {
+    adapter.create(0, { path: '/ws' });
+    ask('/ws?token=S3cret');
+    expect([...connections.all()].map(({ path }) => path)).toEqual(['/ws']);
+    expect(JSON.stringify([connections.list(), world.events])).not.toContain('S3cret');
+  });
+
   it.each([
     ['404', 'no-such-path', '/nowhere', {}],
     ['400', 'bad-upgrade', '/ws', { 'sec-websocket-key': 'short' }],

@@ -28,7 +28,7 @@ interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
-  /** Whether it was let in or refused. */
+  /** Whether it was let in or refused: the socket's errors are then heard by `ws`, or by the answer. */
   isSettled: boolean;
 }
 
@@ -186,10 +186,10 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       if (socket.destroyed) return;
       if (answer === 'timeout') return this.#refuse(server, upgrade, refusals.authenticationTimeout(timeoutMs));
       if (answer !== 'good') {
-        upgrade.isSettled = true;
         const { status, message, headers } = answer;
         this.#admission.refused(request, { status, reason: 'unauthenticated' });
-        return answerUpgrade(socket, status, message || STATUS_CODES[status] || '', headers);
+        const body = message || STATUS_CODES[status] || '';
+        return this.#settle(upgrade, 'verifyClient', () => answerUpgrade(socket, status, body, headers));
       }
       const refusal = this.#admission.recheck(admitted);
       if (refusal === null) this.#letIn(server, upgrade, admitted);
@@ -198,7 +198,6 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   #letIn(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
-    upgrade.isSettled = true;
     this.#shakeHands(server, upgrade, client => {
       upgrade.socket.off('error', ignore);
       const tracked = client as TrackedSocket;
@@ -212,26 +211,29 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
-    upgrade.isSettled = true;
     this.#admission.refused(upgrade.request, refusal);
     const byCode = this.#node.options.limits.refuseWith === 'close' && !this.#refused.isFull;
     const code = byCode ? closeCodeOf(refusal) : null;
-    if (code === null || server === undefined) return answerRefusal(upgrade.socket, refusal);
+    if (code === null || server === undefined) {
+      return this.#settle(upgrade, 'a refusal', () => answerRefusal(upgrade.socket, refusal));
+    }
     const { reason, retryAfterSeconds } = refusal;
     const words = closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000);
     this.#shakeHands(server, upgrade, client => this.#refused.close(client, code, words));
   }
 
-  /** The app's hooks of the handshake may throw: that costs this client only. */
-  #shakeHands(server: PathServer, { request, socket, head }: Upgrade, upgraded: (client: WebSocket) => void): void {
-    guarded(
-      () => server.handleUpgrade(request, socket, head, upgraded),
-      'the handshake',
-      (what, error) => {
-        this.#failed(what, error);
-        socket.destroy();
-      },
-    );
+  #shakeHands(server: PathServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {
+    const { request, socket, head } = upgrade;
+    this.#settle(upgrade, 'the handshake', () => server.handleUpgrade(request, socket, head, upgraded));
+  }
+
+  /** What the app's hooks give or throw on the way costs this client only. */
+  #settle(upgrade: Upgrade, what: string, answer: () => void): void {
+    guarded(answer, what, (_what, error) => {
+      this.#failed(what, error);
+      upgrade.socket.destroy();
+    });
+    upgrade.isSettled = true;
   }
 }
 

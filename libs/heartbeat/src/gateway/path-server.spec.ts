@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
-import { pathOf } from './path-server.js';
+import { heapBytesOf } from '../../../../test/support/heap-bytes.js';
+import { resolveOptions } from '../resolve-options.js';
+import { pathOf, PathServer } from './path-server.js';
 
 describe('pathOf', () => {
   it.each([
@@ -24,4 +26,22 @@ describe('pathOf', () => {
       expect(pathOf({ url } as IncomingMessage)).not.toContain('S3cret');
     },
   );
+});
+
+describe('PathServer', () => {
+  const request = {} as IncomingMessage;
+  const choose = (names: string[], own?: (names: Set<string>) => string | false) => {
+    const server = new PathServer(resolveOptions({}), own ? { handleProtocols: own } : {});
+    return server.options.handleProtocols?.(new Set(names), request);
+  };
+
+  it('chooses the first subprotocol, as `ws` does, or lets the gateway choose', () => {
+    expect(choose(['a', 'b'])).toBe('a');
+    expect(choose(['a', 'b'], names => [...names].at(-1)!)).toBe('b');
+    expect(choose(['a', 'b'], () => false)).toBe(false);
+  });
+
+  it('keeps nothing of the header that a subprotocol was cut from', () => {
+    expect(heapBytesOf(long => choose([long.slice(100, 140)]))).toBeLessThan(1000);
+  });
 });

@@ -4,6 +4,7 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 
 import { TrackedSocket } from '../connection/tracked-socket.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
+import { ownCopy } from '../own-copy.js';
 import { RoutingTable } from './routing-table.js';
 import type { VerifyClient } from './verify-client.js';
 
@@ -12,6 +13,7 @@ export interface GatewayServerOptions {
   readonly path?: string;
   readonly namespace?: string;
   readonly verifyClient?: VerifyClient;
+  readonly handleProtocols?: ServerOptions['handleProtocols'];
   readonly [option: string]: unknown;
 }
 
@@ -30,7 +32,10 @@ export class PathServer extends WebSocketServer {
   /** The gateway's own hook. Not given to `ws`, which would ask it about those too who are refused already. */
   readonly verifyClient: VerifyClient | undefined;
 
-  constructor({ limits, drain }: ResolvedOptions, { path, verifyClient, ...options }: GatewayServerOptions) {
+  constructor(
+    { limits, drain }: ResolvedOptions,
+    { path, verifyClient, handleProtocols = firstOf, ...options }: GatewayServerOptions,
+  ) {
     super({
       maxPayload: limits.maxMessageBytes,
       maxFragments: limits.maxFragments,
@@ -39,11 +44,22 @@ export class PathServer extends WebSocketServer {
       closeTimeout: drain.closeTimeoutMs,
       clientTracking: true,
       noServer: true,
+      // `ws` cuts names out of the header, and keeps the chosen one for as long as the socket lives.
+      handleProtocols: (names: Set<string>, request: IncomingMessage) => {
+        const chosen = handleProtocols(names, request);
+        return typeof chosen === 'string' ? ownCopy(chosen) : chosen;
+      },
       WebSocket: TrackedSocket,
     } as ServerOptions);
     this.path = normalizePath(path);
     this.verifyClient = verifyClient;
   }
+}
+
+/** What `ws` chooses by itself. */
+function firstOf(names: Set<string>): string | false {
+  const [first = false] = names;
+  return first;
 }
 
 /** As Nest writes paths: one leading slash, none at the end. */

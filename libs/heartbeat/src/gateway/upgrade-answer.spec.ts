@@ -108,9 +108,16 @@ describe('answerRefusal', () => {
 
   it('survives a client that is gone already', async () => {
     const line = new Line();
-    line.on('error', () => undefined);
     line.destroy();
     await turn();
     expect(() => answerRefusal(line, atCapacity)).not.toThrow();
+  });
+
+  it('survives a client that resets instead of reading the answer', async () => {
+    const line = new Line();
+    answerRefusal(line, atCapacity);
+    line.destroy(new Error('ECONNRESET'));
+    await turn();
+    expect(line.destroyed).toBe(true);
   });
 });

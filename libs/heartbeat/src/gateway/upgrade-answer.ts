@@ -18,13 +18,13 @@ export function answerRefusal(socket: Duplex, { status, reason, detail, retryAft
 
 /** Answers an upgrade by HTTP, and ends the socket. */
 export function answerUpgrade(socket: Duplex, status: number, body: string, headers?: OutgoingHttpHeaders): void {
+  // A client that resets instead of reading must not end the process.
+  socket.on('error', () => undefined);
   const length = Buffer.byteLength(body);
   const all = { Connection: 'close', 'Content-Type': 'text/html', 'Content-Length': length, ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${String(value)}`);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
-  // A client that resets instead of reading must not end the process.
-  socket.on('error', () => undefined);
   // What the client may still send is thrown away: closing with unread bytes would reset the line and lose the answer.
   socket.resume();
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));

@@ -38,8 +38,11 @@ export function askVerifyClient(
     clearTimeout(timer);
     done(answer);
   };
-  const verified: Parameters<VerifyClient>[1] = (isGood, status, message, headers) =>
-    finish(isGood ? 'good' : { status: status || 401, message, headers });
+  const verified: Parameters<VerifyClient>[1] = (isGood, status, message, headers) => {
+    // A hook without types may give the error that it caught: that is no text for a client.
+    const words = typeof message === 'string' ? message : undefined;
+    finish(isGood ? 'good' : { status: status || 401, message: words, headers });
+  };
   const settled = async (answer: unknown) => verified(Boolean(await answer));
   const timer = setTimeout(() => finish('timeout'), timeoutMs);
   guarded(

@@ -2,7 +2,7 @@
 const MAX_WORDS = 1000;
 
 /**
- * Holds words once that come with many connections, such as a path or the name of a browser: each request has a copy of its
+ * Holds words once that come with many connections, such as the name of a browser: each request has a copy of its
  * own, which its connection would keep. Bounded: when it is full it begins anew, and only some memory is lost.
  */
 export class WordPool {

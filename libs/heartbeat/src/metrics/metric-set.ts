@@ -59,7 +59,7 @@ export class MetricSet {
     );
   }
 
-  /** A counter with two labels, by the first and then by the second. */
+  /** The same with two labels, by the first and then by the second; `counts` is read as it then is. */
   readCounterByTwo(
     name: string,
     help: string,

@@ -15,8 +15,8 @@ export const busyHeartbeats: StagedMeasure = {
   async take(scene) {
     const { server, crowd, plan } = scene;
     await crowd.talk(plan.busyShare);
-    const on: Window[] = [];
-    const off: Window[] = [];
+    const on: Observed[] = [];
+    const off: Observed[] = [];
     for (let turn = 0; turn < plan.busySwitches; turn += 1) {
       // Now one first, now the other: what drifts while they are compared evens out.
       for (const beats of turn % 2 === 0 ? [true, false] : [false, true]) {
@@ -27,19 +27,19 @@ export const busyHeartbeats: StagedMeasure = {
     await crowd.hush();
     // Whoever was not asked meanwhile is asked before the next measure begins.
     await sleep(plan.intervalMs * 1.3);
-    const more = (of: keyof Window) => medianOf(on.map(window => window[of])) - medianOf(off.map(window => window[of]));
+    const more = (of: keyof Observed) => medianOf(on.map(seen => seen[of])) - medianOf(off.map(seen => seen[of]));
     const cpuMs = more('cpuMs');
     return { busyHeartbeats: (cpuMs * 1000) / more('pings'), busyTotal: (cpuMs * 1000) / plan.busyWindowMs };
   },
 };
 
-interface Window {
+interface Observed {
   readonly cpuMs: number;
   readonly pings: number;
 }
 
 /** A while to get used to heartbeats or none, then a window. */
-async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<Window> {
+async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<Observed> {
   await server.ask('beat', beats);
   await sleep(plan.intervalMs / 2);
   const [from, before] = [await server.ask('sample'), await crowd.counts()];
