@@ -41,7 +41,7 @@ export const FULL: BenchPlan = {
   floodInFlight: 4,
   floodMs: 4000,
   silent: 300,
-  broadcasts: 5,
+  broadcasts: 9,
   restMs: 2000,
   listings: 20,
   simulated: 1_000_000,

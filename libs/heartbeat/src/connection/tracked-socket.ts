@@ -5,6 +5,8 @@ import type { Connection } from './connection.js';
 
 /** What `ws` sends: beside its types, nothing is an empty message. */
 type Sendable = Parameters<WebSocket['send']>[0] | null | undefined;
+type SendOptions = Exclude<Parameters<WebSocket['send']>[1], undefined>;
+type Sent = (error?: Error) => void;
 
 /** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
 export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>;
@@ -51,13 +53,13 @@ export class TrackedSocket extends WebSocket {
    * Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. After the
    * end it fails as `ws` fails it, without its count: `ws` would show the bytes as waiting for ever.
    */
-  override send(data: Sendable, ...rest: unknown[]): void {
+  override send(data: Sendable, options?: SendOptions | Sent, sent?: Sent): void {
     const isOpen = this.readyState === this.OPEN;
     if (isOpen && this.connection?.queue(sizeOf(data)) !== false) {
-      Reflect.apply(super.send, this, [data, ...rest]);
+      super.send(data as string, options as SendOptions, sent);
       return;
     }
-    const callback = rest.at(-1);
+    const callback = typeof options === 'function' ? options : sent;
     if (typeof callback === 'function') process.nextTick(callback, isOpen ? dropped() : notOpen(this.readyState));
   }
 
@@ -116,8 +118,8 @@ function sizeOf(data: Sendable): number {
   if (data === null || data === undefined) return 0;
   if (typeof data === 'string') return Buffer.byteLength(data);
   if (typeof data === 'number') return String(data).length;
-  if (data instanceof Blob) return data.size;
   if ('byteLength' in data) return data.byteLength;
+  if (data instanceof Blob) return data.size;
   return 'length' in data ? data.length : 0;
 }
 
