@@ -307,6 +307,8 @@ describe('Upgrade rates', () => {
       limits: { upgradesPerSecondPerIp: 1, upgradesPerSecond: 1, maxPerIp: 5 },
       trustedProxies: ['127.0.0.0/8'],
       authenticate: byQuery,
+      // A thousand upgrades in a turn are a load, and who is refused for that is not counted by address.
+      load: { source: { eventLoop: false, heap: false, memory: false, cpu: false } },
     });
     // One comes over the network, and shows what an upgrade looks like here; the rest is handed to the server itself.
     const seen = new Promise<IncomingMessage>(resolve => app.app.getHttpServer().once('upgrade', resolve));
@@ -326,7 +328,7 @@ describe('Upgrade rates', () => {
       if (i % 1000 === 0) await new Promise(resolve => setImmediate(resolve));
     }
     // All of them were judged, and next to all refused by the rate of all together, after their own was counted.
-    expect(statuses['429']).toBeGreaterThan(99_900);
+    expect(JSON.stringify(statuses)).toMatch(/"429":(999\d\d|100000)\b/);
     // The answers linger for a second. Were each address remembered, it would be some 20 MB; half of them are.
     await until(() => collected() - before < 14 * 1024 * 1024, {
       timeoutMs: 5000,
