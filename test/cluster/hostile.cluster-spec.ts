@@ -7,12 +7,10 @@ import { readFileSync } from 'node:fs';
 import { decode, OPERATIONS } from '../../libs/heartbeat/src/cluster/wire.js';
 import { RawClient } from '../support/raw-client.js';
 import { RedisServer } from '../support/redis-server.js';
-import { TestCluster } from '../support/test-cluster.js';
+import { APART_MS, TestCluster } from '../support/test-cluster.js';
 import { until } from '../support/until.js';
 
 const EACH = 300;
-/** Openings on different nodes that every node finds in the same order, however busy the machine is. */
-const APART_MS = 100;
 /** All that nodes say; of requests and replies, what is asked. */
 const KINDS = ['list', 'detail', 'kick', 'kick-all', 'reply', 'deliver', 'replace', 'bans'];
 

@@ -3,15 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { type Ended, RawClient } from '../support/raw-client.js';
 import { RedisServer } from '../support/redis-server.js';
-import { LEASE_MS, TestCluster } from '../support/test-cluster.js';
+import { APART_MS, LEASE_MS, TestCluster } from '../support/test-cluster.js';
 import { until } from '../support/until.js';
 
 /** The contract: a ban is applied on every node within a second. */
 const BAN_MS = 1000;
 const WHOLE_MS = 5000;
 const MAX_PER_USER = 5;
-/** Openings on different nodes that every node finds in the same order, however busy the machine is. */
-const APART_MS = 100;
 /** Of a ban that is to end by itself: longer than a node takes to start. */
 const FOR_MS = 8000;
 

@@ -328,7 +328,7 @@ describe('Upgrade rates', () => {
       if (i % 1000 === 0) await new Promise(resolve => setImmediate(resolve));
     }
     // All of them were judged, and next to all refused by the rate of all together, after their own was counted.
-    expect(JSON.stringify(statuses)).toMatch(/"429":(999\d\d|100000)\b/);
+    expect({ ...statuses, suffices: (statuses['429'] ?? 0) > 99_900 }).toMatchObject({ suffices: true });
     // The answers linger for a second. Were each address remembered, it would be some 20 MB; half of them are.
     await until(() => collected() - before < 14 * 1024 * 1024, {
       timeoutMs: 5000,

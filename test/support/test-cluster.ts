@@ -6,6 +6,9 @@ import { Program } from './program.js';
 import { ServerProcess } from './server-process.js';
 import { until } from './until.js';
 
+/** Openings on different nodes that every node finds in the same order, however busy the machine is. */
+export const APART_MS = 100;
+
 const TOKENS = [
   { token: 'see', role: 'viewer', name: 'screen' },
   { token: 'do', role: 'operator', name: 'ops' },
