@@ -19,6 +19,7 @@ import { Requests } from '../../libs/heartbeat/src/cluster/requests.js';
 import { SharedBans } from '../../libs/heartbeat/src/cluster/shared-bans.js';
 import { UserLimit } from '../../libs/heartbeat/src/cluster/user-limit.js';
 import { NodeState } from '../../libs/heartbeat/src/connection/node-state.js';
+import type { SharedMessage } from '../../libs/heartbeat/src/connection/shared-message.js';
 
 /** A bus that can be cut off, as by a Redis that is lost. */
 export class BrittleBus extends LocalBus {
@@ -133,7 +134,8 @@ export class WorldNode {
     const sent: unknown[] = [];
     const socket = {
       bufferedAmount: 0,
-      send: (data: unknown, { binary = true } = {}) => sent.push(binary ? data : String(data)),
+      send: (data: unknown) => sent.push(data),
+      sendShared: ({ payload, isBinary }: SharedMessage) => sent.push(isBinary ? payload : String(payload)),
       close: jest.fn((code: number, reason: string) => {
         queueMicrotask(() => this.connections.closed(connection, code, reason));
       }),

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { Broadcast } from './broadcast.js';
 import type { Connection } from './connection.js';
+import type { SharedMessage } from './shared-message.js';
 
 const COUNT = 100;
 /** So long that a few of them fill a slice. */
@@ -17,11 +18,11 @@ describe('Broadcast', () => {
     broadcast = new Broadcast();
     sent = Array.from({ length: COUNT }, () => []);
     connections = sent.map(messages => {
-      const send = (bytes: Buffer) => {
+      const sendShared = ({ payload }: SharedMessage) => {
         for (const end = performance.now() + SEND_MS; performance.now() < end;);
-        messages.push(String(bytes));
+        messages.push(String(payload));
       };
-      return { socket: { send } } as unknown as Connection;
+      return { socket: { sendShared } } as unknown as Connection;
     });
   });
 

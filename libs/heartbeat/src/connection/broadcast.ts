@@ -1,5 +1,7 @@
 import { inSlices } from '../slices.js';
 import type { Connection } from './connection.js';
+import { SharedMessage } from './shared-message.js';
+import type { TrackedSocket } from './tracked-socket.js';
 
 /**
  * A message to many, sent in slices: thousands of writes in one turn would hold the event loop for as many times ten
@@ -8,16 +10,14 @@ import type { Connection } from './connection.js';
  */
 export class Broadcast {
   #left = new Set<Connection>();
-  #payload: Buffer = NOTHING;
-  #isBinary = false;
+  #message: SharedMessage | null = null;
 
   /** Sends to all of `targets`; the first slice has gone out when it returns. */
   start(payload: string | Buffer, targets: Iterable<Connection>): void {
     for (const connection of this.#left) this.catchUp(connection);
-    // Encoded once for all; and the app may write into its buffer again as soon as this has returned.
-    this.#payload = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload);
-    this.#isBinary = typeof payload !== 'string';
     const left = (this.#left = new Set(targets));
+    if (left.size === 0) return;
+    this.#message = new SharedMessage(payload);
     void inSlices(left, connection => {
       // What this one has not sent, the next one has.
       if (left === this.#left) this.catchUp(connection);
@@ -26,11 +26,9 @@ export class Broadcast {
 
   /** Sends what `connection` has still to get, before anything else is done with it. */
   catchUp(connection: Connection): void {
-    if (!this.#left.delete(connection)) return;
-    const payload = this.#payload;
-    if (this.#left.size === 0) this.#payload = NOTHING;
-    connection.socket.send(payload, { binary: this.#isBinary });
+    const message = this.#message;
+    if (message === null || !this.#left.delete(connection)) return;
+    if (this.#left.size === 0) this.#message = null;
+    (connection.socket as TrackedSocket).sendShared(message);
   }
 }
-
-const NOTHING = Buffer.alloc(0);

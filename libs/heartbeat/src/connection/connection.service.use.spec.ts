@@ -9,6 +9,7 @@ import { resolveOptions } from '../resolve-options.js';
 import { type Position, SORT_KEYS } from './connection-query.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
+import type { SharedMessage } from './shared-message.js';
 
 Logger.overrideLogger(false);
 
@@ -17,10 +18,13 @@ class FakeSocket {
   readonly closed: [number, string][] = [];
   bufferedAmount = 0;
 
-  send(data: unknown, given: { binary?: boolean } | (() => void) = {}): void {
-    const isText = typeof given === 'object' && given.binary === false;
-    this.sent.push(isText ? String(data) : data);
-    if (typeof given === 'function') given();
+  send(data: unknown, sent?: () => void): void {
+    this.sent.push(data);
+    sent?.();
+  }
+
+  sendShared({ payload, isBinary }: SharedMessage): void {
+    this.sent.push(isBinary ? payload : String(payload));
   }
 
   close(code: number, reason: string): void {

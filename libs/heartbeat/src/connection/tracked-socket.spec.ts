@@ -2,12 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
+import { inflateRawSync } from 'node:zlib';
 
 import * as fc from 'fast-check';
-import { WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
-import { closePayload, encodeFrame, Opcode } from '../../../../test/support/frame.js';
+import { closePayload, encodeFrame, FrameDecoder, Opcode } from '../../../../test/support/frame.js';
 import type { Connection } from './connection.js';
+import { SharedMessage } from './shared-message.js';
 import { type SocketListeners, TrackedSocket } from './tracked-socket.js';
 
 /** One end of a line without a network: what is written to it comes out at the other. */
@@ -37,6 +39,8 @@ const upgrade = {
   },
 };
 
+const UPGRADED = Buffer.from('\r\n\r\n');
+
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 describe('TrackedSocket', () => {
@@ -48,25 +52,30 @@ describe('TrackedSocket', () => {
   /** What came to the client's end. */
   let received: Buffer[];
 
-  beforeEach(() => {
-    client = new Line();
+  const open = (options: Omit<ServerOptions, 'WebSocket'> = {}, headers: Record<string, string> = {}) => {
+    const line = (client = new Line());
     const network = new Line();
     [client.other, network.other] = [network, client];
     received = [];
-    client.on('data', (chunk: Buffer) => received.push(chunk));
+    line.on('data', (chunk: Buffer) => line === client && received.push(chunk));
     told = [];
     mayQueue = true;
-    const server = new WebSocketServer({ noServer: true, WebSocket: TrackedSocket, maxPayload: 100, maxFragments: 4 });
-    server.handleUpgrade(upgrade as unknown as IncomingMessage, network, Buffer.alloc(0), opened => {
+    const limits = { maxPayload: 100, maxFragments: 4 };
+    const server = new WebSocketServer({ noServer: true, WebSocket: TrackedSocket, ...limits, ...options });
+    const request = { ...upgrade, headers: { ...upgrade.headers, ...headers } } as unknown as IncomingMessage;
+    server.handleUpgrade(request, network, Buffer.alloc(0), opened => {
       socket = opened;
     });
     socket.on('error', () => undefined);
     socket.connection = {
+      network,
       closeBegun: (closing: unknown) => told.push(closing),
       queue: (bytes: number) => (told.push(bytes), mayQueue),
       catchUp: () => undefined,
     } as unknown as Connection;
-  });
+  };
+
+  beforeEach(() => open());
 
   afterEach(() => socket.terminate());
 
@@ -95,6 +104,11 @@ describe('TrackedSocket', () => {
     expect(told).toEqual([bytes]);
   });
 
+  it('takes no options for none, as ws does', () => {
+    socket.send('a', null as unknown as undefined, () => undefined);
+    expect(told).toEqual([1]);
+  });
+
   it('sends nothing that must not be queued, and tells the caller', async () => {
     mayQueue = false;
     await turn();
@@ -108,6 +122,111 @@ describe('TrackedSocket', () => {
     socket.send('c');
     await turn();
     expect(Buffer.concat(received)).toEqual(encodeFrame({ opcode: Opcode.text, payload: 'c', mask: false }));
+  });
+
+  /** What came after the answer to the upgrade. */
+  const afterUpgrade = () => {
+    const bytes = Buffer.concat(received);
+    return bytes.subarray(bytes.indexOf(UPGRADED) + UPGRADED.length);
+  };
+
+  /** The frames that came, once there are so many. */
+  const came = async (frames: number) => {
+    for (;;) {
+      const all = new FrameDecoder().push(afterUpgrade());
+      if (all.length >= frames) return all;
+      await turn();
+    }
+  };
+
+  describe('given a message that goes to many', () => {
+    it.each(
+      [0, 1, 125, 126, 65_535, 65_536].flatMap(length => [
+        [length, 'text', 'x'.repeat(length)] as const,
+        [length, 'bytes', Buffer.alloc(length, 'x')] as const,
+      ]),
+    )('sends %d bytes of %s as ws would, in one write', async (length, _what, data) => {
+      socket.send(data);
+      await turn();
+      const asWs = afterUpgrade();
+      received = [];
+      socket.sendShared(new SharedMessage(data));
+      await turn();
+      expect(received).toEqual([asWs]);
+      expect(told).toEqual([length, length]);
+    });
+
+    it('sends none that must not be queued', async () => {
+      await turn();
+      received = [];
+      mayQueue = false;
+      socket.sendShared(new SharedMessage('news'));
+      await turn();
+      expect([told, received]).toEqual([[4], []]);
+    });
+
+    it('sends none once it is closing', async () => {
+      socket.close(1000);
+      await turn();
+      const before = received.length;
+      socket.sendShared(new SharedMessage('news'));
+      await turn();
+      expect([told.includes(4), received.length]).toEqual([false, before]);
+    });
+
+    it('compresses it where the client asked for that', async () => {
+      socket.terminate();
+      told = [];
+      open({ perMessageDeflate: { threshold: 0 } }, { 'sec-websocket-extensions': 'permessage-deflate' });
+      socket.sendShared(new SharedMessage('news'));
+      const [frame] = await came(1);
+      expect(frame).toMatchObject({ fin: true, rsv: 4, opcode: Opcode.text });
+      const tail = Buffer.from([0, 0, 0xff, 0xff]);
+      const inflated = inflateRawSync(Buffer.concat([frame!.payload, tail]), { finishFlush: 2 });
+      expect([String(inflated), told]).toEqual(['news', [4]]);
+    });
+
+    it('sends it after a Blob that is still being read', async () => {
+      socket.send(new Blob(['first']));
+      socket.sendShared(new SharedMessage('second'));
+      const frames = await came(2);
+      expect(frames.map(({ payload }) => String(payload))).toEqual(['first', 'second']);
+    });
+
+    it('sends it in its place among other messages', async () => {
+      socket.send('a');
+      socket.sendShared(new SharedMessage('b'));
+      socket.send('c');
+      const frames = await came(3);
+      expect(frames.map(({ payload }) => String(payload)).join('')).toBe('abc');
+    });
+
+    it.each([[{ fin: false }], [{ fin: undefined }]])(
+      'begins no message within one that is sent in parts (%o): like any message then, it ends that one, as in ws',
+      async part => {
+        socket.send('first', part);
+        socket.sendShared(new SharedMessage(Buffer.from('second')));
+        const frames = await came(2);
+        expect(frames).toMatchObject([
+          { opcode: Opcode.text, fin: false },
+          { opcode: Opcode.continuation, fin: true },
+        ]);
+      },
+    );
+
+    it('sends it before there is a connection, as any message', async () => {
+      socket.connection = undefined;
+      socket.sendShared(new SharedMessage('news'));
+      const frames = await came(1);
+      expect(frames.map(({ payload }) => String(payload))).toEqual(['news']);
+    });
+
+    it('sends none behind the close frame, should making room for it have closed this one', async () => {
+      Object.assign(socket.connection!, { queue: () => (socket.close(1000), true) });
+      socket.sendShared(new SharedMessage('news'));
+      await turn();
+      expect((await came(1)).map(({ opcode }) => opcode)).toEqual([Opcode.close]);
+    });
   });
 
   it.each<[string, () => Promise<unknown>]>([

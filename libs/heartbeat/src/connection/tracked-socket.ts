@@ -1,7 +1,9 @@
+import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 
 import { HeartbeatError } from '../heartbeat.error.js';
 import type { Connection } from './connection.js';
+import type { SharedMessage } from './shared-message.js';
 
 /** What `ws` sends: beside its types, nothing is an empty message. */
 type Sendable = Parameters<WebSocket['send']>[0] | null | undefined;
@@ -56,11 +58,27 @@ export class TrackedSocket extends WebSocket {
   override send(data: Sendable, options?: SendOptions | Sent, sent?: Sent): void {
     const isOpen = this.readyState === this.OPEN;
     if (isOpen && this.connection?.queue(sizeOf(data)) !== false) {
+      if (isPart(options)) SENDING_IN_PARTS.add(this);
       super.send(data as string, options as SendOptions, sent);
       return;
     }
     const callback = typeof options === 'function' ? options : sent;
     if (typeof callback === 'function') process.nextTick(callback, isOpen ? dropped() : notOpen(this.readyState));
+  }
+
+  /**
+   * Sends what goes to many, as `send` would. It is framed already: one write takes it, where `ws` needs two for a header and a
+   * payload.
+   * @internal
+   */
+  sendShared(message: SharedMessage): void {
+    const { connection } = this;
+    if (connection === undefined || !this.#takesFrames(connection.network)) {
+      return this.send(message.payload, { binary: message.isBinary });
+    }
+    const isOpen = () => this.readyState === this.OPEN;
+    // To make room for it may have closed somebody: this one, or one that a listener then closes.
+    if (isOpen() && connection.queue(message.payload.length) && isOpen()) connection.network.write(message.frame);
   }
 
   /**
@@ -106,11 +124,24 @@ export class TrackedSocket extends WebSocket {
     if (!this.#pausedByApp) super.resume();
   }
 
+  /** Whether `ws` would write a message at once and as it is: not compressed, within no other message, behind nothing that waits in it. */
+  #takesFrames(network: Writable): boolean {
+    return this.extensions === '' && this.bufferedAmount === network.writableLength && !SENDING_IN_PARTS.has(this);
+  }
+
   /** `ws` has no public way to tell its answer to a close frame from a close of our own. */
   #peerClosed(): boolean {
     const { _closeFrameReceived: received } = this as unknown as { readonly _closeFrameReceived?: boolean };
     return received ?? false;
   }
+}
+
+/** Those that were ever given a part of a message, for life: so few that a field in each socket would cost more. */
+const SENDING_IN_PARTS = new WeakSet<WebSocket>();
+
+/** As `ws` reads it: what is given takes the place of its default, also `undefined`. */
+function isPart(options: SendOptions | Sent | null | undefined): boolean {
+  return typeof options === 'object' && options !== null && 'fin' in options && !options.fin;
 }
 
 /** What a message adds to the backlog, in bytes. */
