@@ -6,6 +6,8 @@ import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-w
 
 Logger.overrideLogger(false);
 
+const HOUR_MS = 3_600_000;
+
 describe('ClusterLink', () => {
   let world: ClusterWorld;
   let node: WorldNode;
@@ -17,15 +19,15 @@ describe('ClusterLink', () => {
 
   afterEach(() => world.end());
 
-  it('knows the time of the store to half of the way there and back', async () => {
+  it('learns the time of the store from each answer, to half of the way there and back', async () => {
     const { renew } = node.bus;
     node.bus.renew = async (...given) => {
       world.now += 30;
       const renewal = await renew(...given);
       world.now += 40;
-      return renewal;
+      return { ...renewal, now: renewal.now + HOUR_MS };
     };
     await node.link.renew();
-    expect(node.link.storeTime(world.now)).toBe(world.now - 5);
+    expect(node.link.storeTime(world.now)).toBe(world.now + HOUR_MS - 5);
   });
 });

@@ -13,6 +13,7 @@ import { LEASE_RENEWAL_MS } from '../option-pairs.js';
 import { VERSION } from '../version.js';
 import type { ClusterNode } from './cluster-answers.js';
 import type { ClusterBus, Renewal } from './cluster-bus.js';
+import { StoreClock } from './store-clock.js';
 import { type ClusterMessage, decode, encode, type Summary } from './wire.js';
 
 /** How long the end of the app waits for Redis. */
@@ -33,8 +34,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   #isRenewing = false;
   #isOver = false;
   #lastError: unknown = null;
-  /** The store's time less ours. */
-  #ahead: number;
+  readonly #storeClock: StoreClock;
 
   /** What other nodes say to this one, or to all; not what this one says to all. */
   readonly messages = this.#messages.asObservable();
@@ -47,7 +47,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly adapterHost: HttpAdapterHost,
     events: HeartbeatEvents,
   ) {
-    this.#ahead = node.clock.wallTime(0).getTime();
+    this.#storeClock = new StoreClock(node.clock.wallTime(0).getTime());
     node.clusterLost = bus.isShared;
     this.#subscription = events.ofType('drain-started').subscribe(() => {
       // The others learn at once that this node goes away.
@@ -107,7 +107,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
 
   /** One of our moments by the store's clock, on which all nodes agree. */
   storeTime(moment: number): number {
-    return moment + this.#ahead;
+    return this.#storeClock.timeOf(moment);
   }
 
   /** This node, as it is now. */
@@ -135,8 +135,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     try {
       const askedAt = this.node.clock.now();
       const renewal = await this.bus.renew(this.node.options.cluster.leaseMs, JSON.stringify(this.#summary()));
-      // The store read its clock somewhere on the way: in the middle, it is right to half the way.
-      this.#ahead = renewal.now - (askedAt + this.node.clock.now()) / 2;
+      this.#storeClock.note(askedAt, this.node.clock.now(), renewal.now);
       this.node.clusterNodes = renewal.nodes;
       // What Redis has of us after it was away may be old.
       this.#renewals.next({ ...renewal, isNew: renewal.isNew || this.#wasLost });
