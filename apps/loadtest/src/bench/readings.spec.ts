@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { medianOf, Readings } from './readings.js';
+import { medianOf, quietMeanOf, Readings } from './readings.js';
 
 describe('Readings', () => {
   it('takes ratios within a round, and then their median', () => {
@@ -74,5 +74,15 @@ describe('medianOf', () => {
     [[4, 1, 2, 3], 2.5],
   ])('of %j is %d', (values, median) => {
     expect(medianOf(values)).toBe(median);
+  });
+});
+
+describe('quietMeanOf', () => {
+  it.each([
+    [[3], 3],
+    [[90, 1, 5], 3],
+    [[100, 1, 2, 300], 1.5],
+  ])('of %j is %d', (values, mean) => {
+    expect(quietMeanOf(values)).toBe(mean);
   });
 });

@@ -69,3 +69,9 @@ export function medianOf(values: readonly number[]): number {
   const middle = (sorted.length - 1) / 2;
   return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
 }
+
+/** The mean of the lower half of the values, the middle one with it: of what busy neighbours only ever add to, the least is the truest. */
+export function quietMeanOf(values: readonly number[]): number {
+  const quiet = values.toSorted((one, other) => one - other).slice(0, Math.ceil(values.length / 2));
+  return quiet.reduce((sum, value) => sum + value, 0) / quiet.length;
+}

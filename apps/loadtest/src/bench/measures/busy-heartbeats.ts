@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { medianOf } from '../readings.js';
+import { medianOf, quietMeanOf } from '../readings.js';
 import type { Scene, StagedMeasure } from './measure.js';
 
 /**
  * What heartbeats cost while 30 % of the connections send a message each second: the CPU with them less the CPU without, in
- * the same process, switched off and on in turn, since two processes differ by more than what is looked for. The median of each
- * is taken first: what a neighbour takes in one window then falls out, where it would spoil a difference of two.
+ * the same process, switched off and on in turn, since two processes differ by more than what is looked for. Of each the quieter half
+ * of the windows is taken first: what neighbours add to the others then falls out, where it would spoil a difference of two.
  */
 export const busyHeartbeats: StagedMeasure = {
   name: 'busy',
@@ -27,9 +27,9 @@ export const busyHeartbeats: StagedMeasure = {
     await crowd.hush();
     // Whoever was not asked meanwhile is asked before the next measure begins.
     await sleep(plan.intervalMs * 1.3);
-    const more = (of: keyof Observed) => medianOf(on.map(seen => seen[of])) - medianOf(off.map(seen => seen[of]));
-    const cpuMs = more('cpuMs');
-    return { busyHeartbeats: (cpuMs * 1000) / more('pings'), busyTotal: (cpuMs * 1000) / plan.busyWindowMs };
+    const cpuMs = quietMeanOf(on.map(seen => seen.cpuMs)) - quietMeanOf(off.map(seen => seen.cpuMs));
+    const pings = medianOf(on.map(seen => seen.pings)) - medianOf(off.map(seen => seen.pings));
+    return { busyHeartbeats: (cpuMs * 1000) / pings, busyTotal: (cpuMs * 1000) / plan.busyWindowMs };
   },
 };
 
