@@ -70,7 +70,7 @@ export function medianOf(values: readonly number[]): number {
   return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
 }
 
-/** The mean of the lower half of the values, the middle one with it: of what busy neighbours only ever add to, the least is the truest. */
+/** The mean of the lower half of the values, the middle one with it, for costs to which busy neighbours add more than they ever take away. */
 export function quietMeanOf(values: readonly number[]): number {
   const quiet = values.toSorted((one, other) => one - other).slice(0, Math.ceil(values.length / 2));
   return quiet.reduce((sum, value) => sum + value, 0) / quiet.length;

@@ -1,4 +1,4 @@
-/** How far two clocks may drift apart: a fifth of a millisecond in a second, some ten times what quartz does. */
+/** How far two clocks drift apart at most: a fifth of a millisecond in a second. One that is corrected faster shows as another in the end. */
 const DRIFT = 0.0002;
 /** The store tells whole milliseconds. */
 const ROUNDING_MS = 1;

@@ -57,6 +57,19 @@ describe('Broadcast', () => {
     expect(sent.slice(-1).map(([first]) => String(first))).toEqual(['news']);
   });
 
+  it('loses nobody where another begins while it is being sent to who is left', async () => {
+    broadcast.start('first', connections);
+    const last = connections.at(-1) as unknown as { socket: { sendShared(message: SharedMessage): void } };
+    const { sendShared } = last.socket;
+    last.socket.sendShared = message => {
+      sendShared(message);
+      if (String(message.payload) === 'first') broadcast.start('second', connections);
+    };
+    broadcast.start('third', connections);
+    while (sent.some(messages => messages.length < 3)) await turn();
+    expect(sent).toEqual(connections.map(() => ['first', 'second', 'third']));
+  });
+
   it('ends at once when the next begins, so that all get both in order', async () => {
     broadcast.start('first', connections);
     broadcast.start('second', connections.slice(0, 50));

@@ -14,7 +14,8 @@ export class Broadcast {
 
   /** Sends to all of `targets`; the first slice has gone out when it returns. */
   start(payload: string | Buffer, targets: Iterable<Connection>): void {
-    for (const connection of this.#left) this.catchUp(connection);
+    // Whoever is told of a slow client meanwhile may have begun one more.
+    while (this.#left.size > 0) for (const connection of this.#left) this.catchUp(connection);
     const left = (this.#left = new Set(targets));
     if (left.size === 0) return;
     this.#message = new SharedMessage(payload);

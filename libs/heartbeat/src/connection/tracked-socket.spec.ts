@@ -104,6 +104,13 @@ describe('TrackedSocket', () => {
     expect(told).toEqual([bytes]);
   });
 
+  it('sends nothing behind the close frame, should making room for it have closed this one, and tells the caller', async () => {
+    Object.assign(socket.connection!, { queue: () => (socket.close(1000), true) });
+    const error = await new Promise<unknown>(resolve => socket.send('a', resolve));
+    await turn();
+    expect([String(error), socket.bufferedAmount]).toEqual([expect.stringContaining('is not open'), 0]);
+  });
+
   it('takes no options for none, as ws does', () => {
     socket.send('a', null as unknown as undefined, () => undefined);
     expect(told).toEqual([1]);
@@ -219,6 +226,27 @@ describe('TrackedSocket', () => {
       socket.sendShared(new SharedMessage('news'));
       const frames = await came(1);
       expect(frames.map(({ payload }) => String(payload))).toEqual(['news']);
+    });
+
+    it('leaves it to ws where that writes to something else than the network', async () => {
+      const network = new Line();
+      Object.assign(socket.connection!, { network });
+      socket.sendShared(new SharedMessage('news'));
+      const frames = await came(1);
+      expect([frames.map(({ payload }) => String(payload)), network.writableLength, told]).toEqual([['news'], 0, [4]]);
+    });
+
+    it('begins no message within one whose first part was sent while room was made for it', async () => {
+      const connection = socket.connection!;
+      const { queue } = connection;
+      connection.queue = bytes => {
+        connection.queue = queue;
+        socket.send('first', { fin: false });
+        return queue(bytes);
+      };
+      socket.sendShared(new SharedMessage('second'));
+      const frames = await came(2);
+      expect(frames.map(({ opcode }) => opcode)).toEqual([Opcode.text, Opcode.continuation]);
     });
 
     it('sends none behind the close frame, should making room for it have closed this one', async () => {

@@ -56,14 +56,17 @@ export class TrackedSocket extends WebSocket {
    * end it fails as `ws` fails it, without its count: `ws` would show the bytes as waiting for ever.
    */
   override send(data: Sendable, options?: SendOptions | Sent, sent?: Sent): void {
-    const isOpen = this.readyState === this.OPEN;
-    if (isOpen && this.connection?.queue(sizeOf(data)) !== false) {
+    const wasOpen = this.readyState === this.OPEN;
+    const mayGo = wasOpen && this.connection?.queue(sizeOf(data)) !== false;
+    // To make room for it may have closed somebody: this one, or one that a listener then closes.
+    if (mayGo && this.readyState === this.OPEN) {
       if (isPart(options)) SENDING_IN_PARTS.add(this);
       super.send(data as string, options as SendOptions, sent);
       return;
     }
     const callback = typeof options === 'function' ? options : sent;
-    if (typeof callback === 'function') process.nextTick(callback, isOpen ? dropped() : notOpen(this.readyState));
+    if (typeof callback !== 'function') return;
+    process.nextTick(callback, wasOpen && !mayGo ? dropped() : notOpen(this.readyState));
   }
 
   /**
@@ -73,12 +76,10 @@ export class TrackedSocket extends WebSocket {
    */
   sendShared(message: SharedMessage): void {
     const { connection } = this;
-    if (connection === undefined || !this.#takesFrames(connection.network)) {
-      return this.send(message.payload, { binary: message.isBinary });
-    }
-    const isOpen = () => this.readyState === this.OPEN;
-    // To make room for it may have closed somebody: this one, or one that a listener then closes.
-    if (isOpen() && connection.queue(message.payload.length) && isOpen()) connection.network.write(message.frame);
+    const mayGo = this.readyState === this.OPEN && connection?.queue(message.payload.length) !== false;
+    if (!mayGo || this.readyState !== this.OPEN) return;
+    if (connection !== undefined && this.#takesFrames(connection.network)) connection.network.write(message.frame);
+    else super.send(message.payload, { binary: message.isBinary });
   }
 
   /**
@@ -126,7 +127,9 @@ export class TrackedSocket extends WebSocket {
 
   /** Whether `ws` would write a message at once and as it is: not compressed, within no other message, behind nothing that waits in it. */
   #takesFrames(network: Writable): boolean {
-    return this.extensions === '' && this.bufferedAmount === network.writableLength && !SENDING_IN_PARTS.has(this);
+    const { _socket: ofWs } = this as unknown as { readonly _socket?: Writable };
+    const nothingWaits = ofWs === network && this.bufferedAmount === network.writableLength;
+    return nothingWaits && this.extensions === '' && !SENDING_IN_PARTS.has(this);
   }
 
   /** `ws` has no public way to tell its answer to a close frame from a close of our own. */
