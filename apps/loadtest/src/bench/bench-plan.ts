@@ -7,8 +7,8 @@ export interface BenchPlan {
   readonly warmUp: number;
   /** A window of measuring: whole intervals, so that a burst of all is in it as often as it should be. */
   readonly windowMs: number;
-  /** How often heartbeats are switched off and on in the row about busy connections; even, so that each comes first as often. */
-  readonly busySwitches: number;
+  /** How often each server has its turn in the row about busy connections; four orders come as often where it is a multiple of four. */
+  readonly busyTurns: number;
   readonly busyWindowMs: number;
   readonly busyShare: number;
   readonly echoConnections: number;
@@ -16,6 +16,7 @@ export interface BenchPlan {
   readonly floodConnections: number;
   readonly floodInFlight: number;
   readonly floodMs: number;
+  readonly drainSpreadMs: number;
   readonly silent: number;
   readonly broadcasts: number;
   /** How long a server is watched before each, to know what it uses anyhow. */
@@ -32,7 +33,7 @@ export const FULL: BenchPlan = {
   intervalMs: 5000,
   warmUp: 1500,
   windowMs: 10_000,
-  busySwitches: 8,
+  busyTurns: 8,
   busyWindowMs: 5000,
   busyShare: 0.3,
   echoConnections: 20,
@@ -40,6 +41,7 @@ export const FULL: BenchPlan = {
   floodConnections: 100,
   floodInFlight: 4,
   floodMs: 4000,
+  drainSpreadMs: 5000,
   silent: 300,
   broadcasts: 9,
   restMs: 2000,
@@ -55,10 +57,11 @@ export const QUICK: BenchPlan = {
   intervalMs: 500,
   warmUp: 50,
   windowMs: 500,
-  busySwitches: 2,
+  busyTurns: 2,
   busyWindowMs: 500,
   floodConnections: 20,
   floodMs: 200,
+  drainSpreadMs: 500,
   silent: 20,
   broadcasts: 2,
   restMs: 200,

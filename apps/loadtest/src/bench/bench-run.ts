@@ -1,9 +1,9 @@
 import type { BenchPlan } from './bench-plan.js';
 import type { Figures } from './figures.js';
-import type { LoneMeasure, Measure, StagedMeasure } from './measures/measure.js';
+import type { Measure, Scene, StagedMeasure } from './measures/measure.js';
 import { Readings } from './readings.js';
 import { SERVER_NAMES, type ServerName, SERVERS } from './server/bench-server.js';
-import { runStage, type StageListener } from './stage.js';
+import { Stage, type StageOrder } from './stage.js';
 
 export interface BenchOrder {
   readonly plan: BenchPlan;
@@ -26,6 +26,21 @@ export interface BenchRun {
   readonly failures: readonly string[];
 }
 
+/** What is begun and ended at once, and fails by itself. */
+interface Part {
+  readonly title: string;
+  take(listener: PartListener): Promise<void>;
+}
+
+interface PartListener {
+  say(what: string): void;
+  /** After each measure, so that one that fails takes nothing with it that was found before. */
+  found(server: ServerName, figures: Figures): void;
+}
+
+/** Measures that end connections. */
+const LAST: ReadonlySet<string> = new Set(['detection', 'drain']);
+
 /**
  * Every round asks every server in turn, so that what else the machine does meanwhile meets all of them. What fails is told,
  * and the rest goes on.
@@ -33,26 +48,25 @@ export interface BenchRun {
 export async function runBench(order: BenchOrder, { say, roundEnded }: BenchListener): Promise<BenchRun> {
   const readings = new Readings();
   const failures: string[] = [];
-  const { plan } = order;
-  const servers = SERVER_NAMES.filter(name => order.servers.includes(name));
-  for (let round = 0; round < plan.rounds; round += 1) {
-    for (const stage of ['door', 'crowd', 'alone'] as const) {
-      for (const server of servers) {
-        const measures = order.measures.filter(one => one.stage === stage && one.servers.includes(server));
-        if (measures.length === 0) continue;
-        const where = `round ${round + 1} of ${plan.rounds}, ${SERVERS[server].title}`;
-        const listener = {
-          say: (what: string) => say(`${where}: ${what}`),
-          found: (figures: Figures) => readings.add(round, server, figures),
-        };
-        try {
-          if (stage === 'alone') await takeAlone(measures.filter(isLone), plan, listener);
-          else await runStage({ ...order, stage, server, measures: measures.filter(isStaged) }, listener);
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          failures.push(`${where}: ${why}`);
-          listener.say(`failed: ${why}`);
-        }
+  const { rounds } = order.plan;
+  const parts = [
+    ...partsInTurn(order, 'door'),
+    ...partsInTurn(order, 'crowd'),
+    ...jointParts(order),
+    ...loneParts(order),
+  ];
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { title, take } of parts) {
+      const where = `round ${round + 1} of ${rounds}, ${title}`;
+      try {
+        await take({
+          say: what => say(`${where}: ${what}`),
+          found: (server, figures) => readings.add(round, server, figures),
+        });
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        failures.push(`${where}: ${why}`);
+        say(`${where}: failed: ${why}`);
       }
     }
     roundEnded(readings);
@@ -60,21 +74,86 @@ export async function runBench(order: BenchOrder, { say, roundEnded }: BenchList
   return { readings, failures };
 }
 
-async function takeAlone(
-  measures: readonly LoneMeasure[],
-  plan: BenchPlan,
-  { say, found }: StageListener,
-): Promise<void> {
-  for (const measure of measures) {
+/** One server after the other, each with all measures of the stage. */
+function partsInTurn(order: BenchOrder, stage: 'door' | 'crowd'): Part[] {
+  const measures = order.measures.filter((one): one is StagedMeasure => one.stage === stage);
+  return serversOf(order, measures).map(server => ({
+    title: SERVERS[server].title,
+    take: listener =>
+      withScenes({ ...order, stage }, [server], listener.say, async scenes => {
+        for (const scene of scenes) await takeEach(scene, measures, listener);
+      }),
+  }));
+}
+
+async function takeEach(scene: Scene, measures: readonly StagedMeasure[], { say, found }: PartListener): Promise<void> {
+  const { name } = scene;
+  for (const measure of measures.filter(one => one.servers.includes(name))) {
     say(measure.name);
-    found(await measure.take(plan));
+    found(name, await measure.take(scene));
+    if (measure.stage === 'crowd' && !LAST.has(measure.name)) await tellLost(scene, measure, say);
   }
 }
 
-function isLone(measure: Measure): measure is LoneMeasure {
-  return measure.stage === 'alone';
+/** Figures of fewer clients than planned are too good. */
+async function tellLost({ name, crowd, plan }: Scene, measure: Measure, say: (what: string) => void): Promise<void> {
+  const { open } = await crowd.counts();
+  if (open === plan.connections) return;
+  say(`${plan.connections - open} clients of ${SERVERS[name].title} were lost by the end of ${measure.name}`);
 }
 
-function isStaged(measure: Measure): measure is StagedMeasure {
-  return measure.stage !== 'alone';
+/** All servers of a measure at once. */
+function jointParts(order: BenchOrder): Part[] {
+  const measures = order.measures.filter(one => one.stage === 'together');
+  return measures.flatMap(measure => {
+    const servers = serversOf(order, [measure]);
+    if (servers.length === 0) return [];
+    const take = ({ say, found }: PartListener) =>
+      withScenes({ ...order, stage: measure.stage }, servers, say, async scenes => {
+        const all = await measure.take({ plan: order.plan, scenes, say });
+        for (const [server, figures] of all) found(server, figures);
+        for (const scene of scenes) await tellLost(scene, measure, say);
+      });
+    return [{ title: measure.name, take }];
+  });
+}
+
+/** Without a server's process. */
+function loneParts(order: BenchOrder): Part[] {
+  const measures = order.measures.filter(one => one.stage === 'alone');
+  return measures.flatMap(measure =>
+    serversOf(order, [measure]).map(server => ({
+      title: SERVERS[server].title,
+      take: async ({ say, found }) => {
+        say(measure.name);
+        found(server, await measure.take(order.plan));
+      },
+    })),
+  );
+}
+
+/** Those asked for that any of the measures wants, in the order of the table. */
+function serversOf({ servers }: BenchOrder, measures: readonly Measure[]): ServerName[] {
+  return SERVER_NAMES.filter(name => servers.includes(name) && measures.some(one => one.servers.includes(name)));
+}
+
+/** Nothing of the stages is left behind, whatever happens. */
+async function withScenes(
+  order: Omit<StageOrder, 'server'>,
+  servers: readonly ServerName[],
+  say: (what: string) => void,
+  use: (scenes: Scene[]) => Promise<void>,
+): Promise<void> {
+  const stages: Stage[] = [];
+  try {
+    const scenes: Scene[] = [];
+    for (const server of servers) {
+      const stage = new Stage({ ...order, server });
+      stages.push(stage);
+      scenes.push(await stage.open(say));
+    }
+    await use(scenes);
+  } finally {
+    await Promise.all(stages.map(stage => stage.end()));
+  }
 }

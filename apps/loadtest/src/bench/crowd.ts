@@ -12,13 +12,14 @@ export class Crowd {
   readonly #herds: { readonly remote: Remote<Herd>; readonly share: number }[];
 
   constructor(
+    title: string,
     private readonly dialect: DialectName,
     private readonly port: number,
     readonly size: number,
     socketsPerProcess: number,
   ) {
     this.#herds = splitConnections(size, Math.min(MOST_PER_PROCESS, socketsPerProcess)).map(share => ({
-      remote: new Remote<Herd>('clients', new URL('./client/herd-process.js', import.meta.url)),
+      remote: new Remote<Herd>(`clients of ${title}`, new URL('./client/herd-process.js', import.meta.url)),
       share,
     }));
   }

@@ -1,71 +1,69 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchPlan } from './bench-plan.js';
 import { Crowd } from './crowd.js';
-import type { Figures } from './figures.js';
-import type { StagedMeasure } from './measures/measure.js';
+import type { Scene, StageName } from './measures/measure.js';
 import { Remote } from './remote.js';
 import { type ServerName, SERVERS } from './server/bench-server.js';
 import type { Sample, ServerProcess } from './server/server-process.js';
 
 export interface StageOrder {
   readonly plan: BenchPlan;
-  readonly stage: StagedMeasure['stage'];
+  readonly stage: Exclude<StageName, 'alone'>;
   readonly server: ServerName;
-  readonly measures: readonly StagedMeasure[];
   readonly socketsPerProcess: number;
   /** Where the server writes a CPU profile; null where it does not. */
   readonly profileFolder: string | null;
 }
 
-export interface StageListener {
-  say(what: string): void;
-  /** After each measure, so that one that fails takes nothing with it that was found before. */
-  found(figures: Figures): void;
-}
-
 /** No heartbeat comes within a stage. */
 const FAR_OFF_MS = 600_000;
-/** Measures that end connections. */
-const LAST: ReadonlySet<string> = new Set(['detection', 'drain']);
 const SCRAPE_EVERY_MS = 15_000;
+/**
+ * The old generation grows to four times its size before it is collected. Without this, one window in two has such a collection, which
+ * costs as much as all heartbeats of a window do, and which messages bring on, not heartbeats.
+ */
+const RARE_COLLECTIONS = '--heap-growing-percent=300';
 
-/** Starts a server in a process of its own, takes the measures of one stage from it, and ends it. */
-export async function runStage(order: StageOrder, { say, found }: StageListener): Promise<void> {
-  const { plan, stage, measures, socketsPerProcess } = order;
-  const { title, dialect } = SERVERS[order.server];
-  const server = new Remote<ServerProcess>(title, new URL('./server/server-process.js', import.meta.url), [
-    '--expose-gc',
-    ...profileFlags(order),
-  ]);
-  const crowds: Crowd[] = [];
-  let scrapes: NodeJS.Timeout | undefined;
-  try {
-    const intervalMs = stage === 'crowd' ? plan.intervalMs : FAR_OFF_MS;
-    const port = await server.ask('start', { name: order.server, intervalMs, connections: plan.connections });
+/** A server in a process of its own with its crowd, as the measures of a stage find it. Whoever makes a stage ends it. */
+export class Stage {
+  readonly #server: Remote<ServerProcess>;
+  readonly #crowds: Crowd[] = [];
+  #scrapes: NodeJS.Timeout | undefined;
+
+  constructor(private readonly order: StageOrder) {
+    this.#server = new Remote<ServerProcess>(
+      SERVERS[order.server].title,
+      new URL('./server/server-process.js', import.meta.url),
+      ['--expose-gc', ...(order.stage === 'together' ? [RARE_COLLECTIONS] : []), ...profileFlags(order)],
+    );
+  }
+
+  async open(say: (what: string) => void): Promise<Scene> {
+    const { plan, server: name, stage, socketsPerProcess } = this.order;
+    const server = this.#server;
+    const { title, dialect } = SERVERS[name];
+    const intervalMs = stage === 'door' ? FAR_OFF_MS : plan.intervalMs;
+    const { connections, drainSpreadMs } = plan;
+    const port = await server.ask('start', { name, intervalMs, connections, drainSpreadMs });
     const hire = (size: number): Crowd => {
-      const crowd = new Crowd(dialect, port, size, socketsPerProcess);
-      crowds.push(crowd);
+      const crowd = new Crowd(title, dialect, port, size, socketsPerProcess);
+      this.#crowds.push(crowd);
       return crowd;
     };
-    if (order.server.startsWith('heartbeat')) scrapes = setInterval(() => void scrape(port), SCRAPE_EVERY_MS);
+    if (name.startsWith('heartbeat')) this.#scrapes = setInterval(() => void scrape(port), SCRAPE_EVERY_MS);
     const crowd = hire(plan.connections);
     const before = await warmUp(crowd, server, plan);
-    if (stage === 'crowd') {
-      say('opening');
+    if (stage !== 'door') {
+      say(`${plan.connections} clients of ${title} come`);
       await crowd.open();
       await sleep(plan.intervalMs * 1.3);
     }
-    for (const measure of measures) {
-      say(measure.name);
-      found(await measure.take({ plan, name: order.server, port, server, crowd, before, hire }));
-      const { open } = await crowd.counts();
-      if (stage === 'crowd' && !LAST.has(measure.name) && open < plan.connections) {
-        say(`${plan.connections - open} clients were lost by the end of ${measure.name}`);
-      }
-    }
-  } finally {
-    clearInterval(scrapes);
-    await Promise.all([server.end(), ...crowds.map(crowd => crowd.end())]);
+    return { plan, name, port, server, crowd, before, hire };
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#scrapes);
+    await Promise.all([this.#server.end(), ...this.#crowds.map(crowd => crowd.end())]);
   }
 }
 

@@ -18,10 +18,10 @@ export const MEASURES: readonly Measure[] = [
   heap,
   idleHeartbeats,
   latency,
-  busyHeartbeats,
   broadcast,
   adminList,
   detection,
   drain,
+  busyHeartbeats,
   bookkeeping,
 ];

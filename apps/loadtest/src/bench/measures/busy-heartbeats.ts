@@ -1,35 +1,36 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { medianOf, quietMeanOf } from '../readings.js';
-import type { Scene, StagedMeasure } from './measure.js';
+import type { Figures } from '../figures.js';
+import { medianOf } from '../readings.js';
+import type { ServerName } from '../server/bench-server.js';
+import type { JointMeasure, Scene } from './measure.js';
 
 /**
- * What heartbeats cost while 30 % of the connections send a message each second: the CPU with them less the CPU without, in
- * the same process, switched off and on in turn, since two processes differ by more than what is looked for. Of each the quieter half
- * of the windows is taken first: what neighbours add to the others then falls out, where it would spoil a difference of two.
+ * What heartbeats cost while 30 % of the connections send a message each second: the CPU of a window with them less that of
+ * the window beside it without, in the same process. The servers are alive at once and take turns, each a quarter of a minute
+ * long, since what else the machine does changes more within minutes than what is looked for.
  */
-export const busyHeartbeats: StagedMeasure = {
+export const busyHeartbeats: JointMeasure = {
   name: 'busy',
-  stage: 'crowd',
+  stage: 'together',
   finds: 'CPU of the heartbeats, in all and for 1,000, while 30 % of the connections talk',
   servers: ['ws-recipe', 'ws-spread', 'nest-recipe', 'heartbeat'],
-  async take(scene) {
-    const { server, crowd, plan } = scene;
-    await crowd.talk(plan.busyShare);
-    const on: Observed[] = [];
-    const off: Observed[] = [];
-    for (let turn = 0; turn < plan.busySwitches; turn += 1) {
-      // Now one first, now the other: what drifts while they are compared evens out.
-      for (const beats of turn % 2 === 0 ? [true, false] : [false, true]) {
-        (beats ? on : off).push(await observe(scene, beats));
+  async take({ plan, scenes, say }) {
+    for (const { server } of scenes) await server.ask('beat', false);
+    const turns = new Map<ServerName, Observed[]>(scenes.map(({ name }) => [name, []]));
+    for (let turn = 0; turn < plan.busyTurns; turn += 1) {
+      say(`turn ${turn + 1} of ${plan.busyTurns}`);
+      // Now one first, now the other, of windows and of servers: what drifts while they are compared evens out.
+      for (const scene of turn % 4 < 2 ? scenes : scenes.toReversed()) {
+        turns.get(scene.name)?.push(await takeTurn(scene, turn % 2 === 0));
       }
     }
-    await server.ask('beat', true);
-    await crowd.hush();
-    // Whoever was not asked meanwhile is asked before the next measure begins.
-    await sleep(plan.intervalMs * 1.3);
-    const cpuMs = quietMeanOf(on.map(seen => seen.cpuMs)) - quietMeanOf(off.map(seen => seen.cpuMs));
-    const pings = medianOf(on.map(seen => seen.pings)) - medianOf(off.map(seen => seen.pings));
-    return { busyHeartbeats: (cpuMs * 1000) / pings, busyTotal: (cpuMs * 1000) / plan.busyWindowMs };
+    return new Map(
+      [...turns].map(([name, taken]): [ServerName, Figures] => {
+        const cpuMs = medianOf(taken.map(turn => turn.cpuMs));
+        const pings = medianOf(taken.map(turn => turn.pings));
+        return [name, { busyHeartbeats: (cpuMs * 1000) / pings, busyTotal: (cpuMs * 1000) / plan.busyWindowMs }];
+      }),
+    );
   },
 };
 
@@ -38,10 +39,23 @@ interface Observed {
   readonly pings: number;
 }
 
-/** A while to get used to heartbeats or none, then a window. */
+/** What is more with heartbeats than without. Before and after, nobody talks and no heartbeat comes. */
+async function takeTurn(scene: Scene, beatsFirst: boolean): Promise<Observed> {
+  const { server, crowd, plan } = scene;
+  await crowd.talk(plan.busyShare);
+  const first = await observe(scene, beatsFirst);
+  const second = await observe(scene, !beatsFirst);
+  await server.ask('beat', false);
+  await crowd.hush();
+  const [on, off] = beatsFirst ? [first, second] : [second, first];
+  return { cpuMs: on.cpuMs - off.cpuMs, pings: on.pings - off.pings };
+}
+
+/** A while to get used to heartbeats or none, then a window. It begins with a collected heap, so that no large collection comes within it. */
 async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<Observed> {
   await server.ask('beat', beats);
   await sleep(plan.intervalMs / 2);
+  await server.ask('collect');
   const [from, before] = [await server.ask('sample'), await crowd.counts()];
   await sleep(plan.busyWindowMs);
   const [to, after] = [await server.ask('sample'), await crowd.counts()];

@@ -1,19 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StagedMeasure } from './measure.js';
 
+const GIVE_UP_MS = 60_000;
+
 /** Everybody is told to go, spread as planned. The last measure of its stage, since nobody is left. */
 export const drain: StagedMeasure = {
   name: 'drain',
   stage: 'crowd',
   finds: 'how far a drain is from its plan at worst, and its longest stall',
   servers: ['ws', 'nest', 'heartbeat'],
-  async take({ server, crowd }) {
+  async take({ plan, server, crowd }) {
     const { open } = await crowd.counts();
     // Or a collection of what other measures left behind would fall into it.
     await server.ask('collect');
     await server.ask('watchLoop');
-    const { startedAt, spreadMs } = await server.ask('drain');
-    const giveUpAt = performance.now() + 10 * spreadMs;
+    const startedAt = await server.ask('drain');
+    const giveUpAt = performance.now() + GIVE_UP_MS;
     while ((await crowd.counts()).open > 0) {
       if (performance.now() > giveUpAt) throw new Error('the drain did not end');
       await sleep(100);
@@ -21,7 +23,9 @@ export const drain: StagedMeasure = {
     const drainStall = await server.ask('longestStall');
     const closedAt = await crowd.closedAt();
     // By plan the nth goodbye comes when n of all shares of the time have passed.
-    const farthest = closedAt.map((at, index) => Math.abs((at - startedAt) / spreadMs - (index + 0.5) / open));
+    const farthest = closedAt.map((at, index) =>
+      Math.abs((at - startedAt) / plan.drainSpreadMs - (index + 0.5) / open),
+    );
     return { drainPace: Math.max(...farthest) * 100, drainStall };
   },
 };

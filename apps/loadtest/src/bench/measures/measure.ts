@@ -19,11 +19,18 @@ export interface Scene {
   hire(size: number): Crowd;
 }
 
+/** Several of them at once. */
+export interface Together {
+  readonly plan: BenchPlan;
+  readonly scenes: readonly Scene[];
+  say(what: string): void;
+}
+
 /**
  * Where a measure belongs. `door`: nobody is in the server and its heartbeats are far off. `crowd`: everybody is in and has
- * been pinged. `alone`: without a server.
+ * been pinged. `together`: the same of all its servers, alive at once. `alone`: without a server.
  */
-export type StageName = 'door' | 'crowd' | 'alone';
+export type StageName = 'door' | 'crowd' | 'together' | 'alone';
 
 interface MeasureTrait {
   readonly name: string;
@@ -38,10 +45,15 @@ export interface StagedMeasure extends MeasureTrait {
   take(scene: Scene): Promise<Figures>;
 }
 
+export interface JointMeasure extends MeasureTrait {
+  readonly stage: 'together';
+  take(together: Together): Promise<ReadonlyMap<ServerName, Figures>>;
+}
+
 export interface LoneMeasure extends MeasureTrait {
   readonly stage: 'alone';
   take(plan: BenchPlan): Promise<Figures>;
 }
 
 /** One row of the table, or a few that come from the same observation. */
-export type Measure = StagedMeasure | LoneMeasure;
+export type Measure = StagedMeasure | JointMeasure | LoneMeasure;

@@ -6,7 +6,7 @@ import { spreadGoodbyes } from './spread-goodbyes.js';
 import { spreadPings } from './spread-pings.js';
 
 /** `ws` by itself, with the same work on a message as a gateway does: parse, choose by event, answer. */
-export async function startBareWs({ name, intervalMs }: ServerOrder): Promise<BenchServer> {
+export async function startBareWs({ name, intervalMs, drainSpreadMs }: ServerOrder): Promise<BenchServer> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, path: '/ws' });
   const recipe = name === 'ws-recipe' ? new Recipe(server, intervalMs) : null;
   const spread = name === 'ws-spread' ? spreadPings(server, intervalMs) : null;
@@ -24,7 +24,7 @@ export async function startBareWs({ name, intervalMs }: ServerOrder): Promise<Be
     broadcast(text) {
       for (const socket of server.clients) socket.send(text);
     },
-    drain: () => spreadGoodbyes(server),
+    drain: () => spreadGoodbyes(server, drainSpreadMs),
     ...(recipe && { beat: on => recipe.beat(on) }),
     ...(spread && { beat: spread }),
   };

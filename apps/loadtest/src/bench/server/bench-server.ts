@@ -35,6 +35,8 @@ export interface ServerOrder {
   readonly intervalMs: number;
   /** How many clients will come. */
   readonly connections: number;
+  /** How long its goodbyes take when it drains. */
+  readonly drainSpreadMs: number;
 }
 
 /** What every server of the bench can do. What only some can is asked of those only. */
@@ -44,8 +46,8 @@ export interface BenchServer {
   broadcast(text: string): void;
   /** Switches the heartbeats off and on, in the running server. */
   beat?(on: boolean): void;
-  /** Says goodbye to everybody; answers when it began, on the machine's monotonic clock, and how long it takes by plan. */
-  drain?(): { readonly startedAt: number; readonly spreadMs: number };
+  /** Says goodbye to everybody; answers when it began, on the machine's monotonic clock. */
+  drain?(): number;
 }
 
 /** Contract, section 3: the same promise for ours as the recipe keeps, two intervals at most, plus a second. */

@@ -10,7 +10,6 @@ import {
   HeartbeatService,
   HeartbeatWsAdapter,
 } from 'nestjs-heartbeat';
-import { NodeState } from '../../../../../libs/heartbeat/src/connection/node-state.js';
 import { monotonicMs } from '../../clock.js';
 import { type BenchServer, pongTimeoutOf, type ServerOrder, VIEWER_TOKEN } from './bench-server.js';
 import { EchoGateway } from './echo.gateway.js';
@@ -20,7 +19,8 @@ const PLENTY = 1_000_000;
 const NEVER_MS = 3_600_000;
 
 /** Ours, with everything switched on. The interval is fixed, so that it is the others'. */
-export async function startHeartbeatNest({ name, intervalMs, connections }: ServerOrder): Promise<BenchServer> {
+export async function startHeartbeatNest(order: ServerOrder): Promise<BenchServer> {
+  const { name, intervalMs, connections, drainSpreadMs } = order;
   let users = 0;
   const options: HeartbeatOptions = {
     heartbeat: {
@@ -31,6 +31,7 @@ export async function startHeartbeatNest({ name, intervalMs, connections }: Serv
       missedPongs: 2,
       adaptive: true,
     },
+    drain: { spreadMs: drainSpreadMs },
     reaper: { idleTimeoutMs: NEVER_MS, maxLifetimeMs: NEVER_MS },
     limits: {
       maxConnections: connections + 1000,
@@ -51,23 +52,19 @@ export async function startHeartbeatNest({ name, intervalMs, connections }: Serv
   const app = await NestFactory.create(AppModule, { logger: ['error'], abortOnError: false });
   app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
   const http = (await app.listen(0, '127.0.0.1')) as Server;
-  const [all, heartbeat, drain, node] = [
-    app.get(ConnectionService),
-    app.get(HeartbeatService),
-    app.get(DrainService),
-    app.get(NodeState, { strict: false }),
-  ];
+  const [all, heartbeat, drain] = [app.get(ConnectionService), app.get(HeartbeatService), app.get(DrainService)];
   return {
     port: (http.address() as AddressInfo).port,
     broadcast: text => void all.broadcast(text),
     beat(on) {
-      node.intervalMs = on ? intervalMs : NEVER_MS;
-      for (const connection of all.all()) heartbeat.watch(connection);
+      // The tick with all that hangs on it; attended time stands still meanwhile.
+      heartbeat.onApplicationShutdown();
+      if (on) heartbeat.onApplicationBootstrap();
     },
     drain() {
       const startedAt = monotonicMs();
       void drain.start('the bench asks for it');
-      return { startedAt, spreadMs: node.options.drain.spreadMs };
+      return startedAt;
     },
   };
 }

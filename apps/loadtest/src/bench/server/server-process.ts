@@ -70,7 +70,7 @@ export class ServerProcess {
     this.#running.beat?.(on);
   }
 
-  drain(): { readonly startedAt: number; readonly spreadMs: number } {
+  drain(): number {
     const begun = this.#running.drain?.();
     if (begun === undefined) throw new Error('this server cannot drain');
     return begun;

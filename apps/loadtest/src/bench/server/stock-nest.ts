@@ -15,7 +15,7 @@ class PlainModule {}
 class RecipeModule {}
 
 /** Nest with its own adapter. */
-export async function startStockNest({ name, intervalMs }: ServerOrder): Promise<BenchServer> {
+export async function startStockNest({ name, intervalMs, drainSpreadMs }: ServerOrder): Promise<BenchServer> {
   const withRecipe = name === 'nest-recipe';
   const app = await NestFactory.create(withRecipe ? RecipeModule : PlainModule, {
     logger: ['error'],
@@ -32,7 +32,7 @@ export async function startStockNest({ name, intervalMs }: ServerOrder): Promise
     broadcast(text) {
       for (const socket of server.clients) socket.send(text);
     },
-    drain: () => spreadGoodbyes(server),
+    drain: () => spreadGoodbyes(server, drainSpreadMs),
     ...(recipe && { beat: on => recipe.beat(on) }),
   };
 }
