@@ -19,7 +19,7 @@ export interface StageOrder {
 const FAR_OFF_MS = 600_000;
 const SCRAPE_EVERY_MS = 15_000;
 /**
- * The old generation grows to four times its size before it is collected. Without this, one window in two has such a collection, which
+ * The old generation grows to four times its size before it is collected. Without this, two windows in three have such a collection, which
  * costs as much as all heartbeats of a window do, and which messages bring on, not heartbeats.
  */
 const RARE_COLLECTIONS = '--heap-growing-percent=300';
