@@ -20,11 +20,11 @@ import { watchLeaks } from './leaks.js';
 import { RawClient, type RawClientOptions } from './raw-client.js';
 
 /** The HTTP platforms of Nest that the library works on. */
-export const PLATFORMS = [
+export const PLATFORMS: readonly (readonly [name: string, platform: Platform])[] = [
   ['Express', () => new ExpressAdapter()],
   ['Fastify', () => new FastifyAdapter()],
-] as const;
-export type Platform = (typeof PLATFORMS)[number][1];
+];
+export type Platform = () => ExpressAdapter | FastifyAdapter;
 
 export const TOKENS = [
   { token: 'see', role: 'viewer', name: 'screen' },

@@ -130,7 +130,7 @@ export class WorldNode {
   }
 
   /** A connection whose socket closes as soon as it is told to. */
-  open({ userId, ip = '10.0.0.1' }: { userId?: string; ip?: string } = {}): OpenConnection {
+  open({ userId, labels, ip = '10.0.0.1' }: ClientOfNode = {}): OpenConnection {
     const sent: unknown[] = [];
     const socket = {
       bufferedAmount: 0,
@@ -146,7 +146,7 @@ export class WorldNode {
       path: '/ws',
       ip,
       userAgent: null,
-      identity: userId === undefined ? null : { userId },
+      identity: userId === undefined ? null : { userId, ...(labels && { labels }) },
     });
     return { connection, id: connection.id, sent };
   }
@@ -157,6 +157,13 @@ export class WorldNode {
     this.#shared.onApplicationShutdown();
     await this.link.onApplicationShutdown();
   }
+}
+
+/** Who a client is. */
+interface ClientOfNode {
+  readonly userId?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ip?: string;
 }
 
 export interface OpenConnection {

@@ -20,7 +20,8 @@ export {
   type ConnectionView,
   type FlightEntry,
 } from './connection-view.js';
-export { type ConnectionFilter, type ConnectionQuery, type SortKey } from './connection/connection-query.js';
+export { type ConnectionFilter } from './connection/connection-filter.js';
+export { type ConnectionQuery, type SortKey } from './connection/connection-query.js';
 export { type SortOrder } from './connection/sort-order.js';
 export { type Authentication, type Identity } from './identity.js';
 export { Connection } from './connection/connection.js';

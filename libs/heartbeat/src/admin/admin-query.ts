@@ -2,7 +2,8 @@ import { z } from 'zod';
 
 import type { ClusterPosition, ClusterQuery } from '../cluster/cluster-answers.js';
 import { clusterPosition } from '../cluster/wire.js';
-import { type ConnectionFilter, MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
+import type { ConnectionFilter } from '../connection/connection-filter.js';
+import { MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import {
   isAddressOrCidr,

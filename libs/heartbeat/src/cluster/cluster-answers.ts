@@ -1,6 +1,7 @@
 import type { ConnectionView } from '../connection-view.js';
 import type { SortOrder } from '../connection/sort-order.js';
-import type { ConnectionFilter, Position, SortKey } from '../connection/connection-query.js';
+import type { ConnectionFilter } from '../connection/connection-filter.js';
+import type { Position, SortKey } from '../connection/connection-query.js';
 
 /** A node of the cluster, as its lease tells of it. */
 export interface ClusterNode {

@@ -1,7 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 
 import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
-import { type ConnectionFilter, MAX_PAGE } from '../connection/connection-query.js';
+import {
+  assertText,
+  badQuery,
+  checkedCondition,
+  checkedFilter,
+  type ConnectionFilter,
+} from '../connection/connection-filter.js';
+import { MAX_PAGE } from '../connection/connection-query.js';
 import type { Kick } from '../connection/connection-words.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
@@ -53,13 +60,15 @@ export class ClusterService {
 
   /**
    * One sorted page over all nodes. Silent nodes are named; their rows come on a later page if they answer again.
-   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a `limit` that is not from 1 to 500.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a `limit` that is not from 1 to 500, or a condition that is unknown
+   * or has no value.
    */
   async list(query: ClusterQuery = {}): Promise<ClusterPage> {
-    const { filter = {}, sort = 'openedAt', order = 'asc', limit = 50, after = null } = query;
+    const { sort = 'openedAt', order = 'asc', limit = 50, after = null } = query;
+    const filter = checkedFilter(query.filter ?? {});
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-      const told = `limit is ${limit} but must be a whole number from 1 to ${MAX_PAGE}: take several pages`;
-      throw new HeartbeatError('HEARTBEAT_BAD_QUERY', told);
+      const rule = `must be a whole number from 1 to ${MAX_PAGE}`;
+      throw badQuery([{ key: 'limit', value: limit, rule, remedy: 'take several pages' }]);
     }
     const request: RequestOf<'list'> = { filter, sort, order, limit, after };
     const [{ asked, answers }, own] = await Promise.all([this.#ask(filter, 'list', request), this.own.list(request)]);
@@ -107,8 +116,13 @@ export class ClusterService {
     return answer?.status === 'ok' ? answer.body : 'unconfirmed';
   }
 
-  /** Kicks all that match, on every node; an empty filter is everybody. */
-  async kickAll(filter: ConnectionFilter, kick: Kick = {}): Promise<BulkKick> {
+  /**
+   * Kicks all that match, on every node.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, and for a condition that is unknown,
+   * has no value or is an empty text. No connection is kicked then. For all: `{ minAgeMs: 0 }`.
+   */
+  async kickAll(given: ConnectionFilter, kick: Kick = {}): Promise<BulkKick> {
+    const filter = checkedCondition(given);
     const [own, { asked, answers }] = await Promise.all([
       this.own.kickAll({ filter, kick }),
       this.#ask(filter, 'kick-all', { filter, kick }),
@@ -125,15 +139,19 @@ export class ClusterService {
   /**
    * Sends to all that match, on every node, at most once; answers to how many on this node. The others do not say: what does not
    * reach them is counted in `cluster_errors_total`.
-   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for more than other nodes would take.
+   * @param given Default: all.
+   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for more than other nodes would take; `HEARTBEAT_BAD_QUERY` for a condition that
+   * is unknown or has no value. Nothing is sent then.
    */
-  broadcast(data: unknown, filter: ConnectionFilter = {}): number {
+  broadcast(data: unknown, given: ConnectionFilter = {}): number {
+    const filter = checkedFilter(given);
     if (this.bus.isShared) this.#passOn(payloadOf(data), filter);
     return this.connections.broadcast(data, filter);
   }
 
   /** The same for the connections of one user. */
   sendToUser(userId: string, data: unknown): number {
+    assertText('userId', userId);
     return this.broadcast(data, { user: userId });
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
+import { checkedCondition } from '../connection/connection-filter.js';
 import type { Kick } from '../connection/connection-words.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
@@ -53,9 +54,12 @@ export class OwnAnswers {
     return this.connections.get(id) === undefined ? 'not-found' : 'already-closing';
   }
 
-  /** Goes on between the I/O that waits: a thousand close frames at once would hold everybody up. */
+  /**
+   * Goes on between the I/O that waits: a thousand close frames at once would hold everybody up.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, of older nodes too.
+   */
   async kickAll({ filter, kick }: RequestOf<'kick-all'>): Promise<ReplyOf<'kick-all'>> {
-    const matches = this.connections.find(filter);
+    const matches = this.connections.find(checkedCondition(filter));
     let kicked = 0;
     await inSlices(matches, ({ id }) => {
       if (this.connections.kick(id, kick)) kicked++;

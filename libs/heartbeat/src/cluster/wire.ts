@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import { type ConnectionFilter, MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
+import { MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
+import { filterFromWire as filter, filterOnWire } from './filter-codec.js';
 
 /** What nodes say to each other. Another version is not understood, and so dropped: a list then names its node as silent. */
 const VERSION = 1;
@@ -11,22 +12,10 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const text = z.string().max(100_000);
 const id = z.string().min(1).max(300);
 const count = z.number().int().min(0);
-const least = z.number().optional();
-
-/** Complete by the compiler: a filter that could not travel would select too much on the other side. */
-const filterShape: Record<keyof ConnectionFilter, z.ZodType> = {
-  user: text.optional(),
-  ip: text.optional(),
-  path: text.optional(),
-  node: text.optional(),
-  state: z.enum(['open', 'probing', 'closing']).optional(),
-  minIdleMs: least,
-  minAgeMs: least,
-  minRttMs: least,
-  minBufferedBytes: least,
-  labels: z.record(z.string(), text).optional(),
-};
-const filter = z.strictObject(filterShape) as unknown as z.ZodType<ConnectionFilter>;
+/** By reference: a copy by `zod` would lose the label `__proto__`. */
+const labels = z.custom<Readonly<Record<string, string>>>(
+  given => z.record(z.string(), z.string()).safeParse(given).success,
+);
 
 const position = z.object({ key: z.number().nullable(), id });
 /** Also what a cursor holds. */
@@ -46,7 +35,7 @@ const view = z.looseObject({
   path: text,
   ip: text,
   userId: text.nullable(),
-  labels: z.record(z.string(), z.string()),
+  labels,
   state: z.enum(['open', 'probing', 'closing']),
   openedAt: text,
   lastSeenAt: text,
@@ -117,8 +106,16 @@ const message = z.discriminatedUnion('kind', [
 const envelope = z.object({ version: z.literal(VERSION), message });
 export type ClusterMessage = z.output<typeof message>;
 
+/** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a filter that would not arrive as it is. */
 export function encode(sent: ClusterMessage): string {
-  return JSON.stringify({ version: VERSION, message: sent });
+  return JSON.stringify({ version: VERSION, message: onWire(sent) });
+}
+
+function onWire(sent: ClusterMessage): object {
+  if (sent.kind === 'deliver') return { ...sent, filter: filterOnWire(sent.filter) };
+  if (sent.kind !== 'request') return sent;
+  const body = sent.body as RequestOf<'list' | 'kick-all' | 'kick'>;
+  return 'filter' in body ? { ...sent, body: { ...body, filter: filterOnWire(body.filter) } } : sent;
 }
 
 /** What was said; null for anything that is not ours, too long, or of another version. */

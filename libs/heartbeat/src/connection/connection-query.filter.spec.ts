@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { type ConnectionFilter, idleMs, predicateOf, type QueryMoment } from './connection-query.js';
+import type { ConnectionFilter } from './connection-filter.js';
+import { idleMs, predicateOf, type QueryMoment } from './connection-query.js';
 import type { Connection } from './connection.js';
 import { NEVER, Pulse } from './pulse.js';
 

@@ -1,9 +1,11 @@
-import type { ConnectionState, ConnectionView } from '../connection-view.js';
+import type { ConnectionView } from '../connection-view.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { isNetwork, networkMatcher } from '../network-address.js';
 import { inSlices } from '../slices.js';
 import { BestOf } from './best-of.js';
+import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
 import type { Connection } from './connection.js';
+import type { NodeState } from './node-state.js';
 import { NEVER } from './pulse.js';
 import { compareKeys, type SortOrder } from './sort-order.js';
 
@@ -17,23 +19,6 @@ export const SORT_KEYS = [
   'messagesOut',
 ] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
-
-/** Which connections; all that is given must hold. */
-export interface ConnectionFilter {
-  readonly user?: string;
-  /** An address, or a CIDR such as `10.0.0.0/8`. */
-  readonly ip?: string;
-  readonly path?: string;
-  /** A node's id or name. */
-  readonly node?: string;
-  readonly state?: ConnectionState;
-  /** No application message in either direction for at least this long. */
-  readonly minIdleMs?: number;
-  readonly minAgeMs?: number;
-  readonly minRttMs?: number;
-  readonly minBufferedBytes?: number;
-  readonly labels?: Readonly<Record<string, string>>;
-}
 
 export interface ConnectionQuery {
   readonly filter: ConnectionFilter;
@@ -64,12 +49,27 @@ export interface QueryMoment {
   toEpoch(moment: number): number;
 }
 
+/** @param bootedAt Epoch milliseconds of the clock's zero. */
+export function momentOf({ clock, attendedMs, id, name }: NodeState, bootedAt: number): QueryMoment {
+  return {
+    now: clock.now(),
+    attended: attendedMs,
+    nodeId: id,
+    nodeName: name,
+    toEpoch: moment => bootedAt + moment,
+  };
+}
+
 export type Predicate = (connection: Connection) => boolean;
 
-/** The filter as one function that does its parsing once. */
+/**
+ * The filter as one function that does its parsing once.
+ * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
+ */
 export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Predicate {
   const checks: Predicate[] = [];
-  const { user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, minBufferedBytes, labels = {} } = filter;
+  const checked = checkedFilter(filter);
+  const { user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, minBufferedBytes, labels = {} } = checked;
   if (node !== undefined && node !== moment.nodeId && node !== moment.nodeName) return () => false;
   if (user !== undefined) checks.push(connection => connection.userId === user);
   if (ip !== undefined) checks.push(addressPredicate(ip));
@@ -210,7 +210,9 @@ class PageSearch {
 /** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what is no whole number from 1, and not `Infinity`. */
 export function assertLimit(limit: number): void {
   if (limit === Infinity || (Number.isInteger(limit) && limit > 0)) return;
-  throw new HeartbeatError('HEARTBEAT_BAD_QUERY', `limit is ${limit} but must be a whole number from 1`);
+  const rule = 'must be a whole number from 1';
+  const problem = { key: 'limit', value: limit, rule, remedy: 'leave it out for the default' };
+  throw new HeartbeatError('HEARTBEAT_BAD_QUERY', `limit is ${limit} but ${rule}`, [problem]);
 }
 
 function isAfter(after: Position, key: number | null, connection: Connection, order: SortOrder): boolean {

@@ -7,12 +7,13 @@ import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRecord } from './closed-record.js';
 import { ClosedRing } from './closed-ring.js';
 import { serialOf } from './connection-id.js';
+import { assertText, checkedFilter, type ConnectionFilter } from './connection-filter.js';
 import {
   assertLimit,
-  type ConnectionFilter,
   type ConnectionPage,
   type ConnectionQuery,
   DEFAULT_QUERY,
+  momentOf,
   type Page,
   pageInSlices,
   pageOf,
@@ -22,7 +23,7 @@ import {
 import type { Closing, Kick, Opening } from './connection-words.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
-import { payloadOf } from './payload.js';
+import { endOf, payloadOf } from './payload.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { detailOf, type ViewContext, viewOf } from './view.js';
@@ -84,7 +85,7 @@ export class ConnectionService {
 
   /** The socket has closed: `code` and `reason` as `ws` tells them. For the gateway only. */
   closed(connection: Connection, code: number, reason: string): void {
-    this.#forget(connection, connection.closing ?? this.#endOf(code, reason));
+    this.#forget(connection, connection.closing ?? endOf(code, reason));
   }
 
   /** Whether the books hold this connection. */
@@ -101,22 +102,30 @@ export class ConnectionService {
     return this.#registry.all();
   }
 
+  /**
+   * All that match, oldest first; an empty filter is all.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value, here and in the three below.
+   */
   find(filter: ConnectionFilter): Connection[] {
-    const candidates = filter.user === undefined ? this.#registry.all() : this.findByUser(filter.user);
-    return [...candidates].filter(predicateOf(filter, this.#moment()));
+    const { user, ...rest } = checkedFilter(filter);
+    const candidates = user === undefined ? this.#registry.all() : this.#registry.byUser.get(user);
+    return [...candidates].filter(predicateOf(rest, this.#moment()));
   }
 
   findByUser(userId: string): Connection[] {
+    assertText('userId', userId);
     return this.#registry.byUser.get(userId);
   }
 
   findByIp(ip: string): Connection[] {
+    assertText('ip', ip);
     return this.#registry.byNetwork
       .get(clientNetwork(ip, this.node.options.limits.ipv6PrefixBits))
       .filter(found => found.ip === ip);
   }
 
   findByLabel(key: string, value: string): Connection[] {
+    assertText('key', key);
     return this.find({ labels: { [key]: value } });
   }
 
@@ -136,7 +145,7 @@ export class ConnectionService {
 
   /**
    * One sorted page. Default: the first 50 by `openedAt`, oldest first. Holds the event loop: some 5 ms with 15,000 connections.
-   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1, or a condition that is none.
    */
   list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
     return this.#shown(pageOf(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
@@ -177,6 +186,8 @@ export class ConnectionService {
   /**
    * Sends to all that match, serialised once, in slices, each before anything that is sent to it later; answers to how many.
    * What fails to go out ends with its own connection.
+   * @param filter Default: all.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
    */
   broadcast(data: unknown, filter: ConnectionFilter = {}): number {
     const payload = payloadOf(data);
@@ -231,19 +242,7 @@ export class ConnectionService {
     return { ...page, items: connections.map(connection => viewOf(connection, this.#view)) };
   }
 
-  #endOf(code: number, reason: string): Closing {
-    if (code === CloseCodes.abnormal.code) return { code, reason: CloseCodes.abnormal.name, by: 'network' };
-    return { code, reason, by: 'client' };
-  }
-
   #moment(): QueryMoment {
-    const { clock, attendedMs, id, name } = this.node;
-    return {
-      now: clock.now(),
-      attended: attendedMs,
-      nodeId: id,
-      nodeName: name,
-      toEpoch: moment => this.#bootedAt + moment,
-    };
+    return momentOf(this.node, this.#bootedAt);
   }
 }

@@ -85,6 +85,33 @@ describe('ConnectionService, in the hands of the app', () => {
     });
   });
 
+  const sayNothing = undefined as unknown as string & object;
+  it.each<[string, () => unknown]>([
+    ['find(undefined)', () => connections.find(sayNothing)],
+    ['find by a user that is undefined', () => connections.find({ user: sayNothing })],
+    ['find by an unknown condition', () => connections.find({ users: 'ann' } as object)],
+    ['findByUser(undefined)', () => connections.findByUser(sayNothing)],
+    ['findByUser(null)', () => connections.findByUser(null as unknown as string)],
+    ['findByUser(7)', () => connections.findByUser(7 as unknown as string)],
+    ['findByIp(undefined)', () => connections.findByIp(sayNothing)],
+    ['findByLabel(undefined)', () => connections.findByLabel(sayNothing, 'a')],
+    ['findByLabel without a value', () => connections.findByLabel('room', sayNothing)],
+    ['list(filter: undefined)', () => connections.list({ filter: sayNothing })],
+    ['list by a negative age', () => connections.list({ filter: { minAgeMs: -1 } })],
+    ['broadcast to null', () => connections.broadcast('x', null as unknown as object)],
+    ['broadcast to a user that is undefined', () => connections.broadcast('x', { user: sayNothing })],
+    ['broadcast to labels without one', () => connections.broadcast('x', { labels: {} })],
+  ])('refuses %s, and does nothing', (_what, call) => {
+    const { socket } = open({ userId: 'ann' });
+    expect(call).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_QUERY' }));
+    expect(socket.sent).toEqual([]);
+  });
+
+  it('refuses a list in slices as a rejection', async () => {
+    const bad = { filter: { user: sayNothing } };
+    await expect(connections.listInSlices(bad)).rejects.toMatchObject({ code: 'HEARTBEAT_BAD_QUERY' });
+  });
+
   describe('kick', () => {
     it('closes with 4500 and tells who did it', () => {
       const { connection, socket, id } = open();

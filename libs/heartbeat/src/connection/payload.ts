@@ -23,3 +23,9 @@ export function closedError(id: string, closing: Closing | null): HeartbeatError
   const { code, reason } = closing ?? { code: CloseCodes.abnormal.code, reason: CloseCodes.abnormal.name };
   return new HeartbeatError('HEARTBEAT_CONNECTION_CLOSED', `connection ${id} is closed: ${code} ${reason}`.trimEnd());
 }
+
+/** How a connection has ended that this server did not begin to close: `code` and `reason` as `ws` reports them. */
+export function endOf(code: number, reason: string): Closing {
+  if (code === CloseCodes.abnormal.code) return { code, reason: CloseCodes.abnormal.name, by: 'network' };
+  return { code, reason, by: 'client' };
+}
