@@ -1,4 +1,4 @@
-import { type DynamicModule, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
@@ -101,7 +101,7 @@ const PUBLIC = [
   ],
   exports: PUBLIC,
 })
-export class HeartbeatModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
+export class HeartbeatModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(private readonly node: NodeState) {
     super();
   }
@@ -116,6 +116,10 @@ export class HeartbeatModule extends ConfigurableModuleClass implements OnApplic
 
   onApplicationBootstrap(): void {
     this.node.bootstrapHookRan = true;
+  }
+
+  onApplicationShutdown(): void {
+    this.node.log.close();
   }
 }
 

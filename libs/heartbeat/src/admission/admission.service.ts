@@ -5,7 +5,6 @@ import { Injectable, Logger } from '@nestjs/common';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { describeError } from '../describe-error.js';
 import type { Authenticate } from '../guard.options.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Authentication, Identity } from '../identity.js';
@@ -121,7 +120,7 @@ export class AdmissionService {
     const { handshakeTimeoutMs, maxPerUser } = this.node.options.limits;
     if (end.outcome === 'timeout') return refusals.authenticationTimeout(handshakeTimeoutMs);
     if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : refusals.userLimit(maxPerUser);
-    this.#logger.warn(`authenticate failed, and so refuses: ${describeError(end.error)}`);
+    this.node.log.warn('authenticate failed', 'authenticate failed, the client is refused with 401', end.error);
     return refusals.unauthenticated('Authentication failed.');
   }
 

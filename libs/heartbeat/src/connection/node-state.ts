@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { LimitedLogger } from '../limited-logger.js';
 import type { BanBook, UserPlaces } from './shared-words.js';
 import { Totals } from './totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
@@ -32,6 +33,8 @@ export class NodeState {
   readonly name: string;
   /** When this process began to serve, in monotonic milliseconds. */
   readonly startedAt: number;
+  /** The logger for every line that a client can cause; closed by the module. */
+  readonly log: LimitedLogger;
 
   /** Owner: the module. Whether its bootstrap hook has run. */
   bootstrapHookRan = false;
@@ -89,6 +92,7 @@ export class NodeState {
     this.name = options.cluster.nodeName;
     this.id = `${this.name}-${randomBytes(4).toString('hex')}`;
     this.startedAt = clock.now();
+    this.log = new LimitedLogger('Heartbeat', clock);
     this.intervalMs = options.heartbeat.intervalMs;
   }
 

@@ -1,7 +1,4 @@
-import { Logger } from '@nestjs/common';
-
 import { CloseCodes } from '../close-code.js';
-import { describeError } from '../describe-error.js';
 import type { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Identity } from '../identity.js';
 import { Broadcast } from './broadcast.js';
@@ -14,7 +11,6 @@ import type { Registry } from './registry.js';
 /** What connections ask of the registry that made them. */
 export class RegistryOwner implements ConnectionOwner<Connection> {
   readonly broadcast = new Broadcast();
-  readonly #logger = new Logger('Heartbeat');
 
   constructor(
     private readonly node: NodeState,
@@ -86,6 +82,6 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
-    this.#logger.error(`${what} of connection ${connection.id} failed: ${describeError(error)}`);
+    this.node.log.error(`${what} failed`, `${what} of connection ${connection.id} failed`, error);
   }
 }

@@ -7,7 +7,9 @@ import type { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { Subject } from 'rxjs';
 
+import { SystemClock } from '../clock.js';
 import type { NodeState } from '../connection/node-state.js';
+import { LimitedLogger } from '../limited-logger.js';
 import { GatewayInspector } from './gateway-inspector.js';
 
 Logger.overrideLogger(false);
@@ -57,6 +59,7 @@ describe('GatewayInspector', () => {
       get adapterInstalled() {
         return adapterInstalled;
       },
+      log: new LimitedLogger('Heartbeat', new SystemClock()),
     } as NodeState;
     const discovery = { getProviders: () => providers } as unknown as DiscoveryService;
     inspector = new GatewayInspector(node, discovery, { init$, httpAdapter } as unknown as HttpAdapterHost);

@@ -1,12 +1,11 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
-import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 
 /** How `@nestjs/websockets` marks gateways and keeps their options: the decorator's only trace, under no public name. */
@@ -20,7 +19,6 @@ type Hooked = Partial<Record<(typeof HOOKS)[number], Hook>>;
 /** Looks at the app's gateways before anyone may come in: are they all tracked, and can none of them end the process? */
 @Injectable()
 export class GatewayInspector implements OnApplicationBootstrap {
-  readonly #logger = new Logger('Heartbeat');
   readonly #listening: Promise<void>[] = [];
   #guarded = false;
 
@@ -72,7 +70,8 @@ export class GatewayInspector implements OnApplicationBootstrap {
     if (isStatic && hook === undefined) return;
     if (hook !== undefined && guardedHooks.has(hook)) return;
     const report = (what: string, error: unknown) => {
-      this.#logger.error(`${what} of ${gateway} failed: ${describeError(error)}`);
+      const kind = `${what} of ${gateway} failed`;
+      this.node.log.error(kind, kind, error);
     };
     // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
     const guard: Hook = function (this: unknown, ...args) {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
+import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { WebSocket } from 'ws';
 
@@ -11,7 +11,6 @@ import { closeReason } from '../close-code.js';
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import type { MessageHandler, SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
-import { describeError } from '../describe-error.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
@@ -50,8 +49,7 @@ const APP_PORT = 0;
  * translates: upgrades to admission, sockets to the gateway, messages to the dispatcher.
  */
 export class HeartbeatWsAdapter extends AbstractWsAdapter {
-  readonly #logger = new Logger('Heartbeat');
-  readonly #failed = (what: string, error: unknown) => this.#logger.error(`${what} failed: ${describeError(error)}`);
+  readonly #failed = (what: string, error: unknown) => this.#node.log.error(`${what} failed`, `${what} failed`, error);
   readonly #ports = new Map<number, Port>();
   readonly #node: NodeState;
   readonly #admission: AdmissionService;
@@ -95,7 +93,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#inspector.guardHooks();
     const { paths } = this.#port(port);
     const server = new PathServer(this.#node.options, options);
-    server.on('error', error => this.#logger.error(error));
+    server.on('error', error => this.#failed(`the server of ${server.path}`, error));
     server.on('wsClientError', (error, socket, request) => {
       const refusal = refusals.badUpgrade(error.message);
       this.#admission.refused(request, refusal);

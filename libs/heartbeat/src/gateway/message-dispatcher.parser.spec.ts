@@ -3,9 +3,11 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 
 import { HeartbeatEvents } from '../heartbeat.events.js';
+import { SystemClock } from '../clock.js';
 import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { InboundService } from '../flow/inbound.service.js';
+import { LimitedLogger } from '../limited-logger.js';
 import { resolveOptions } from '../resolve-options.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
@@ -33,7 +35,9 @@ describe('MessageDispatcher with the app’s own parser', () => {
       send: (data: string) => sent.push(data),
     };
     connection = { id: 'node.1', socket, countReceived: () => undefined } as unknown as Connection;
-    const node = { options: resolveOptions(), clock: { now: () => 0 }, totals: {} } as NodeState;
+    const clock = new SystemClock();
+    const log = new LimitedLogger('Heartbeat', clock);
+    const node = { options: resolveOptions(), clock, log, totals: {} } as unknown as NodeState;
     const inbound = {
       admit: () => true,
       mayTake: () => true,

@@ -1,9 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
-import { describeError } from '../describe-error.js';
 import type { MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents, type MessageRefusal } from '../heartbeat.events.js';
@@ -31,8 +30,6 @@ const MAX_HEARTBEAT_BYTES = 256;
 /** Takes each message to the handlers of the app, at most `maxInFlight` at once for a connection, and their answers back. */
 @Injectable()
 export class MessageDispatcher {
-  readonly #logger = new Logger('Heartbeat');
-
   constructor(
     private readonly node: NodeState,
     private readonly inbound: InboundService,
@@ -136,7 +133,7 @@ export class MessageDispatcher {
     try {
       return parse(isBinary ? data : data.toString()) ?? undefined;
     } catch (error) {
-      this.#logger.error(`the app's message parser failed: ${describeError(error)}`);
+      this.node.log.error('the message parser failed', "the application's message parser failed", error);
       return undefined;
     }
   }
@@ -150,7 +147,8 @@ export class MessageDispatcher {
 
   #failed(connection: Connection, event: unknown, error: unknown): void {
     const name = nameOf(event);
-    this.#logger.error(`the handler of ${name} failed for connection ${connection.id}: ${describeError(error)}`);
+    const what = `the handler of ${name} failed`;
+    this.node.log.error(what, `${what} for connection ${connection.id}`, error);
   }
 }
 
