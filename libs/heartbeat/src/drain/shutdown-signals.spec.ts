@@ -150,15 +150,36 @@ describe('ShutdownSignals', () => {
     expect(done).toEqual([`drain: ${first}`, 'terminate all', `exit ${status}`]);
   });
 
-  it('takes a signal that comes twice in the same moment for one', () => {
+  it.each([0, 1, 20, 51, 120, 499])('counts the same signal %d ms after the first as one', afterMs => {
     start();
     receive('SIGINT');
-    time += 20;
+    time += afterMs;
     receive('SIGINT');
     expect(done).toEqual(['drain: SIGINT']);
-    time += 100;
+    time = 1000 + 500;
     receive('SIGINT');
     expect(done).toEqual(['drain: SIGINT', 'terminate all', 'exit 130']);
+  });
+
+  it('counts from the first signal, so that repeated signals do not postpone the end', () => {
+    start();
+    receive('SIGINT');
+    for (const moment of [1200, 1400, 1499]) {
+      time = moment;
+      receive('SIGINT');
+    }
+    expect(done).toEqual(['drain: SIGINT']);
+    time = 1500;
+    receive('SIGINT');
+    expect(done).toEqual(['drain: SIGINT', 'terminate all', 'exit 130']);
+  });
+
+  it('ends the process with another signal at once, however soon it comes', () => {
+    start();
+    receive('SIGTERM');
+    time += 1;
+    receive('SIGINT');
+    expect(done).toEqual(['drain: SIGTERM', 'terminate all', 'exit 130']);
   });
 
   it('ends the process within a second of the deadline, whatever still runs, also after the last hook', () => {

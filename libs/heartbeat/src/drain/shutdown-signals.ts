@@ -9,8 +9,11 @@ import { DrainService } from './drain.service.js';
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 type Signal = (typeof SIGNALS)[number];
 
-/** Signals this close together are one: `npm start` passes on a Ctrl-C that the terminal has sent to everybody already. */
-const SAME_SIGNAL_MS = 50;
+/**
+ * The same signal within this time of the first counts once (docs/decisions/0006): Ctrl-C under `npm start` arrives from the terminal and again
+ * from npm, later the busier the machine is.
+ */
+const SAME_SIGNAL_MS = 500;
 /** After the drain's deadline, the rest of the app's shutdown has this long. */
 const GRACE_MS = 500;
 /** After which the watchdog ends a process whose event loop stands still. */
