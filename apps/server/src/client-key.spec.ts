@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +28,8 @@ describe('readClientKey', () => {
   }
 
   it('is the secret, just as it is written', () => {
-    expect(read({ JWT_SECRET: ' sécret ' })).toEqual({ key: { secret: ' sécret ' }, problems: [] });
+    const secret = ' sécret of thirty-two bytes, just ';
+    expect(read({ JWT_SECRET: secret })).toEqual({ key: { secret }, problems: [] });
   });
 
   it('is the set of keys in the file', () => {
@@ -89,10 +91,79 @@ describe('readClientKey', () => {
     }
   });
 
-  it('says so where ALLOW_ANONYMOUS or ALLOW_QUERY_TOKEN would do nothing', () => {
-    const { key, problems } = read({ ALLOW_ANONYMOUS: 'true', ALLOW_QUERY_TOKEN: 'true' });
-    expect([key, problems.map(problem => problem.key)]).toEqual([null, ['ALLOW_ANONYMOUS', 'ALLOW_QUERY_TOKEN']]);
-    expect(read({ ALLOW_ANONYMOUS: 'false', ALLOW_QUERY_TOKEN: 'false' }).problems).toEqual([]);
-    expect(read({ JWT_SECRET: SECRET, ALLOW_ANONYMOUS: 'true', ALLOW_QUERY_TOKEN: 'true' }).problems).toEqual([]);
+  it.each([
+    ['31 bytes', 'x'.repeat(31), 1],
+    ['32 bytes', 'x'.repeat(32), 0],
+    ['16 characters of two bytes', 'é'.repeat(16), 0],
+    ['15 characters of two bytes', 'é'.repeat(15), 1],
+    ['a word', 'secret', 1],
+  ])('is a secret as long as a hash: %s', (_what, secret, count) => {
+    const { problems } = read({ JWT_SECRET: secret });
+    expect(problems).toHaveLength(count);
+    expect(problems.every(({ key, rule }) => key === 'JWT_SECRET' && rule.includes('32 bytes'))).toBe(true);
+  });
+
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const jwk = rsa.publicKey.export({ format: 'jwk' });
+
+  // Such a secret is known to everyone, who could then sign tokens with it.
+  it.each<[string, string]>([
+    ['a public key in PEM', rsa.publicKey.export({ format: 'pem', type: 'spki' }).toString()],
+    ['a private key in PEM', rsa.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()],
+    ['the base64 of a public key', rsa.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')],
+    ['a JWK', JSON.stringify(jwk)],
+    ['a set of JWKs', JSON.stringify({ keys: [jwk] }, null, 2)],
+    ['the URL of a set', 'https://id.example/.well-known/jwks.json'],
+    ['an SSH key', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIbCJw9oJ9 ops'],
+  ])('is no secret but %s, which is refused', (_what, secret) => {
+    const { key, problems } = read({ JWT_SECRET: secret });
+    expect([key, problems.map(problem => problem.key)]).toEqual([null, ['JWT_SECRET']]);
+    expect(problems[0]?.remedy).toContain('JWKS_FILE');
+    expect(JSON.stringify(problems)).not.toContain(secret.slice(0, 30));
+  });
+
+  it('is the base64 of random bytes, also where it begins like a key', () => {
+    expect(read({ JWT_SECRET: `MII${'B'.repeat(61)}` }).problems).toEqual([]);
+  });
+
+  const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+  const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+
+  it.each<[string, object[], boolean]>([
+    ['RSA', [jwk], true],
+    ['EC', [EC], true],
+    ['Ed25519', [PUBLIC], true],
+    ['another beside one for encryption', [{ ...jwk, use: 'enc', alg: 'RSA-OAEP' }, EC], true],
+    ['another beside one of an unknown kind', [{ kty: 'AKP', pub: 'x' }, PUBLIC], true],
+    ['RSA of 1024 bits', [short], false],
+    ['RSA for encryption', [{ ...jwk, use: 'enc' }], false],
+    ['RSA for another algorithm', [{ ...jwk, alg: 'RSA-OAEP-256' }], false],
+    ['a symmetric key without its value', [{ kty: 'oct', kid: 'a' }], false],
+    ['an unknown kind', [{ kty: 'AKP', pub: 'x' }], false],
+    ['a curve of no algorithm', [generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' })], false],
+    ['a key without its parts', [{ kty: 'RSA' }], false],
+    ['a key whose parts are no key', [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }], false],
+  ])('needs a key that can check a token: %s', (_what, keys, isTaken) => {
+    const { key, problems } = read({ JWKS_FILE: file(JSON.stringify({ keys })) });
+    expect([key !== null, problems.length]).toEqual([isTaken, isTaken ? 0 : 1]);
+  });
+
+  it('names PEM in JWKS_FILE', () => {
+    const pem = rsa.publicKey.export({ format: 'pem', type: 'spki' }).toString();
+    expect(read({ JWKS_FILE: file(pem) }).problems[0]?.rule).toContain('it is PEM, not JSON');
+  });
+
+  it.each([
+    ['ALLOW_ANONYMOUS', 'true'],
+    ['ALLOW_ANONYMOUS', 'false'],
+    ['ALLOW_QUERY_TOKEN', 'true'],
+    ['ALLOW_QUERY_TOKEN', 'false'],
+    ['JWT_ISSUER', 'https://id.example'],
+    ['JWT_AUDIENCE', 'chat'],
+    ['JWT_TYPE', 'at+jwt'],
+    ['JWT_MAX_AGE_S', '60'],
+  ])('is missed by %s=%s, which has no effect without it', (name, value) => {
+    expect(read({ [name]: value })).toMatchObject({ key: null, problems: [{ key: name, value }] });
+    expect(read({ JWT_SECRET: SECRET, [name]: value }).problems).toEqual([]);
   });
 });

@@ -4,18 +4,23 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as fc from 'fast-check';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
-import type { ClientTokenSettings } from './client-key.js';
-import { ClientTokens } from './client-tokens.js';
+import { ClientTokens, type ClientTokenSettings } from './client-tokens.js';
+import { RefusalLog } from './refusal-log.js';
+import { NO_RULES, type TokenRules } from './token-rules.js';
 
 const SECRET = 'ein Geheimnis mit Ümläuten, lang genug für jedes Verfahren, auch für HS512.';
 const bytes = (text: string) => new TextEncoder().encode(text);
 const now = () => Math.floor(Date.now() / 1000);
 
-const sign = (payload: JWTPayload, alg = 'HS256', key: CryptoKey | Uint8Array = bytes(SECRET)) =>
-  new SignJWT(payload).setProtectedHeader({ alg }).sign(key);
+/** A token that ends in a minute, unless its claims say otherwise. */
+const sign = (payload: JWTPayload, alg = 'HS256', key: CryptoKey | Uint8Array = bytes(SECRET), typ?: string) =>
+  new SignJWT({ exp: now() + 60, ...payload }).setProtectedHeader({ alg, ...(typ && { typ }) }).sign(key);
 
-const tokensOf = (settings: Partial<ClientTokenSettings> = {}) =>
-  new ClientTokens({ key: { secret: SECRET }, allowAnonymous: false, allowQueryToken: false, ...settings });
+const tokensOf = (settings: Partial<ClientTokenSettings> = {}, refusals = new RefusalLog(() => undefined)) =>
+  new ClientTokens(
+    { key: { secret: SECRET }, rules: NO_RULES, allowAnonymous: false, allowQueryToken: false, ...settings },
+    refusals,
+  );
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -23,7 +28,7 @@ describe('identityOf with a secret', () => {
   const tokens = tokensOf();
 
   it.each(['HS256', 'HS384', 'HS512'])('knows the user of a token by %s, with the secret’s UTF-8 bytes', async alg => {
-    expect(await tokens.identityOf(await sign({ sub: 'ann' }, alg))).toEqual({ userId: 'ann' });
+    expect(await tokens.identityOf(await sign({ sub: 'ann' }, alg))).toMatchObject({ userId: 'ann' });
   });
 
   it('ends when the token ends', async () => {
@@ -37,7 +42,6 @@ describe('identityOf with a secret', () => {
     ['whose end is no number', () => sign({ sub: 'ann', exp: 'never' as unknown as number })],
     ['of nobody', () => sign({ exp: now() + 60 })],
     ['of an empty user', () => sign({ sub: '' })],
-    ['of a user that is a number', () => sign({ sub: 7 as unknown as string })],
     ['of a user that is an object', () => sign({ sub: { id: 'ann' } as unknown as string })],
     ['of another secret', () => sign({ sub: 'ann' }, 'HS256', bytes(`${SECRET}.`))],
     ['without a signature', () => `${part({ alg: 'none' })}.${part({ sub: 'ann' })}.`],
@@ -96,7 +100,7 @@ describe('identityOf with a set of keys', () => {
   });
 
   it.each(['RS256', 'ES256', 'EdDSA'])('knows the user of a token by %s', async alg => {
-    expect(await tokens.identityOf(await sign({ sub: 'ann' }, alg, pairs.get(alg)!.privateKey))).toEqual({
+    expect(await tokens.identityOf(await sign({ sub: 'ann' }, alg, pairs.get(alg)!.privateKey))).toMatchObject({
       userId: 'ann',
     });
   });

@@ -25,5 +25,5 @@ function inVariables(finding: Finding): Finding {
 
 function translate(text: string): string {
   const { rule } = namingVariables({ key: '', value: '', rule: text, remedy: '' });
-  return rule.replaceAll('admin.tokens', 'ADMIN_TOKEN');
+  return rule.replaceAll('admin.tokens', 'ADMIN_TOKEN').replaceAll(/\bauthenticate\b/g, 'JWT_SECRET or JWKS_FILE');
 }

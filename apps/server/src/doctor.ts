@@ -2,6 +2,7 @@ import 'reflect-metadata';
 
 import { examine, resolveOptions, thisSystem } from 'nestjs-heartbeat';
 
+import { ClientTokens } from './client-tokens.js';
 import { doctorReport } from './doctor-report.js';
 import { EnvironmentError, readEnvironment } from './environment.js';
 
@@ -10,13 +11,18 @@ import { EnvironmentError, readEnvironment } from './environment.js';
  * would break.
  */
 function diagnose(): void {
-  const { options, generatedToken } = readEnvironment(process.env);
-  // A token that is made at each start is none that anybody could have set.
+  const { host, options, clientTokens, generatedToken } = readEnvironment(process.env);
+  // A token that is made at each start is none that an operator has set.
   const admin = generatedToken === null ? options.admin : { ...options.admin, tokens: [] };
   const findings = examine({
-    options: resolveOptions({ ...options, admin }),
+    options: resolveOptions({
+      ...options,
+      admin,
+      ...(clientTokens && { authenticate: new ClientTokens(clientTokens).authenticate }),
+    }),
     system: thisSystem,
     proxyHeaderSeen: null,
+    listensOn: host,
   });
   process.stdout.write(doctorReport(findings));
   process.exitCode = findings.some(({ severity }) => severity === 'error') ? 1 : 0;

@@ -4,6 +4,9 @@ import { DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
 import { EnvironmentError, readEnvironment } from './environment.js';
 import { OPTION_VARIABLES } from './option-variables.js';
 
+const DO = 'a-token-for-operators';
+const SEE = 'a-token-for-viewers';
+
 function problemsOf(environment: NodeJS.ProcessEnv) {
   try {
     readEnvironment(environment);
@@ -37,18 +40,18 @@ describe('readEnvironment', () => {
   });
 
   it('makes an operator’s token where none is given, another one each time', () => {
-    const [first, second] = [readEnvironment({}), readEnvironment({ ADMIN_TOKEN: '' })];
+    const [first, second] = [readEnvironment({}), readEnvironment({ LOG_LEVEL: '' })];
     expect(first.generatedToken).toMatch(/^[\w-]{32}$/);
     expect(first.options.admin?.tokens).toEqual([{ token: first.generatedToken, role: 'operator', name: 'operator' }]);
     expect(second.generatedToken).not.toBe(first.generatedToken);
   });
 
   it('takes the tokens that are given', () => {
-    const { options, generatedToken } = readEnvironment({ ADMIN_TOKEN: 'do', ADMIN_VIEWER_TOKEN: 'see' });
+    const { options, generatedToken } = readEnvironment({ ADMIN_TOKEN: DO, ADMIN_VIEWER_TOKEN: SEE });
     expect(generatedToken).toBeNull();
     expect(options.admin?.tokens).toEqual([
-      { token: 'do', role: 'operator', name: 'operator' },
-      { token: 'see', role: 'viewer', name: 'viewer' },
+      { token: DO, role: 'operator', name: 'operator' },
+      { token: SEE, role: 'viewer', name: 'viewer' },
     ]);
   });
 
@@ -76,9 +79,10 @@ describe('readEnvironment', () => {
   });
 
   it('has a variable for each option, which brings back the default', () => {
-    const withDefault = OPTION_VARIABLES.filter(({ standard }) => standard !== undefined);
+    // An empty list has no text: an empty variable is none, or an error.
+    const withDefault = OPTION_VARIABLES.filter(({ standard }) => standard !== undefined && String(standard) !== '');
     const environment = Object.fromEntries(withDefault.map(({ name, standard }) => [name, String(standard)]));
-    const { options } = readEnvironment({ ...environment, ADMIN_TOKEN: 'do' });
+    const { options } = readEnvironment({ ...environment, ADMIN_TOKEN: DO });
     expect({ ...resolveOptions(options), admin: DEFAULTS.admin }).toEqual(DEFAULTS);
   });
 
@@ -130,7 +134,7 @@ describe('readEnvironment', () => {
     expect(messageOf({ REDIS_URL: 'redis://localhost' })).toContain(
       'ADMIN_TOKEN is "(not set)" but must be set where REDIS_URL is, since each node would make another one',
     );
-    const { options, workers } = readEnvironment({ REDIS_URL: 'redis://localhost', ADMIN_TOKEN: 'do', WORKERS: '4' });
+    const { options, workers } = readEnvironment({ REDIS_URL: 'redis://localhost', ADMIN_TOKEN: DO, WORKERS: '4' });
     expect(options.cluster).toEqual({ redisUrl: 'redis://localhost' });
     expect(workers).toBe(4);
   });
@@ -141,7 +145,7 @@ describe('readEnvironment', () => {
   });
 
   it('shows no REDIS_URL, which may hold a password', () => {
-    const message = messageOf({ REDIS_URL: 'http://:geheim@localhost', ADMIN_TOKEN: 'do' });
+    const message = messageOf({ REDIS_URL: 'http://:geheim@localhost', ADMIN_TOKEN: DO });
     expect(message).toMatch(/REDIS_URL is "\(hidden\)" but must be a URL such as /);
     expect(message).not.toContain('geheim');
   });
@@ -164,6 +168,8 @@ describe('readEnvironment', () => {
   it.each([
     [{ ADMIN_TOKENS: 'geheim' }],
     [{ ADMIN_TOKEN: 'geheim', ADMIN_VIEWER_TOKEN: 'geheim' }],
+    [{ ADMIN_TOKEN: 'geheim'.repeat(3), ADMIN_VIEWER_TOKEN: 'geheim'.repeat(3) }],
+    [{ ADMIN_PASSWORD: 'geheim' }],
     [{ ADMIN_TOKEN: 'geheim'.repeat(200) }],
   ])('shows no token in a message', environment => {
     expect(messageOf(environment)).toContain('ADMIN_');

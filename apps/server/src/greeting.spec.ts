@@ -3,7 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import { addressesOf, greeting } from './greeting.js';
 
 const bound = { address: '127.0.0.1', port: 4000, family: 'IPv4' };
-const settings = { wsPath: '/ws', logFormat: 'text', generatedToken: 'secret' } as const;
+const settings = {
+  wsPath: '/ws',
+  logFormat: 'text',
+  generatedToken: 'generated-for-this-run',
+  tokenSource: 'generated',
+} as const;
 
 describe('addressesOf', () => {
   it.each([
@@ -22,8 +27,11 @@ describe('addressesOf', () => {
   });
 });
 
+/** The lines that are offered as commands. */
+const commandsIn = (text: string) => text.split('\n').flatMap(line => /^ {5}(\S.*)$/.exec(line)?.[1] ?? []);
+
 describe('greeting', () => {
-  it('shows every address, and the token that was made', () => {
+  it('shows every address', () => {
     const text = greeting(bound, settings);
     for (const { url } of [
       { url: 'http://127.0.0.1:4000' },
@@ -34,23 +42,41 @@ describe('greeting', () => {
     ]) {
       expect(text).toContain(url);
     }
-    expect(text).toContain('Admin token  secret');
   });
 
-  it('does not show a token that was given', () => {
-    const text = greeting(bound, { ...settings, generatedToken: null });
-    expect(text).toContain('Bearer $ADMIN_TOKEN');
-    expect(text).not.toContain('null');
+  it('shows a generated token once, to be exported, and in no argument of a program', () => {
+    const lines = greeting(bound, settings)
+      .split('\n')
+      .filter(line => line.includes('generated-for-this-run'));
+    expect(lines).toEqual(['     export ADMIN_TOKEN=generated-for-this-run']);
   });
 
-  it('is one line of JSON for programs, the token in it', () => {
+  it.each([
+    ['variable', '"$ADMIN_TOKEN"'],
+    ['file', '"$(cat "$ADMIN_TOKEN_FILE")"'],
+    ['nowhere', '"$ADMIN_TOKEN"'],
+  ] as const)('offers three commands where the token is from: %s', (tokenSource, read) => {
+    const text = greeting(bound, { ...settings, generatedToken: null, tokenSource });
+    const commands = commandsIn(text);
+    expect(commands).toHaveLength(3);
+    for (const command of commands.slice(1)) {
+      expect(command).toMatch(/^printf 'Authorization: Bearer %s' /);
+      expect(command).toContain(read);
+      // Arguments of curl are open to other users of the machine, so that it reads the header from its standard input.
+      expect(command.match(/\| curl -s -H @- /g)).toHaveLength(command.split('curl').length - 1);
+      expect(command.split('Bearer')).toHaveLength(command.split('printf').length);
+    }
+    expect(text).not.toMatch(/null|undefined|export/);
+  });
+
+  it('is one line of JSON for programs, without a token', () => {
     const line = greeting(bound, { ...settings, logFormat: 'json' });
     expect(line).toMatch(/^[^\n]+\n$/);
+    expect(line).not.toContain('generated-for-this-run');
     expect(JSON.parse(line)).toMatchObject({
       level: 'log',
       message: 'listening on http://127.0.0.1:4000',
       webSocket: 'ws://127.0.0.1:4000/ws',
-      adminToken: 'secret',
     });
   });
 });

@@ -26,16 +26,15 @@ export function addressesOf({ address, port, family }: AddressInfo, wsPath: stri
   };
 }
 
-/** What the server says once it listens: to people in words, to programs as one line of JSON like Nest's own. */
-export function greeting(
-  bound: AddressInfo,
-  settings: Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken'>,
-): string {
+type Greeted = Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken' | 'tokenSource'>;
+
+/** What the server prints once it listens: a text for people, and for programs one line of JSON like Nest's own, without a token. */
+export function greeting(bound: AddressInfo, settings: Greeted): string {
   const addresses = addressesOf(bound, settings.wsPath);
-  return settings.logFormat === 'json' ? asJson(addresses, settings) : asText(addresses, bound, settings);
+  return settings.logFormat === 'json' ? asJson(addresses) : asText(addresses, bound, settings);
 }
 
-function asJson(addresses: Addresses, { generatedToken }: Pick<Settings, 'generatedToken'>): string {
+function asJson(addresses: Addresses): string {
   return `${JSON.stringify({
     level: 'log',
     pid: process.pid,
@@ -43,20 +42,25 @@ function asJson(addresses: Addresses, { generatedToken }: Pick<Settings, 'genera
     message: `listening on ${addresses.http}`,
     context: 'Server',
     ...addresses,
-    ...(generatedToken !== null && { adminToken: generatedToken }),
   })}\n`;
 }
 
-function asText(
-  addresses: Addresses,
-  bound: AddressInfo,
-  { generatedToken }: Pick<Settings, 'generatedToken'>,
-): string {
+const TOKEN_TEXTS: Readonly<Record<Settings['tokenSource'], string>> = {
+  variable: 'what ADMIN_TOKEN holds; the lines below read it from there',
+  file: 'what the file ADMIN_TOKEN_FILE holds; the lines below read it from there',
+  generated: 'made for this run, below; set ADMIN_TOKEN or ADMIN_TOKEN_FILE to keep one',
+  nowhere:
+    'none, and no access to the admin API: set ADMIN_TOKEN or ADMIN_TOKEN_FILE (only a terminal is shown a generated one)',
+};
+
+function asText(addresses: Addresses, bound: AddressInfo, { generatedToken, tokenSource }: Greeted): string {
   const everywhere = isEveryInterface(bound.address) ? '  (and on every other address of this machine)' : '';
-  const token =
+  const nameToken =
     generatedToken === null
-      ? 'what ADMIN_TOKEN holds; the lines below read it from there'
-      : `${generatedToken}  (made for this run; set ADMIN_TOKEN to keep one)`;
+      ? ''
+      : `
+  0. Name the token, in each of these terminals:
+     export ADMIN_TOKEN=${generatedToken}`;
   return `
   The server listens on ${addresses.http}${everywhere}
 
@@ -64,16 +68,16 @@ function asText(
     Health       ${addresses.health}
     Admin API    ${addresses.admin}/connections
     API docs     ${addresses.docs}
-    Admin token  ${token}
+    Admin token  ${TOKEN_TEXTS[tokenSource]}
 
   Try it, each line in another terminal, from the repository:
-
+${nameToken}
   1. Open a connection and leave it open:
      ${openConnection(addresses)}
   2. See it:
-     curl -s ${authorization(generatedToken)} ${addresses.admin}/connections
+     ${curl(tokenSource, `${addresses.admin}/connections`)}
   3. Kick the oldest one:
-     ${kickOldest(addresses, generatedToken)}
+     ${kickOldest(addresses, tokenSource)}
 
   Ctrl-C drains and ends the server.
 
@@ -87,14 +91,15 @@ function openConnection({ webSocket }: Addresses): string {
   return `node -e "${script}"`;
 }
 
-function kickOldest({ admin }: Addresses, generatedToken: string | null): string {
-  const header = authorization(generatedToken);
-  const firstId = `curl -s ${header} '${admin}/connections?limit=1' | node -p "JSON.parse(fs.readFileSync(0)).items[0].id"`;
-  return `curl -s -X DELETE ${header} "${admin}/connections/$(${firstId})"`;
+function kickOldest({ admin }: Addresses, source: Settings['tokenSource']): string {
+  const firstId = `${curl(source, `'${admin}/connections?limit=1'`)} | node -p "JSON.parse(fs.readFileSync(0)).items[0].id"`;
+  return curl(source, `-X DELETE "${admin}/connections/$(${firstId})"`);
 }
 
-function authorization(generatedToken: string | null): string {
-  return `-H "Authorization: Bearer ${generatedToken ?? '$ADMIN_TOKEN'}"`;
+/** A command with the token as a header from its standard input: other users of the machine can read the arguments of a process. */
+function curl(source: Settings['tokenSource'], rest: string): string {
+  const token = source === 'file' ? '$(cat "$ADMIN_TOKEN_FILE")' : '$ADMIN_TOKEN';
+  return `printf 'Authorization: Bearer %s' "${token}" | curl -s -H @- ${rest}`;
 }
 
 function isEveryInterface(address: string): boolean {

@@ -9,17 +9,23 @@ import { ConsoleLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { HeartbeatError, HeartbeatWsAdapter } from 'nestjs-heartbeat';
 
+import { withoutHiddenToken } from './admin-tokens.js';
 import { AppModule } from './app.module.js';
 import { EnvironmentError, readEnvironment, type Settings } from './environment.js';
+import { exposureOf } from './exposure.js';
 import { greeting } from './greeting.js';
 import { assertCanListen, ListenError } from './listen-failure.js';
 import { serveDocs } from './openapi.js';
+import { secureResponses } from './response-headers.js';
 import { takeSnapshotsBySignal } from './snapshot-signal.js';
 import { superviseWorkers } from './workers.js';
 
 async function start(): Promise<void> {
-  const settings = readEnvironment(process.env);
-  if (cluster.isPrimary) await assertCanListen(settings.host, settings.port);
+  const settings = withoutHiddenToken(readEnvironment(process.env), isatty(1));
+  if (cluster.isPrimary) {
+    for (const warning of exposureOf(settings)) createLogger(settings).warn(warning, 'Server');
+    await assertCanListen(settings.host, settings.port);
+  }
   if (cluster.isWorker || settings.workers === 1) return serve(settings);
   const status = await superviseWorkers({
     count: settings.workers,
@@ -37,6 +43,7 @@ async function serve(settings: Settings): Promise<void> {
   app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
   // By name, because by default Nest would take SIGUSR2 too; and by exit, because a signal to itself does not end PID 1.
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  secureResponses(app);
   serveDocs(app);
   takeSnapshotsBySignal(app);
   const server = (await app.listen(settings.port, settings.host)) as Server;
@@ -53,7 +60,7 @@ function createLogger({ logFormat, logLevel }: Settings): ConsoleLogger {
   });
 }
 
-/** Not through the logger: a level above `log` must not hide the token. */
+/** Not through the logger: a level above `log` must not hide a token from its terminal. */
 function greet(bound: AddressInfo, settings: Settings): void {
   process.stdout.write(greeting(bound, settings));
 }

@@ -1,15 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 
 import type { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../resolve-options.js';
 import { DoctorService } from './doctor.service.js';
+import { thisSystem } from './system-reader.js';
 
 const VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 
 describe('DoctorService', () => {
-  const before = process.env[VARIABLE];
   let warnings: unknown[];
 
   beforeEach(() => {
@@ -21,29 +22,32 @@ describe('DoctorService', () => {
     });
   });
 
-  afterEach(() => {
-    delete process.env[VARIABLE];
-    if (before !== undefined) process.env[VARIABLE] = before;
-  });
-
-  function start(deadlineMs: number, grace: string): void {
-    process.env[VARIABLE] = grace;
+  function start(deadlineMs: number, variables: Readonly<Record<string, string>>): void {
     const options = resolveOptions({ drain: { deadlineMs } });
-    new DoctorService({ options, proxyHeaderSeen: false } as NodeState).onApplicationBootstrap();
+    const doctor = new DoctorService({ options, proxyHeaderSeen: false } as NodeState, new HttpAdapterHost());
+    const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };
+    doctor.onApplicationBootstrap(system);
   }
 
   it('warns at the start of a drain that takes longer than the grace', () => {
-    start(25_000, '10');
+    start(25_000, { [VARIABLE]: '10' });
     expect(warnings).toEqual([
       expect.stringMatching(/^drain\.deadlineMs is 25 s; .* is 10\. .*Raise the grace to 26 s/),
     ]);
   });
 
-  it.each([
-    ['the grace is enough', '26'],
-    ['the grace is not known', ''],
-  ])('is silent at the start where %s', (_what, grace) => {
-    start(25_000, grace);
+  it('warns at the start of a supervisor whose grace is too short', () => {
+    start(25_000, { pm_id: '0' });
+    expect(warnings).toEqual([
+      expect.stringMatching(/PM2 \(pm_id is set\) kills the process after 1\.6 s.*kill_timeout/),
+    ]);
+  });
+
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ['the grace is enough', { [VARIABLE]: '26' }],
+    ['the grace is not known', {}],
+  ])('is silent at the start where %s', (_what, variables) => {
+    start(25_000, variables);
     expect(warnings).toEqual([]);
   });
 });

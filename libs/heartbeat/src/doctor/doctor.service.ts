@@ -1,9 +1,10 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 
 import { NodeState } from '../connection/node-state.js';
 import { examine } from './examine.js';
 import type { Finding } from './finding.js';
-import { drainDeadline } from './option-checks.js';
+import { drainDeadline } from './grace-checks.js';
 import { thisSystem } from './system-reader.js';
 
 /** Answer of `GET doctor`. */
@@ -16,17 +17,27 @@ export interface DoctorReport {
 export class DoctorService implements OnApplicationBootstrap {
   readonly #logger = new Logger('Heartbeat');
 
-  constructor(private readonly node: NodeState) {}
+  constructor(
+    private readonly node: NodeState,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
 
-  /** The one finding that nobody would ask for before it is too late. */
-  onApplicationBootstrap(): void {
+  /** The one finding that is of no use after the stop: a supervisor that kills the process before its drain has ended. */
+  onApplicationBootstrap(system = thisSystem): void {
     const { options, proxyHeaderSeen } = this.node;
-    const { severity, evidence, why, remedy } = drainDeadline({ options, system: thisSystem, proxyHeaderSeen });
+    const { severity, evidence, why, remedy } = drainDeadline({ options, system, proxyHeaderSeen });
     if (severity === 'warn') this.#logger.warn(`${evidence}. ${why} ${remedy}`);
   }
 
   findings(system = thisSystem): DoctorReport {
     const { options, proxyHeaderSeen } = this.node;
-    return { findings: examine({ options, system, proxyHeaderSeen }) };
+    const listensOn = addressOf(this.adapterHost.httpAdapter?.getHttpServer());
+    return { findings: examine({ options, system, proxyHeaderSeen, listensOn }) };
   }
+}
+
+/** Null before the server listens, and on a Unix socket. */
+function addressOf(server: unknown): string | null {
+  const bound = (server as { address?(): unknown } | undefined)?.address?.() ?? null;
+  return (Object(bound) as { address?: string }).address ?? null;
 }

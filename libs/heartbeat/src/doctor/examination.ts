@@ -8,6 +8,8 @@ export interface Patient {
   readonly system: SystemReader;
   /** Whether a proxy's header was ever seen; null where no node is running. */
   readonly proxyHeaderSeen: boolean | null;
+  /** The address or host name that the server listens on; null or left out where it is unknown. */
+  readonly listensOn?: string | null;
 }
 
 /** One look at one thing. Reads, judges, and changes nothing. */

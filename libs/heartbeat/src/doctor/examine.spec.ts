@@ -37,9 +37,11 @@ interface Case {
   readonly heapMib?: number;
   readonly ws?: string | null;
   readonly proxyHeaderSeen?: boolean | null;
+  readonly listensOn?: string | null;
 }
 
-function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', proxyHeaderSeen = false }: Case) {
+function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', ...node }: Case) {
+  const { proxyHeaderSeen = false, listensOn = null } = node;
   const all: Readonly<Record<string, string | null>> = { ...FILES, ...files };
   const system: SystemReader = {
     file: path => all[path] ?? null,
@@ -47,7 +49,7 @@ function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', 
     packageVersion: () => ws,
     heapLimitBytes: () => heapMib * MIB,
   };
-  return examine({ options: resolveOptions({ ...SOUND, ...options }), system, proxyHeaderSeen });
+  return examine({ options: resolveOptions({ ...SOUND, ...options }), system, proxyHeaderSeen, listensOn });
 }
 
 const find = (id: string, given: Case) => findingsOf(given).find(found => found.id === id)!;
@@ -166,6 +168,16 @@ describe('examine', () => {
       'warn',
       { options: { admin: { tokens: [TOKEN, { ...TOKEN, token: 'short', name: 'tv' }] } } },
     ],
+    ['anonymous-clients', 'an unknown address', 'ok', {}],
+    ['anonymous-clients', 'this machine alone', 'ok', { listensOn: '127.0.0.1' }],
+    ['anonymous-clients', 'this machine alone, by IPv6', 'ok', { listensOn: '::1' }],
+    ['anonymous-clients', 'this machine alone, by a mapped address', 'ok', { listensOn: '::ffff:127.0.0.1' }],
+    ['anonymous-clients', 'this machine alone, by name', 'ok', { listensOn: 'localhost' }],
+    ['anonymous-clients', 'every interface', 'warn', { listensOn: '0.0.0.0' }],
+    ['anonymous-clients', 'every interface by IPv6', 'warn', { listensOn: '::' }],
+    ['anonymous-clients', 'an address of the network', 'warn', { listensOn: '192.0.2.7' }],
+    ['anonymous-clients', 'a name', 'warn', { listensOn: 'realtime.example' }],
+    ['anonymous-clients', 'authenticate', 'ok', { listensOn: '::', options: { authenticate: () => null } }],
     ['ws-version', 'the safe one', 'ok', { ws: '8.23.0' }],
     ['ws-version', 'a newer one', 'ok', { ws: '8.23.1' }],
     ['ws-version', 'a much newer one', 'ok', { ws: '10.0.0' }],

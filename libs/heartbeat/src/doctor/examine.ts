@@ -1,5 +1,7 @@
 import type { Check, Patient } from './examination.js';
+import { anonymousClients } from './exposure-checks.js';
 import { byGravity, type Finding } from './finding.js';
+import { drainDeadline } from './grace-checks.js';
 import { bufferedMemory, heapForConnections, heapLimit } from './memory-checks.js';
 import {
   conntrackTable,
@@ -9,7 +11,7 @@ import {
   openFiles,
   tcpKeepAlive,
 } from './network-checks.js';
-import { adminTokens, drainDeadline, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
+import { adminTokens, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
 
 const CHECKS: readonly Check[] = [
   openFiles,
@@ -21,6 +23,7 @@ const CHECKS: readonly Check[] = [
   proxyHeader,
   drainDeadline,
   adminTokens,
+  anonymousClients,
   conntrackTimeout,
   conntrackTable,
   ephemeralPorts,

@@ -6,9 +6,6 @@ import { seconds } from './system-reader.js';
 const PROXY_IDLE_MS = 60_000;
 /** What a ping may be late on a busy node and on the way. */
 const PING_MARGIN_MS = 5000;
-/** What a drain may take beyond its deadline (contract, section 8). */
-const DRAIN_GRACE_MS = 1000;
-const GRACE_VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 /** Shorter tokens can be guessed. */
 const TOKEN_CHARACTERS = 16;
 /** Since this release a single client can no longer fill the memory by pings without reading. */
@@ -28,36 +25,6 @@ export const proxyIdle: Check = ({ options }) => {
   const option = options.heartbeat.adaptive ? 'maxIntervalMs' : 'intervalMs';
   const remedy = `Set heartbeat.${option} to at most ${PROXY_IDLE_MS - PING_MARGIN_MS}, or raise the proxy's timeout above ${seconds(longestMs + PING_MARGIN_MS)} (nginx: proxy_read_timeout).`;
   return trouble('warn', subject, evidence, remedy);
-};
-
-export const drainDeadline: Check = ({ options, system }) => {
-  const subject = {
-    id: 'drain-deadline',
-    title: 'Drain against the orchestrator’s grace',
-    why: 'Who stops the process kills it after its grace. Whoever has not been told goodbye by then is cut with 1006.',
-  };
-  const { deadlineMs } = options.drain;
-  const word = system.variable(GRACE_VARIABLE);
-  const plan = `drain.deadlineMs is ${seconds(deadlineMs)}`;
-  const needed = Math.ceil((deadlineMs + DRAIN_GRACE_MS) / 1000);
-  const tell = `Set ${GRACE_VARIABLE} to the grace (Kubernetes: terminationGracePeriodSeconds, Compose: stop_grace_period, docker: --stop-timeout)`;
-  if (word === null) {
-    const remedy = `${tell}, and have it at least ${needed} s; docker's own is 10 s.`;
-    return trouble('info', subject, `${plan}; the grace is unknown, ${GRACE_VARIABLE} is not set`, remedy);
-  }
-  if (!/^\d+(\.\d+)?$/.test(word)) {
-    return trouble('warn', subject, `${plan}; ${GRACE_VARIABLE} is no number of seconds`, `${tell}, as a number.`);
-  }
-  const graceMs = Number(word) * 1000;
-  const evidence = `${plan}; ${GRACE_VARIABLE} is ${word}`;
-  if (deadlineMs + DRAIN_GRACE_MS <= graceMs) return ok(subject, evidence);
-  const fitting = Math.max(0, graceMs - DRAIN_GRACE_MS);
-  return trouble(
-    'warn',
-    subject,
-    evidence,
-    `Raise the grace to ${needed} s, or lower drain.deadlineMs to ${fitting}, and drain.spreadMs with it.`,
-  );
 };
 
 export const proxyHeader: Check = ({ options, proxyHeaderSeen }) => {

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+
+import type { AdminToken, HeartbeatOptions, Problem } from 'nestjs-heartbeat';
+
+import type { Variables } from './variable-names.js';
+
+/** Shorter tokens can be guessed. */
+const SHORTEST_TOKEN = 16;
+
+/** Where the operator's token is from; `nowhere`: it was made for this run, and there is no terminal to show it on. */
+export type TokenSource = 'variable' | 'file' | 'generated' | 'nowhere';
+
+/** The tokens of the admin API. */
+export interface AdminTokens {
+  readonly tokens: readonly AdminToken[];
+  /** The operator's token when it was made for this run; null when ADMIN_TOKEN or ADMIN_TOKEN_FILE holds it. */
+  readonly generatedToken: string | null;
+  readonly tokenSource: TokenSource;
+}
+
+/** @param given With the content of ADMIN_TOKEN_FILE as ADMIN_TOKEN. What is wrong is added to `problems`. */
+export function readAdminTokens(given: Variables, problems: Problem[]): AdminTokens {
+  const { ADMIN_TOKEN, ADMIN_VIEWER_TOKEN } = given;
+  for (const [key, token] of Object.entries({ ADMIN_TOKEN, ADMIN_VIEWER_TOKEN })) {
+    if (token === undefined || token.length >= SHORTEST_TOKEN) continue;
+    const rule = `must have ${SHORTEST_TOKEN} characters or more`;
+    problems.push({ key, value: '(hidden)', rule, remedy: 'make one with openssl rand -base64 24' });
+  }
+  const generatedToken = ADMIN_TOKEN === undefined ? randomBytes(24).toString('base64url') : null;
+  const tokens: AdminToken[] = [{ token: ADMIN_TOKEN ?? generatedToken!, role: 'operator', name: 'operator' }];
+  if (ADMIN_VIEWER_TOKEN === ADMIN_TOKEN && ADMIN_TOKEN !== undefined) problems.push(SAME_TOKEN);
+  else if (ADMIN_VIEWER_TOKEN !== undefined) tokens.push({ token: ADMIN_VIEWER_TOKEN, role: 'viewer', name: 'viewer' });
+  const givenSource = given['ADMIN_TOKEN_FILE'] === undefined ? 'variable' : 'file';
+  return { tokens, generatedToken, tokenSource: generatedToken === null ? givenSource : 'generated' };
+}
+
+/**
+ * The settings of a server whose output is no terminal, or JSON: a generated token would stay in logs, so that there is none, and
+ * the admin API answers that no token is configured.
+ */
+export function withoutHiddenToken<S extends AdminSettings>(settings: S, isTerminal: boolean): S {
+  if (settings.generatedToken === null || (isTerminal && settings.logFormat === 'text')) return settings;
+  const tokens = (settings.options.admin?.tokens ?? []).filter(({ token }) => token !== settings.generatedToken);
+  const options = { ...settings.options, admin: { ...settings.options.admin, tokens } };
+  return { ...settings, options, generatedToken: null, tokenSource: 'nowhere' };
+}
+
+/** What {@link withoutHiddenToken} looks at. */
+interface AdminSettings extends Omit<AdminTokens, 'tokens'> {
+  readonly logFormat: 'text' | 'json';
+  readonly options: HeartbeatOptions;
+}
+
+const SAME_TOKEN: Problem = {
+  key: 'ADMIN_VIEWER_TOKEN',
+  value: '(hidden)',
+  rule: 'must differ from ADMIN_TOKEN',
+  remedy: 'choose another, or leave it out',
+};
+
+/** `admin.tokens.0.token` is ADMIN_TOKEN, and the next is the viewer's; neither is ever shown. */
+export function namingToken(problem: Problem): Problem {
+  const place = /^admin\.tokens\.(\d)/.exec(problem.key)?.[1];
+  if (place === undefined) return problem;
+  return { ...problem, key: place === '0' ? 'ADMIN_TOKEN' : 'ADMIN_VIEWER_TOKEN', value: '(hidden)' };
+}

@@ -1,0 +1,68 @@
+import type { Check } from './examination.js';
+import { ok, trouble } from './finding.js';
+import { type Supervisor, supervisorOf } from './supervisors.js';
+import { seconds, type SystemReader } from './system-reader.js';
+
+/** What a drain may take beyond its deadline (contract, section 8). */
+const DRAIN_GRACE_MS = 1000;
+const GRACE_VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
+
+export const drainDeadline: Check = ({ options, system }) => {
+  const subject = {
+    id: 'drain-deadline',
+    title: 'Drain against the orchestrator’s grace',
+    why: 'A supervisor kills the process at the end of its grace. Clients that have no close frame by then are cut with 1006.',
+  };
+  const { deadlineMs } = options.drain;
+  const plan = `drain.deadlineMs is ${seconds(deadlineMs)}`;
+  const needed = Math.ceil((deadlineMs + DRAIN_GRACE_MS) / 1000);
+  const stated = system.variable(GRACE_VARIABLE);
+  if (stated !== null && !/^\d+(\.\d+)?$/.test(stated)) {
+    const remedy = `${STATE_IT}, as a number.`;
+    return trouble('warn', subject, `${plan}; ${GRACE_VARIABLE} is no number of seconds`, remedy);
+  }
+  const grace = graceOf(system, stated);
+  if (grace === null) {
+    const remedy = `${STATE_IT}, and have it at least ${needed} s; docker's own is 10 s.`;
+    return trouble('info', subject, `${plan}; the grace is unknown, ${GRACE_VARIABLE} is not set`, remedy);
+  }
+  const evidence = `${plan}; ${grace.evidence}`;
+  if (deadlineMs + DRAIN_GRACE_MS <= grace.ms) return ok(subject, evidence);
+  const fitting = Math.max(0, grace.ms - DRAIN_GRACE_MS);
+  const lower = `ower drain.deadlineMs to ${fitting}, and drain.spreadMs with it`;
+  const remedy = grace.isFixed
+    ? `L${lower}: this grace is fixed.`
+    : `Raise the grace to ${needed} s${grace.setting}, or l${lower}.`;
+  return trouble('warn', subject, evidence, remedy);
+};
+
+const STATE_IT = `Set ${GRACE_VARIABLE} to the grace (Kubernetes: terminationGracePeriodSeconds, Compose: stop_grace_period, docker: --stop-timeout)`;
+
+interface Grace {
+  readonly ms: number;
+  readonly evidence: string;
+  readonly isFixed: boolean;
+  /** Where it is raised. */
+  readonly setting: string;
+}
+
+/** What the operator states, unless the supervisor itself states less; its default where nothing is stated. */
+function graceOf(system: SystemReader, stated: string | null): Grace | null {
+  const supervisor = supervisorOf(system);
+  const ofOperator = stated === null ? null : Number(stated) * 1000;
+  if (ofOperator !== null && (supervisor === null || supervisor.isDefault || ofOperator <= supervisor.graceMs)) {
+    return { ms: ofOperator, evidence: `${GRACE_VARIABLE} is ${stated}`, isFixed: false, setting: '' };
+  }
+  return supervisor === null ? null : graceOfSupervisor(supervisor);
+}
+
+function graceOfSupervisor({ name, evidence, graceMs, isDefault, setting }: Supervisor): Grace {
+  const after = graceMs === Infinity ? 'never' : `after ${seconds(graceMs)}`;
+  const raise = isDefault ? `${setting}; state it in ${GRACE_VARIABLE}` : setting;
+  return {
+    ms: graceMs,
+    evidence: `${name} (${evidence}) kills the process ${after}${isDefault ? ' by default' : ''}`,
+    isFixed: setting === null,
+    setting: ` (${raise})`,
+  };
+}
