@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
 import { parse } from 'yaml';
 import { readEnvironment } from '../apps/server/src/environment.js';
@@ -18,6 +19,7 @@ const root = new URL('../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 
 interface Service {
+  readonly user?: string;
   readonly build: { readonly context: string; readonly dockerfile: string };
   readonly ports?: readonly string[];
   readonly volumes: readonly string[];
@@ -52,7 +54,10 @@ function milliseconds(duration: string): number {
 describe.each(NODES)('docker-compose.yml: %s', name => {
   const node = services[name] as Service;
   const environment = Object.fromEntries(
-    Object.entries(node.environment).map(([key, value]) => [key, value.startsWith('${') ? 'from-elsewhere' : value]),
+    Object.entries(node.environment).map(([key, value]) => [
+      key,
+      value.replaceAll(/\$\{[^}]+\}/g, 'a-value-from-elsewhere'),
+    ]),
   );
   const settings = readEnvironment(environment);
   const options = resolveOptions(settings.options);
@@ -61,9 +66,13 @@ describe.each(NODES)('docker-compose.yml: %s', name => {
     expect(milliseconds(node.stop_grace_period)).toBeGreaterThan(options.drain.deadlineMs + AFTER_DEADLINE_MS);
   });
 
-  it('leaves node as PID 1, so that SIGTERM reaches it', () => {
-    expect(node.init ?? false).toBe(false);
+  it('has an init that passes SIGTERM to node itself, with no shell between', () => {
+    expect(node.init).toBe(true);
     expect(node.command).toBeUndefined();
+  });
+
+  it('states its grace, so that the server can compare its drain with it', () => {
+    expect(Number(environment['TERMINATION_GRACE_PERIOD_SECONDS']) * 1000).toBe(milliseconds(node.stop_grace_period));
   });
 
   it('listens on every interface, where the load balancer looks for it, and is reached through that alone', () => {
@@ -101,9 +110,38 @@ describe.each(NODES)('docker-compose.yml: %s', name => {
   });
 });
 
+describe.each(Object.entries(services))('docker-compose.yml: %s', (name, service) => {
+  it('has no rights of root, and writes nowhere but where it says', () => {
+    expect(service).toMatchObject({ cap_drop: ['ALL'], read_only: true, security_opt: ['no-new-privileges:true'] });
+    // The image of the nodes has its user by itself.
+    expect(service.user ?? (service.build && 'node')).toMatch(/^(node|redis|nginx)$/);
+  });
+
+  it('is published to this machine alone, or not at all', () => {
+    const published = service.ports ?? [];
+    expect(published.filter(port => !port.startsWith('127.0.0.1:'))).toEqual([]);
+    expect(published.length).toBe(name === 'load-balancer' ? 1 : 0);
+  });
+});
+
+describe('docker-compose.yml: Redis', () => {
+  const { command, environment } = services['redis'] as Service;
+
+  it('has a password, which the nodes know and no argument holds', () => {
+    const secret = /^\$\{REDIS_PASSWORD:\?.+\}$/;
+    expect(environment['REDISCLI_AUTH']).toMatch(secret);
+    const [shell, flag, script] = command as string[];
+    expect([shell, flag]).toEqual(['sh', '-c']);
+    expect(script).toMatch(/^exec redis-server - .*<<CONFIGURATION\nrequirepass \$\$REDISCLI_AUTH\nCONFIGURATION\n$/);
+    for (const name of NODES) {
+      expect(services[name]?.environment['REDIS_URL']).toMatch(/^redis:\/\/:\$\{REDIS_PASSWORD:\?.+\}@redis:6379$/);
+    }
+  });
+});
+
 describe('docker-compose.yml: the load balancer', () => {
   it('publishes the port that it listens on as that of a server', () => {
-    expect(balancer.ports).toEqual([`${PORT}:${directive('listen').split(' ')[0]}`]);
+    expect(balancer.ports).toEqual([`127.0.0.1:${PORT}:${directive('listen').split(' ')[0]}`]);
   });
 
   it('reads the configuration that is there', () => {
@@ -179,6 +217,31 @@ describe('deploy/nginx/nginx.conf', () => {
     expect(configuration).toContain(`location = ${String(DEFAULT_ROUTES.metrics)} {`);
   });
 });
+
+describe('deploy/ecosystem.config.cjs', () => {
+  const { apps } = createRequire(import.meta.url)('../deploy/ecosystem.config.cjs') as { apps: Pm2App[] };
+  const [app] = apps as [Pm2App];
+
+  it('waits longer than a drain can take before PM2 kills', () => {
+    const { deadlineMs } = resolveOptions(readEnvironment(app.env).options).drain;
+    expect(app.kill_timeout).toBeGreaterThan(deadlineMs + AFTER_DEADLINE_MS);
+    expect(Number(app.env['TERMINATION_GRACE_PERIOD_SECONDS']) * 1000).toBe(app.kill_timeout);
+  });
+
+  it('runs what npm run start:prod runs, as one process of its own', () => {
+    const manifest = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    expect(manifest.scripts['start:prod']).toBe(`exec node ${app.node_args} ${app.script}`);
+    expect(app).toMatchObject({ exec_mode: 'fork', instances: 1 });
+  });
+});
+
+interface Pm2App {
+  readonly script: string;
+  readonly node_args: string;
+  readonly kill_timeout: number;
+  readonly env: Record<string, string>;
+}
+
 describe('deploy/Dockerfile', () => {
   /** Instructions with their lines joined; comments are gone. */
   const instructions = read('deploy/Dockerfile')

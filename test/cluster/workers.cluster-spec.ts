@@ -67,7 +67,10 @@ describe('two servers with the same REDIS_URL', () => {
     );
     const [one, two] = servers as [ServerProcess, ServerProcess];
     const others = (await Promise.all(servers.map(server => clientsOf(server, 3)))).flat();
-    const token = await new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(JWT_SECRET));
+    const token = await new SignJWT({ sub: 'ann' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('1h')
+      .sign(Buffer.from(JWT_SECRET));
     const ann = await RawClient.opened({ port: one.port, headers: { Authorization: `Bearer ${token}` } });
     await wholeWith(two, 2, 7);
     expect((await list(two)).nodes.map(({ id }) => id.replace(/-[\da-f]+$/, '')).toSorted()).toEqual(['one', 'two']);

@@ -41,9 +41,9 @@ const VALID: Claims = { sub: 'ann', exp: inSeconds(3600) };
 
 function hmacToken(
   claims: unknown,
-  { alg = 'HS256', secret = SECRET }: { alg?: string; secret?: string } = {},
+  { alg = 'HS256', secret = SECRET, header }: { alg?: string; secret?: string; header?: Claims } = {},
 ): string {
-  const head = `${base64url({ alg, typ: 'JWT' })}.${base64url(claims)}`;
+  const head = `${base64url(header ?? { alg, typ: 'JWT' })}.${base64url(claims)}`;
   const signature = createHmac(`sha${alg.slice(2)}`, Buffer.from(secret, 'utf8'))
     .update(head)
     .digest('base64url');
@@ -171,7 +171,13 @@ describe('With JWT_SECRET', () => {
     ['one that is not yet valid', () => bearer(hmacToken({ ...VALID, nbf: inSeconds(600) }))],
     ['one without a user', () => bearer(hmacToken({ exp: inSeconds(600) }))],
     ['one whose user is empty', () => bearer(hmacToken({ ...VALID, sub: '' }))],
-    ['one whose user is a number', () => bearer(hmacToken({ ...VALID, sub: 7 }))],
+    ['one whose user is a fraction', () => bearer(hmacToken({ ...VALID, sub: 7.5 }))],
+    ['one without an end', () => bearer(hmacToken({ sub: 'ann' }))],
+    ['one that never ends', () => bearer(hmacToken({ ...VALID, exp: 1e300 }))],
+    ['one for an audience', () => bearer(hmacToken({ ...VALID, aud: 'another service' }))],
+    ['an ID token', () => bearer(hmacToken({ ...VALID, nonce: 'n', at_hash: 'h' }))],
+    ['a logout token', () => bearer(hmacToken({ ...VALID, events: {} }))],
+    ['a refresh token', () => bearer(hmacToken({ ...VALID, typ: 'Refresh' }))],
     ['one whose user is an object', () => bearer(hmacToken({ ...VALID, sub: { id: 'ann' } }))],
     ['one whose end is a text', () => bearer(hmacToken({ ...VALID, exp: 'never' }))],
     ['one whose claims are a list', () => bearer(hmacToken([VALID]))],
@@ -209,8 +215,19 @@ describe('With JWT_SECRET', () => {
     expect(Date.now() - openedAt).toBeLessThan(5000);
   });
 
-  it('keeps one whose token has no end', async () => {
-    const { client } = await open(bearer(hmacToken({ sub: 'ann' })));
+  it('takes a number as the text of a user', async () => {
+    const { answer } = await open(bearer(hmacToken({ ...VALID, sub: 7 })));
+    expect([answer.status, await usersOf(server)]).toEqual([101, ['7']]);
+  });
+
+  it('logs why a token was refused, once a minute for each reason', async () => {
+    for (let i = 0; i < 3; i++) await open(bearer(hmacToken({ ...VALID, aud: 'another service' })));
+    const lines = server.output.split('\n').filter(line => line.includes('set JWT_AUDIENCE'));
+    expect(lines).toHaveLength(1);
+  });
+
+  it('keeps one whose token ends later', async () => {
+    const { client } = await open(bearer(hmacToken(VALID)));
     const { client: ending } = await open(bearer(hmacToken({ sub: 'bob', exp: inSeconds(2) })));
     await ending.ended;
     client.sendEvent('echo', 1);
@@ -228,6 +245,11 @@ describe('With JWT_SECRET', () => {
     for (const data of [
       { token: hmacToken({ sub: 'bob', exp }) },
       { token: hmacToken({ sub: 'ann', exp: inSeconds(-1) }) },
+      { token: hmacToken({ sub: 'ann' }) },
+      { token: hmacToken({ sub: 'ann', exp: 1e300 }) },
+      { token: hmacToken({ sub: 'ann', exp: String(exp) }) },
+      { token: hmacToken({ sub: 'ann', exp, aud: 'another service' }) },
+      { token: hmacToken({ sub: 'ann', exp, typ: 'Refresh' }) },
       { token: hmacToken({ sub: 'ann', exp }, { secret: 'wrong' }) },
       { token: 7 },
       { token: null },
@@ -278,15 +300,17 @@ describe('With JWT_SECRET', () => {
   });
 });
 
+const OTHER_SECRET = 'another secret of at least thirty-two bytes';
+
 function ofX(claims: Claims): string {
-  return hmacToken(claims, { secret: 'x' });
+  return hmacToken(claims, { secret: OTHER_SECRET });
 }
 
 describe('With ALLOW_ANONYMOUS and ALLOW_QUERY_TOKEN', () => {
   let server: ServerProcess;
 
   beforeAll(async () => {
-    server = await startServer({ JWT_SECRET: 'x', ALLOW_ANONYMOUS: 'true', ALLOW_QUERY_TOKEN: 'true' });
+    server = await startServer({ JWT_SECRET: OTHER_SECRET, ALLOW_ANONYMOUS: 'true', ALLOW_QUERY_TOKEN: 'true' });
   });
 
   it('a client without a token comes in as nobody, may not broadcast, and may say later who it is', async () => {
@@ -324,7 +348,7 @@ describe('With ALLOW_ANONYMOUS and ALLOW_QUERY_TOKEN', () => {
   it('a later token whose user is no text names nobody', async () => {
     const client = clientOf(server);
     await client.open();
-    client.sendEvent('renew', { token: ofX({ sub: 7, exp: inSeconds(600) }) });
+    client.sendEvent('renew', { token: ofX({ sub: 7.5, exp: inSeconds(600) }) });
     await until(() => client.messages.length === 1);
     expect(client.json[0]).toMatchObject({ event: 'exception' });
     expect(await usersOf(server)).toEqual([null]);
@@ -394,12 +418,60 @@ describe('With JWKS_FILE', () => {
   }
 });
 
+describe('With JWT_ISSUER, JWT_AUDIENCE, JWT_TYPE and JWT_MAX_AGE_S', () => {
+  const CLAIMS: Claims = { ...VALID, iss: 'https://id.example', aud: ['chat', 'web'], iat: inSeconds(-1) };
+  const HEADER = { alg: 'HS256', typ: 'at+jwt' };
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    const rules = { JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'chat', JWT_TYPE: 'at+jwt', JWT_MAX_AGE_S: '900' };
+    server = await startServer({ JWT_SECRET: SECRET, ...rules });
+  });
+
+  const made = (change: Claims, header: Claims = HEADER) => hmacToken({ ...CLAIMS, ...change }, { header });
+
+  it.each<[string, Claims, Claims]>([
+    ['another issuer', { iss: 'https://evil.example' }, HEADER],
+    ['no issuer', { iss: undefined }, HEADER],
+    ['another audience', { aud: 'web' }, HEADER],
+    ['no audience', { aud: undefined }, HEADER],
+    ['another type', {}, { alg: 'HS256', typ: 'JWT' }],
+    ['no type', {}, { alg: 'HS256' }],
+    ['an age above the limit', { iat: inSeconds(-1000) }, HEADER],
+    ['no time of issue', { iat: undefined }, HEADER],
+  ])('refuses %s, at the upgrade and at renew', async (_what, change, header) => {
+    expect((await clientOf(server, bearer(made(change, header))).open()).status).toBe(401);
+    const client = clientOf(server, bearer(made({})));
+    expect((await client.open()).status).toBe(101);
+    client.sendEvent('renew', { token: made(change, header) });
+    await until(() => client.messages.length === 1);
+    expect(client.json[0]).toMatchObject({
+      event: 'exception',
+      data: { message: expect.stringMatching(/^The token is/) },
+    });
+  });
+
+  it('admits a token that says it all, until it is too old', async () => {
+    const client = clientOf(server, bearer(made({})));
+    expect((await client.open()).status).toBe(101);
+    client.sendEvent('renew', { token: made({}) });
+    await until(() => client.messages.length === 1);
+    const expiresAt = new Date((Number(CLAIMS['iat']) + 900) * 1000).toISOString();
+    expect(client.json[0]).toEqual({ event: 'renewed', data: { expiresAt } });
+  });
+});
+
 describe('A start that cannot be', () => {
   it.each<[string, Record<string, string>, string]>([
     ['both kinds of key', { JWT_SECRET: 'streng-geheim', JWKS_FILE: '/nowhere.json' }, 'JWKS_FILE'],
+    ['a short secret', { JWT_SECRET: 'streng-geheim' }, 'JWT_SECRET'],
+    ['an empty secret', { JWT_SECRET: '' }, 'JWT_SECRET'],
+    ['a name that is nearly one of ours', { JWT_SECRET_KEY: 'streng-geheim' }, 'did you mean JWT_SECRET'],
+    ['a short token of the operator', { ADMIN_TOKEN: 'streng-geheim' }, 'ADMIN_TOKEN'],
     ['a file that is not there', { JWKS_FILE: '/nowhere.json' }, 'JWKS_FILE'],
     ['a file that is no set of keys', { JWKS_FILE: 'package.json' }, 'JWKS_FILE'],
-    ['anonymous clients where nobody is asked', { ALLOW_ANONYMOUS: 'true' }, 'ALLOW_ANONYMOUS'],
+    ['anonymous clients where no token is read', { ALLOW_ANONYMOUS: 'true' }, 'ALLOW_ANONYMOUS'],
+    ['no anonymous clients without a key', { ALLOW_ANONYMOUS: 'false' }, 'every client is anonymous'],
   ])('because of %s, names the variable and no secret', async (_, env, name) => {
     const server = ServerProcess.spawn({ ...FROM_SOURCE, env });
     expect((await server.exited).code).toBe(1);

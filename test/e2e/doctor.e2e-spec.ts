@@ -78,8 +78,23 @@ describe('npm run doctor', () => {
   });
 
   it('shows no token', async () => {
-    const { stdout } = await doctor({ ADMIN_TOKEN: 'geheim' });
-    expect(stdout).toContain('shorter than 16 characters');
+    const { stdout } = await doctor({ ADMIN_TOKEN: 'geheim-geheim-geheim' });
+    expect(stdout).toMatch(/^ok +Admin tokens/m);
     expect(stdout).not.toContain('geheim');
+  });
+
+  it('finds anonymous clients where other machines reach the server', async () => {
+    const { code, stdout } = await doctor({ HOST: '0.0.0.0' });
+    expect(stdout).toMatch(/^warn +Identity of clients .*JWKS_FILE is not set; the server listens on 0\.0\.0\.0$/m);
+    expect(code).toBe(0);
+    const JWT_SECRET = 'a secret of at least thirty-two bytes';
+    expect((await doctor({ HOST: '0.0.0.0', JWT_SECRET })).stdout).toMatch(/^ok +Identity of clients/m);
+    const open = await doctor({ HOST: '0.0.0.0', JWT_SECRET, ALLOW_ANONYMOUS: 'true' });
+    expect(open.stdout).toMatch(/^warn +Identity of clients .*ALLOW_ANONYMOUS=true/m);
+  });
+
+  it('finds a supervisor that kills before the drain has ended', async () => {
+    const { stdout } = await doctor({ pm_id: '0' });
+    expect(stdout).toMatch(/^warn +Drain against .*PM2 \(pm_id is set\) kills the process after 1\.6 s by default$/m);
   });
 });

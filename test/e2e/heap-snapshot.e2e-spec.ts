@@ -27,12 +27,15 @@ const BALLAST =
 /** Without a sign of life for so long a client is dead. */
 const DEADLINE_MS = 500 + 2 * 500;
 
+const OPERATOR = 'a-token-for-operators';
+const VIEWER = 'a-token-for-viewers';
+
 function startServer(nodeArgs: readonly string[] = []): Promise<ServerProcess> {
   const env = {
     TMPDIR: folder,
     NODE_NAME: '../a b',
-    ADMIN_TOKEN: 'do',
-    ADMIN_VIEWER_TOKEN: 'see',
+    ADMIN_TOKEN: OPERATOR,
+    ADMIN_VIEWER_TOKEN: VIEWER,
     ...beatEnv(500, 499),
   };
   return ServerProcess.start({ env, nodeArgs });
@@ -72,7 +75,7 @@ describe('POST /admin/heap-snapshot', () => {
   it('writes the heap to a file of its own for an operator, and costs nobody the connection', async () => {
     const server = await startFullServer();
     const client = await openClient(server);
-    const { status, headers, json } = await takeSnapshot(server, 'do');
+    const { status, headers, json } = await takeSnapshot(server, OPERATOR);
     expect(status).toBe(201);
     expect(headers['cache-control']).toBe('no-store');
     expect(json).toEqual({ file: expect.any(String), bytes: expect.any(Number), durationMs: expect.any(Number) });
@@ -89,8 +92,8 @@ describe('POST /admin/heap-snapshot', () => {
 
   it('is refused within a minute of the last', async () => {
     const server = await startServer();
-    expect((await takeSnapshot(server, 'do')).status).toBe(201);
-    const { status, headers, json } = await takeSnapshot(server, 'do');
+    expect((await takeSnapshot(server, OPERATOR)).status).toBe(201);
+    const { status, headers, json } = await takeSnapshot(server, OPERATOR);
     expect(status).toBe(429);
     expect(headers['content-type']).toMatch(/^application\/problem\+json/);
     expect(Number(headers['retry-after'])).toBeGreaterThan(30);
@@ -101,13 +104,13 @@ describe('POST /admin/heap-snapshot', () => {
 
   it('is taken once when two ask at once', async () => {
     const server = await startServer();
-    const answers = await Promise.all([takeSnapshot(server, 'do'), takeSnapshot(server, 'do')]);
+    const answers = await Promise.all([takeSnapshot(server, OPERATOR), takeSnapshot(server, OPERATOR)]);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 429]));
     expect(await readdir(folder)).toHaveLength(1);
   });
 
   it.each([
-    ['a viewer', 'see', 403],
+    ['a viewer', VIEWER, 403],
     ['a stranger', 'wrong', 401],
     ['nobody', null, 401],
   ])('is refused to %s', async (_who, token, expected) => {

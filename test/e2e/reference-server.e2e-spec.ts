@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { exec } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { ask } from '../support/ask.js';
@@ -10,16 +13,22 @@ import { until } from '../support/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+const ADMIN_TOKEN = 'a-token-for-this-test';
+/** Runs the command that follows on a terminal of its own. */
+const ON_TERMINAL = ['sh', '-c', 'exec script -qfec "$*" /dev/null', 'script'];
+
 afterEach(() => ServerProcess.stopAll());
 
 /** The command lines that the greeting offers. */
 function commandsOf(server: ServerProcess): string[] {
-  return server.stdout.split('\n').flatMap(line => /^ {5}(\S.*)$/.exec(line)?.[1] ?? []);
+  return server.stdout.split(/\r?\n/).flatMap(line => /^ {5}(\S.*)$/.exec(line)?.[1] ?? []);
 }
 
-function run(command: string): Promise<string> {
+function run(command: string, token = ADMIN_TOKEN): Promise<string> {
   return new Promise((resolve, reject) => {
-    exec(command, { cwd: ROOT }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    exec(command, { cwd: ROOT, env: { ...process.env, ADMIN_TOKEN: token } }, (error, stdout) =>
+      error ? reject(error) : resolve(stdout),
+    );
   });
 }
 
@@ -31,7 +40,7 @@ async function failedStart(env: Record<string, string>) {
 
 describe('the greeting', () => {
   it('offers lines that open a connection, show it and kick it, as they stand', async () => {
-    const server = await ServerProcess.start();
+    const server = await ServerProcess.start({ env: { ADMIN_TOKEN } });
     await until(() => commandsOf(server).length === 3);
     const [openIt = '', showIt = '', kickIt = ''] = commandsOf(server);
     const opened = run(openIt);
@@ -44,18 +53,56 @@ describe('the greeting', () => {
 
   it('is one line of JSON where logs are, whatever the level', async () => {
     const server = await ServerProcess.start({ env: { LOG_FORMAT: 'json', LOG_LEVEL: 'fatal', WS_PATH: '/live' } });
-    const { http, webSocket, docs, adminToken } = JSON.parse(server.stdout) as Record<string, string>;
+    const { http, webSocket, docs, ...rest } = JSON.parse(server.stdout) as Record<string, string>;
     expect({ http, webSocket, docs }).toEqual({
       http: server.url,
       webSocket: `ws://127.0.0.1:${server.port}/live`,
       docs: `${server.url}/docs`,
     });
-    const headers = { authorization: `Bearer ${adminToken}` };
+    expect(Object.keys(rest).toSorted()).toEqual([
+      'admin',
+      'context',
+      'health',
+      'level',
+      'message',
+      'pid',
+      'timestamp',
+    ]);
+  });
+
+  it('holds a generated token on a terminal only, where the lines work with it', async () => {
+    const server = await ServerProcess.start({ via: ON_TERMINAL });
+    await until(() => commandsOf(server).length === 4);
+    const [, token = ''] = /export ADMIN_TOKEN=([\w-]{32})/.exec(server.stdout) ?? [];
+    const headers = { authorization: `Bearer ${token}` };
     expect((await ask({ port: server.port, path: '/admin/connections', headers })).status).toBe(200);
+    const show = commandsOf(server)[2] ?? '';
+    expect(JSON.parse(await run(show, token))).toMatchObject({ items: [] });
+  });
+
+  it('says that there is no token where the output is no terminal', async () => {
+    const server = await ServerProcess.start();
+    await until(() => server.stdout.includes('Ctrl-C'));
+    expect(server.stdout).toMatch(/Admin token +none.* set ADMIN_TOKEN or ADMIN_TOKEN_FILE/);
+    const { status, text } = await ask({ port: server.port, path: '/admin/connections' });
+    expect([status, text]).toEqual([401, expect.stringContaining('No admin token is configured')]);
+  });
+
+  it('reads the token from ADMIN_TOKEN_FILE', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'admin-token-'));
+    const ADMIN_TOKEN_FILE = join(folder, 'token');
+    await writeFile(ADMIN_TOKEN_FILE, `${ADMIN_TOKEN}\n`, { mode: 0o400 });
+    const server = await ServerProcess.start({ env: { ADMIN_TOKEN_FILE } });
+    await rm(folder, { recursive: true });
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    expect((await ask({ port: server.port, path: '/admin/connections', headers })).status).toBe(200);
+    expect(server.output).not.toContain(ADMIN_TOKEN);
   });
 
   it('shows no token that was given', async () => {
-    const server = await ServerProcess.start({ env: { ADMIN_TOKEN: 'geheim', ADMIN_VIEWER_TOKEN: 'privat' } });
+    const server = await ServerProcess.start({
+      env: { ADMIN_TOKEN: 'geheim-geheim-geheim', ADMIN_VIEWER_TOKEN: 'privat-privat-privat' },
+    });
     await until(() => commandsOf(server).length === 3);
     expect(server.output).not.toMatch(/geheim|privat/);
   });
@@ -97,6 +144,47 @@ describe('the gateway', () => {
       { event: 'exception', data },
     ]);
     client.destroy();
+  });
+});
+
+describe('anonymous clients', () => {
+  it('of other machines are warned of at the start, and found by the doctor', async () => {
+    const server = await ServerProcess.start({ env: { HOST: '0.0.0.0', ADMIN_TOKEN } });
+    expect(server.output).toMatch(/WARN \[Server\] every client is anonymous, and HOST=0\.0\.0\.0/);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const { json } = await ask({ port: server.port, path: '/admin/doctor', headers });
+    const { findings } = json as { findings: { id: string; severity: string }[] };
+    expect(findings.find(({ id }) => id === 'anonymous-clients')).toMatchObject({ severity: 'warn' });
+  });
+
+  it('of this machine are not', async () => {
+    const server = await ServerProcess.start({ env: { HOST: '127.0.0.1' } });
+    expect(server.output).not.toContain('anonymous');
+  });
+});
+
+describe('HTTP responses', () => {
+  it('name no framework, and may be neither guessed at nor framed', async () => {
+    const { url } = await ServerProcess.start();
+    const paths = [
+      '/docs',
+      '/docs/swagger-ui-init.js',
+      '/docs-json',
+      '/health',
+      '/metrics',
+      '/admin/nodes',
+      '/nowhere',
+    ];
+    for (const path of paths) {
+      const { headers } = await fetch(`${url}${path}`);
+      expect(headers.get('x-powered-by')).toBeNull();
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('x-frame-options')).toBe('DENY');
+      const policy = headers.get('content-security-policy') ?? '';
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).not.toMatch(/script-src[^;]*(unsafe|\*|https?:)/);
+    }
   });
 });
 

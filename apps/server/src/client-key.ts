@@ -11,22 +11,16 @@ export type ClientKey = { readonly secret: string } | { readonly jwks: JSONWebKe
 
 /** Algorithms of tokens that are checked with a secret, and of those that are checked with public keys. */
 export const SYMMETRIC = ['HS256', 'HS384', 'HS512'];
-export const ASYMMETRIC = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA'],
-];
+export const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
 /** As long as the hash of HS256: a shorter secret can be found from one token (RFC 7518, section 3.2). */
 const SHORTEST_SECRET_BYTES = 32;
 /** RFC 7518, section 3.3. */
 const SHORTEST_RSA_BITS = 2048;
-const CURVES = ['P-256', 'P-384', 'P-521', 'Ed25519'];
-const KEY_VARIABLES = ['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_FILE'];
+const CURVES = new Set(['P-256', 'P-384', 'P-521', 'Ed25519']);
+const KEY_VARIABLES = new Set(['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_FILE']);
 /** Variables that say something about client tokens, which without a key are not read at all. */
-const NEED_A_KEY = [
-  ...['ALLOW_ANONYMOUS', 'ALLOW_QUERY_TOKEN'],
-  ...['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_TYPE', 'JWT_MAX_AGE_S'],
-];
+const NEED_A_KEY = ['ALLOW_ANONYMOUS', 'ALLOW_QUERY_TOKEN', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_TYPE', 'JWT_MAX_AGE_S'];
 
 /**
  * The key from JWT_SECRET or JWKS_FILE; null where neither is set. What is wrong with them is added to `problems`.
@@ -43,7 +37,7 @@ export function readClientKey(given: Variables, problems: Problem[]): ClientKey 
   if (JWT_SECRET !== undefined) return secretKey(given, JWT_SECRET, problems);
   if (JWKS_FILE !== undefined) return readKeys(JWKS_FILE, problems);
   // A key variable that is empty, or a file that cannot be read, is reported already.
-  if (problems.some(({ key }) => KEY_VARIABLES.includes(key))) return null;
+  if (problems.some(({ key }) => KEY_VARIABLES.has(key))) return null;
   for (const key of NEED_A_KEY.filter(name => given[name] !== undefined)) {
     const rule = 'has no effect without JWT_SECRET or JWKS_FILE: every client is anonymous';
     problems.push({ key, value: given[key], rule, remedy: 'set one of them, or unset it' });
@@ -105,7 +99,7 @@ function readKeys(file: string, problems: Problem[]): ClientKey | null {
 function isUsable(key: JWK): boolean {
   if (key.use !== undefined && key.use !== 'sig') return false;
   if (key.alg !== undefined && !ASYMMETRIC.includes(key.alg)) return false;
-  if (key.kty !== 'RSA' && !CURVES.includes(key.crv ?? '')) return false;
+  if (key.kty !== 'RSA' && !CURVES.has(key.crv ?? '')) return false;
   try {
     const { asymmetricKeyDetails } = createPublicKey({ key: { ...key }, format: 'jwk' });
     return key.kty !== 'RSA' || (asymmetricKeyDetails?.modulusLength ?? 0) >= SHORTEST_RSA_BITS;

@@ -6,7 +6,7 @@ import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWTPayload
 
 import { ClientTokens, type ClientTokenSettings } from './client-tokens.js';
 import { RefusalLog } from './refusal-log.js';
-import { NO_RULES, type TokenRules } from './token-rules.js';
+import { NO_RULES } from './token-rules.js';
 
 const SECRET = 'ein Geheimnis mit Ümläuten, lang genug für jedes Verfahren, auch für HS512.';
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -165,12 +165,12 @@ describe('A token with a valid signature', () => {
   });
 });
 
-describe('readTokenRules', () => {
-  function read(given: Record<string, string>) {
-    const problems: Problem[] = [];
-    return { rules: readTokenRules(given, problems), problems };
-  }
+function read(given: Record<string, string>) {
+  const problems: Problem[] = [];
+  return { rules: readTokenRules(given, problems), problems };
+}
 
+describe('readTokenRules', () => {
   it('has no rule where no variable is set', () => {
     expect(read({})).toEqual({ rules: NO_RULES, problems: [] });
   });

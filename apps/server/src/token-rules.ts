@@ -87,7 +87,9 @@ function kindRefusal(typ: unknown, payload: JWTPayload, rules: TokenRules): stri
   const isIdToken = ID_TOKEN_CLAIMS.some(claim => payload[claim] !== undefined);
   if (isIdToken || (payload['nonce'] !== undefined && !isNamedAccess)) return 'it is an ID token, for the client alone';
   const kinds = KIND_CLAIMS.filter(claim => payload[claim] !== undefined && !isOneOf(ACCESS_KINDS, payload[claim]));
-  const loose = LOOSE_KIND_CLAIMS.filter(claim => OTHER_KIND.test(String(payload[claim] ?? '')));
+  const loose = LOOSE_KIND_CLAIMS.filter(
+    claim => typeof payload[claim] === 'string' && OTHER_KIND.test(payload[claim]),
+  );
   const [kind] = [...kinds, ...loose];
   return kind === undefined ? null : `its claim ${kind} names another kind of token than an access token`;
 }

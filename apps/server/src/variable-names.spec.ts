@@ -120,10 +120,26 @@ describe('Names that begin like a security variable, or nearly are one,', () => 
 describe('A variable that is empty', () => {
   it.each(
     [
-      ...['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_TYPE', 'JWT_MAX_AGE_S'],
-      ...['ADMIN_TOKEN', 'ADMIN_TOKEN_FILE', 'ADMIN_VIEWER_TOKEN', 'ALLOW_ANONYMOUS', 'ALLOW_QUERY_TOKEN'],
-      ...['ORIGINS', 'TRUSTED_PROXIES', 'REDIS_URL', 'METRICS_GUARDED'],
-      ...['LIMITS_MAX_PER_IP', 'LIMITS_MAX_PER_USER', 'LIMITS_UPGRADES_PER_SECOND', 'LIMITS_MESSAGES_PER_SECOND'],
+      'JWT_SECRET',
+      'JWT_SECRET_FILE',
+      'JWKS_FILE',
+      'JWT_ISSUER',
+      'JWT_AUDIENCE',
+      'JWT_TYPE',
+      'JWT_MAX_AGE_S',
+      'ADMIN_TOKEN',
+      'ADMIN_TOKEN_FILE',
+      'ADMIN_VIEWER_TOKEN',
+      'ALLOW_ANONYMOUS',
+      'ALLOW_QUERY_TOKEN',
+      'ORIGINS',
+      'TRUSTED_PROXIES',
+      'REDIS_URL',
+      'METRICS_GUARDED',
+      'LIMITS_MAX_PER_IP',
+      'LIMITS_MAX_PER_USER',
+      'LIMITS_UPGRADES_PER_SECOND',
+      'LIMITS_MESSAGES_PER_SECOND',
     ].flatMap(name => ['', ' ', '\t', '\n'].map(value => [name, value])),
   )('stops the start where the server is less safe without it: %s=%j', (name, value) => {
     expect(slipsIn({ [name]: value })).toEqual([[name, 'set its value, or unset it']]);

@@ -10,6 +10,13 @@ import { thisSystem } from './system-reader.js';
 
 const VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 
+function start(deadlineMs: number, variables: Readonly<Record<string, string>>): void {
+  const options = resolveOptions({ drain: { deadlineMs } });
+  const doctor = new DoctorService({ options, proxyHeaderSeen: false } as NodeState, new HttpAdapterHost());
+  const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };
+  doctor.onApplicationBootstrap(system);
+}
+
 describe('DoctorService', () => {
   let warnings: unknown[];
 
@@ -21,13 +28,6 @@ describe('DoctorService', () => {
       error: () => undefined,
     });
   });
-
-  function start(deadlineMs: number, variables: Readonly<Record<string, string>>): void {
-    const options = resolveOptions({ drain: { deadlineMs } });
-    const doctor = new DoctorService({ options, proxyHeaderSeen: false } as NodeState, new HttpAdapterHost());
-    const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };
-    doctor.onApplicationBootstrap(system);
-  }
 
   it('warns at the start of a drain that takes longer than the grace', () => {
     start(25_000, { [VARIABLE]: '10' });

@@ -41,7 +41,7 @@ const KNOWN: readonly Known[] = [
   { name: 'supervisord', variable: 'SUPERVISOR_ENABLED', graceMs: 10_000, setting: 'stopwaitsecs of the program' },
   {
     name: 'forever',
-    ancestor: /(?:^|[ \/])forever(?:-monitor)?(?: |$|\/bin\/)/,
+    ancestor: /(?:^|[ /])forever(?:-monitor)?(?: |$|\/bin\/)/,
     graceMs: 0,
     setting: 'forever start --killSignal=SIGTERM; it sends SIGKILL otherwise',
   },
