@@ -105,7 +105,7 @@ export class WorldNode {
     const nodeName = `node${world.nodes.length + 1}`;
     const resolved = resolveOptions({
       ...options,
-      cluster: { nodeName, leaseMs: 3000, requestTimeoutMs: 50, ...cluster },
+      cluster: { nodeName, leaseMs: 3000, requestTimeoutMs: 200, ...cluster },
     });
     this.state = new NodeState(resolved, clock);
     this.state.bootstrapHookRan = true;

@@ -89,6 +89,14 @@ const thrown: Record<string, () => unknown> = {
   }),
 };
 
+/** The ways to send. */
+const SENDERS = {
+  socket: ({ socket }: Connection, text: string) => socket.send(text),
+  connection: (connection: Connection, text: string) => void connection.send(text),
+  broadcast: (_: Connection, text: string, connections: ConnectionService) => void connections.broadcast(text),
+  pong: ({ socket }: Connection, text: string) => socket.pong(text),
+};
+
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
   constructor(private readonly connections: ConnectionService) {}
@@ -151,8 +159,12 @@ class EchoGateway {
 
   /** Sends so many messages of so many bytes at once. */
   @SubscribeMessage('pour')
-  pour(@CurrentConnection() { socket }: Connection, @MessageBody() { bytes, count }: { bytes: number; count: number }) {
-    for (let sent = 0; sent < count; sent++) socket.send(Buffer.alloc(bytes, 'x'));
+  pour(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { bytes, count, by = 'socket' }: { bytes: number; count: number; by?: keyof typeof SENDERS },
+  ) {
+    const send = SENDERS[by];
+    for (let sent = 0; sent < count; sent++) send(connection, 'x'.repeat(bytes), this.connections);
   }
 
   /** Sends messages of so many bytes, all in one turn, until `waiting` bytes of them are this process's to keep. */

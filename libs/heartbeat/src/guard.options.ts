@@ -87,7 +87,8 @@ export interface LimitOptions {
 /** Guarding memory against clients that do not read. Everything that is written to a socket counts, also by a plain `client.send`. */
 export interface BackpressureOptions {
   /**
-   * Bytes that may wait for one connection.
+   * Bytes that may wait for one connection. A message costs memory beside its bytes: so one for each 256 of them may wait, and at least
+   * 1,024. Pongs count as messages.
    * Default: 1048576.
    */
   maxBufferedBytes: number;

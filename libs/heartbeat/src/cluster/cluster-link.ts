@@ -13,6 +13,7 @@ import { LEASE_RENEWAL_MS } from '../option-pairs.js';
 import { VERSION } from '../version.js';
 import type { ClusterNode } from './cluster-answers.js';
 import type { ClusterBus, Renewal } from './cluster-bus.js';
+import { Inbox } from './inbox.js';
 import { StoreClock } from './store-clock.js';
 import { type ClusterMessage, decode, encode, type Summary } from './wire.js';
 
@@ -35,6 +36,10 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   #isOver = false;
   #lastError: unknown = null;
   readonly #storeClock: StoreClock;
+  readonly #inbox = new Inbox(
+    text => this.#heard(text),
+    () => this.failed('message'),
+  );
 
   /** What other nodes say to this one, or to all; not what this one says to all. */
   readonly messages = this.#messages.asObservable();
@@ -58,7 +63,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   async onApplicationBootstrap(): Promise<void> {
     if (!this.bus.isShared) return;
     await this.bus.start(this.node.id, {
-      message: text => this.#heard(text),
+      message: text => this.#inbox.add(text),
       availability: isUp => this.#turned(isUp),
       failed: error => this.failed('connection', error),
     });
@@ -73,6 +78,7 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     this.#isOver = true;
     this.#subscription.unsubscribe();
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#inbox.close();
     this.#messages.complete();
     this.#renewals.complete();
     if (!this.bus.isShared) return;

@@ -53,6 +53,7 @@ describe('a filter of ClusterService', () => {
       ]);
       const expected = clients.map((_, place) => place % 3 === 0);
       expect(one.cluster.broadcast('x', { labels })).toBe(1);
+      await until(() => clients.filter(({ sent }) => sent.length > 0).length >= 3);
       const { items } = await one.cluster.list({ filter: { labels } });
       expect(items.map(item => Object.entries(item.labels))).toEqual(world.nodes.map(() => [[name, 'x']]));
       expect(clients.map(({ sent }) => sent.length === 1)).toEqual(expected);

@@ -34,7 +34,7 @@ const COMMAND_TIMEOUT_MS = 500;
 const SILENT_MS = 2500;
 /** It has this long to show that it is well before it is replaced again. */
 const MIN_AGE_MS = 1500;
-/** Messages that Redis has not taken yet may be so large together; more are dropped. */
+/** Messages and commands that Redis has not answered yet may be so large together; more are refused. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
 /** Commands that Redis has not answered yet; one that is too many fails by itself, which says nothing of Redis. */
 const MAX_COMMANDS_UNDER_WAY = 10_000;
@@ -100,17 +100,10 @@ export class RedisBus implements ClusterBus {
     const client = this.#commands?.ready;
     const bytes = Buffer.byteLength(message);
     if (!this.#isUp || !client) throw new Error(UNREACHABLE);
-    if (this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) throw new Error('Redis does not take messages fast enough');
-    this.#bytesUnderWay += bytes;
     const channel = this.#channel(to);
-    try {
-      await this.#within(() =>
-        this.#isCluster ? client.sPublish(channel, message) : client.publish(channel, message),
-      );
-      this.#watch.taken(channel, this.clock.now());
-    } finally {
-      this.#bytesUnderWay -= bytes;
-    }
+    const send = () => (this.#isCluster ? client.sPublish(channel, message) : client.publish(channel, message));
+    await this.#within(send, bytes);
+    this.#watch.taken(channel, this.clock.now());
   }
 
   async renew(leaseMs: number, summary: string): Promise<Renewal> {
@@ -200,13 +193,17 @@ export class RedisBus implements ClusterBus {
         if (!String(error).includes('NOSCRIPT')) throw error;
         return client.eval(script.text, given);
       });
-    const reply = await this.#within(send, evenIfDown);
+    const bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
+    const reply = await this.#within(send, bytes, evenIfDown);
     return Array.isArray(reply) ? reply.map(String) : [String(reply)];
   }
 
-  async #within<Reply>(send: () => Promise<Reply>, isUrgent = false): Promise<Reply> {
+  async #within<Reply>(send: () => Promise<Reply>, bytes: number, isUrgent = false): Promise<Reply> {
+    const isTooMuch = this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY;
+    if (isTooMuch && !isUrgent) throw new Error('Redis does not take messages fast enough');
     if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent) throw new Error('Redis has too much to answer');
     this.#commandsUnderWay++;
+    this.#bytesUnderWay += bytes;
     try {
       const answer = await within(send(), Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
       this.#answeredAt = this.clock.now();
@@ -216,6 +213,7 @@ export class RedisBus implements ClusterBus {
       throw error;
     } finally {
       this.#commandsUnderWay--;
+      this.#bytesUnderWay -= bytes;
     }
   }
 

@@ -9,6 +9,8 @@ const COUNT = 100;
 /** So long that a few of them fill a slice. */
 const SEND_MS = 0.25;
 
+const texts = (count: number) => Array.from({ length: count }, (_, place) => `m${place}`);
+
 describe('Broadcast', () => {
   let broadcast: Broadcast;
   let sent: string[][];
@@ -17,12 +19,12 @@ describe('Broadcast', () => {
   beforeEach(() => {
     broadcast = new Broadcast();
     sent = Array.from({ length: COUNT }, () => []);
-    connections = sent.map(messages => {
+    connections = sent.map((messages, place) => {
       const sendShared = ({ payload }: SharedMessage) => {
         for (const end = performance.now() + SEND_MS; performance.now() < end;);
         messages.push(String(payload));
       };
-      return { socket: { sendShared } } as unknown as Connection;
+      return { socket: { sendShared }, serial: place + 1, lastShared: 0 } as unknown as Connection;
     });
   });
 
@@ -57,7 +59,7 @@ describe('Broadcast', () => {
     expect(sent.slice(-1).map(([first]) => String(first))).toEqual(['news']);
   });
 
-  it('loses nobody where another begins while it is being sent to who is left', async () => {
+  it('keeps the order of the calls where another begins while it is being sent', async () => {
     broadcast.start('first', connections);
     const last = connections.at(-1) as unknown as { socket: { sendShared(message: SharedMessage): void } };
     const { sendShared } = last.socket;
@@ -67,15 +69,80 @@ describe('Broadcast', () => {
     };
     broadcast.start('third', connections);
     while (sent.some(messages => messages.length < 3)) await turn();
-    expect(sent).toEqual(connections.map(() => ['first', 'second', 'third']));
+    expect(sent).toEqual(connections.map(() => ['first', 'third', 'second']));
   });
 
-  it('ends at once when the next begins, so that all get both in order', async () => {
-    broadcast.start('first', connections);
-    broadcast.start('second', connections.slice(0, 50));
-    expect(reached()).toBe(COUNT);
-    while (sent[49]?.length !== 2) await turn();
+  it('sends many in a row in slices, each connection all of its own in their order', async () => {
+    for (const [place, text] of texts(5).entries()) broadcast.start(text, connections.slice(0, COUNT - 10 * place));
+    const perTurn = [total()];
+    while (total() < 400) {
+      await turn();
+      perTurn.push(total());
+    }
+    expect(perTurn.length).toBeGreaterThan(10);
     await turn();
-    expect(sent).toEqual(connections.map((_, index) => (index < 50 ? ['first', 'second'] : ['first'])));
+    expect(sent).toEqual(connections.map((_, index) => texts(Math.min(5, Math.ceil((COUNT - index) / 10)))));
   });
+
+  it('gives a connection that is sent something all that is under way to it first, and once', async () => {
+    for (const text of texts(5)) broadcast.start(text, connections);
+    broadcast.catchUp(connections[60] as Connection);
+    broadcast.catchUp(connections[60] as Connection);
+    expect(sent[60]).toEqual(texts(5));
+    expect(sent[99]).toEqual([]);
+    while (total() < 5 * COUNT) await turn();
+    await turn();
+    expect(sent).toEqual(connections.map(() => texts(5)));
+  });
+
+  it('sends to a few at once, after what is under way to them', async () => {
+    broadcast.start('to all', connections);
+    broadcast.start('to two', [connections[98] as Connection, connections[99] as Connection]);
+    expect(sent.slice(97)).toEqual([[], ['to all', 'to two'], ['to all', 'to two']]);
+    while (reached() < COUNT) await turn();
+    await turn();
+    expect(total()).toBe(COUNT + 2);
+  });
+
+  it('takes receivers in any order', async () => {
+    broadcast.start('a', connections.toReversed());
+    broadcast.start(
+      'b',
+      connections.toSorted(({ serial }, other) => (serial % 7) - (other.serial % 7)),
+    );
+    broadcast.catchUp(connections[50] as Connection);
+    expect(sent[50]).toEqual(['a', 'b']);
+    while (total() < 2 * COUNT) await turn();
+    expect(sent).toEqual(connections.map(() => ['a', 'b']));
+  });
+
+  it('sends nothing of before to a connection that came later', async () => {
+    broadcast.start('to all', connections.slice(0, 99));
+    broadcast.catchUp(connections[99] as Connection);
+    while (reached() < 99) await turn();
+    await turn();
+    expect(sent[99]).toEqual([]);
+  });
+
+  it.each<[string, number, number]>([
+    ['1,000 messages', 1000, 1],
+    ['32 MiB', 4, 8 * 1024 * 1024 - 1000],
+  ])('keeps at most %s, and finishes the oldest for one more', (_what, most, size) => {
+    const counts = connections.map(() => 0);
+    for (const [place, { socket }] of connections.entries()) {
+      Object.assign(socket, { sendShared: () => counts[place]!++ });
+    }
+    // The first slice must not come far.
+    Object.assign(connections[0]!.socket, { sendShared: () => busy(1) });
+    for (let message = 0; message < most; message++) broadcast.start('x'.repeat(size), connections);
+    expect(counts[99]).toBe(0);
+    broadcast.start('x'.repeat(size), connections);
+    expect(counts[99]).toBe(1);
+  });
+
+  const total = () => sent.reduce((sum, messages) => sum + messages.length, 0);
 });
+
+function busy(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}

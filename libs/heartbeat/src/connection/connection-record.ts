@@ -8,6 +8,7 @@ import { bytesTaken } from './bytes-taken.js';
 import type { Closing, ConnectionOwner, Opening } from './connection-words.js';
 import { FlightRecord } from './flight-record.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
+import { WaitingPieces } from './waiting-pieces.js';
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -37,6 +38,8 @@ export abstract class ConnectionRecord<Self> {
   appHeartbeat = false;
   /** Message handlers that have not ended yet. */
   inFlight = 0;
+  /** The number of the last message to many that was sent to it, or was not for it. */
+  lastShared = 0;
 
   /** Whole microseconds: a fraction would be stored outside of the record. */
   #rttMicros = NEVER;
@@ -46,6 +49,7 @@ export abstract class ConnectionRecord<Self> {
   protected ending: Closing | null = null;
   protected isOver = false;
   #flight: FlightRecord | null = null;
+  #pieces: WaitingPieces | null = null;
 
   constructor(owner: ConnectionOwner<Self>, serial: number, opening: Opening) {
     this.owner = owner;
@@ -124,6 +128,23 @@ export abstract class ConnectionRecord<Self> {
   /** What the network has taken; what waits is `bufferedAmount`. */
   get bytesOut(): number {
     return bytesTaken(this.network) - this.#bytesWrittenBefore;
+  }
+
+  /** How many messages and pongs wait in this process; in a backlog that moves it may be up to twice as many. */
+  get waitingPieces(): number {
+    if (this.socket.bufferedAmount === 0) this.#pieces = null;
+    return this.#pieces?.count(this.network) ?? 0;
+  }
+
+  /** Whether `most` messages wait already. */
+  isFull(most: number): boolean {
+    return this.#pieces?.isFull(most, this.network) ?? false;
+  }
+
+  /** Counts a message or pong that is about to be written where `waiting` bytes wait: what is written where nothing waits goes out at once. */
+  countPiece(waiting: number): void {
+    if (waiting === 0) this.#pieces = null;
+    else (this.#pieces ??= new WaitingPieces(this.network)).add(this.network);
   }
 
   get flight(): FlightRecord | null {

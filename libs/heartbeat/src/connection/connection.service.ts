@@ -31,10 +31,7 @@ import { detailOf, type ViewContext, viewOf } from './view.js';
 /** A node that was full is well again under this share of `maxConnections`. */
 const RELIEF = 0.95;
 
-/**
- * The registry: every connection of this node, found by id, user or address. In through `open`, out through `#forget`, and
- * nothing else adds or removes.
- */
+/** The registry: every connection of this node, by id, user or address. Only `open` adds and only `#forget` removes. */
 @Injectable()
 export class ConnectionService {
   readonly #registry: Registry;
@@ -56,12 +53,12 @@ export class ConnectionService {
     this.#bootedAt = node.clock.wallTime(0).getTime();
   }
 
-  /** How many connections there are on this node. */
+  /** Connections of this node. */
   get count(): number {
     return this.#registry.size;
   }
 
-  /** How many connections were ever opened on this node. */
+  /** Connections that were ever opened on this node. */
   get openedCount(): number {
     return this.#serial;
   }
@@ -107,9 +104,7 @@ export class ConnectionService {
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value, here and in the three below.
    */
   find(filter: ConnectionFilter): Connection[] {
-    const { user, ...rest } = checkedFilter(filter);
-    const candidates = user === undefined ? this.#registry.all() : this.#registry.byUser.get(user);
-    return [...candidates].filter(predicateOf(rest, this.#moment()));
+    return this.#found(filter);
   }
 
   findByUser(userId: string): Connection[] {
@@ -191,9 +186,9 @@ export class ConnectionService {
    */
   broadcast(data: unknown, filter: ConnectionFilter = {}): number {
     const payload = payloadOf(data);
-    const targets = this.find(filter).filter(({ state }) => state !== 'closing');
-    this.#owner.broadcast.start(payload, targets);
-    return targets.length;
+    const receivers = this.#found(filter, { openOnly: true });
+    this.#owner.broadcast.start(payload, receivers);
+    return receivers.length;
   }
 
   /** Begins to close one with 4500, or 4005 where it may reconnect; false if there is none or it is closing already. */
@@ -236,6 +231,11 @@ export class ConnectionService {
     this.#closed.add(record);
     this.node.totals.closed.add(record);
     if (this.events.isWanted('closed')) this.events.announce(record.event(this.node.id));
+  }
+
+  #found(filter: ConnectionFilter, options?: { readonly openOnly: boolean }): Connection[] {
+    const { user, ...rest } = checkedFilter(filter);
+    return this.#registry.find(user, predicateOf(rest, this.#moment()), options);
   }
 
   #shown({ connections, ...page }: Page): ConnectionPage {

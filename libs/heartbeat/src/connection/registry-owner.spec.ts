@@ -9,6 +9,7 @@ import { resolveOptions } from '../resolve-options.js';
 import type { Connection } from './connection.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
+import { PIECE_BYTES } from './waiting-pieces.js';
 
 const ANN = { userId: 'ann' };
 
@@ -174,7 +175,33 @@ describe('what may be queued', () => {
     expect(connection.queue(1001)).toBe(false);
     expect(slow).toEqual([{ type: 'slow', id: connection.id, bufferedBytes: 69_000, why: 'limit' }]);
     expect([connection.closing, connection.messagesOut, node.totals.messagesOut]).toEqual([closing, 1, 1]);
-    expect(node.queuedBytes).toBe(1000);
+    // A message that waits costs more than its bytes.
+    expect(node.queuedBytes).toBe(1000 + PIECE_BYTES);
+  });
+
+  it.each([
+    ['close', { code: 4003, reason: 'slow consumer', by: 'server' }],
+    ['drop-newest', null],
+  ] as const)('is bounded in messages too, whatever their size, by the policy %s', (policy, closing) => {
+    const node = new NodeState(resolveOptions({ backpressure: { policy } }), {
+      now: () => 1000,
+      wallTime: (moment: number) => new Date(moment),
+    });
+    const socket = { bufferedAmount: 2, close: () => undefined };
+    const network = { bytesRead: 0, bytesWritten: 2, writableLength: 2, isPaused: () => false };
+    const connection = new ConnectionService(node, new HeartbeatEvents()).open({
+      socket: socket as unknown as WebSocket,
+      network: network as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+    });
+    for (let message = 0; message < 4096; message++) expect(connection.queue(0)).toBe(true);
+    expect([connection.queue(0), connection.closing, connection.waitingPieces]).toEqual([false, closing, 4096]);
+    // What was taken makes room.
+    network.writableLength = socket.bufferedAmount = 0;
+    expect([connection.queue(0), connection.waitingPieces]).toEqual([true, 0]);
   });
 
   it.each([

@@ -7,6 +7,7 @@ import type { ConnectionOwner } from './connection-words.js';
 import type { Connection } from './connection.js';
 import type { NodeState } from './node-state.js';
 import type { Registry } from './registry.js';
+import { maxPieces, PIECE_BYTES } from './waiting-pieces.js';
 
 /** What connections ask of the registry that made them. */
 export class RegistryOwner implements ConnectionOwner<Connection> {
@@ -62,15 +63,19 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
   mayQueue(connection: Connection, bytes: number): boolean {
     const { maxBufferedBytes, policy } = this.node.options.backpressure;
     const waiting = connection.socket.bufferedAmount;
-    if (waiting + bytes <= maxBufferedBytes) {
+    if (waiting + bytes <= maxBufferedBytes && (waiting === 0 || !connection.isFull(maxPieces(maxBufferedBytes)))) {
       this.node.totals.messagesOut++;
-      if (this.node.queuedBytes + bytes > this.node.queueRoom) this.node.makeRoom();
-      this.node.queuedBytes += bytes;
+      const cost = waiting === 0 ? bytes : bytes + PIECE_BYTES;
+      if (this.node.queuedBytes + cost > this.node.queueRoom) this.node.makeRoom();
+      this.node.queuedBytes += cost;
+      connection.countPiece(waiting);
       return true;
     }
     // The goodbye of a close may find no room either; that has been told.
     if (connection.closing !== null) return false;
-    connection.note(`${waiting} bytes wait for it, and ${bytes} more were to be sent`);
+    connection.note(
+      `${waiting} bytes in ${connection.waitingPieces} messages wait for it, and ${bytes} more were to be sent`,
+    );
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
     const { code, name } = CloseCodes.slowConsumer;
     if (policy === 'close') connection.end({ code, reason: name, by: 'server' });

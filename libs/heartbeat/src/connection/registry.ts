@@ -31,6 +31,19 @@ export class Registry {
     return this.#connections.get(connection.serial) === connection;
   }
 
+  /** Those of a user, or of all where it is undefined, that match; oldest first, but those of a user as they came to it. */
+  find(
+    userId: string | undefined,
+    matches: (connection: Connection) => boolean,
+    { openOnly = false } = {},
+  ): Connection[] {
+    const found: Connection[] = [];
+    for (const connection of userId === undefined ? this.all() : this.byUser.get(userId)) {
+      if (!(openOnly && connection.closing !== null) && matches(connection)) found.push(connection);
+    }
+    return found;
+  }
+
   add(connection: Connection): void {
     this.#connections.set(connection.serial, connection);
     this.repair(connection);

@@ -69,6 +69,12 @@ export class TrackedSocket extends WebSocket {
     process.nextTick(callback, wasOpen && !mayGo ? dropped() : notOpen(this.readyState));
   }
 
+  /** Sends a pong, as `ws` does also by itself; it is counted among what waits, since a flood of pings makes as many. */
+  override pong(data?: unknown, mask?: boolean, sent?: (error: Error) => void): void {
+    if (this.readyState === this.OPEN) this.connection?.countPiece(this.bufferedAmount);
+    super.pong(data, mask, sent);
+  }
+
   /**
    * Sends what goes to many, as `send` would. It is framed already: one write takes it, where `ws` needs two for a header and a
    * payload.

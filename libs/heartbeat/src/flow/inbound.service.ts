@@ -4,6 +4,7 @@ import { CloseCodes } from '../close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { maxPieces } from '../connection/waiting-pieces.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 
 /** How long the messages of one turn of the event loop are handled at once; the rest waits, so that timers and others have theirs. */
@@ -55,7 +56,9 @@ export class InboundService implements OnApplicationShutdown {
     const { limits, backpressure } = this.node.options;
     const waiting = connection.socket.bufferedAmount;
     // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.
-    if (waiting > backpressure.maxBufferedBytes) return this.#overrun(connection, waiting);
+    const isTooMuch =
+      waiting > backpressure.maxBufferedBytes || connection.isFull(maxPieces(backpressure.maxBufferedBytes));
+    if (isTooMuch) return this.#overrun(connection, waiting);
     if (limits.pingsPerSecond === 0) return;
     this.#countIn(connection);
     const most = limits.pingsPerSecond * this.#seconds;

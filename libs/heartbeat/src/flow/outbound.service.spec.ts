@@ -214,6 +214,16 @@ describe('OutboundService', () => {
     expect(world.outbound.bufferedBytes).toBe(600);
   });
 
+  it('counts what small messages cost, beside their bytes', () => {
+    const world = new World({ maxTotalBufferedBytes: 300_000 });
+    const [large, small] = [new Reader(world), new Reader(world)];
+    large.send(60_000);
+    for (let message = 0; message < 500; message++) small.send(10);
+    world.outbound.look();
+    expect([large.destroyedAt, small.destroyedAt]).toEqual([null, 0]);
+    expect(world.outbound.bufferedBytes).toBe(60_000);
+  });
+
   it('leaves what is just maxTotalBufferedBytes', () => {
     const world = new World({ maxTotalBufferedBytes: 1000 });
     const reader = new Reader(world);

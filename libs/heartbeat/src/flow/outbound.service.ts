@@ -7,10 +7,13 @@ import { NodeState } from '../connection/node-state.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { Backlog } from './backlog.js';
 import { bytesTaken } from '../connection/bytes-taken.js';
+import { PIECE_BYTES } from '../connection/waiting-pieces.js';
 
 interface Waiting {
   readonly connection: Connection;
   readonly bytes: number;
+  /** What they take of memory, which for small messages is more. */
+  readonly cost: number;
 }
 
 /** How often each backlog is looked at, whatever was sent. */
@@ -62,7 +65,6 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     const now = this.node.attendedMs;
     this.node.queuedBytes = 0;
     this.#slowConsumers = 0;
-    let total = 0;
     const waiting: Waiting[] = [];
     const backlogs = new Map<Connection, Backlog>();
     for (const connection of this.connections.all()) {
@@ -74,13 +76,13 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
         continue;
       }
       backlogs.set(connection, backlog);
-      waiting.push({ connection, bytes });
-      total += bytes;
+      waiting.push({ connection, bytes, cost: bytes + connection.waitingPieces * PIECE_BYTES });
     }
     this.#backlogs = backlogs;
-    this.#bufferedBytes = this.#relieve(waiting, total);
+    const left = this.#relieve(waiting);
+    this.#bufferedBytes = sumOf(left, ({ bytes }) => bytes);
     const { maxTotalBufferedBytes: most } = this.node.options.backpressure;
-    this.node.queueRoom = Math.max(most - this.#bufferedBytes, most * TOLERANCE);
+    this.node.queueRoom = Math.max(most - sumOf(left, ({ cost }) => cost), most * TOLERANCE);
   }
 
   /** Whether this backlog moved too little in all of `slowAfterMs`. */
@@ -93,17 +95,20 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     return isTooSlow;
   }
 
-  /** Destroys the largest until the rest is few enough; answers what is left. */
-  #relieve(waiting: readonly Waiting[], total: number): number {
+  /** Destroys the largest until the rest costs little enough; returns what is left. */
+  #relieve(waiting: readonly Waiting[]): readonly Waiting[] {
     const { maxTotalBufferedBytes } = this.node.options.backpressure;
-    if (total <= maxTotalBufferedBytes) return total;
-    let left = total;
-    for (const { connection, bytes } of waiting.toSorted((one, other) => other.bytes - one.bytes)) {
+    let total = sumOf(waiting, ({ cost }) => cost);
+    if (total <= maxTotalBufferedBytes) return waiting;
+    const largestFirst = waiting.toSorted((one, other) => other.cost - one.cost);
+    let destroyed = 0;
+    for (const { connection, bytes, cost } of largestFirst) {
       this.#destroy(connection, bytes, 'total');
-      left -= bytes;
-      if (left <= maxTotalBufferedBytes) break;
+      destroyed++;
+      total -= cost;
+      if (total <= maxTotalBufferedBytes) break;
     }
-    return left;
+    return largestFirst.slice(destroyed);
   }
 
   /** A Close frame would wait behind the backlog: it is destroyed, and its memory is free at once. */
@@ -113,4 +118,8 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why });
     connection.destroy({ code, reason: name, by: 'server' });
   }
+}
+
+function sumOf(waiting: readonly Waiting[], valueOf: (one: Waiting) => number): number {
+  return waiting.reduce((sum, one) => sum + valueOf(one), 0);
 }

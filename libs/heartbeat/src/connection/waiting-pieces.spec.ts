@@ -1,0 +1,95 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import type { Socket } from 'node:net';
+
+import { maxPieces, WaitingPieces } from './waiting-pieces.js';
+
+/** A socket of which the kernel takes what the test says. */
+class Line {
+  readonly sizes: number[] = [];
+  taken = 0;
+  #given = 0;
+
+  get writableLength(): number {
+    return this.#given - this.taken;
+  }
+  get bytesWritten(): number {
+    return this.#given;
+  }
+  get network(): Socket {
+    return this as unknown as Socket;
+  }
+
+  write(size: number): void {
+    this.sizes.push(size);
+    this.#given += size;
+  }
+
+  take(bytes: number): void {
+    this.taken = Math.min(this.#given, this.taken + bytes);
+  }
+
+  /** Those of which a part is still here. */
+  get waiting(): number {
+    let end = 0;
+    return this.sizes.filter(size => (end += size) > this.taken).length;
+  }
+}
+
+describe('WaitingPieces', () => {
+  it('counts each where nothing is taken', () => {
+    const line = new Line();
+    const pieces = new WaitingPieces(line.network);
+    for (let count = 1; count <= 500; count++) {
+      pieces.add(line.network);
+      line.write(2);
+      expect(pieces.count(line.network)).toBe(count);
+    }
+    expect([pieces.isFull(501, line.network), pieces.isFull(500, line.network)]).toEqual([false, true]);
+  });
+
+  it('forgets those that were taken, for a reader that is behind all the time too', () => {
+    const line = new Line();
+    line.write(100);
+    const pieces = new WaitingPieces(line.network);
+    for (let count = 0; count < 100_000; count++) {
+      pieces.add(line.network);
+      line.write(10);
+      line.take(10);
+    }
+    expect(line.waiting).toBeGreaterThan(0);
+    expect(pieces.count(line.network)).toBeLessThan(200);
+  });
+
+  it('never counts too few, and not more than waited at the two last marks', () => {
+    const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 3000 })), {
+      minLength: 1,
+      maxLength: 60,
+    });
+    fc.assert(
+      fc.property(steps, given => {
+        const line = new Line();
+        const pieces = new WaitingPieces(line.network);
+        for (const [burst, taken] of given) {
+          for (let count = 0; count < burst; count++) {
+            pieces.add(line.network);
+            line.write(1 + (count % 20));
+          }
+          line.take(taken);
+          expect(pieces.count(line.network)).toBeGreaterThanOrEqual(line.waiting);
+        }
+      }),
+    );
+  });
+});
+
+describe('maxPieces', () => {
+  it.each([
+    [1024 * 1024, 4096],
+    [64 * 1024 * 1024, 262_144],
+    [65_536, 1024],
+    [1, 1024],
+  ])('of a limit of %p bytes is %p', (bytes, most) => {
+    expect(maxPieces(bytes)).toBe(most);
+  });
+});

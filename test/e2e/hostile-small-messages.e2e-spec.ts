@@ -1,0 +1,86 @@
+/**
+ * Messages of a few bytes to a client that has stopped reading: each costs the process hundreds of bytes beside its own, so that a limit
+ * of bytes alone would let one client cost 30 MB and more.
+ */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+import { encodeFrame, Opcode } from '../support/frame.js';
+import { COLLECT_SOON, MAX_COST_BYTES, Siege } from '../support/siege.js';
+import { until } from '../support/until.js';
+
+const CLIENTS = 8;
+const KIB = 1024;
+
+afterEach(() => Siege.raiseAll());
+
+/** Clients that read nothing, and for which the kernel takes nothing any more. */
+async function stoppedReaders(siege: Siege) {
+  const clients = await siege.crowd(CLIENTS);
+  for (const client of clients) {
+    client.pause();
+    client.sendEvent('fill', { bytes: 64 * KIB, waiting: 128 * KIB });
+  }
+  return clients;
+}
+
+async function codesOf(siege: Siege): Promise<string[]> {
+  const client = await siege.opened();
+  client.sendEvent('closed');
+  const { data } = (await until(() => client.json[0])) as { data: string[] };
+  return data;
+}
+
+describe('Small messages to a reader that has stopped', () => {
+  it.each([
+    ['socket', 0],
+    ['socket', 16],
+    ['connection', 16],
+    ['connection', 0],
+    ['broadcast', 16],
+  ])('sent by %s, of %d bytes, cost little, and close it with 4003', async (by, bytes) => {
+    const siege = await Siege.lay({
+      options: { drain: { closeTimeoutMs: 500 } },
+      nodeArgs: COLLECT_SOON,
+      lookout: false,
+    });
+    const clients = await stoppedReaders(siege);
+    for (const client of clients) client.sendEvent('pour', { bytes, count: 5000, by });
+    await siege.emptied(0, 20_000);
+    expect(siege.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
+    expect(await codesOf(siege)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
+  });
+
+  it('that are answers to its own messages cost little, and close it with 4003', async () => {
+    const siege = await Siege.lay({
+      options: { drain: { closeTimeoutMs: 500 } },
+      nodeArgs: COLLECT_SOON,
+      lookout: false,
+    });
+    const clients = await stoppedReaders(siege);
+    const frames = Buffer.concat(
+      Array.from({ length: 500 }, () => encodeFrame({ opcode: Opcode.text, payload: '{"event":"echo","data":1}' })),
+    );
+    let isOver = false;
+    const pump = (socket: Socket) => {
+      if (!isOver && !socket.destroyed) socket.write(frames, () => setImmediate(() => pump(socket)));
+    };
+    for (const { socket } of clients) pump(socket);
+    try {
+      await siege.emptied(0, 20_000);
+    } finally {
+      isOver = true;
+    }
+    expect(siege.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
+    expect(await codesOf(siege)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
+  });
+});
+
+describe('A burst of small messages', () => {
+  it('reaches a client that reads', async () => {
+    const siege = await Siege.lay({ lookout: false });
+    const client = await siege.opened();
+    client.sendEvent('pour', { bytes: 16, count: 50_000 });
+    await until(() => client.messages.length === 50_000, { timeoutMs: 20_000 });
+    expect(client.closeFrame).toBeNull();
+  });
+});
