@@ -6,6 +6,8 @@ import { until } from '../support/until.js';
 
 afterEach(() => AdminApp.closeAll());
 
+const NO_BANS = { items: [], nextCursor: null, total: 0 };
+
 function post(app: AdminApp, body: unknown, token: string | null = 'do'): Promise<Answer> {
   const headers = { 'content-type': 'application/json', ...(token !== null && { authorization: `Bearer ${token}` }) };
   return app.ask('bans', token, { method: 'POST', headers, body: JSON.stringify(body) });
@@ -42,14 +44,22 @@ describe.each(PLATFORMS)('on %s', (_name, platform) => {
     const { status, json } = await post(app, { kind: 'user', value: 'u', forMs: 60_000, reason: 'spam' });
     expect([status, json]).toEqual([
       201,
-      { id: expect.any(String), kind: 'user', value: 'u', reason: 'spam', expiresAt: expect.stringMatching(/Z$/) },
+      {
+        id: expect.any(String),
+        kind: 'user',
+        value: 'u',
+        reason: 'spam',
+        expiresAt: expect.stringMatching(/Z$/),
+        closed: 1,
+      },
     ]);
+    const { closed: _closed, ...ban } = json;
     expect(await client.ended).toMatchObject({ code: 4501, reason: 'spam' });
-    expect((await app.ask('bans', 'see')).json).toEqual({ items: [json] });
+    expect((await app.ask('bans', 'see')).json).toEqual({ items: [ban], nextCursor: null, total: 1 });
     const lift = () => app.ask(`bans/${json.id}`, 'do', { method: 'DELETE' });
     expect(await lift()).toMatchObject({ status: 200, json: { id: json.id, lifted: true } });
     expect(await lift()).toMatchObject({ status: 404 });
-    expect((await app.ask('bans')).json).toEqual({ items: [] });
+    expect((await app.ask('bans')).json).toEqual(NO_BANS);
     await until(() => app.audit.length === 3);
     expect(app.audit.map(line => JSON.parse(line) as object)).toMatchObject([
       { who: 'ops', what: 'ban', target: json.id, result: 'done', parameters: { kind: 'user', value: 'u' } },
@@ -76,7 +86,64 @@ describe.each(PLATFORMS)('on %s', (_name, platform) => {
     expect([status, headers['content-type']]).toEqual([400, expect.stringMatching(PROBLEM)]);
     expect(json.type).toMatch(/bad-body$/);
     expect(json.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(pointers);
-    expect((await app.ask('bans')).json).toEqual({ items: [] });
+    expect((await app.ask('bans')).json).toEqual(NO_BANS);
+  });
+
+  it.each<[string, object, boolean]>([
+    ['0.0.0.0/0', { kind: 'cidr', value: '0.0.0.0/0' }, true],
+    ['an IPv4 prefix of 7', { kind: 'cidr', value: '12.0.0.0/7' }, true],
+    ['an IPv4 prefix of 8', { kind: 'cidr', value: '12.0.0.0/8' }, false],
+    ['all of IPv4 as mapped addresses', { kind: 'cidr', value: '::ffff:0:0/96' }, true],
+    ['a mapped prefix of 8', { kind: 'cidr', value: '::ffff:12.0.0.0/104' }, false],
+    ['::/0', { kind: 'cidr', value: '::/0' }, true],
+    ['an IPv6 prefix of 15', { kind: 'cidr', value: '2000::/15' }, true],
+    ['an IPv6 prefix of 16', { kind: 'cidr', value: '2000::/16' }, false],
+    ['more than a tenth by address', { kind: 'ip', value: '127.0.0.2' }, true],
+    ['more than a tenth by an address in another spelling', { kind: 'ip', value: '::ffff:7f00:2' }, true],
+    ['more than a tenth by network', { kind: 'cidr', value: '127.0.0.0/24' }, true],
+    ['more than a tenth by user', { kind: 'user', value: 'many' }, true],
+    ['a tenth', { kind: 'user', value: 'tenth' }, false],
+  ])('POST bans needs force: %s', async (_what, ban, needsForce) => {
+    const app = await AdminApp.start(platform);
+    const [many, tenth] = ['/ws?user=many', '/ws?user=tenth'];
+    for (let n = 0; n < 100; n++) await app.open(n < 89 ? many : '/ws', { localAddress: '127.0.0.2' });
+    for (let n = 0; n < 11; n++) await app.open(tenth, { localAddress: '127.0.1.1' });
+    const { status, json } = await post(app, { ...ban, forMs: 60_000 });
+    expect([status, json.type ?? '']).toEqual(needsForce ? [400, expect.stringMatching(/:ban-too-wide$/)] : [201, '']);
+    if (!needsForce) return;
+    expect(json.detail).toMatch(/"force": true/);
+    expect((await app.ask('bans')).json).toEqual(NO_BANS);
+    expect((await app.list()).total).toBe(111);
+    expect((await post(app, { ...ban, forMs: 60_000, force: 'yes' })).status).toBe(400);
+    const forced = await post(app, { ...ban, forMs: 60_000, force: true });
+    expect(forced.status).toBe(201);
+    await until(async () => (await app.list()).total === 111 - forced.json.closed);
+  });
+
+  it('POST bans twice is one ban with the later end, and GET bans shows it by kind and value', async () => {
+    const app = await AdminApp.start(platform);
+    const first = await post(app, { kind: 'cidr', value: '192.0.2.77/24', forMs: 60_000 });
+    const second = await post(app, { kind: 'cidr', value: '::ffff:192.0.2.0/120', forMs: 600_000, reason: 'again' });
+    expect(second.json).toMatchObject({ id: first.json.id, value: '192.0.2.0/24', reason: 'again', closed: 0 });
+    expect(Date.parse(second.json.expiresAt) - Date.parse(first.json.expiresAt)).toBeGreaterThan(500_000);
+    for (let n = 0; n < 5; n++) await post(app, { kind: 'user', value: `u${n}`, forMs: 60_000 });
+    const page = async (query: string) => (await app.ask(`bans?${query}`, 'see')).json;
+    expect(await page('kind=cidr')).toMatchObject({ items: [{ value: '192.0.2.0/24' }], total: 1, nextCursor: null });
+    expect(await page('value=192.0.2.9%2F24')).toMatchObject({ items: [{ id: first.json.id }], total: 1 });
+    const { items, nextCursor, total } = await page('limit=4&kind=user');
+    expect([items.length, total]).toEqual([4, 5]);
+    const rest = await page(`limit=4&kind=user&cursor=${nextCursor}`);
+    expect([...items, ...rest.items].map(({ value }: { value: string }) => value)).toEqual([
+      'u0',
+      'u1',
+      'u2',
+      'u3',
+      'u4',
+    ]);
+    expect(rest.nextCursor).toBeNull();
+    for (const bad of [`cursor=${nextCursor}`, 'limit=0', 'limit=501', 'kind=all', 'value=', 'ip=1.2.3.4']) {
+      expect((await app.ask(`bans?${bad}`)).status).toBe(400);
+    }
   });
 
   it('is for operators to change, and for viewers to read', async () => {
@@ -86,6 +153,6 @@ describe.each(PLATFORMS)('on %s', (_name, platform) => {
     expect((await post(app, ban, null)).status).toBe(401);
     expect((await app.ask('bans/x', 'see', { method: 'DELETE' })).status).toBe(403);
     expect((await app.ask('nodes', null)).status).toBe(401);
-    expect((await app.ask('bans')).json).toEqual({ items: [] });
+    expect((await app.ask('bans')).json).toEqual(NO_BANS);
   });
 });

@@ -119,40 +119,70 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       await one.putBan({ id: 'b1', text: 'ban', forMs: 5000 });
       await world.empty();
       expect(await one.renew(LEASE_MS, SUMMARY)).toMatchObject({ isNew: true, nodes: 1, banVersion: 0 });
-      expect(await one.bans(0)).toEqual({ version: 0, put: [], dropped: [] });
+      expect(await one.bans(0, 500)).toEqual({ version: 0, hasMore: false, put: [], dropped: [] });
     });
 
     it('keeps bans until they end, and tells what has changed since', async () => {
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
-      const { version, put } = await other.bans(0);
+      const { version, put } = await other.bans(0, 500);
       expect(put).toEqual([{ id: 'b1', text: 'first', forMs: expect.any(Number) }]);
       expect(put[0]!.forMs).toBeLessThanOrEqual(5000);
       await one.putBan({ id: 'b2', text: 'second', forMs: 100 });
-      const next = await other.bans(version);
+      const next = await other.bans(version, 500);
       expect([next.put.map(({ id }) => id), next.dropped]).toEqual([['b2'], []]);
       expect((await one.renew(LEASE_MS, SUMMARY)).banVersion).toBe(next.version);
       await world.pass(150);
-      expect((await other.bans(0)).put.map(({ id }) => id)).toEqual(['b1']);
+      expect((await other.bans(0, 500)).put.map(({ id }) => id)).toEqual(['b1']);
+    });
+
+    it('tells the changes page by page, in the order in which they were made', async () => {
+      for (let n = 0; n < 7; n++) await one.putBan({ id: `b${9 - n}`, text: `ban ${n}`, forMs: 5000 });
+      await other.dropBan('b8', 5000);
+      const seen: string[] = [];
+      let [since, hasMore, pages] = [0, true, 0];
+      while (hasMore) {
+        const page = await other.bans(since, 3);
+        expect(page.version).toBeGreaterThan(since);
+        seen.push(...page.put.map(({ id }) => id), ...page.dropped.map(id => `no ${id}`));
+        [since, hasMore] = [page.version, page.hasMore];
+        pages++;
+      }
+      expect([seen, pages]).toEqual([['b9', 'b7', 'b6', 'b5', 'b4', 'b3', 'no b8'], 3]);
+      expect(await other.bans(since, 3)).toEqual({ version: since, hasMore: false, put: [], dropped: [] });
+    });
+
+    it('takes a later end of a ban, and nothing that is the same ban again', async () => {
+      await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
+      const { version } = await other.bans(0, 500);
+      expect(await other.putBan({ id: 'b1', text: 'again', forMs: 5500 })).toBe(true);
+      expect(await other.putBan({ id: 'b1', text: 'shorter', forMs: 100 })).toBe(true);
+      expect(await one.bans(version, 500)).toMatchObject({ version, put: [] });
+      expect(await other.putBan({ id: 'b1', text: 'longer', forMs: 60_000 })).toBe(true);
+      const { put } = await one.bans(version, 500);
+      expect(put).toEqual([{ id: 'b1', text: 'longer', forMs: expect.any(Number) }]);
+      expect(put[0]!.forMs).toBeGreaterThan(50_000);
+      await one.dropBan('b1', 60_000);
+      expect(await other.putBan({ id: 'b1', text: 'longest', forMs: 90_000 })).toBe(false);
     });
 
     it('lifts a ban for all, and for good: who missed it cannot put it again', async () => {
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
-      const { version } = await one.bans(0);
+      const { version } = await one.bans(0, 500);
       await other.dropBan('b1', 5000);
-      const lifted = await one.bans(version);
+      const lifted = await one.bans(version, 500);
       await other.dropBan('b1', 9000);
-      expect((await one.bans(0)).version).toBe(lifted.version);
-      expect(await one.bans(version)).toMatchObject({ put: [], dropped: ['b1'] });
+      expect((await one.bans(0, 500)).version).toBe(lifted.version);
+      expect(await one.bans(version, 500)).toMatchObject({ put: [], dropped: ['b1'] });
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
-      expect(await one.bans(0)).toMatchObject({ put: [], dropped: ['b1'] });
+      expect(await one.bans(0, 500)).toMatchObject({ put: [], dropped: ['b1'] });
     });
 
     it('lifts also what it has forgotten, so that who still knows it cannot put it again before its end', async () => {
       await other.dropBan('b1', 100);
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
-      expect(await one.bans(0)).toMatchObject({ put: [], dropped: ['b1'] });
+      expect(await one.bans(0, 500)).toMatchObject({ put: [], dropped: ['b1'] });
       await world.pass(150);
-      expect(await one.bans(0)).toMatchObject({ put: [], dropped: [] });
+      expect(await one.bans(0, 500)).toMatchObject({ put: [], dropped: [] });
     });
 
     it('adds up what nodes state of a user, and only the last statement of each', async () => {

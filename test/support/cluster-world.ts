@@ -26,6 +26,8 @@ export class BrittleBus extends LocalBus {
   isCut = false;
   /** Statements of users are done, and yet their answers come too late. */
   answersLate = false;
+  /** So many more pages of bans fail. */
+  failsBans = 0;
   /** What statements of users wait for. */
   slowness: Promise<void> | null = null;
   /** How often each method was called. */
@@ -41,6 +43,10 @@ export class BrittleBus extends LocalBus {
           if (this.isCut) this.turn(false);
           if (this.isCut) throw new Error('cut');
           if (method === 'renew') this.turn(true);
+          if (method === 'bans' && this.failsBans > 0) {
+            this.failsBans--;
+            throw new Error('no bans');
+          }
           if (method !== 'stateUsers') return works(...given);
           await this.slowness;
           const answer = await works(...given);

@@ -128,13 +128,13 @@ const degraded: Schema = {
   description: 'Only while Redis is lost: other nodes are out of sight.',
 };
 
-const ban = whole({
+const ban = {
   id: { type: 'string' },
   kind: { type: 'string', enum: ['user', 'ip', 'cidr'] },
-  value: { type: 'string', description: "A user's id, an address or a CIDR." },
-  reason: { type: 'string', description: 'Told to whom it meets.' },
-  expiresAt: time('When it ends.'),
-});
+  value: { type: 'string', description: "A user's id, an address or a CIDR; in one spelling, without host bits." },
+  reason: { type: 'string', description: 'The reason in the close frame and in the refusal.' },
+  expiresAt: time('The moment at which the ban ends.'),
+} satisfies Record<string, Schema>;
 
 /** All schemas of the document, by name. */
 export const SCHEMAS = {
@@ -166,8 +166,16 @@ export const SCHEMAS = {
     { degraded },
   ),
   NodeList: whole({ items: { type: 'array', items: whole(node) } }, undefined, { degraded }),
-  Ban: ban,
-  BanList: whole({ items: { type: 'array', items: { $ref: '#/components/schemas/Ban' } } }),
+  Ban: whole(ban),
+  BanAnswer: whole({
+    ...ban,
+    closed: count('Connections of this node whose close has begun; those of other nodes follow within a second.'),
+  }),
+  BanList: whole({
+    items: { type: 'array', items: { $ref: '#/components/schemas/Ban' } },
+    nextCursor,
+    total: count('How many match the filter, on all pages.'),
+  }),
   LiftAnswer: whole({ id: { type: 'string' }, lifted: { type: 'boolean', enum: [true] } }),
   ClosedList: whole(
     { items: { type: 'array', items: { $ref: '#/components/schemas/ClosedConnection' } }, nextCursor },

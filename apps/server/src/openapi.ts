@@ -69,13 +69,18 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     description: 'Every node that has renewed its lease in time.',
     answer: 'NodeList',
   },
-  [`get ${admin}/bans`]: { id: 'listBans', summary: 'The bans in force', answer: 'BanList' },
+  [`get ${admin}/bans`]: {
+    id: 'listBans',
+    summary: 'List the bans in force, page by page',
+    answer: 'BanList',
+    problems: [400],
+  },
   [`post ${admin}/bans`]: {
     id: 'ban',
     summary: 'Ban a user, an address or a network for a while',
     description:
-      'On every node within a second: whoever it meets is closed with 4501, and newcomers are refused. Needs an operator.',
-    answer: 'Ban',
+      'On every node within a second: connections that it meets are closed with 4501, and upgrades are refused. A target that is banned already keeps one ban, with the later end. A prefix shorter than /8 (IPv4) or /16 (IPv6), or a ban that meets more than a tenth of more than 100 connections, needs `force` (problem `ban-too-wide`). Needs an operator.',
+    answer: 'BanAnswer',
     status: 201,
     problems: [400, 403],
   },

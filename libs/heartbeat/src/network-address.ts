@@ -1,4 +1,7 @@
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+
+import { networkBits } from './address-bits.js';
+import { NetworkTable } from './network-table.js';
 
 /** What no IPv6 address is. */
 const DIGITS_AND_DOTS = /^[\d.]+$/;
@@ -25,19 +28,17 @@ export function isNetwork(text: string): boolean {
   return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32);
 }
 
-/** Whether an address is in one of `networks`, which are addresses and CIDRs; parses them once. */
+/**
+ * Whether an address is in one of `networks`, which are addresses and CIDRs; parses them once. An IPv6 network contains IPv4 addresses
+ * only within `::ffff:0:0/96`: `::/0` is IPv6 alone.
+ */
 export function networkMatcher(networks: readonly string[]): (address: string) => boolean {
-  const list = new BlockList();
+  const table = new NetworkTable<true>();
   for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
+    const bits = networkBits(network);
+    if (bits !== null) table.set(bits, true);
   }
-  return address => {
-    const family = isIP(address);
-    return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
-  };
+  return address => table.find(address) !== undefined;
 }
 
 /**

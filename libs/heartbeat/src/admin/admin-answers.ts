@@ -31,7 +31,18 @@ export interface BanView {
 
 /** Answer of `GET bans`: those in force, as every node knows them. */
 export interface BanPage {
+  /** In the order of their ids, which is about that of their making. */
   readonly items: readonly BanView[];
+  /** Null on the last page. */
+  readonly nextCursor: string | null;
+  /** How many match the filter, on all pages. */
+  readonly total: number;
+}
+
+/** Answer of `POST bans`. */
+export interface BanAnswer extends BanView {
+  /** Connections of the queried node whose close has begun; those of other nodes follow within a second. */
+  readonly closed: number;
 }
 
 /** Answer of `DELETE bans/:id`. */

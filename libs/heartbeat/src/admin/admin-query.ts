@@ -90,7 +90,20 @@ export const listQuery = z.preprocess(gatherLabels, list).transform((query, cont
 });
 
 const CLOSED_SCOPE = 'closed';
-const BAN_KEYS = 'has kind, value, forMs and reason';
+const BAN_KEYS = 'has kind, value, forMs, reason and force';
+const KINDS = ['user', 'ip', 'cidr'] as const;
+
+/** `GET bans`, in the order of their ids. */
+export const bansQuery = parameters({
+  limit: pageLimit(),
+  cursor: pageCursor(),
+  kind: oneOf(KINDS).optional().meta({ description: 'Bans of this kind only.' }),
+  value: text("Bans of this user's id, address or CIDR only; an address or a CIDR in any spelling."),
+}).transform(({ limit, cursor, ...filter }, context) => {
+  const scope = ['bans', filter.kind ?? null, filter.value ?? null];
+  const after = placeOf(cursor, scope, z.string(), context);
+  return markRead({ limit, after, ...filter, cursorTo: (id: string) => encodeCursor(id, scope) });
+});
 
 /** `GET closed`, newest first. */
 export const closedQuery = parameters({ limit: pageLimit(), cursor: pageCursor() }).transform(
@@ -149,7 +162,7 @@ function gatherLabels(query: unknown): unknown {
 /** `POST bans`. Whether the value is of its kind is the ban list's to say. */
 export const banBody = z.strictObject(
   {
-    kind: z.enum(['user', 'ip', 'cidr'], 'must be one of user, ip, cidr'),
+    kind: z.enum(KINDS, 'must be one of user, ip, cidr'),
     value: z.string('must be a text').min(1, 'must not be empty').max(1000, 'must be at most 1000 characters'),
     forMs: z.number('must be a whole number of milliseconds above 0'),
     reason: z
@@ -159,6 +172,10 @@ export const banBody = z.strictObject(
         `must be at most ${MAX_REASON_BYTES} bytes of UTF-8`,
       )
       .optional(),
+    force: z
+      .boolean('must be true or false')
+      .optional()
+      .meta({ description: 'True also takes a ban that is too wide: see the problem `ban-too-wide`.' }),
   },
   {
     error: ({ code }) =>

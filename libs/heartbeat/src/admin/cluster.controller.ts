@@ -9,6 +9,7 @@ import {
   Header,
   Param,
   Post,
+  Query,
   Req,
   type Type,
   UseFilters,
@@ -18,16 +19,25 @@ import {
 } from '@nestjs/common';
 import type { z } from 'zod';
 
-import type { Ban } from '../admission/ban-index.js';
-import { BanList } from '../admission/ban-list.js';
+import { type Ban, type BanTarget, valueOf } from '../admission/ban-index.js';
+import { BanList, type BanRequest } from '../admission/ban-list.js';
+import { assertBan, faultOfReach, faultOfWidth } from '../admission/ban-rules.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { ClusterService } from '../cluster/cluster.service.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { adminOf } from './admin-actor.js';
-import { type BanPage, type BanView, degradedIf, type LiftAnswer, type NodeList } from './admin-answers.js';
+import {
+  type BanAnswer,
+  type BanPage,
+  type BanView,
+  degradedIf,
+  type LiftAnswer,
+  type NodeList,
+} from './admin-answers.js';
 import { AdminAudit } from './admin-audit.js';
-import { banBody } from './admin-query.js';
-import { badBody, notFound, pointerTo } from './problem.exception.js';
+import { banBody, bansQuery } from './admin-query.js';
+import { badBody, notFound, pointerTo, ProblemException } from './problem.exception.js';
+import { problemOf } from '../problem.js';
 import { ProblemFilter } from './problem.filter.js';
 import { QueryPipe } from './query.pipe.js';
 
@@ -53,17 +63,27 @@ export function createClusterController(path: string, guard: Type<CanActivate>):
 
     @Get('bans')
     @Header('Cache-Control', 'no-store')
-    bans(): BanPage {
-      return { items: this.banList.list().map(shown) };
+    async bans(@Query({ schema: bansQuery }) { cursorTo, ...query }: z.output<typeof bansQuery>): Promise<BanPage> {
+      const { items, total, hasMore } = await this.banList.page(query);
+      const last = items.at(-1);
+      return { items: items.map(shown), nextCursor: hasMore && last ? cursorTo(last.id) : null, total };
     }
 
     @Post('bans')
     @Header('Cache-Control', 'no-store')
-    ban(@Body({ schema: banBody }) given: z.output<typeof banBody>, @Req() request: IncomingMessage): BanView {
-      const { reason, ...rest } = given;
-      const ban = this.#made({ ...rest, ...(reason !== undefined && { reason }) });
+    async ban(
+      @Body({ schema: banBody }) given: z.output<typeof banBody>,
+      @Req() request: IncomingMessage,
+    ): Promise<BanAnswer> {
+      const { reason, force, ...rest } = given;
+      const wanted = { ...rest, ...(reason !== undefined && { reason }) };
+      const { ban, closed } = await asBadBody(async () => {
+        const target = assertBan(wanted);
+        if (force !== true) await this.#assertNotTooWide(wanted, target);
+        return this.banList.banAndClose(wanted);
+      });
       this.#record(request, 'ban', ban.id, 'done', given);
-      return shown(ban);
+      return { ...shown(ban), closed };
     }
 
     @Delete('bans/:id')
@@ -75,17 +95,16 @@ export function createClusterController(path: string, guard: Type<CanActivate>):
       return { id, lifted: true };
     }
 
-    #made(given: Parameters<BanList['ban']>[0]): Ban {
-      try {
-        return this.banList.ban(given);
-      } catch (error) {
-        if (!(error instanceof HeartbeatError)) throw error;
-        const faults = error.problems.map(({ key, rule, remedy }) => ({
-          pointer: pointerTo(key),
-          detail: `${rule}: ${remedy}`,
-        }));
-        throw badBody(faults);
-      }
+    /** A slip of one digit must not close all: the connections that a ban would meet are counted on every node that responds. */
+    async #assertNotTooWide({ kind }: BanRequest, target: BanTarget): Promise<void> {
+      const width = faultOfWidth(target);
+      if (width !== null) throw tooWide(width);
+      const value = valueOf(kind, target);
+      const filter = kind === 'user' ? { user: value } : { ip: value };
+      const { total, nodes } = await this.cluster.list({ filter, limit: 1 });
+      const all = nodes.reduce((sum, { status, connections }) => sum + (status === 'ok' ? connections : 0), 0);
+      const reach = faultOfReach(total, all);
+      if (reach !== null) throw tooWide(reach);
     }
 
     #record(
@@ -100,6 +119,22 @@ export function createClusterController(path: string, guard: Type<CanActivate>):
     }
   }
   return ClusterController;
+}
+
+/** Faults of a ban as problem details. */
+async function asBadBody<Made>(make: () => Promise<Made>): Promise<Made> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof HeartbeatError)) throw error;
+    throw badBody(
+      error.problems.map(({ key, rule, remedy }) => ({ pointer: pointerTo(key), detail: `${rule}: ${remedy}` })),
+    );
+  }
+}
+
+function tooWide(detail: string): ProblemException {
+  return new ProblemException(problemOf('ban-too-wide', 400, detail));
 }
 
 function shown({ id, kind, value, reason, expiresAt }: Ban): BanView {

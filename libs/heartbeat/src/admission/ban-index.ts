@@ -1,90 +1,170 @@
-import { SharedIndex } from '../connection/shared-index.js';
-import { clientNetwork, networkMatcher, plainAddress } from '../network-address.js';
+import { type NetworkBits, networkBits, networkText } from '../address-bits.js';
+import { NetworkTable } from '../network-table.js';
+import { EndQueue } from './end-queue.js';
 
 export type BanKind = 'user' | 'ip' | 'cidr';
 
 export interface Ban {
   readonly id: string;
   readonly kind: BanKind;
-  /** A user's id, an address or a CIDR. */
+  /** A user's id, an address or a CIDR; addresses and CIDRs in one spelling, without host bits. */
   readonly value: string;
   readonly reason: string;
   readonly expiresAt: Date;
 }
 
-/** A ban, when it ends, and whom it meets. */
-export interface BanEntry {
-  readonly ban: Ban;
-  /** On the monotonic clock: a jump of the wall clock frees nobody. */
+/** A ban as one node made it. */
+export interface HeldBan {
+  readonly id: string;
+  readonly kind: BanKind;
+  readonly value: string;
+  readonly reason: string;
+  /** On the monotonic clock: a jump of the wall clock ends no ban. */
   readonly endsAt: number;
-  readonly matches: (ip: string, userId: string | null) => boolean;
+  /** Whether this node has given it a later end. */
+  readonly isExtended?: boolean;
 }
 
-/** The bans, found for each upgrade without a walk through all: users and addresses by name, networks by one common list. */
-export class BanIndex {
-  readonly #entries = new Map<string, BanEntry>();
-  readonly #byKey = new SharedIndex<BanEntry>();
-  /** Whether an address is in any banned network; made anew at the first question after a change. */
-  #isInAnyNetwork: ((ip: string) => boolean) | null = null;
-  #nextEnd = Infinity;
+/** The subject of a ban: a user, or a network (an address is a network with a full prefix). */
+export type BanTarget = { readonly user: string } | { readonly network: NetworkBits };
 
-  add(entry: BanEntry): void {
-    this.#entries.set(entry.ban.id, entry);
-    this.#byKey.add(keyOf(entry.ban), entry);
-    this.#isInAnyNetwork = null;
-    this.#nextEnd = Math.min(this.#nextEnd, entry.endsAt);
+/**
+ * The target of a ban, the same for every spelling of it; null for a value that is not of its kind. The kinds `ip` and `cidr` name the
+ * same targets: `10.0.0.1` is `10.0.0.1/32`.
+ */
+export function targetOf(kind: BanKind, value: string): BanTarget | null {
+  if (kind === 'user') return value === '' ? null : { user: value };
+  const network = value.includes('/') === (kind === 'cidr') ? networkBits(value) : null;
+  return network && { network };
+}
+
+/** The value of a ban in one spelling. */
+export function valueOf(kind: BanKind, target: BanTarget): string {
+  if ('user' in target) return target.user;
+  const text = networkText(target.network);
+  return kind === 'cidr' && !text.includes('/') ? `${text}/${target.network.prefix}` : text;
+}
+
+/**
+ * All bans of one target, shown as one ban: with the lowest id, and with the reason and the end of the one that ends last. Several
+ * exist only where several nodes have banned the target without knowledge of each other.
+ */
+export class TargetBans {
+  /** By id; the lowest first. */
+  #held: readonly HeldBan[] = [];
+
+  constructor(readonly target: BanTarget) {}
+
+  get held(): readonly HeldBan[] {
+    return this.#held;
   }
 
-  get(id: string): BanEntry | undefined {
-    return this.#entries.get(id);
+  get shown(): HeldBan {
+    const [first] = this.#held as [HeldBan, ...HeldBan[]];
+    if (this.#held.length === 1) return first;
+    const { reason, endsAt } = this.#held.reduce((last, next) => (next.endsAt > last.endsAt ? next : last));
+    return { ...first, reason, endsAt };
+  }
+
+  /** @internal For the index only. */
+  put(ban: HeldBan): void {
+    this.remove(ban.id);
+    this.#held = this.#held.length === 0 ? [ban] : [...this.#held, ban].toSorted(byId);
+  }
+
+  /** @internal For the index only. */
+  remove(id: string): void {
+    if (this.#held.length > 0) this.#held = this.#held.filter(ban => ban.id !== id);
+  }
+}
+
+function byId(one: HeldBan, other: HeldBan): number {
+  return one.id < other.id ? -1 : 1;
+}
+
+/** Ends that are taken out at once: a burst of bans that end together must not hold the event loop. */
+const ENDS_AT_ONCE = 64;
+
+/**
+ * The bans, by id and by target. A look-up costs a few comparisons whatever their number, and so does each change; no operation walks
+ * through all bans but `all`.
+ */
+export class BanIndex {
+  readonly #byId = new Map<string, TargetBans>();
+  readonly #users = new Map<string, TargetBans>();
+  readonly #networks = new NetworkTable<TargetBans>();
+  readonly #ends = new EndQueue();
+
+  /** Bans that are held, ended ones included until they are taken out. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Keeps a ban; replaces the one with the same id. */
+  add(ban: HeldBan, target: BanTarget): TargetBans {
+    const bans = this.#at(target) ?? this.#open(target);
+    bans.put(ban);
+    this.#byId.set(ban.id, bans);
+    this.#ends.set(ban.id, ban.endsAt);
+    return bans;
+  }
+
+  get(id: string): TargetBans | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The bans in force on a target at `now`. */
+  on(target: BanTarget, now: number): TargetBans | undefined {
+    this.#expire(now);
+    const bans = this.#at(target);
+    return bans && bans.shown.endsAt > now ? bans : undefined;
   }
 
   /** False if there is no such ban. */
   delete(id: string): boolean {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return false;
-    this.#entries.delete(id);
-    this.#byKey.remove(keyOf(entry.ban), entry);
-    this.#isInAnyNetwork = null;
+    const bans = this.#byId.get(id);
+    if (bans === undefined) return false;
+    this.#byId.delete(id);
+    this.#ends.delete(id);
+    bans.remove(id);
+    if (bans.held.length > 0) return true;
+    const { target } = bans;
+    if ('user' in target) this.#users.delete(target.user);
+    else this.#networks.delete(target.network);
     return true;
   }
 
-  /** The bans in force at `now`. */
-  values(now: number): BanEntry[] {
+  /** The bans that meet an address or a user, a ban of the user first. */
+  find(ip: string, userId: string | null, now: number): TargetBans | undefined {
+    if (this.#byId.size === 0) return undefined;
     this.#expire(now);
-    return [...this.#entries.values()];
+    const ofUser = userId === null ? undefined : this.#users.get(userId);
+    if (ofUser && ofUser.shown.endsAt > now) return ofUser;
+    return this.#networks.find(ip, ({ shown }) => shown.endsAt > now);
   }
 
-  find(ip: string, userId: string | null, now: number): BanEntry | undefined {
-    if (this.#entries.size === 0) return undefined;
+  /** The bans in force at `now`, one for each target; live, and in no order. */
+  *all(now: number): IterableIterator<TargetBans> {
     this.#expire(now);
-    const [byUser] = userId === null ? [] : this.#byKey.get(userKey(userId));
-    const [found = byUser] = this.#byKey.get(addressKey(ip));
-    if (found !== undefined || this.#byKey.count(NETWORKS) === 0) return found;
-    this.#isInAnyNetwork ??= networkMatcher(this.#byKey.get(NETWORKS).map(({ ban }) => ban.value));
-    return this.#isInAnyNetwork(ip) ? this.#byKey.get(NETWORKS).find(({ matches }) => matches(ip, userId)) : undefined;
+    for (const [id, bans] of this.#byId) if (bans.held[0]?.id === id && bans.shown.endsAt > now) yield bans;
+  }
+
+  #at(target: BanTarget): TargetBans | undefined {
+    return 'user' in target ? this.#users.get(target.user) : this.#networks.get(target.network);
+  }
+
+  #open(target: BanTarget): TargetBans {
+    const bans = new TargetBans(target);
+    if ('user' in target) this.#users.set(target.user, bans);
+    else this.#networks.set(target.network, bans);
+    return bans;
   }
 
   #expire(now: number): void {
-    if (now < this.#nextEnd) return;
-    for (const [id, { endsAt }] of this.#entries) if (endsAt <= now) this.delete(id);
-    this.#nextEnd = Infinity;
-    for (const { endsAt } of this.#entries.values()) this.#nextEnd = Math.min(this.#nextEnd, endsAt);
+    for (let taken = 0; taken < ENDS_AT_ONCE; taken++) {
+      const id = this.#ends.takeEnded(now);
+      if (id === undefined) return;
+      this.delete(id);
+    }
   }
-}
-
-const NETWORKS = 'networks';
-
-function keyOf({ kind, value }: Ban): string {
-  if (kind === 'cidr') return NETWORKS;
-  return kind === 'user' ? userKey(value) : addressKey(value);
-}
-
-function userKey(userId: string): string {
-  return `user ${userId}`;
-}
-
-/** An IPv6 address may be written in many ways: all its bits are one key. */
-function addressKey(ip: string): string {
-  return `ip ${clientNetwork(plainAddress(ip), 128)}`;
 }

@@ -68,6 +68,9 @@ describe('BanList', () => {
     ['cidr', '2001:db8::/32', '2001:db9::1', null, false],
     ['cidr', '0.0.0.0/0', '203.0.113.7', null, true],
     ['cidr', '0.0.0.0/0', '2001:db8::1', null, false],
+    ['cidr', '::/0', '203.0.113.7', null, false],
+    ['cidr', '::/0', '2001:db8::1', null, true],
+    ['cidr', '::ffff:0:0/96', '203.0.113.7', null, true],
   ])('of the %s %j meets %s with the user %j: %j', (kind, value, ip, userId, meets) => {
     const { id } = ban(kind, value);
     expect(bans.find(ip, userId)?.id).toBe(meets ? id : undefined);
@@ -112,14 +115,25 @@ describe('BanList', () => {
     expect(bans.find('203.0.113.7', 'ann')?.id).toBe(id);
   });
 
-  it('holds as long as any of several bans does', () => {
-    const short = ban('ip', '203.0.113.7', 1000);
-    const long = ban('ip', '203.0.113.7', 2000);
-    expect(short.id).not.toBe(long.id);
-    time += 1000;
-    expect(bans.list()).toEqual([long]);
-    expect(bans.find('203.0.113.7', null)).toEqual(long);
-  });
+  it.each<[string, BanKind, string, BanKind, string]>([
+    ['an address', 'ip', '203.0.113.7', 'ip', '203.0.113.7'],
+    ['an address in another spelling', 'ip', '203.0.113.7', 'ip', '::ffff:cb00:7107'],
+    ['an address and its network', 'ip', '203.0.113.7', 'cidr', '203.0.113.7/32'],
+    ['a network with host bits', 'cidr', '203.0.113.7/24', 'cidr', '203.0.113.0/24'],
+    ['a mapped network', 'cidr', '203.0.113.0/24', 'cidr', '::ffff:203.0.113.9/120'],
+    ['a user', 'user', 'ann', 'user', 'ann'],
+  ])(
+    'is one ban with the later end where the target is banned twice: %s',
+    (_what, kind, value, otherKind, otherValue) => {
+      const short = ban(kind, value, 1000);
+      const long = ban(otherKind, otherValue, 2000);
+      expect(long).toEqual({ ...short, expiresAt: new Date(WALL + 3000) });
+      expect([ban(kind, value, 500), bans.list()]).toEqual([long, [long]]);
+      time += 1000;
+      expect([bans.list(), bans.find('203.0.113.7', 'ann')]).toEqual([[long], long]);
+      expect([bans.lift(long.id), bans.list()]).toEqual([true, []]);
+    },
+  );
 
   it('shows the end in wall time, with what it was given', () => {
     const { id } = ban('cidr', '203.0.113.0/24', 5000);
@@ -226,9 +240,9 @@ describe('BanList', () => {
       expect(closing).toMatchObject({ code: 4501, reason: 'spam' });
       time += 400;
       expect(bans.adopt(notice)).toBe(true);
-      expect(bans.records()).toEqual([{ ...notice, forMs: 100 }]);
+      expect([...bans.records()]).toEqual([{ ...notice, forMs: 100 }]);
       time += 100;
-      expect([bans.records(), bans.find('10.0.0.1', 'u')]).toEqual([[], undefined]);
+      expect([[...bans.records()], bans.find('10.0.0.1', 'u')]).toEqual([[], undefined]);
     });
 
     it.each([

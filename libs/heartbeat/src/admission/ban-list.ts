@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { isIP } from 'node:net';
-
 import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
@@ -8,64 +5,112 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { BanBook } from '../connection/shared-words.js';
-import { HeartbeatError, type Problem } from '../heartbeat.error.js';
 import { type BanNotice, HeartbeatEvents } from '../heartbeat.events.js';
-import { isNetwork, networkMatcher, plainAddress } from '../network-address.js';
-import { type Ban, BanIndex, type BanKind } from './ban-index.js';
+import {
+  type Ban,
+  BanIndex,
+  type BanKind,
+  type BanTarget,
+  type HeldBan,
+  type TargetBans,
+  targetOf,
+  valueOf,
+} from './ban-index.js';
+import { BanIds } from './ban-ids.js';
+import { type BanPage, type BanQuery, pageOfBans } from './ban-page.js';
+import { assertBan, faultOfBan } from './ban-rules.js';
+import { BanSweep, type BanTask, type Search } from './ban-sweep.js';
 
-/** An end that can still be shown; who is banned longer is banned for good. */
+/** The latest end that can be shown; a longer ban has no end in practice. */
 const LATEST_MS = 200 * 365 * 24 * 3600 * 1000;
+/**
+ * Ends of a ban that differ by less are the same: the time that is left of it takes as long as a message to be known elsewhere, and a
+ * correction by that little would go round through all nodes.
+ */
+const SAME_END_MS = 1000;
 
-/** Who may not come in for a while, and is sent away with 4501. Checked from memory. */
+/** A ban to be made. */
+export interface BanRequest {
+  readonly kind: BanKind;
+  /** A user's id, an address or a CIDR. */
+  readonly value: string;
+  /** How long, in milliseconds. */
+  readonly forMs: number;
+  /** For the close frame and the refusal. Default: `banned`. */
+  readonly reason?: string;
+}
+
+interface Made {
+  readonly bans: TargetBans;
+  /** The closes of the met connections; undefined where the ban was in force already. */
+  readonly task?: BanTask;
+}
+
+/** Users and addresses that are refused for a time, and whose connections are closed with 4501. Checked from memory. */
 @Injectable()
 export class BanList implements BanBook {
   readonly #bans = new BanIndex();
+  readonly #sweep: BanSweep;
+  readonly #ids = new BanIds();
 
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
     private readonly events: HeartbeatEvents,
   ) {
+    this.#sweep = new BanSweep(
+      () => connections.all(),
+      connection => this.#close(connection),
+    );
     node.banBook = this;
     node.banOf = (ip, userId) => this.find(ip, userId)?.reason ?? null;
+    node.closeIfBanned = connection => {
+      if (!this.#sweep.isIdle) this.#close(connection);
+    };
   }
 
   /**
-   * Bans, and closes whom it meets with 4501; in a cluster on every node within a second.
-   * @param forMs How long, in milliseconds.
+   * Bans a user, an address or a network, and closes the connections that it meets with 4501; in a cluster on every node within a
+   * second. From its return on no upgrade and no further message of them is accepted; the closes are spread over some turns of the
+   * event loop. A target that is banned already keeps one ban, with the later end. No ban is too wide here: the limits of
+   * `POST /admin/bans` protect operators from a slip.
+   * @returns The ban in force, in one spelling: `10.0.0.5/8` is `10.0.0.0/8`.
    * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind.
    */
-  ban({
-    kind,
-    value,
-    forMs,
-    reason = 'banned',
-  }: {
-    kind: BanKind;
-    value: string;
-    forMs: number;
-    reason?: string;
-  }): Ban {
-    const problem = problemWith(kind, value, forMs);
-    if (problem)
-      throw new HeartbeatError('HEARTBEAT_BAD_BAN', `${problem.key} ${problem.rule}: ${problem.remedy}`, [problem]);
-    const notice = { id: randomUUID(), kind, value, reason, forMs: Math.min(forMs, LATEST_MS) };
-    const ban = this.#enforce(notice);
-    this.events.announce({ type: 'banned', ban: notice });
-    return ban;
+  ban(request: BanRequest): Ban {
+    return this.#shown(this.#made(request).bans);
   }
 
-  /** False if there is no such ban. */
+  /**
+   * As `ban`; resolves when the close of each met connection of this node has begun, with their number.
+   * @internal
+   */
+  async banAndClose(request: BanRequest): Promise<{ readonly ban: Ban; readonly closed: number }> {
+    const { bans, task } = this.#made(request);
+    return { ban: this.#shown(bans), closed: (await task?.finished()) ?? 0 };
+  }
+
+  /** Lifts a ban. False if there is no such ban. */
   lift(id: string): boolean {
-    const forMs = Math.ceil((this.#bans.get(id)?.endsAt ?? 0) - this.node.clock.now());
-    if (!this.#bans.delete(id) || forMs <= 0) return false;
-    this.events.announce({ type: 'unbanned', id, forMs });
-    return true;
+    const bans = this.#bans.get(id);
+    const now = this.node.clock.now();
+    let isLifted = false;
+    for (const held of bans?.held ?? []) {
+      const forMs = Math.ceil(held.endsAt - now);
+      this.#bans.delete(held.id);
+      if (forMs <= 0) continue;
+      isLifted = true;
+      this.events.announce({ type: 'unbanned', id: held.id, forMs });
+    }
+    return isLifted;
   }
 
   adopt(notice: BanNotice): boolean {
-    if (problemWith(notice.kind, notice.value, notice.forMs) !== null) return false;
-    if (!this.#bans.get(notice.id)) this.#enforce(notice);
+    const target = targetOf(notice.kind, notice.value);
+    if (target === null || faultOfBan(notice, target) !== null) return false;
+    const known = this.#bans.get(notice.id)?.held.find(({ id }) => id === notice.id);
+    const isLater = known === undefined || this.#endOf(notice) > known.endsAt + SAME_END_MS;
+    if (isLater) this.#enforce({ ...notice, value: valueOf(notice.kind, target) }, target);
     return true;
   }
 
@@ -73,73 +118,93 @@ export class BanList implements BanBook {
     this.#bans.delete(id);
   }
 
-  records(): BanNotice[] {
-    const now = this.node.clock.now();
-    return this.#bans.values(now).map(({ ban: { id, kind, value, reason }, endsAt }) => {
-      return { id, kind, value, reason, forMs: Math.ceil(endsAt - now) };
-    });
+  renew(id: string): void {
+    const bans = this.#bans.get(id);
+    const held = bans?.held.find(ban => ban.id === id);
+    if (bans === undefined || held?.isExtended !== true) return;
+    this.#bans.delete(id);
+    const notice = { ...this.#noticeOf(held), id: this.#ids.next(this.node.clock) };
+    this.#enforce(notice, bans.target);
+    this.events.announce({ type: 'banned', ban: notice });
   }
 
-  /** Keeps a ban, and sends away whom it meets. */
-  #enforce({ id, kind, value, reason, forMs }: BanNotice): Ban {
-    const endsAt = this.node.clock.now() + forMs;
-    const ban: Ban = {
-      id,
-      kind,
-      value,
-      reason,
-      expiresAt: this.node.clock.wallTime(Math.min(endsAt, LATEST_MS)),
-    };
-    const inNetwork = kind === 'user' ? () => false : networkMatcher([kind === 'ip' ? plainAddress(value) : value]);
-    const matches = (ip: string, userId: string | null) => (kind === 'user' ? userId === value : inNetwork(ip));
-    this.#bans.add({ ban, endsAt, matches });
-    const met = [...this.connections.all()].filter(({ ip, userId }) => matches(ip, userId));
-    for (const connection of met) this.#sendAway(connection, reason);
-    return ban;
+  *records(): IterableIterator<BanNotice> {
+    for (const { held } of this.#bans.all(this.node.clock.now())) {
+      for (const ban of held) if (ban.endsAt > this.node.clock.now()) yield this.#noticeOf(ban);
+    }
   }
 
-  /** The bans in force. */
+  /** The bans in force, in the order of their ids, which is about that of their making. Takes some milliseconds for 10,000. */
   list(): Ban[] {
-    return this.#bans.values(this.node.clock.now()).map(({ ban }) => ban);
+    const shown = Array.from(this.#bans.all(this.node.clock.now()), bans => this.#shown(bans));
+    return shown.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /**
+   * One page of the bans in force, found in slices.
+   * @internal
+   */
+  page(query: BanQuery): Promise<BanPage> {
+    const now = this.node.clock.now();
+    return pageOfBans(this.#bans.all(now), query, bans => this.#shown(bans));
   }
 
   /** The ban that meets this address or user, if any. */
   find(ip: string, userId: string | null): Ban | undefined {
-    return this.#bans.find(ip, userId, this.node.clock.now())?.ban;
+    const bans = this.#bans.find(ip, userId, this.node.clock.now());
+    return bans && this.#shown(bans);
   }
 
-  #sendAway(connection: Connection, reason: string): void {
-    connection.end({ code: CloseCodes.banned.code, reason, by: 'operator' });
+  #made({ kind, value, forMs, reason = 'banned' }: BanRequest): Made {
+    const target = assertBan({ kind, value, forMs });
+    const known = this.#bans.on(target, this.node.clock.now());
+    const notice: BanNotice = {
+      id: known?.shown.id ?? this.#ids.next(this.node.clock),
+      kind: known?.shown.kind ?? kind,
+      value: known?.shown.value ?? valueOf(kind, target),
+      reason,
+      forMs: Math.min(forMs, LATEST_MS),
+    };
+    if (known && this.#endOf(notice) <= known.shown.endsAt) return { bans: known };
+    const made = this.#enforce(notice, target, known !== undefined);
+    this.events.announce({ type: 'banned', ban: notice });
+    return made;
   }
-}
 
-function problemWith(kind: BanKind, value: string, forMs: number): Problem | null {
-  if (!Number.isSafeInteger(forMs) || forMs < 1) {
-    return { key: 'forMs', value: forMs, rule: 'must be a whole number of milliseconds above 0', remedy: 'correct it' };
+  /** Keeps a ban, and closes the connections that it meets. */
+  #enforce({ id, kind, value, reason, forMs }: BanNotice, target: BanTarget, isExtended = false): Made {
+    const endsAt = this.node.clock.now() + forMs;
+    const held: HeldBan = { id, kind, value, reason, endsAt, isExtended };
+    const bans = this.#bans.add(held, target);
+    return { bans, task: this.#sweep.begin(id, this.#searchOf(target, value)) };
   }
-  if (kind === 'ip' && isIP(value) === 0) {
-    return {
-      key: 'value',
-      value,
-      rule: 'must be an address for the kind "ip"',
-      remedy: 'for a network use the kind "cidr"',
-    };
+
+  /** The connections that a ban may meet: a network is searched for in all. */
+  #searchOf(target: BanTarget, value: string): Search {
+    if ('user' in target) return () => this.connections.findByUser(target.user);
+    const { family, prefix } = target.network;
+    if (prefix !== (family === 4 ? 32 : 128)) return 'all';
+    return () => this.connections.findByIp(value.split('/', 1)[0]!);
   }
-  if (kind === 'cidr' && !(isNetwork(value) && value.includes('/'))) {
-    return {
-      key: 'value',
-      value,
-      rule: 'must be a CIDR such as "10.0.0.0/8"',
-      remedy: 'for one address use the kind "ip"',
-    };
+
+  /** Closes a connection if a ban meets it; returns the id of the ban where the close begins. */
+  #close(connection: Connection): string | null {
+    if (connection.closing !== null) return null;
+    const bans = this.#bans.find(connection.ip, connection.userId, this.node.clock.now());
+    if (bans === undefined) return null;
+    const { id, reason } = bans.shown;
+    return connection.end({ code: CloseCodes.banned.code, reason, by: 'operator' }) ? id : null;
   }
-  if (kind === 'user' && value === '') {
-    return {
-      key: 'value',
-      value,
-      rule: "must be a user's id",
-      remedy: 'give one; anonymous clients are banned by address',
-    };
+
+  #endOf({ forMs }: BanNotice): number {
+    return this.node.clock.now() + forMs;
   }
-  return null;
+
+  #shown({ shown: { id, kind, value, reason, endsAt } }: TargetBans): Ban {
+    return { id, kind, value, reason, expiresAt: this.node.clock.wallTime(Math.min(endsAt, LATEST_MS)) };
+  }
+
+  #noticeOf({ id, kind, value, reason, endsAt }: HeldBan): BanNotice {
+    return { id, kind, value, reason, forMs: Math.ceil(endsAt - this.node.clock.now()) };
+  }
 }

@@ -71,7 +71,7 @@ export type KickOutcome = 'closing' | 'already-closing' | 'unconfirmed' | 'not-f
 
 /** What became of a kick of all that match a filter. */
 export interface BulkKick {
-  /** Whose close has begun. */
+  /** Connections whose close has begun, or, of more than some thousand, begins in the next moments. */
   readonly kicked: number;
   /** Those that were closing already. */
   readonly failed: number;

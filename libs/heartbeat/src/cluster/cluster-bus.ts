@@ -31,12 +31,19 @@ export interface ClusterBus {
   leases(): Promise<Lease[]>;
   hasLease(nodeId: string): Promise<boolean>;
 
-  /** Keeps a ban for all nodes until its time has passed; one that was known once stays as it is, also if it was lifted. */
-  putBan(ban: SharedBan): Promise<void>;
+  /**
+   * Keeps a ban for all nodes until its time has passed. A ban that is known already is replaced where the new one ends later (by more
+   * than a second, so that the same ban told twice changes nothing).
+   * @returns False for a ban that was lifted: it stays lifted until its end.
+   */
+  putBan(ban: SharedBan): Promise<boolean>;
   /** Lifts a ban that would hold for so much longer. From then on it is known as lifted, also where it was not known before. */
   dropBan(id: string, forMs: number): Promise<void>;
-  /** What has changed since a version of the bans; all of them since 0. */
-  bans(since: number): Promise<BanChanges>;
+  /**
+   * The first `limit` changes since a version of the bans, in the order of their versions; all bans since 0. A failure of this method
+   * says nothing of the store.
+   */
+  bans(since: number, limit: number): Promise<BanChanges>;
 
   /**
    * States how many connections this node has of users; what it stated of them before no longer counts. With `limit`, a statement is
@@ -81,7 +88,10 @@ export interface SharedBan {
 }
 
 export interface BanChanges {
+  /** The version up to which these are all changes. */
   readonly version: number;
+  /** Whether there are changes after that version. */
+  readonly hasMore: boolean;
   readonly put: readonly SharedBan[];
   /** The ids of those that were lifted. */
   readonly dropped: readonly string[];

@@ -34,6 +34,9 @@ export class LocalStore {
   }
 }
 
+/** Ends of a ban that differ by less are the same. */
+const SAME_END_MS = 1000;
+
 /** The bus of a cluster of one; of several nodes in one process where they are given the same store. */
 export class LocalBus implements ClusterBus {
   readonly isShared: boolean;
@@ -88,10 +91,14 @@ export class LocalBus implements ClusterBus {
     return this.#lives(nodeId);
   }
 
-  async putBan({ id, text, forMs }: SharedBan): Promise<void> {
+  async putBan({ id, text, forMs }: SharedBan): Promise<boolean> {
     this.#expireBans();
-    if (this.#store.bans.has(id)) return;
-    this.#store.bans.set(id, { text, endsAt: this.#now + forMs, version: ++this.#store.banVersion });
+    const known = this.#store.bans.get(id);
+    if (known?.text === null) return false;
+    const endsAt = this.#now + forMs;
+    if (known && endsAt <= known.endsAt + SAME_END_MS) return true;
+    this.#store.bans.set(id, { text, endsAt, version: ++this.#store.banVersion });
+    return true;
   }
 
   async dropBan(id: string, forMs: number): Promise<void> {
@@ -102,14 +109,17 @@ export class LocalBus implements ClusterBus {
     this.#store.bans.set(id, { text: null, endsAt, version: ++this.#store.banVersion });
   }
 
-  async bans(since: number): Promise<BanChanges> {
+  async bans(since: number, limit: number): Promise<BanChanges> {
     this.#expireBans();
-    const changed = [...this.#store.bans].filter(([, { version }]) => version > since);
+    const all = [...this.#store.bans].filter(([, { version }]) => version > since);
+    const changed = all.toSorted(([, one], [, other]) => one.version - other.version).slice(0, limit);
+    const hasMore = changed.length < all.length;
     const put = changed.flatMap(([id, { text, endsAt }]) =>
       text === null ? [] : [{ id, text, forMs: endsAt - this.#now }],
     );
     const dropped = changed.flatMap(([id, { text }]) => (text === null ? [id] : []));
-    return { version: this.#store.banVersion, put, dropped };
+    const version = hasMore ? changed.at(-1)![1].version : this.#store.banVersion;
+    return { version, hasMore, put, dropped };
   }
 
   async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {

@@ -17,6 +17,9 @@ export interface OwnPage extends NodePage<ConnectionView> {
   readonly connections: number;
 }
 
+/** The share of the time for a response after which a node answers, though its work goes on. */
+const ANSWER_SHARE = 0.4;
+
 /** What this node answers and does when the cluster asks; also where the asker is this node itself. */
 @Injectable()
 export class OwnAnswers {
@@ -24,7 +27,7 @@ export class OwnAnswers {
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
     requests: Requests,
-    link: ClusterLink,
+    private readonly link: ClusterLink,
   ) {
     requests.answerWith({
       list: request => this.#wirePage(request),
@@ -55,16 +58,20 @@ export class OwnAnswers {
   }
 
   /**
-   * Goes on between the I/O that waits: a thousand close frames at once would hold everybody up.
+   * Kicks in slices, between which waiting I/O has its turn. Answers within the time for a response: the kicks that have not begun by
+   * then are counted as kicked where their connection is open, and go on.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, of older nodes too.
    */
   async kickAll({ filter, kick }: RequestOf<'kick-all'>): Promise<ReplyOf<'kick-all'>> {
     const matches = this.connections.find(checkedCondition(filter));
-    let kicked = 0;
-    await inSlices(matches, ({ id }) => {
+    let [reached, kicked] = [0, 0];
+    const work = inSlices(matches, ({ id }) => {
+      reached++;
       if (this.connections.kick(id, kick)) kicked++;
-    });
-    return { kicked, failed: matches.length - kicked, connections: this.connections.count };
+    }).catch((error: unknown) => this.link.failed('request', error));
+    await withinTime(work, this.node.options.cluster.requestTimeoutMs * ANSWER_SHARE);
+    const left = matches.slice(reached).filter(({ state }) => state !== 'closing').length;
+    return { kicked: kicked + left, failed: matches.length - kicked - left, connections: this.connections.count };
   }
 
   async #wirePage(request: RequestOf<'list'>): Promise<ReplyOf<'list'>> {
@@ -81,4 +88,11 @@ export class OwnAnswers {
     if (bytes !== undefined) this.connections.broadcast(Buffer.from(bytes, 'base64'), filter);
     else if (text !== undefined) this.connections.broadcast(text, filter);
   }
+}
+
+/** Waits for `work`, but no longer than `ms`. */
+async function withinTime(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>(resolve => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }

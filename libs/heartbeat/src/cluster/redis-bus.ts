@@ -25,7 +25,7 @@ import {
   type Script,
   STATE_USERS,
 } from './redis-scripts.js';
-import { banChangesOf, leasesOf, userCountsOf, wordsOf } from './redis-words.js';
+import { banChangesOf, leasesOf, userCountsOf, type Weight, wordsOf } from './redis-words.js';
 import { within } from './within.js';
 
 /** A command that takes longer has failed: whoever waits at the door must not wait for Redis. */
@@ -108,7 +108,7 @@ export class RedisBus implements ClusterBus {
 
   async renew(leaseMs: number, summary: string): Promise<Renewal> {
     this.#replaceSilent();
-    const reply = await this.#run(RENEW, [this.#self, String(leaseMs), summary], true);
+    const reply = await this.#run(RENEW, [this.#self, String(leaseMs), summary], 'urgent');
     const [isNew, nodes, banVersion, now] = reply;
     this.#setUp(true);
     this.#echo();
@@ -128,16 +128,17 @@ export class RedisBus implements ClusterBus {
     return has === '1';
   }
 
-  async putBan({ id, text, forMs }: SharedBan): Promise<void> {
-    await this.#run(PUT_BAN, [id, text, String(Math.ceil(forMs))]);
+  async putBan({ id, text, forMs }: SharedBan): Promise<boolean> {
+    const [isTaken] = await this.#run(PUT_BAN, [id, text, String(Math.ceil(forMs))], 'minor');
+    return isTaken === '1';
   }
 
   async dropBan(id: string, forMs: number): Promise<void> {
-    await this.#run(DROP_BAN, [id, String(Math.ceil(forMs))]);
+    await this.#run(DROP_BAN, [id, String(Math.ceil(forMs))], 'minor');
   }
 
-  async bans(since: number): Promise<BanChanges> {
-    return banChangesOf(await this.#run(CHANGED_BANS, [String(since)]));
+  async bans(since: number, limit: number): Promise<BanChanges> {
+    return banChangesOf(await this.#run(CHANGED_BANS, [String(since), String(limit)], 'minor'));
   }
 
   async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
@@ -181,9 +182,9 @@ export class RedisBus implements ClusterBus {
   }
 
   /** The texts of a script's reply. */
-  async #run(script: Script, words: string[], evenIfDown = false): Promise<string[]> {
+  async #run(script: Script, words: string[], weight: Weight = 'usual'): Promise<string[]> {
     const client = this.#commands?.ready;
-    if (!client || !(this.#isUp || evenIfDown)) {
+    if (!client || !(this.#isUp || weight === 'urgent')) {
       this.#setUp(false);
       throw new Error(UNREACHABLE);
     }
@@ -194,12 +195,13 @@ export class RedisBus implements ClusterBus {
         return client.eval(script.text, given);
       });
     const bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
-    const reply = await this.#within(send, bytes, evenIfDown);
+    const reply = await this.#within(send, bytes, weight);
     return Array.isArray(reply) ? reply.map(String) : [String(reply)];
   }
 
-  async #within<Reply>(send: () => Promise<Reply>, bytes: number, isUrgent = false): Promise<Reply> {
+  async #within<Reply>(send: () => Promise<Reply>, bytes: number, weight: Weight = 'usual'): Promise<Reply> {
     const isTooMuch = this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY;
+    const isUrgent = weight === 'urgent';
     if (isTooMuch && !isUrgent) throw new Error('Redis does not take messages fast enough');
     if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent) throw new Error('Redis has too much to answer');
     this.#commandsUnderWay++;
@@ -209,7 +211,7 @@ export class RedisBus implements ClusterBus {
       this.#answeredAt = this.clock.now();
       return answer;
     } catch (error) {
-      this.#setUp(false);
+      if (weight !== 'minor') this.#setUp(false);
       throw error;
     } finally {
       this.#commandsUnderWay--;

@@ -18,11 +18,16 @@ export interface Script {
  *   {<namespace>}:user:<id>      hash, node → its connections of the user: how many, when the oldest was opened, its serial
  *   {<namespace>}:users:<node>   set, the users that a node has stated; with it a dead node is buried
  *
- * Moments are Redis' own, in epoch milliseconds. Each script is one step: nothing comes between its parts.
+ * Moments are Redis' own, in epoch milliseconds. Each script is one step: nothing comes between its parts. Every key expires a day
+ * after the last node has renewed its lease or stated its users, or after the last ban has ended, so that a cluster that is no more
+ * leaves nothing.
  */
 export function nodesKey(namespace: string): string {
   return `{${namespace}}:nodes`;
 }
+
+/** How long keys are kept after their last use; nodes state their users anew well within it. */
+export const KEPT_MS = 24 * 3600 * 1000;
 
 const PRELUDE = `
 local nodes = KEYS[1]
@@ -42,7 +47,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', text(now), 'LIMIT'
   redis.call('ZREM', ends, id)
   redis.call('ZREM', versions, id)
 end
-local function changed(id) redis.call('ZADD', versions, redis.call('INCR', version), id) end`;
+local function changed(id)
+  redis.call('ZADD', versions, redis.call('INCR', version), id)
+  local last = tonumber(redis.call('ZRANGE', ends, -1, -1, 'WITHSCORES')[2] or '0')
+  local expiry = text(math.max(last, now) + ${KEPT_MS})
+  for _, key in ipairs({ bans, ends, versions, version }) do redis.call('PEXPIREAT', key, expiry) end
+end`;
 
 /**
  * node, leaseMs, summary. A dead node is buried by whoever renews next, a slice at a time, so that nobody waits for it: what it
@@ -53,6 +63,7 @@ local self = ARGV[1]
 local isNew = lives(self) and '0' or '1'
 redis.call('ZADD', nodes, text(now + tonumber(ARGV[2])), self)
 redis.call('HSET', base .. 'leases', self, text(now) .. ' ' .. ARGV[3])
+for _, key in ipairs({ nodes, base .. 'leases', base .. 'users:' .. self }) do redis.call('PEXPIRE', key, ${KEPT_MS}) end
 local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(now), 'LIMIT', 0, 1)[1]
 if dead then
   local users = redis.call('SPOP', base .. 'users:' .. dead, 500)
@@ -87,13 +98,16 @@ return found`);
 export const HAS_LEASE = script(`${PRELUDE}
 return lives(ARGV[1]) and '1' or '0'`);
 
-/** id, text, forMs */
+/** id, text, forMs. Answers 0 for a ban that was lifted. An end that is later by a second at most is the same end. */
 export const PUT_BAN = script(`${PRELUDE}${BANS}
-if redis.call('HSETNX', bans, ARGV[1], ARGV[2]) == 1 then
-  redis.call('ZADD', ends, text(now + tonumber(ARGV[3])), ARGV[1])
+local known, endsAt = redis.call('HGET', bans, ARGV[1]), now + tonumber(ARGV[3])
+if known == '' then return '0' end
+if not known or endsAt > tonumber(redis.call('ZSCORE', ends, ARGV[1]) or '0') + 1000 then
+  redis.call('HSET', bans, ARGV[1], ARGV[2])
+  redis.call('ZADD', ends, text(endsAt), ARGV[1])
   changed(ARGV[1])
 end
-return 'OK'`);
+return '1'`);
 
 /**
  * id, forMs. What is left of it until its end keeps a node that missed the lifting from putting it again, also into a Redis that
@@ -107,10 +121,16 @@ if redis.call('HGET', bans, ARGV[1]) ~= '' then
 end
 return 'OK'`);
 
-/** since. Answers the version, then id, time left and text of each. */
+/** since, limit. Answers the version up to which these are all changes, 1 where there are more, then id, time left and text of each. */
 export const CHANGED_BANS = script(`${PRELUDE}${BANS}
-local found = { redis.call('GET', version) or '0' }
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', versions, '(' .. ARGV[1], '+inf')) do
+local limit = tonumber(ARGV[2])
+local ids = redis.call('ZRANGEBYSCORE', versions, '(' .. ARGV[1], '+inf', 'LIMIT', 0, limit + 1)
+local found = { redis.call('GET', version) or '0', '0' }
+if #ids > limit then
+  ids[#ids] = nil
+  found[1], found[2] = text(tonumber(redis.call('ZSCORE', versions, ids[limit]))), '1'
+end
+for _, id in ipairs(ids) do
   local endsAt = tonumber(redis.call('ZSCORE', ends, id) or '0')
   if endsAt > now then
     found[#found + 1] = id
@@ -158,6 +178,8 @@ for place = 3, #ARGV, 4 do
   elseif isTaken then
     redis.call('HSET', key, self, count .. ' ' .. oldestAt .. ' ' .. serial)
     redis.call('SADD', base .. 'users:' .. self, user)
+    redis.call('PEXPIRE', key, ${KEPT_MS})
+    redis.call('PEXPIRE', base .. 'users:' .. self, ${KEPT_MS})
   end
   for _, word in ipairs({ isTaken and '1' or '0', text(total), first, firstSerial }) do found[#found + 1] = word end
 end

@@ -2,6 +2,12 @@ import type { BanChanges, Lease, UserCount, UserStatement } from './cluster-bus.
 
 /** What scripts are told and what they answer, which are texts in a row: see redis-scripts.ts. */
 
+/**
+ * How much hangs on a command. `urgent` goes out while commands fail; of `minor` a failure says nothing of Redis: many bans may take their time, and the next renewal
+ * tells within a second how Redis is.
+ */
+export type Weight = 'urgent' | 'usual' | 'minor';
+
 export function wordsOf({ userId, count, oldestAt, oldestSerial }: UserStatement): string[] {
   return [userId, String(count), String(Math.round(oldestAt)), String(oldestSerial)];
 }
@@ -10,10 +16,11 @@ export function leasesOf(reply: readonly string[]): Lease[] {
   return inGroups(reply, 3).map(([nodeId = '', ageMs, summary = '']) => ({ nodeId, ageMs: Number(ageMs), summary }));
 }
 
-export function banChangesOf([version, ...changes]: readonly string[]): BanChanges {
+export function banChangesOf([version, hasMore, ...changes]: readonly string[]): BanChanges {
   const all = inGroups(changes, 3).map(([id = '', forMs, text = '']) => ({ id, forMs: Number(forMs), text }));
   return {
     version: Number(version),
+    hasMore: hasMore === '1',
     put: all.filter(({ text }) => text !== ''),
     // A text that is empty is what is left of a ban that was lifted.
     dropped: all.filter(({ text }) => text === '').map(({ id }) => id),

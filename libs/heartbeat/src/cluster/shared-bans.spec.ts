@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 
 import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-world.js';
+import { until } from '../../../../test/support/until.js';
 
 Logger.overrideLogger(false);
 
@@ -29,6 +30,63 @@ describe('SharedBans', () => {
     expect(connection.closing).toEqual({ code: 4501, reason: 'spam', by: 'operator' });
     expect(two.bans.list()).toEqual([ban]);
     expect(two.bans.find('10.0.0.1', 'u')).toMatchObject({ reason: 'spam' });
+  });
+
+  it('is one ban with the later end where it is extended on another node', async () => {
+    const { id } = one.bans.ban({ ...spam, kind: 'cidr', value: '10.0.0.5/8' });
+    await settled();
+    const longer = two.bans.ban({ ...spam, kind: 'cidr', value: '::ffff:10.0.0.0/104', forMs: 600_000 });
+    await settled();
+    expect(longer.id).toBe(id);
+    expect(world.nodes.map(({ bans }) => bans.list())).toEqual([[longer], [longer]]);
+    expect(one.bans.lift(id)).toBe(true);
+    await settled();
+    expect(known()).toEqual([[], []]);
+  });
+
+  it('is one ban where two nodes ban the same without knowledge of each other, and lifted as one', async () => {
+    one.bus.isCut = true;
+    const [short, long] = [one.bans.ban(spam), two.bans.ban({ ...spam, forMs: 90_000, reason: 'more' })];
+    one.bus.isCut = false;
+    await one.link.renew();
+    await settled();
+    const shown = one.bans.list();
+    expect(shown).toEqual([{ ...long, id: [short.id, long.id].toSorted()[0] }]);
+    expect(two.bans.list()).toEqual(shown);
+    expect(two.bans.lift(short.id)).toBe(true);
+    await settled();
+    expect(known()).toEqual([[], []]);
+  });
+
+  it('holds where it was extended here while another node lifted it', async () => {
+    one.bans.ban(spam);
+    await settled();
+    one.bus.isCut = true;
+    const { id } = one.bans.ban({ ...spam, forMs: 600_000 });
+    two.bans.lift(id);
+    await settled();
+    one.bus.isCut = false;
+    await one.link.renew();
+    await settled();
+    expect(known()).toEqual([['u'], ['u']]);
+    expect(two.bans.list()[0]!.id).not.toBe(id);
+  });
+
+  it('comes in pages, however many bans there are, and goes on where a page failed', async () => {
+    for (let n = 0; n < 1000; n++) one.bans.ban({ ...spam, value: `user ${n}` });
+    await until(() => two.bans.list().length === 1000);
+    const three = await world.add();
+    await until(() => three.bans.list().length === 1000);
+    expect(three.bus.calls['bans']).toBeGreaterThanOrEqual(5);
+    const four = await world.add();
+    four.bus.failsBans = 3;
+    while (four.bus.failsBans > 0) {
+      await four.link.renew();
+      await settled();
+    }
+    await four.link.renew();
+    await until(() => four.bans.list().length === 1000);
+    expect([four.state.clusterLost, four.errors['ban']! > 0]).toEqual([false, true]);
   });
 
   it('lifts on every node', async () => {
@@ -147,7 +205,7 @@ describe('SharedBans', () => {
     world.now += 58_999;
     expect(world.store.bans.get(id)?.endsAt).toBeGreaterThan(world.now);
     world.now += 1;
-    expect((await one.bus.bans(0)).dropped).toEqual([]);
+    expect((await one.bus.bans(0, 500)).dropped).toEqual([]);
   });
 
   it('tells it also where it was emptied within a second, and a new ban made the count the same', async () => {

@@ -4,31 +4,44 @@ import type { Subscription } from 'rxjs';
 import { NodeState } from '../connection/node-state.js';
 import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
-import type { ClusterBus } from './cluster-bus.js';
+import { inSlices } from '../slices.js';
+import type { BanChanges, ClusterBus } from './cluster-bus.js';
 import { ClusterLink } from './cluster-link.js';
 import { decodeBan } from './wire.js';
 
-/** A change of the bans that Redis has not been told yet. */
+/** A change of the bans that Redis does not know yet. */
 interface Change {
   /** Null for a ban that was lifted. */
   readonly ban: BanNotice | null;
-  /** How much longer it held when that was told. */
+  /** Time that was left of it at `at`. */
   readonly forMs: number;
-  /** When that was, on our clock. */
+  /** Moment of the change, on our clock. */
   readonly at: number;
 }
 
+/** Bans on a page: some milliseconds of Redis' time and of ours. */
+const PAGE = 200;
+/** Changes that are sent to Redis together. */
+const CHANGES_AT_ONCE = 100;
+
+/** How far the bans of Redis are known here. */
+interface Known {
+  version: number;
+  /** While all bans are fetched from the beginning: the ids that Redis has; null afterwards. */
+  there: Set<string> | null;
+}
+
 /**
- * The bans of all nodes in one: each change goes to Redis and is announced, and each node fetches what has changed. Whoever missed
- * the announcement hears of it at the next renewal of its lease, so within a second. Checked from memory at the door; while Redis
- * is lost, those that are known go on, and changes wait. A Redis that was emptied is told everything anew.
+ * The bans of all nodes in one: each change goes to Redis and is announced, and each node fetches the changes, page by page in the order
+ * of their versions. A node that missed the announcement learns of it at the next renewal of its lease, so within a second. Bans are
+ * checked from memory at admission; while Redis is lost, the known ones stay in force, and changes wait. A Redis that was emptied
+ * receives all anew. A page that fails is fetched again at the next renewal, from where the pages before it ended.
  */
 @Injectable()
 export class SharedBans implements OnApplicationShutdown {
   readonly #waiting = new Map<string, Change>();
   readonly #subscription: Subscription | null = null;
-  /** How far the bans of Redis are known here. */
-  #known = { version: 0 };
+  #known: Known = fromTheBeginning();
   #isRunning = false;
   #isWanted = false;
 
@@ -45,12 +58,17 @@ export class SharedBans implements OnApplicationShutdown {
     });
     link.renewals.subscribe(({ isNew, banVersion }) => {
       if (isNew) this.#startAnew();
-      else if (banVersion !== this.#known.version || this.#waiting.size > 0) this.#exchange();
+      else if (this.#isBehind(banVersion)) this.#exchange();
     });
   }
 
   onApplicationShutdown(): void {
     this.#subscription?.unsubscribe();
+  }
+
+  #isBehind(banVersion: number): boolean {
+    const { version, there } = this.#known;
+    return banVersion !== version || there !== null || this.#waiting.size > 0;
   }
 
   #noticed(event: HeartbeatEventOf<'banned' | 'unbanned'>): void {
@@ -65,11 +83,11 @@ export class SharedBans implements OnApplicationShutdown {
 
   /** Redis may have lost its bans, and its count of changes may have passed ours since: everything is compared. */
   #startAnew(): void {
-    this.#known = { version: 0 };
+    this.#known = fromTheBeginning();
     this.#exchange();
   }
 
-  /** Tells what waits, and fetches what is new; one at a time, and once more if something came meanwhile. */
+  /** Sends the changes that wait, and fetches new ones; once at a time, and again if there was a further reason meanwhile. */
   #exchange(): void {
     this.#isWanted = true;
     if (!this.#isRunning) void this.#run();
@@ -81,7 +99,7 @@ export class SharedBans implements OnApplicationShutdown {
       this.#isWanted = false;
       try {
         if (await this.#tell()) this.link.send(null, { kind: 'bans', from: this.node.id });
-        await this.#fetch();
+        if (await this.#fetchPage()) this.#isWanted = true;
       } catch (error) {
         this.link.failed('ban', error);
       }
@@ -89,22 +107,45 @@ export class SharedBans implements OnApplicationShutdown {
     this.#isRunning = false;
   }
 
+  /** Sends the changes that wait, some together; true where there were any. */
   async #tell(): Promise<boolean> {
     const changes = [...this.#waiting];
-    for (const [id, change] of changes) {
-      const forMs = change.forMs - (this.node.clock.now() - change.at);
-      if (forMs > 0 && change.ban === null) await this.bus.dropBan(id, forMs);
-      else if (forMs > 0 && change.ban !== null) await this.bus.putBan({ id, text: textOf(change.ban), forMs });
-      if (this.#waiting.get(id) === change) this.#waiting.delete(id);
+    for (let from = 0; from < changes.length; from += CHANGES_AT_ONCE) {
+      await Promise.all(changes.slice(from, from + CHANGES_AT_ONCE).map(([id, change]) => this.#send(id, change)));
     }
     return changes.length > 0;
   }
 
-  async #fetch(): Promise<void> {
-    // What comes of it counts for this beginning only.
+  async #send(id: string, change: Change): Promise<void> {
+    const forMs = change.forMs - (this.node.clock.now() - change.at);
+    if (forMs > 0 && change.ban === null) await this.bus.dropBan(id, forMs);
+    else if (forMs > 0 && change.ban !== null) {
+      const isTaken = await this.bus.putBan({ id, text: textOf(change.ban), forMs });
+      if (!isTaken && this.#waiting.get(id) === change) this.node.banBook?.renew(id);
+    }
+    if (this.#waiting.get(id) === change) this.#waiting.delete(id);
+  }
+
+  /** Fetches the next changes; true where more follow. */
+  async #fetchPage(): Promise<boolean> {
+    // The page counts for this beginning only.
     const known = this.#known;
-    const { version, put, dropped } = await this.bus.bans(known.version);
-    if (version < known.version) return this.#startAnew();
+    const page = await this.bus.bans(known.version, PAGE);
+    if (page.version < known.version) {
+      this.#startAnew();
+      return false;
+    }
+    this.#take(page);
+    for (const { id } of page.put) known.there?.add(id);
+    known.version = page.version;
+    if (page.hasMore || known.there === null) return page.hasMore;
+    const { there } = known;
+    known.there = null;
+    await this.#tellMissing(there);
+    return false;
+  }
+
+  #take({ put, dropped }: BanChanges): void {
     const { banBook } = this.node;
     for (const id of dropped) banBook?.drop(id);
     for (const { id, text, forMs } of put) {
@@ -113,16 +154,20 @@ export class SharedBans implements OnApplicationShutdown {
       if (read === null) this.link.failed('message');
       else if (!isLifted && banBook?.adopt({ id, ...read, forMs }) === false) this.link.failed('message');
     }
-    if (known.version === 0) this.#tellWhatIsMissing(new Set(put.map(({ id }) => id)));
-    known.version = version;
   }
 
   /** All bans of Redis were fetched: those that are known here alone go there. */
-  #tellWhatIsMissing(there: ReadonlySet<string>): void {
-    const missing = (this.node.banBook?.records() ?? []).filter(({ id }) => !there.has(id) && !this.#waiting.has(id));
-    for (const ban of missing) this.#changed(ban.id, ban, ban.forMs);
-    if (missing.length > 0) this.#isWanted = true;
+  async #tellMissing(there: ReadonlySet<string>): Promise<void> {
+    await inSlices(this.node.banBook?.records() ?? [], ban => {
+      if (there.has(ban.id) || this.#waiting.has(ban.id)) return;
+      this.#changed(ban.id, ban, ban.forMs);
+      this.#isWanted = true;
+    });
   }
+}
+
+function fromTheBeginning(): Known {
+  return { version: 0, there: new Set() };
 }
 
 function textOf({ kind, value, reason }: BanNotice): string {

@@ -10,9 +10,13 @@ import { type HeartbeatEventOf, HeartbeatEvents } from '../heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
 import type { ClusterBus, UserCount, UserStatement } from './cluster-bus.js';
 import { ClusterLink } from './cluster-link.js';
+import { KEPT_MS } from './redis-scripts.js';
+import { UserQuestions } from './user-questions.js';
 
 /** Users whose counts are stated in one message to Redis. */
 const USERS_AT_ONCE = 250;
+/** How often all is stated anew, so that what is true does not expire in Redis. */
+const RESTATE_MS = KEPT_MS / 3;
 /** Of a statement that may be executed yet, or may be lost: equal to nothing, so that it is made again. */
 const UNKNOWN = Number.NaN;
 
@@ -28,6 +32,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   readonly #granted = new Map<string, number>();
   /** Questions for a place that have no answer yet. */
   readonly #asking = new Map<string, number>();
+  readonly #questions = new UserQuestions(statements => this.#state(statements, this.#max));
   /** What Redis was told last, of users that have something here. */
   readonly #stated = new Map<string, number>();
   /** Users of whom something has changed that Redis has to be told. */
@@ -37,6 +42,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   #isStating = false;
   /** Whether a statement was lost. */
   #isBehind = false;
+  #restatedAt: number;
   #subscription: Subscription | null = null;
 
   constructor(
@@ -48,13 +54,15 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   ) {
     const { maxPerUser, onUserLimit } = node.options.limits;
     this.#max = maxPerUser;
+    this.#restatedAt = node.clock.now();
     this.#replaces = onUserLimit === 'replace-oldest';
     if (!bus.isShared || maxPerUser === 0) return;
     if (!this.#replaces) node.userPlaces = this;
     this.#subscription = events.ofType('closed', 'identified').subscribe(event => this.#noticed(event));
     if (this.#replaces) this.#subscription.add(events.ofType('opened').subscribe(({ id }) => this.#opened(id)));
     link.renewals.subscribe(({ isNew }) => {
-      if (isNew || this.#isBehind) this.#restateAll();
+      const isDue = node.clock.now() - this.#restatedAt >= RESTATE_MS;
+      if (isNew || isDue || this.#isBehind) this.#restateAll();
     });
     link.messages.subscribe(message => {
       if (message.kind === 'replace') this.#replace(message.userId, message.serial);
@@ -82,11 +90,11 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   /** Asks for what is here now; false when that is too much for all nodes together. */
   async #ask(userId: string): Promise<boolean> {
     change(this.#asking, userId, 1);
-    const counts = await this.#state([this.#statementOf(userId)], this.#max);
+    const isTaken = await this.#questions.ask(this.#statementOf(userId));
     change(this.#asking, userId, -1);
     // What has changed meanwhile waited for the answer.
     this.#restate(userId);
-    return counts?.[0]?.isTaken !== false;
+    return isTaken;
   }
 
   #opened(id: string): void {
@@ -128,6 +136,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   /** After Redis was lost, or was emptied, or this node was given up. */
   #restateAll(): void {
     this.#isBehind = false;
+    this.#restatedAt = this.node.clock.now();
     const users = new Set([...this.#stated.keys(), ...this.#granted.keys()]);
     for (const { userId } of this.connections.all()) if (userId !== null) users.add(userId);
     for (const userId of users) {

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
-import { clientNetwork } from '../network-address.js';
 import type { ClosedView, ConnectionDetail } from '../connection-view.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRecord } from './closed-record.js';
@@ -100,7 +99,7 @@ export class ConnectionService {
   }
 
   /**
-   * All that match, oldest first; an empty filter is all.
+   * All that match, oldest first; an empty filter is all. A user's and an address's come from an index, others from one pass.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value, here and in the three below.
    */
   find(filter: ConnectionFilter): Connection[] {
@@ -114,9 +113,7 @@ export class ConnectionService {
 
   findByIp(ip: string): Connection[] {
     assertText('ip', ip);
-    return this.#registry.byNetwork
-      .get(clientNetwork(ip, this.node.options.limits.ipv6PrefixBits))
-      .filter(found => found.ip === ip);
+    return this.#registry.at(ip);
   }
 
   findByLabel(key: string, value: string): Connection[] {
@@ -235,7 +232,7 @@ export class ConnectionService {
 
   #found(filter: ConnectionFilter, options?: { readonly openOnly: boolean }): Connection[] {
     const { user, ...rest } = checkedFilter(filter);
-    return this.#registry.find(user, predicateOf(rest, this.#moment()), options);
+    return this.#registry.find({ user, ip: rest.ip }, predicateOf(rest, this.#moment()), options);
   }
 
   #shown({ connections, ...page }: Page): ConnectionPage {

@@ -7,6 +7,7 @@ import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
 import { LimitedLogger } from '../limited-logger.js';
+import type { Connection } from './connection.js';
 import type { BanBook, UserPlaces } from './shared-words.js';
 import { Totals } from './totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
@@ -54,6 +55,11 @@ export class NodeState {
   load: LoadState = { ratio: 0, source: 'event-loop', level: 'well', refusing: false, shedding: false };
   /** Owner: the ban list. Why an address or user may not come in; null if it may. */
   banOf: (ip: string, userId: string | null) => string | null = () => null;
+  /**
+   * Owner: the ban list. Closes a connection that a ban meets, where the closes of a burst of bans have not come to it yet: it must not
+   * command meanwhile.
+   */
+  closeIfBanned: (connection: Connection) => void = () => undefined;
   /** Owner: admission. Whether a proxy's header was ever seen. */
   proxyHeaderSeen = false;
   /** Owners: heartbeat, dispatcher and registry. Running totals of what is too frequent for events. */

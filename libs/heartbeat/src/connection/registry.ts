@@ -1,5 +1,9 @@
+import { isIP } from 'node:net';
+
+import { networkText } from '../address-bits.js';
 import { CloseCodes } from '../close-code.js';
 import { clientNetwork } from '../network-address.js';
+import { addressKey } from '../network-table.js';
 import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
 
@@ -8,6 +12,8 @@ export class Registry {
   readonly #connections = new Map<number, Connection>();
   readonly byUser = new SharedIndex<Connection>();
   readonly byNetwork = new SharedIndex<Connection>();
+  /** By whole address, where the client network is wider: IPv6 only, so that an IPv4 connection costs no further entry. */
+  readonly #byAddress = new SharedIndex<Connection>();
   /** Who still has to prove who it is. */
   readonly unidentified = new Set<Connection>();
 
@@ -31,14 +37,18 @@ export class Registry {
     return this.#connections.get(connection.serial) === connection;
   }
 
-  /** Those of a user, or of all where it is undefined, that match; oldest first, but those of a user as they came to it. */
+  /**
+   * The connections that match; oldest first, but those of a user as they came to it.
+   * @param among A user or an address whose connections come from an index; a CIDR, like no condition, is compared with all.
+   */
   find(
-    userId: string | undefined,
+    { user, ip }: { readonly user?: string | undefined; readonly ip?: string | undefined },
     matches: (connection: Connection) => boolean,
     { openOnly = false } = {},
   ): Connection[] {
+    const byIp = () => (ip === undefined || isIP(ip) === 0 ? this.all() : this.at(ip));
     const found: Connection[] = [];
-    for (const connection of userId === undefined ? this.all() : this.byUser.get(userId)) {
+    for (const connection of user === undefined ? byIp() : this.byUser.get(user)) {
       if (!(openOnly && connection.closing !== null) && matches(connection)) found.push(connection);
     }
     return found;
@@ -52,6 +62,8 @@ export class Registry {
   /** False if it was not there. */
   remove(connection: Connection): boolean {
     this.byNetwork.remove(this.networkOf(connection), connection);
+    const address = this.#addressOf(connection);
+    if (address !== null) this.#byAddress.remove(address, connection);
     this.unidentified.delete(connection);
     if (connection.userId !== null) this.byUser.remove(connection.userId, connection);
     return this.#connections.delete(connection.serial);
@@ -62,16 +74,32 @@ export class Registry {
     const { userId } = connection;
     let missing = 0;
     if (this.byNetwork.add(this.networkOf(connection), connection)) missing++;
+    const address = this.#addressOf(connection);
+    if (address !== null && this.#byAddress.add(address, connection)) missing++;
     if (userId !== null && this.byUser.add(userId, connection)) missing++;
     return missing;
   }
 
+  /** The connections of an address, in whatever spelling. */
+  at(ip: string): Connection[] {
+    const key = addressKey(ip);
+    if (typeof key === 'string') return this.#byAddress.get(key);
+    if (key !== null) return this.byNetwork.get(networkText({ family: 4, groups: [key], prefix: 32 }));
+    // A text that is no address, such as that of a Unix socket; it may look like the key of a network.
+    return this.byNetwork.get(ip).filter(connection => connection.ip === ip);
+  }
+
   /** Takes out of the indexes what the registry does not hold; answers how many entries were stale. */
   sweep(): number {
-    let identified = 0;
-    for (const { userId } of this.all()) if (userId !== null) identified++;
-    if (this.byNetwork.size === this.size && this.byUser.size === identified) return 0;
+    let [identified, addressed] = [0, 0];
+    for (const connection of this.all()) {
+      if (connection.userId !== null) identified++;
+      if (this.#addressOf(connection) !== null) addressed++;
+    }
+    const isRight = this.byNetwork.size === this.size && this.byUser.size === identified;
+    if (isRight && this.#byAddress.size === addressed) return 0;
     return (
+      this.#sweep(this.#byAddress, connection => this.#addressOf(connection)) +
       this.#sweep(this.byNetwork, connection => this.networkOf(connection)) +
       this.#sweep(this.byUser, connection => connection.userId)
     );
@@ -88,6 +116,11 @@ export class Registry {
 
   networkOf({ ip }: Connection): string {
     return clientNetwork(ip, this.ipv6PrefixBits);
+  }
+
+  #addressOf({ ip }: Connection): string | null {
+    const key = ip.includes(':') ? addressKey(ip) : null;
+    return typeof key === 'string' ? key : null;
   }
 
   #sweep(index: SharedIndex<Connection>, keyOf: (connection: Connection) => string | null): number {

@@ -13,9 +13,12 @@ export interface UserPlaces {
 
 /** The bans of this node, for whoever shares them. */
 export interface BanBook {
-  /** Takes in a ban of another node; false if it is none. */
+  /** Takes in a ban of another node, or its later end; false if it is none. */
   adopt(ban: BanNotice): boolean;
   /** Forgets a ban that another node has lifted. */
   drop(id: string): void;
-  records(): BanNotice[];
+  /** Makes a ban anew under another id where it was extended here while another node lifted it; the extension is the later wish. */
+  renew(id: string): void;
+  /** The bans in force; live. */
+  records(): Iterable<BanNotice>;
 }

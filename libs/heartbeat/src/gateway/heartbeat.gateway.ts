@@ -61,13 +61,15 @@ export class HeartbeatGateway {
 
   /** One function for each event, shared by all sockets: `this` is the socket. */
   listeners(parser: () => MessageParser | undefined): SocketListeners {
-    const { dispatcher, heartbeat, inbound } = this;
+    const { dispatcher, heartbeat, inbound, node } = this;
     const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
     return {
       message(data, isBinary) {
         const { connection } = this as TrackedSocket;
-        if (connection) dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
+        if (connection === undefined) return;
+        node.closeIfBanned(connection);
+        dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
       },
       ping() {
         const { connection } = this as TrackedSocket;

@@ -30,6 +30,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   #job: CronJob | null = null;
   #registry: SchedulerRegistry | null = null;
   #running = false;
+  #isExpecting = false;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -52,7 +53,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     this.#registry = this.#hostRegistry();
     this.#registry.addCronJob(REAPER_JOB, this.#job);
     // Who is not identified has nothing to lose by a precise deadline, and there are few of them at a time.
-    this.#timer = setInterval(() => this.expectIdentities(), IDENTITY_STEP_MS);
+    this.#timer = setInterval(() => void this.expectIdentities(), IDENTITY_STEP_MS);
     this.#timer.unref();
   }
 
@@ -107,12 +108,18 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     }
   }
 
-  /** Closes who did not prove in time who it is. */
-  expectIdentities(): void {
+  /** Closes connections that were not identified in time, in slices; does nothing while it runs already. */
+  async expectIdentities(): Promise<void> {
+    if (this.#isExpecting) return;
+    this.#isExpecting = true;
     const { identifyTimeoutMs } = this.node.options.reaper;
-    for (const connection of this.connections.unidentified()) {
-      if (this.node.attendedMs - connection.pulse.openedAt < identifyTimeoutMs) continue;
-      this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
+    try {
+      await inSlices(this.connections.unidentified(), connection => {
+        if (this.node.attendedMs - connection.pulse.openedAt < identifyTimeoutMs) return;
+        this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
+      });
+    } finally {
+      this.#isExpecting = false;
     }
   }
 

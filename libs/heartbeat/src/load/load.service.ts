@@ -4,11 +4,13 @@ import { getHeapStatistics } from 'node:v8';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
+import { BestOf } from '../connection/best-of.js';
 import { idleMs } from '../connection/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { containerUse } from '../container-memory.js';
 import { HeartbeatEvents, type LoadSource } from '../heartbeat.events.js';
+import { inSlices } from '../slices.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 
 const STEP_MS = 1000;
@@ -93,13 +95,18 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
 
   /** Sends the longest idle away: they lose the least. */
   #shed(): void {
-    const open = [...this.connections.all()].filter(({ state }) => state !== 'closing');
-    const count = Math.max(SHED_LEAST, Math.ceil(open.length * SHED_SHARE));
-    const idle = open.map(connection => ({ connection, ms: idleMs(connection, this.node.attendedMs) }));
-    const { code, name } = CloseCodes.tryAgainLater;
-    for (const { connection } of idle.toSorted((one, other) => other.ms - one.ms).slice(0, count)) {
-      connection.end({ code, reason: name, by: 'server' }, this.connections.returnDelay());
+    let open = 0;
+    for (const { state } of this.connections.all()) if (state !== 'closing') open++;
+    const longest = new BestOf(Math.max(SHED_LEAST, Math.ceil(open * SHED_SHARE)), 'asc');
+    for (const connection of this.connections.all()) {
+      if (connection.state === 'closing') continue;
+      // The longest idle time sorts first; among equals the connection that was opened first.
+      longest.offer(-idleMs(connection, this.node.attendedMs), connection, connection.serial);
     }
+    const { code, name } = CloseCodes.tryAgainLater;
+    void inSlices(longest.sorted(), ({ connection }) =>
+      connection.end({ code, reason: name, by: 'server' }, this.connections.returnDelay()),
+    );
   }
 
   #read(): Reading {

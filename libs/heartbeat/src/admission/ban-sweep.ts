@@ -1,0 +1,134 @@
+import type { Connection } from '../connection/connection.js';
+
+/** Time of one turn of the event loop that closes may take, in milliseconds. */
+const TURN_MS = 0.5;
+/** Steps between two readings of the clock. */
+const STEPS_PER_CLOCK = 8;
+
+/** The connections that a ban may meet. */
+export type Search = 'all' | (() => readonly Connection[]);
+
+/** The closes of one ban. */
+export class BanTask {
+  closed = 0;
+  #isFinished = false;
+  #waiters: ((closed: number) => void)[] = [];
+
+  constructor(readonly banId: string) {}
+
+  /** Resolves when the close of each connection that the ban meets has begun, with their number. */
+  async finished(): Promise<number> {
+    return this.#isFinished ? this.closed : new Promise(resolve => this.#waiters.push(resolve));
+  }
+
+  /** @internal For the sweep only. */
+  finish(): void {
+    this.#isFinished = true;
+    for (const resolve of this.#waiters.splice(0)) resolve(this.closed);
+  }
+}
+
+/**
+ * Closes the connections that bans meet, in slices: the first begins in the turn of the ban, as far as that turn has time left, and the
+ * rest follows between the I/O that waits. Bans of users and of addresses name their connections; all bans of networks that are waiting
+ * share one pass through the connections.
+ */
+export class BanSweep {
+  readonly #tasks = new Map<string, BanTask>();
+  /** Searches that wait, the oldest first. */
+  #searches: { readonly task: BanTask; readonly find: () => readonly Connection[] }[] = [];
+  /** Bans that wait for the next pass. */
+  #waiting: BanTask[] = [];
+  #work: Iterator<Connection | null> | null = null;
+  #spentMs = 0;
+  #isRunning = false;
+  #isScheduled = false;
+
+  /**
+   * @param all All connections; live.
+   * @param close Closes a connection where a ban meets it; returns the id of that ban, and null where no close began.
+   */
+  constructor(
+    private readonly all: () => Iterable<Connection>,
+    private readonly close: (connection: Connection) => string | null,
+  ) {}
+
+  /** Whether each connection that a ban meets is closing. */
+  get isIdle(): boolean {
+    return this.#work === null && this.#searches.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Begins to close the connections that a ban meets. */
+  begin(banId: string, search: Search): BanTask {
+    const task = this.#tasks.get(banId) ?? new BanTask(banId);
+    this.#tasks.set(banId, task);
+    if (search === 'all') this.#waiting.push(task);
+    else this.#searches.push({ task, find: search });
+    this.#run();
+    return task;
+  }
+
+  #run(): void {
+    // A subscriber of the events of a close may ban too; its ban is found by the loop that runs already.
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const begun = performance.now();
+    try {
+      this.#slice(begun);
+    } finally {
+      this.#isRunning = false;
+      this.#spentMs += performance.now() - begun;
+      this.#schedule();
+    }
+  }
+
+  #slice(begun: number): void {
+    let now = begun;
+    for (let step = 1; !this.isIdle && this.#spentMs + now - begun < TURN_MS; step++) {
+      this.#work ??= this.#connections();
+      const { done, value } = this.#work.next();
+      if (done === true) this.#work = null;
+      else if (value !== null) this.#judge(value);
+      if (step % STEPS_PER_CLOCK === 0) now = performance.now();
+    }
+  }
+
+  /** The next slice; after the last one, the time that was spent is forgotten. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#spentMs = 0;
+      if (!this.isIdle) this.#run();
+    });
+  }
+
+  /** The connections to be judged; null where a step has none. */
+  *#connections(): IterableIterator<Connection | null> {
+    while (this.#searches.length > 0 || this.#waiting.length > 0) {
+      const searches = this.#searches;
+      this.#searches = [];
+      for (const { task, find } of searches) {
+        yield* find();
+        this.#finish(task);
+        yield null;
+      }
+      const tasks = this.#waiting;
+      this.#waiting = [];
+      if (tasks.length > 0) yield* this.all();
+      for (const task of tasks) this.#finish(task);
+    }
+  }
+
+  #judge(connection: Connection): void {
+    const banId = this.close(connection);
+    const task = banId === null ? undefined : this.#tasks.get(banId);
+    if (task) task.closed++;
+  }
+
+  #finish(task: BanTask): void {
+    this.#tasks.delete(task.banId);
+    task.finish();
+  }
+}
