@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
+import { inSlices } from '../slices.js';
 import { Backlog } from './backlog.js';
 import { bytesTaken } from '../connection/bytes-taken.js';
 import { PIECE_BYTES } from '../connection/waiting-pieces.js';
@@ -30,6 +31,9 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
   /** All backlogs together at the last look. */
   #bufferedBytes = 0;
   #slowConsumers = 0;
+  /** Connections whose end was decided, until it has begun. */
+  readonly #doomed = new Map<Connection, { readonly bufferedBytes: number; readonly why: 'slow' | 'total' }>();
+  #isDestroying = false;
 
   constructor(
     private readonly node: NodeState,
@@ -69,10 +73,10 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     const backlogs = new Map<Connection, Backlog>();
     for (const connection of this.connections.all()) {
       const bytes = connection.socket.bufferedAmount;
-      if (bytes === 0) continue;
+      if (bytes === 0 || this.#doomed.has(connection)) continue;
       const backlog = this.#backlogs.get(connection) ?? new Backlog(this.node.options.backpressure.slowAfterMs);
       if (this.#isTooSlow(connection, backlog, now)) {
-        this.#destroy(connection, bytes, 'slow');
+        this.#doom(connection, bytes, 'slow');
         continue;
       }
       backlogs.set(connection, backlog);
@@ -80,6 +84,7 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     }
     this.#backlogs = backlogs;
     const left = this.#relieve(waiting);
+    this.#destroyDoomed();
     this.#bufferedBytes = sumOf(left, ({ bytes }) => bytes);
     const { maxTotalBufferedBytes: most } = this.node.options.backpressure;
     this.node.queueRoom = Math.max(most - sumOf(left, ({ cost }) => cost), most * TOLERANCE);
@@ -103,12 +108,29 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     const largestFirst = waiting.toSorted((one, other) => other.cost - one.cost);
     let destroyed = 0;
     for (const { connection, bytes, cost } of largestFirst) {
-      this.#destroy(connection, bytes, 'total');
+      this.#doom(connection, bytes, 'total');
       destroyed++;
       total -= cost;
       if (total <= maxTotalBufferedBytes) break;
     }
     return largestFirst.slice(destroyed);
+  }
+
+  /** Its backlog counts no more from now on. */
+  #doom(connection: Connection, bufferedBytes: number, why: 'slow' | 'total'): void {
+    this.#doomed.set(connection, { bufferedBytes, why });
+  }
+
+  /** In slices, since thousands of clients may have stopped reading at once; the first ones in this turn. */
+  #destroyDoomed(): void {
+    if (this.#isDestroying || this.#doomed.size === 0) return;
+    this.#isDestroying = true;
+    void inSlices(this.#doomed, ([connection, { bufferedBytes, why }]) => {
+      this.#doomed.delete(connection);
+      this.#destroy(connection, bufferedBytes, why);
+    }).finally(() => {
+      this.#isDestroying = false;
+    });
   }
 
   /** A Close frame would wait behind the backlog: it is destroyed, and its memory is free at once. */
