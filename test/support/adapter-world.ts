@@ -67,6 +67,7 @@ export class AdapterWorld {
       [NodeState, this.node],
       [AdmissionService, admission],
       [HeartbeatGateway, gateway],
+      [HeartbeatEvents, stream],
     ]);
     this.app = Object.assign(new EventEmitter(), {
       isInitialized: true,
@@ -84,7 +85,15 @@ export class AdapterWorld {
       'sec-websocket-version': '13',
       'sec-websocket-key': randomBytes(16).toString('base64'),
     };
-    const request = { method: 'GET', url, headers: { ...upgrade, ...headers }, socket: line };
+    const request = {
+      method: 'GET',
+      url,
+      httpVersionMajor: 1,
+      httpVersionMinor: 1,
+      rawHeaders: ['Host', 'localhost'],
+      headers: { ...upgrade, ...headers },
+      socket: line,
+    };
     this.app.emit('upgrade', request, line, Buffer.alloc(0));
     return line;
   }

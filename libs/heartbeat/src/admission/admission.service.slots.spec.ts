@@ -63,7 +63,15 @@ class Door {
   }
 
   knock(ip = '10.0.0.1'): Visitor {
-    const request = { method: 'GET', url: '/ws', headers: HEADERS, socket: { remoteAddress: ip } };
+    const request = {
+      method: 'GET',
+      httpVersionMajor: 1,
+      httpVersionMinor: 1,
+      rawHeaders: ['Host', 'localhost'],
+      url: '/ws',
+      headers: HEADERS,
+      socket: { remoteAddress: ip },
+    };
     const [nothing, socket] = [() => undefined, new PassThrough()];
     const visitor: Visitor = { ip, socket, verdicts: [], answer: nothing, open: nothing, connection: null };
     this.#asked = null;

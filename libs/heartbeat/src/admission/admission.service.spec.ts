@@ -74,6 +74,9 @@ class Door {
     const verdicts: (Refusal | Admitted)[] = [];
     const request = {
       method: 'GET',
+      httpVersionMajor: 1,
+      httpVersionMinor: 1,
+      rawHeaders: ['Host', 'localhost'],
       url: '/ws?a=b',
       headers: { ...HEADERS, ...headers },
       socket: { remoteAddress: ip },

@@ -13,6 +13,7 @@ import { type Authenticated, authenticate } from './authenticator.js';
 import { BanList } from './ban-list.js';
 import { hasProxyHeader } from './client-address.js';
 import { ClientAddresses } from './client-addresses.js';
+import { HeldPlaces } from './held-places.js';
 import { judgeOrigin } from './origin.js';
 import { RateLimiter } from './rate-limiter.js';
 import { type Refusal, refusals } from './refusal.js';
@@ -51,11 +52,10 @@ export class AdmissionService {
   readonly #logger = new Logger('Heartbeat');
   readonly #upgrades: RateLimiter;
   readonly #upgradesByNetwork: RateLimiter;
-  /** Places held by upgrades whose authentication is under way, by client network. */
-  readonly #held = new Map<string, number>();
+  /** Places held by upgrades whose `authenticate` or `verifyClient` is under way. */
+  readonly #held = new HeldPlaces();
   readonly #loggedOrigins = new Set<string>();
   #originLoggedAt = 0;
-  #heldInAll = 0;
 
   constructor(
     private readonly node: NodeState,
@@ -69,9 +69,9 @@ export class AdmissionService {
     this.#upgradesByNetwork = new RateLimiter(limits.upgradesPerSecondPerIp, MAX_ADDRESSES);
   }
 
-  /** Upgrades whose authentication is under way. */
+  /** Upgrades whose `authenticate` or `verifyClient` is under way. */
   get pending(): number {
-    return this.#heldInAll;
+    return this.#held.total;
   }
 
   /**
@@ -96,12 +96,12 @@ export class AdmissionService {
 
   async #ask(ask: Authenticate, upgrade: Upgrade, done: (verdict: Refusal | Admitted) => void): Promise<void> {
     const { request, socket, ip, network } = upgrade;
-    this.#hold(network, 1);
+    this.#held.change(network, 1);
     const end = await authenticate(ask, request, socket, this.node.options.limits.handshakeTimeoutMs);
     const places = this.node.userPlaces;
     const user = places !== null && end.outcome === 'answered' ? userOf(end.answer) : null;
     const release = places === null || user === null ? undefined : await places.take(user);
-    this.#hold(network, -1);
+    this.#held.change(network, -1);
     if (end.outcome === 'gone' || socket.destroyed) return release?.();
     const verdict = this.#verdictOf(end, ip, release !== null);
     if ('status' in verdict || !release) {
@@ -122,6 +122,11 @@ export class AdmissionService {
     if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : refusals.userLimit(maxPerUser);
     this.node.log.warn('authenticate failed', 'authenticate failed, the client is refused with 401', end.error);
     return refusals.unauthenticated('Authentication failed.');
+  }
+
+  /** Holds the place of an admitted upgrade while a gateway's `verifyClient` is asked; the result gives it back, as the socket's end does. */
+  hold({ ip }: Admitted, socket: Duplex): () => void {
+    return this.#held.holdFor(socket, clientNetwork(ip, this.node.options.limits.ipv6PrefixBits));
   }
 
   /** What may have changed while a gateway's own `verifyClient` took its time. */
@@ -157,7 +162,7 @@ export class AdmissionService {
     const { maxConnections } = options.limits;
     if (doorShut) return refusals.draining(this.connections.returnDelay());
     if (load.refusing) return refusals.overloaded();
-    return this.connections.count + this.#heldInAll >= maxConnections ? refusals.atCapacity(maxConnections) : null;
+    return this.connections.count + this.#held.total >= maxConnections ? refusals.atCapacity(maxConnections) : null;
   }
 
   /** Says once that limits by address need to know the proxies. */
@@ -176,7 +181,7 @@ export class AdmissionService {
 
   #checkPlaces(network: string): Refusal | null {
     const { maxPerIp } = this.node.options.limits;
-    const held = this.connections.countByNetwork(network) + (this.#held.get(network) ?? 0);
+    const held = this.connections.countByNetwork(network) + this.#held.of(network);
     return maxPerIp > 0 && held >= maxPerIp ? refusals.ipLimit(maxPerIp) : null;
   }
 
@@ -226,13 +231,6 @@ export class AdmissionService {
       );
     }
     return refusals.originRefused(told);
-  }
-
-  #hold(network: string, change: 1 | -1): void {
-    const held = (this.#held.get(network) ?? 0) + change;
-    this.#heldInAll += change;
-    if (held === 0) this.#held.delete(network);
-    else this.#held.set(network, held);
   }
 }
 

@@ -13,13 +13,28 @@ const VALID = {
   'sec-websocket-version': '13',
 };
 
-const faultOf = (headers: Record<string, string | undefined>, method = 'GET') =>
-  faultOfUpgrade({ method, headers: { ...VALID, ...headers } } as unknown as IncomingMessage);
+interface Given {
+  readonly method?: string;
+  readonly version?: readonly [number, number];
+  /** The values of the Host headers. */
+  readonly hosts?: readonly string[];
+}
+
+const faultOf = (
+  headers: Record<string, string | undefined>,
+  { method = 'GET', version = [1, 1], hosts = ['example.com'] }: Given = {},
+) => {
+  const rawHeaders = ['Upgrade', 'host', ...hosts.flatMap((host, index) => [index === 0 ? 'Host' : 'hOST', host])];
+  const [httpVersionMajor, httpVersionMinor] = version;
+  const request = { method, httpVersionMajor, httpVersionMinor, rawHeaders, headers: { ...VALID, ...headers } };
+  return faultOfUpgrade(request as unknown as IncomingMessage);
+};
 
 describe('faultOfUpgrade (RFC 6455, section 4.2.1)', () => {
   it.each<[string, Record<string, string>]>([
     ['of the RFC', {}],
     ['in capitals', { upgrade: 'WebSocket' }],
+    ['that would take another protocol too', { upgrade: 'h2c , WebSocket' }],
     ['in the last draft’s version, which is on the wire the same', { 'sec-websocket-version': '8' }],
     ['with all letters of base64', { 'sec-websocket-key': '+/09azAZ+/09azAZ+/09aw==' }],
   ])('finds nothing wrong with an upgrade %s', (_what, headers) => {
@@ -50,7 +65,42 @@ describe('faultOfUpgrade (RFC 6455, section 4.2.1)', () => {
   });
 
   it.each(['POST', 'HEAD', 'OPTIONS', 'get', ''])('finds the method %j', method => {
-    expect(faultOf({}, method)).toBe('the method is not GET');
+    expect(faultOf({}, { method })).toBe('the method is not GET');
+  });
+
+  it.each<[string, Given, RegExp]>([
+    ['HTTP/1.0', { version: [1, 0] }, /HTTP version/],
+    ['HTTP/0.9', { version: [0, 9] }, /HTTP version/],
+    ['no Host', { hosts: [] }, /0 Host headers/],
+    ['two Hosts', { hosts: ['a.example', 'b.example'] }, /2 Host headers/],
+    ['the same Host twice', { hosts: ['a.example', 'a.example'] }, /2 Host headers/],
+    ['an empty Host', { hosts: [''] }, /not a host/],
+    ['a Host with a space', { hosts: ['a b'] }, /not a host/],
+    ['a Host with a path', { hosts: ['a.example/x'] }, /not a host/],
+    ['a Host with a scheme', { hosts: ['http://a.example'] }, /not a host/],
+    ['a Host with a user', { hosts: ['u@a.example'] }, /not a host/],
+    ['a Host with a port that is no number', { hosts: ['a.example:x'] }, /not a host/],
+    ['two Hosts in one', { hosts: ['a.example, b.example'] }, /not a host/],
+    ['an IPv6 address without brackets', { hosts: ['::1'] }, /not a host/],
+  ])('finds %s (RFC 9112, section 3.2)', (_what, given, fault) => {
+    expect(faultOf({}, given)).toMatch(fault);
+  });
+
+  it.each([
+    'localhost',
+    'a.example:8080',
+    'a.example:',
+    '127.0.0.1:3000',
+    '[::1]',
+    '[fe80::1%25eth0]:80',
+    'xn--bcher-kva.example',
+    'my_host',
+  ])('takes the Host %s', host => {
+    expect(faultOf({}, { hosts: [host] })).toBeNull();
+  });
+
+  it('takes a later version of HTTP/1', () => {
+    expect(faultOf({}, { version: [1, 2] })).toBeNull();
   });
 
   it('takes the base64 of any 16 bytes, and of no other number', () => {

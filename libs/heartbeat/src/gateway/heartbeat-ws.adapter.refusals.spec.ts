@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 
 import { Logger } from '@nestjs/common';
 
-import { AdapterWorld, turn } from '../../../../test/support/adapter-world.js';
+import { AdapterWorld, type Line, turn } from '../../../../test/support/adapter-world.js';
 import type { VerifyClient } from './verify-client.js';
 
 Logger.overrideLogger(false);
@@ -25,6 +25,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     const verifyClient = (_info: unknown, done: (result: boolean) => void) => void verified.push(done);
     world.adapter.create(0, { path: '/ws', verifyClient });
     const asked = ['1', '2', '3', '4'].map(() => world.ask('/ws'));
+    expect(verified).toHaveLength(2);
     for (const done of verified) done(true);
     await turn();
     expect(world.connections.count).toBe(2);
@@ -34,6 +35,26 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     );
     expect(asked[2]?.written).toContain('problem:at-capacity"');
     expect(world.events.filter(({ type }) => type === 'refused')).toHaveLength(2);
+  });
+
+  it.each<[string, (line: Line, done: (isGood: boolean) => void) => void]>([
+    ['says no', (_line, done) => done(false)],
+    ['is about a client that has left', line => line.destroy()],
+    ['does not answer in time', () => jest.advanceTimersByTime(10_000)],
+  ])('holds the place of an upgrade until its verifyClient %s', async (_what, end) => {
+    const verified: ((isGood: boolean) => void)[] = [];
+    world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => void verified.push(done) });
+    const lines = [world.ask(), world.ask()];
+    expect([world.ask().status, world.node.options.limits.maxConnections]).toEqual(['503', 2]);
+    end(lines[0]!, verified[0]!);
+    await turn();
+    world.ask();
+    expect(verified).toHaveLength(3);
+    for (let round = 0; round < 2; round++) {
+      for (const done of verified) done(true);
+      world.ask();
+    }
+    expect([world.connections.count, world.ask().status]).toEqual([2, '503']);
   });
 
   it.each<[string, VerifyClient, string, number]>([
@@ -159,13 +180,12 @@ describe('HeartbeatWsAdapter, refusing by a close code', () => {
     expect(asked).toBe(1);
   });
 
-  it('does so too for who took the time of a verifyClient, and for one that does not answer', () => {
-    const verified: ((isGood: boolean) => void)[] = [];
-    world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => void verified.push(done) });
-    const [, second, third] = [world.ask(), world.ask(), world.ask()];
-    for (const done of verified.slice(0, 2)) done(true);
+  it('does so too beside an upgrade that waits in a verifyClient, and for a verifyClient that does not answer', () => {
+    world.adapter.create(0, { path: '/ws', verifyClient: () => new Promise(() => {}) });
+    const [first, second] = [world.ask(), world.ask()];
+    expect([codeOf(first.written), codeOf(second.written)]).toEqual([null, 1013]);
     jest.advanceTimersByTime(world.node.options.limits.handshakeTimeoutMs);
-    expect([codeOf(second.written), codeOf(third.written)]).toEqual([1013, 1013]);
+    expect(codeOf(first.written)).toBe(1013);
     const reasons = world.events.filter(event => event.type === 'refused').map(({ reason }) => reason);
     expect(reasons).toEqual(['at-capacity', 'authentication-timeout']);
   });

@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Server, STATUS_CODES } from 'node:http';
 
 import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
@@ -12,34 +11,21 @@ import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import type { MessageHandler, SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
 import { HeartbeatError } from '../heartbeat.error.js';
+import { HeartbeatEvents } from '../heartbeat.events.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
+import { HttpPort } from './http-port.js';
+import { LostUpgrades } from './lost-upgrades.js';
+import { createOwnServer } from './own-server.js';
 import { type GatewayServerOptions, pathOf, PathServer } from './path-server.js';
+import { gatewayPath } from './path-table.js';
 import { RefusedClients } from './refused-clients.js';
 import type { RoutingTable } from './routing-table.js';
 import { TcpTuning } from './tcp-tuning.js';
 import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
+import { ignoreError, type Upgrade } from './upgrade.js';
 import { askVerifyClient, type VerifyClient } from './verify-client.js';
-
-/** What Node's `upgrade` event brings. */
-interface Upgrade {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-  /** Whether it was let in or refused: the socket's errors are then heard by `ws`, or by the answer. */
-  isSettled: boolean;
-}
-
-/** A listening HTTP server and what it serves. */
-interface Port {
-  readonly server: Server;
-  /** Whether this adapter made it, and so has to close it. */
-  readonly own: boolean;
-  readonly paths: Map<string, PathServer>;
-  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  readonly leave: () => void;
-}
 
 /** The app's own HTTP port, as Nest numbers it. */
 const APP_PORT = 0;
@@ -50,7 +36,9 @@ const APP_PORT = 0;
  */
 export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #failed = (what: string, error: unknown) => this.#node.log.error(`${what} failed`, `${what} failed`, error);
-  readonly #ports = new Map<number, Port>();
+  readonly #ports = new Map<number, HttpPort>();
+  /** Undoes what each port, and the drain, was told. */
+  readonly #leave: (() => void)[] = [];
   readonly #node: NodeState;
   readonly #admission: AdmissionService;
   readonly #gateway: HeartbeatGateway;
@@ -58,6 +46,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #listeners: SocketListeners;
   readonly #refused = new RefusedClients();
   readonly #tcp: TcpTuning;
+  readonly #lost = new LostUpgrades();
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -76,6 +65,10 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#parser = messageParser;
     this.#listeners = this.#gateway.listeners(() => this.#parser);
     this.#node.adapterInstalled = true;
+    const drains = app.get(HeartbeatEvents, { strict: false }).ofType('drain-started');
+    const { deadlineMs } = this.#node.options.drain;
+    const draining = drains.subscribe(() => this.#ports.forEach(port => port.endGuestsAfter(deadlineMs)));
+    this.#leave.push(() => draining.unsubscribe());
     // A gateway on a port of its own is reachable before the last bootstrap hook has run, and Nest tells nobody when it has.
     // Asked at each upgrade, and the app answers through a proxy: what is true stays true.
     let isInitialized = false;
@@ -87,19 +80,27 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#parser = parser;
   }
 
-  create(port: number, { namespace, ...options }: GatewayServerOptions = {}): PathServer {
+  create(port: number, { namespace, path, ...options }: GatewayServerOptions = {}): PathServer {
     if (namespace !== undefined)
       throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
     this.#inspector.guardHooks();
+    // As with `WsAdapter`, a gateway without a path serves every path of a port of its own, and `/` of the application's.
+    const servedPath = !path && this.#isOwn(port) ? null : gatewayPath(path ?? '/');
     const { paths } = this.#port(port);
-    const server = new PathServer(this.#node.options, options);
+    const server = paths.get(servedPath) ?? this.#createServer(servedPath, options);
+    server.takesSlash ||= typeof path === 'string' && path.endsWith('/');
+    paths.add(server);
+    return server;
+  }
+
+  #createServer(path: string | null, options: GatewayServerOptions): PathServer {
+    const server = new PathServer(this.#node.options, options, path);
     server.on('error', error => this.#failed(`the server of ${server.path}`, error));
     server.on('wsClientError', (error, socket, request) => {
       const refusal = refusals.badUpgrade(error.message);
       this.#admission.refused(request, refusal);
       answerRefusal(socket, refusal);
     });
-    paths.set(server.path, server);
     this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
     return server;
   }
@@ -133,55 +134,57 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   override async dispose(): Promise<void> {
-    for (const { server, own, onUpgrade, leave } of this.#ports.values()) {
-      leave();
-      // Until it has closed, a server still gets upgrades that were under way: they are refused like all others.
-      if (server.listening) server.once('close', () => server.off('upgrade', onUpgrade));
-      else server.off('upgrade', onUpgrade);
-      if (!own || !server.listening) continue;
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    }
+    for (const leave of this.#leave.splice(0)) leave();
+    await Promise.all([...this.#ports.values()].map(port => port.close()));
     this.#ports.clear();
   }
 
-  #port(number: number): Port {
+  #port(number: number): HttpPort {
     const known = this.#ports.get(number);
     if (known) return known;
-    const own = number !== APP_PORT || !this.httpServer;
-    const server: Server = own ? createServer(answerPlainRequest) : this.httpServer;
-    const paths = new Map<string, PathServer>();
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(paths.get(pathOf(request)), { request, socket, head, isSettled: false });
-    };
-    server.on('upgrade', onUpgrade);
-    const leave = this.#tcp.serve(server);
-    if (own) {
+    const { handshakeTimeoutMs } = this.#node.options.limits;
+    const isOwn = this.#isOwn(number);
+    const server: Server = isOwn ? createOwnServer(handshakeTimeoutMs) : this.httpServer;
+    const port = new HttpPort({
+      server,
+      isOwn,
+      timeoutMs: handshakeTimeoutMs,
+      now: () => this.#node.clock.now(),
+      serve: (served, upgrade) => this.#upgrade(served, upgrade),
+    });
+    this.#leave.push(this.#tcp.serve(server));
+    if (isOwn) {
       this.#inspector.awaitListening(number, server);
       server.listen(number);
     }
-    const port = { server, own, paths, onUpgrade, leave };
     this.#ports.set(number, port);
     return port;
+  }
+
+  #isOwn(port: number): boolean {
+    return port !== APP_PORT || !this.httpServer;
   }
 
   #upgrade(server: PathServer | undefined, upgrade: Upgrade): void {
     const { request, socket } = upgrade;
     this.#admission.admit(request, socket, server !== undefined, verdict => {
+      if (this.#lost.includes(upgrade)) return 'status' in verdict ? undefined : verdict.opened?.();
       if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
       if (server?.verifyClient) return this.#verify(server, server.verifyClient, upgrade, verdict);
       if (server) this.#letIn(server, upgrade, verdict);
     });
     // A client that resets while it waits must not end the process.
-    if (!upgrade.isSettled) socket.on('error', ignore);
+    if (!upgrade.isSettled) socket.on('error', ignoreError);
   }
 
-  /** Asks the gateway's own hook. It may take its time, and others may come in meanwhile: the limits are looked at once more. */
+  /** Asks the gateway's own hook. The upgrade holds its place meanwhile; what else may have changed is checked once more. */
   #verify(server: PathServer, verify: VerifyClient, upgrade: Upgrade, admitted: Admitted): void {
     const { request, socket } = upgrade;
     const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
+    const release = this.#admission.hold(admitted, socket);
     askVerifyClient({ verify, request, timeoutMs, failed: this.#failed }, answer => {
-      if (socket.destroyed) return;
+      release();
+      if (this.#lost.includes(upgrade)) return admitted.opened?.();
       if (answer === 'timeout') return this.#refuse(server, upgrade, refusals.authenticationTimeout(timeoutMs));
       if (answer !== 'good') {
         const { status, message, headers } = answer;
@@ -196,14 +199,16 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   #letIn(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
+    const { request } = upgrade;
     this.#shakeHands(server, upgrade, client => {
-      upgrade.socket.off('error', ignore);
+      upgrade.socket.off('error', ignoreError);
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
-      this.#tcp.tune(upgrade.request.socket);
-      this.#gateway.opened(tracked, { request: upgrade.request, path: server.path, admitted }, this.#listeners);
+      this.#tcp.tune(request.socket);
+      const path = server.servesEveryPath ? pathOf(request) : server.path;
+      this.#gateway.opened(tracked, { request, path, admitted }, this.#listeners);
       admitted.opened?.();
-      server.emit('connection', tracked, upgrade.request);
+      server.emit('connection', tracked, request);
     });
   }
 
@@ -222,6 +227,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   #shakeHands(server: PathServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {
     const { request, socket, head } = upgrade;
+    // The only value that `ws` takes; a list may hold other protocols, which a server may ignore (RFC 9110, section 7.8).
+    request.headers.upgrade = 'websocket';
     this.#settle(upgrade, 'the handshake', () => server.handleUpgrade(request, socket, head, upgraded));
   }
 
@@ -234,12 +241,3 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     upgrade.isSettled = true;
   }
 }
-
-/** A gateway's own port serves WebSockets only. */
-function answerPlainRequest(_request: IncomingMessage, response: ServerResponse): void {
-  response
-    .writeHead(426, { Connection: 'Upgrade', Upgrade: 'websocket', 'Content-Type': 'text/plain' })
-    .end('Upgrade Required');
-}
-
-function ignore(): void {}

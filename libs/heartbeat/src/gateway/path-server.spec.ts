@@ -31,7 +31,7 @@ describe('pathOf', () => {
 describe('PathServer', () => {
   const request = {} as IncomingMessage;
   const choose = (names: string[], own?: (names: Set<string>) => string | false) => {
-    const server = new PathServer(resolveOptions({}), own ? { handleProtocols: own } : {});
+    const server = new PathServer(resolveOptions({}), own ? { handleProtocols: own } : {}, '/');
     return server.options.handleProtocols?.(new Set(names), request);
   };
 

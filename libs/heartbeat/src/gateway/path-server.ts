@@ -26,15 +26,20 @@ const BYTES_PER_CHUNK = 64;
 
 /** A server of one path on one port. */
 export class PathServer extends WebSocketServer {
-  /** As requests name it. */
+  /** As {@link gatewayPath} writes it; `/` also where every path is served. */
   override readonly path: string;
+  /** Whether this is the server of a gateway without a path, on a port of its own: as with `WsAdapter`, it serves every path. */
+  readonly servesEveryPath: boolean;
+  /** Whether a gateway named the path with a slash at its end: requests may have one then. */
+  takesSlash = false;
   readonly table = new RoutingTable();
   /** The gateway's own hook. Not given to `ws`, which would ask it about those too who are refused already. */
   readonly verifyClient: VerifyClient | undefined;
 
   constructor(
     { limits, drain }: ResolvedOptions,
-    { path, verifyClient, handleProtocols = firstOf, ...options }: GatewayServerOptions,
+    { verifyClient, handleProtocols = firstOf, ...options }: GatewayServerOptions,
+    path: string | null,
   ) {
     super({
       maxPayload: limits.maxMessageBytes,
@@ -51,7 +56,8 @@ export class PathServer extends WebSocketServer {
       },
       WebSocket: TrackedSocket,
     } as ServerOptions);
-    this.path = normalizePath(path);
+    this.path = path ?? '/';
+    this.servesEveryPath = path === null;
     this.verifyClient = verifyClient;
   }
 }
@@ -60,11 +66,6 @@ export class PathServer extends WebSocketServer {
 function firstOf(names: Set<string>): string | false {
   const [first = false] = names;
   return first;
-}
-
-/** As Nest writes paths: one leading slash, none at the end. */
-function normalizePath(path = '/'): string {
-  return `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 }
 
 /** The path of a request, without the query string, which is never kept; also of one in absolute form (RFC 9112, section 3.2.2). */

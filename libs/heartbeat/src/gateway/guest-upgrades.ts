@@ -1,0 +1,96 @@
+import type { Duplex } from 'node:stream';
+
+import { ignoreError, isTaken, type Upgrade } from './upgrade.js';
+
+/** Upgrades that are answered in one turn; each costs some 20 µs. */
+const ANSWERS_PER_TURN = 200;
+
+/** What {@link GuestUpgrades} needs of its port. */
+export interface GuestUpgradesOptions {
+  /** Time after which an upgrade that no listener took is given up, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly now: () => number;
+  /** Called once for an upgrade that no listener took in that time. */
+  readonly untaken: (upgrade: Upgrade) => void;
+}
+
+/**
+ * Upgrades that belong to other `upgrade` listeners of a shared HTTP server. They are neither answered nor counted here. Two things
+ * are watched: an upgrade that no listener takes would hang without a limit, and the sockets of guests would keep the HTTP server
+ * from closing at the end of a drain. One timer serves all upgrades.
+ */
+export class GuestUpgrades {
+  readonly #sockets = new Set<Duplex>();
+  /** Upgrades that may still be untaken, the oldest first. */
+  readonly #pending = new Map<Duplex, { readonly upgrade: Upgrade; readonly dueAt: number }>();
+  readonly #closed: (this: Duplex) => void;
+  #timer: NodeJS.Timeout | null = null;
+  #isOver = false;
+
+  constructor(private readonly options: GuestUpgradesOptions) {
+    const forget = (socket: Duplex) => {
+      this.#sockets.delete(socket);
+      this.#pending.delete(socket);
+    };
+    this.#closed = function (this: Duplex) {
+      forget(this);
+    };
+  }
+
+  /** Whether {@link end} was called: from then on no upgrade is left to guests. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Sockets of guests that are open. */
+  get count(): number {
+    return this.#sockets.size;
+  }
+
+  /** Leaves an upgrade to the other listeners. */
+  leave(upgrade: Upgrade): void {
+    const { socket } = upgrade;
+    this.own(socket);
+    socket.on('error', ignoreError);
+    this.#pending.set(socket, { upgrade, dueAt: this.options.now() + this.options.timeoutMs });
+    this.#arm(this.options.timeoutMs);
+  }
+
+  /** Counts a socket as one of a guest, which has taken it already. */
+  own(socket: Duplex): void {
+    if (this.#sockets.has(socket) || socket.destroyed) return;
+    this.#sockets.add(socket);
+    socket.on('close', this.#closed);
+  }
+
+  /** Destroys the sockets of all guests. */
+  end(): void {
+    this.#isOver = true;
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+    this.#pending.clear();
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer ??= setTimeout(() => this.#check(), delayMs).unref();
+  }
+
+  #check(): void {
+    this.#timer = null;
+    const now = this.options.now();
+    let answered = 0;
+    for (const [socket, { upgrade, dueAt }] of this.#pending) {
+      if (dueAt > now) return this.#arm(dueAt - now);
+      if (answered === ANSWERS_PER_TURN) return this.#arm(0);
+      this.#pending.delete(socket);
+      socket.off('error', ignoreError);
+      if (isTaken(upgrade)) continue;
+      answered++;
+      this.#sockets.delete(socket);
+      socket.off('close', this.#closed);
+      this.options.untaken(upgrade);
+    }
+  }
+}

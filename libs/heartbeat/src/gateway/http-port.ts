@@ -1,0 +1,96 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import { GuestUpgrades } from './guest-upgrades.js';
+import type { PathServer } from './path-server.js';
+import { PathTable } from './path-table.js';
+import { answerAsPlainRequest } from './plain-request.js';
+import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
+
+/** What {@link HttpPort} needs of the adapter. */
+export interface HttpPortOptions {
+  readonly server: Server;
+  /** Whether the adapter made the server, and so has to close it. */
+  readonly isOwn: boolean;
+  /** `limits.handshakeTimeoutMs`. */
+  readonly timeoutMs: number;
+  readonly now: () => number;
+  /** Answers an upgrade to one of our paths, or refuses it where there is no server. */
+  readonly serve: (server: PathServer | undefined, upgrade: Upgrade) => void;
+}
+
+/**
+ * An HTTP server that this adapter shares with the application and with other `upgrade` listeners ("guests": GraphQL subscriptions, a
+ * proxy, a development server). Of its upgrades those to a gateway's path are served. Others are left to the guests, in whatever order
+ * the listeners were added, and are refused only where there is no guest. Requests for another protocol than WebSocket are answered
+ * as plain HTTP.
+ */
+export class HttpPort {
+  readonly paths = new PathTable();
+  readonly guests: GuestUpgrades;
+  readonly server: Server;
+  readonly isOwn: boolean;
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    this.#received(upgradeOf(request, socket, head));
+  #deadline: NodeJS.Timeout | null = null;
+  #isClosing = false;
+
+  constructor(private readonly options: HttpPortOptions) {
+    this.server = options.server;
+    this.isOwn = options.isOwn;
+    const { timeoutMs, now, serve } = options;
+    this.guests = new GuestUpgrades({ timeoutMs, now, untaken: upgrade => serve(undefined, upgrade) });
+    // First of all listeners: what a guest has written to a socket can be told from what was written before.
+    this.server.prependListener('upgrade', this.#onUpgrade);
+  }
+
+  /** A drain has begun: after so many milliseconds guests, and HTTP requests of a server that closes, no longer hold it up. */
+  endGuestsAfter(ms: number): void {
+    this.#deadline ??= setTimeout(() => this.#endGuests(), ms).unref();
+  }
+
+  /** Stops listening; an own server is closed. A server that still listens gets upgrades until it has closed. */
+  async close(): Promise<void> {
+    const { server } = this;
+    this.#isClosing = true;
+    if (!server.listening) return this.#leave();
+    server.once('close', () => this.#leave());
+    if (this.guests.isOver || this.isOwn) this.#endGuests();
+    if (this.isOwn) await new Promise(resolve => server.close(resolve));
+  }
+
+  #endGuests(): void {
+    this.guests.end();
+    if (this.#isClosing) this.server.closeAllConnections();
+  }
+
+  #leave(): void {
+    this.server.off('upgrade', this.#onUpgrade);
+    this.guests.end();
+    if (this.#deadline) clearTimeout(this.#deadline);
+  }
+
+  #received(upgrade: Upgrade): void {
+    const { request } = upgrade;
+    if (!wantsWebSocket(request)) return this.#receivedOther(upgrade);
+    const served = this.paths.find(request);
+    if (served === undefined && this.#hasGuests && !this.guests.isOver) return this.guests.leave(upgrade);
+    this.options.serve(served, upgrade);
+  }
+
+  /** Another protocol: a guest may speak it. One that does has begun by the next turn. */
+  #receivedOther(upgrade: Upgrade): void {
+    const { server } = this;
+    if (!this.#hasGuests) return answerAsPlainRequest(server, upgrade);
+    upgrade.socket.on('error', ignoreError);
+    setImmediate(() => {
+      if (!isTaken(upgrade)) return answerAsPlainRequest(server, upgrade);
+      upgrade.socket.off('error', ignoreError);
+      this.guests.own(upgrade.socket);
+    });
+  }
+
+  get #hasGuests(): boolean {
+    return this.server.listenerCount('upgrade') > 1;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Server, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Server as TlsServer } from 'node:tls';
+
+import { ignoreError, type Upgrade } from './upgrade.js';
+
+/** Header fields that only the upgrade needs. */
+const OF_THE_UPGRADE = new Set(['upgrade', 'http2-settings']);
+
+/**
+ * Answers a request as if it had no `Upgrade` header, as a server does that does not want the upgrade (RFC 9110, section 7.8). Node
+ * has taken its parser off the socket by now, so the request head is written anew without the header and put back before the
+ * bytes that followed, and the socket starts as a new HTTP connection: body, pipelined requests and keep-alive work as ever.
+ *
+ * A response to an earlier request of the same connection is awaited first, since a new parser knows nothing of it.
+ */
+export function answerAsPlainRequest(server: Server, upgrade: Upgrade): void {
+  const { socket } = upgrade;
+  const response = responseUnderWay(socket);
+  if (response) {
+    // A response that is followed by another one hands the socket on before this listener is called.
+    response.once('close', () => answerAsPlainRequest(server, upgrade));
+    if (socket.listeners('error').includes(ignoreError)) return;
+    socket.on('error', ignoreError);
+    return;
+  }
+  socket.off('error', ignoreError);
+  if (socket.destroyed || socket.writableEnded) return;
+  socket.unshift(Buffer.concat([headOf(upgrade), upgrade.head]));
+  // The old parser may have left the time limit of an idle connection.
+  if (socket instanceof Socket) socket.setTimeout(server.timeout);
+  server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket);
+}
+
+/** Node has no public name for the response that a socket writes at present; without the field nothing is awaited. */
+function responseUnderWay(socket: Duplex): ServerResponse | null {
+  return (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+}
+
+/** The request head (RFC 9112, section 3) without the upgrade. Header fields keep their order and their bytes. */
+function headOf({ request }: Upgrade): Buffer {
+  const { method, url, httpVersion, rawHeaders } = request;
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    const value = valueWithoutUpgrade(name.toLowerCase(), rawHeaders[index + 1]!);
+    if (value !== '' || rawHeaders[index + 1] === '') head += `${name}: ${value}\r\n`;
+  }
+  return Buffer.from(`${head}\r\n`, 'latin1');
+}
+
+/** Empty where nothing is left. */
+function valueWithoutUpgrade(name: string, value: string): string {
+  if (OF_THE_UPGRADE.has(name)) return '';
+  if (name !== 'connection') return value;
+  const options = value.split(',').map(option => option.trim());
+  return options.filter(option => option !== '' && !OF_THE_UPGRADE.has(option.toLowerCase())).join(', ');
+}

@@ -1,0 +1,47 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** One `upgrade` event of Node, and what has become of it. */
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  /** `bytesWritten` of the socket when the event came: a socket that answered requests before has written already. */
+  readonly bytesBefore: number;
+  /** Whether the upgrade was admitted or refused: `ws`, or the answer, then handles errors of the socket. */
+  isSettled: boolean;
+}
+
+export function upgradeOf(request: IncomingMessage, socket: Duplex, head: Buffer): Upgrade {
+  return { request, socket, head, bytesBefore: bytesWritten(socket), isSettled: false };
+}
+
+/**
+ * Whether the client asks for a WebSocket. Node passes on every `Upgrade`, also `h2c` (RFC 9110, section 7.8). A list of several
+ * protocols is a WebSocket handshake only where it has the key of one; a server may ignore the header otherwise.
+ */
+export function wantsWebSocket({ method, headers }: IncomingMessage): boolean {
+  const protocols = (headers.upgrade ?? '').split(',').map(protocol => protocol.trim().toLowerCase());
+  if (!protocols.includes('websocket')) return false;
+  const isAlone = protocols.every(protocol => protocol === 'websocket' || protocol === '');
+  return isAlone || (method === 'GET' && headers['sec-websocket-key'] !== undefined);
+}
+
+/** Whether another listener has answered: a second answer would go into a connection that is that listener's. */
+export function isAnswered({ socket, bytesBefore }: Upgrade): boolean {
+  return socket.destroyed || socket.writableEnded || bytesWritten(socket) !== bytesBefore;
+}
+
+/** Whether another listener has answered the upgrade or reads its socket. */
+export function isTaken(upgrade: Upgrade): boolean {
+  const { socket } = upgrade;
+  const isRead = socket.listenerCount('data') + socket.listenerCount('readable') > 0 || socket.readableFlowing === true;
+  return isRead || isAnswered(upgrade);
+}
+
+function bytesWritten(socket: Duplex): number {
+  return (socket as Duplex & { readonly bytesWritten?: number }).bytesWritten ?? 0;
+}
+
+/** An error listener: a client that resets while its upgrade waits must not end the process. */
+export function ignoreError(): void {}
