@@ -196,12 +196,23 @@ describe('deploy/nginx/nginx.conf', () => {
     ]);
     expect(directive('proxy_http_version')).toBe('1.1');
     expect(Object.fromEntries(headers)).toEqual({
-      Upgrade: '$http_upgrade',
+      Upgrade: '$upgrade',
       Connection: '$connection_upgrade',
       Host: '$http_host',
       // The edge believes nobody: what a client claims of its address ends here.
       'X-Forwarded-For': '$remote_addr',
     });
+  });
+
+  it('passes on no upgrade but WebSocket', () => {
+    const maps = [...configuration.matchAll(/map \$(\w+) \$(\w+) \{([^}]*)\}/g)].map(([, from, to, body = '']) => {
+      const entries = [...body.matchAll(/^ *(\S+) +(\S+);$/gm)].map(([, key, value]) => [key, value]);
+      return [from, to, Object.fromEntries(entries)];
+    });
+    expect(maps).toEqual([
+      ['http_upgrade', 'upgrade', { default: "''", '~*^websocket$': 'websocket' }],
+      ['upgrade', 'connection_upgrade', { default: 'upgrade', "''": 'close' }],
+    ]);
   });
 
   it('looks for another node where one refuses by 503', () => {

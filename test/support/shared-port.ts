@@ -25,6 +25,8 @@ export interface SharedPortOptions {
   readonly beforeAdapter?: (server: Server) => unknown;
   readonly afterAdapter?: (server: Server) => unknown;
   readonly afterListen?: (server: Server) => unknown;
+  /** Whether the server listens before the application has bootstrapped. */
+  readonly listensEarly?: boolean;
 }
 
 /** An application on Express or Fastify, with or without TLS, whose HTTP server other `upgrade` listeners may share. */
@@ -61,7 +63,10 @@ export class SharedPort {
     await rest.beforeAdapter?.(server);
     app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
     await rest.afterAdapter?.(server);
-    await app.listen(0, '127.0.0.1');
+    if (rest.listensEarly) {
+      await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve));
+      await app.init();
+    } else await app.listen(0, '127.0.0.1');
     await rest.afterListen?.(server);
     const started = new SharedPort(app, server, isTls);
     SharedPort.#running.add(started);
@@ -99,11 +104,12 @@ export class SharedPort {
   }
 
   /** A WebSocket of `ws`; resolves with it, or with the status of the refusal. */
-  async webSocket(path: string, protocols: string[] = []): Promise<WebSocket | number> {
+  async webSocket(path: string, protocols: string[] = [], heard?: (text: string) => void): Promise<WebSocket | number> {
     const scheme = this.isTls ? 'wss' : 'ws';
     const client = new WebSocket(`${scheme}://127.0.0.1:${this.port}${path}`, protocols, { rejectUnauthorized: false });
     this.#sockets.push({ destroy: () => client.terminate() });
     client.on('error', () => undefined);
+    client.on('message', (data: Buffer) => heard?.(data.toString()));
     return new Promise((resolve, reject) => {
       client.on('open', () => resolve(client));
       client.on('unexpected-response', (_request, response) => {

@@ -108,6 +108,13 @@ describe('HeartbeatWsAdapter', () => {
     expect(same).toBe(table);
   });
 
+  it('has one server for gateways whose paths differ in spelling only', () => {
+    const servers = ['/chat', 'chat/', '/%63hat'].map(path => adapter.create(0, { path }));
+    expect(new Set(servers).size).toBe(1);
+    expect(['/chat', '/chat/'].map(url => ask(url).status)).toEqual(['101', '101']);
+    expect(world.node.socketSets).toHaveLength(1);
+  });
+
   it('refuses a namespace, which it has not', () => {
     expect(() => adapter.create(0, { namespace: 'chat' })).toThrow('give the gateway a path of its own');
   });

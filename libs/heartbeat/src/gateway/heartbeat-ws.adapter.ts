@@ -116,7 +116,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   override bindMessageHandlers(client: TrackedSocket, handlers: WsMessageHandler[]): void {
     const table = client.routes as RoutingTable;
     const before = client.handlers.length;
-    handlers.forEach(({ message }, index) => table.learn(before + index, message));
+    table.learn(before, handlers);
     const bound = handlers.map(({ callback }) => callback as MessageHandler);
     // Not spread: an array that grows as it is made keeps room for 17.
     client.handlers = before === 0 ? bound : client.handlers.concat(bound);

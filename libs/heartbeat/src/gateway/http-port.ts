@@ -30,8 +30,9 @@ export class HttpPort {
   readonly guests: GuestUpgrades;
   readonly server: Server;
   readonly isOwn: boolean;
+  readonly #leaveToGuest = (socket: Duplex) => this.guests.own(socket);
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    this.#received(upgradeOf(request, socket, head));
+    this.#received(upgradeOf({ request, socket, head, leave: this.#leaveToGuest }));
   #deadline: NodeJS.Timeout | null = null;
   #isClosing = false;
 
@@ -86,7 +87,7 @@ export class HttpPort {
     setImmediate(() => {
       if (!isTaken(upgrade)) return answerAsPlainRequest(server, upgrade);
       upgrade.socket.off('error', ignoreError);
-      this.guests.own(upgrade.socket);
+      upgrade.leave(upgrade.socket);
     });
   }
 

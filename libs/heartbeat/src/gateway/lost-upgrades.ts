@@ -11,6 +11,7 @@ export class LostUpgrades {
   /** Whether this upgrade needs no answer of ours: one would go into a connection of the other listener. */
   includes(upgrade: Upgrade): boolean {
     if (!isTaken(upgrade)) return false;
+    upgrade.leave(upgrade.socket);
     if (this.#isReported || upgrade.socket.destroyed) return true;
     this.#isReported = true;
     const path = JSON.stringify(pathOf(upgrade.request).slice(0, 200));

@@ -24,8 +24,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
     sent = [];
     handled = [];
     const routes = new RoutingTable();
-    routes.learn(0, 'ask');
-    routes.learn(1, 7);
+    routes.learn(0, [{ message: 'ask' }, { message: 7 }]);
     const handler = async (...args: unknown[]) => void handled.push(args);
     const socket = {
       readyState: 1,

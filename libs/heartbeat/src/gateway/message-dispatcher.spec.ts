@@ -76,7 +76,7 @@ describe('MessageDispatcher', () => {
 
   /** Binds a handler to an event, as Nest does for each client. */
   function on(event: unknown, handler: (data: unknown, event: unknown) => unknown): void {
-    socket.routes?.learn(socket.handlers.length, event);
+    socket.routes?.learn(socket.handlers.length, [{ message: event }]);
     socket.handlers.push(async (data, name) => handler(data, name));
   }
 

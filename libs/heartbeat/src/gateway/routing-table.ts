@@ -11,13 +11,20 @@ export class RoutingTable {
     return this.#length === 0;
   }
 
-  /** The handler at `position` takes `event`; what is known already is passed over. */
-  learn(position: number, event: unknown): void {
-    if (position < this.#length) return;
-    this.#length = position + 1;
-    const positions = this.#positions.get(event);
-    if (positions) positions.push(position);
-    else this.#positions.set(event, [position]);
+  /**
+   * The handlers of one gateway, the first at position `start`; a gateway that is known is passed over. Of two handlers
+   * of one event in a gateway the last one counts, as with `WsAdapter`; gateways on the same path each have theirs.
+   */
+  learn(start: number, handlers: readonly { readonly message: unknown }[]): void {
+    // Called for each client: nothing is made for a gateway that is known.
+    if (start + handlers.length <= this.#length) return;
+    this.#length = start + handlers.length;
+    const ofGateway = new Map(handlers.map(({ message }, index) => [message, start + index]));
+    for (const [event, position] of ofGateway) {
+      const positions = this.#positions.get(event);
+      if (positions) positions.push(position);
+      else this.#positions.set(event, [position]);
+    }
   }
 
   positionsOf(event: unknown): readonly number[] | undefined {

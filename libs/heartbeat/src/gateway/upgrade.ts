@@ -10,10 +10,14 @@ export interface Upgrade {
   readonly bytesBefore: number;
   /** Whether the upgrade was admitted or refused: `ws`, or the answer, then handles errors of the socket. */
   isSettled: boolean;
+  /** Leaves the socket to another listener, which has taken it. */
+  readonly leave: (socket: Duplex) => void;
 }
 
-export function upgradeOf(request: IncomingMessage, socket: Duplex, head: Buffer): Upgrade {
-  return { request, socket, head, bytesBefore: bytesWritten(socket), isSettled: false };
+type Given = Pick<Upgrade, 'request' | 'socket' | 'head' | 'leave'>;
+
+export function upgradeOf(given: Given): Upgrade {
+  return { ...given, bytesBefore: bytesWritten(given.socket), isSettled: false };
 }
 
 /**
