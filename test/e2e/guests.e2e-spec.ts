@@ -6,7 +6,7 @@ import { request as httpRequest, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { DrainService, type HeartbeatEvent, HeartbeatEvents, type HeartbeatOptions } from 'nestjs-heartbeat';
 import { Server as SocketIo } from 'socket.io';
-import WebSocket, { WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { freePort } from '../support/free-port.js';
 import {
   answerTo,
@@ -35,7 +35,7 @@ const pathOf = (url = '/') => url.split('?', 1)[0];
 /** A `ws` server of the application with its own routing, as `ws`' README has it. Ignores what is not its own. */
 function handMade(server: Server, path = '/hand-made', protocol?: string): WebSocketServer {
   const guest = new WebSocketServer({ noServer: true, ...(protocol && { handleProtocols: () => protocol }) });
-  guest.on('connection', client => client.on('message', data => client.send(`guest: ${String(data)}`)));
+  guest.on('connection', client => client.on('message', (data: Buffer) => client.send(`guest: ${data.toString()}`)));
   server.on('upgrade', (request, socket, head) => {
     if (pathOf(request.url) !== path) return;
     guest.handleUpgrade(request, socket, head, client => guest.emit('connection', client, request));
@@ -50,7 +50,7 @@ function graphql(server: Server): void {
     handleProtocols: names => names.has('graphql-transport-ws') && 'graphql-transport-ws',
   });
   guest.on('connection', client =>
-    client.on('message', data => client.send(`graphql: ${client.protocol} ${String(data)}`)),
+    client.on('message', (data: Buffer) => client.send(`graphql: ${client.protocol} ${data.toString()}`)),
   );
   server.on('upgrade', (request, socket, head) => {
     if (request.url !== '/graphql') return;
@@ -97,7 +97,9 @@ function record(shared: SharedPort): HeartbeatEvent[] {
 describe.each(PLATFORMS)('On %s', platform => {
   it.each(MOMENTS)('guests that are added %s serve their own paths, and the gateway its own', async moment => {
     const target = new WebSocketServer({ port: await freePort(), host: '127.0.0.1' });
-    target.on('connection', client => client.on('message', data => client.send(`target: ${String(data)}`)));
+    target.on('connection', client =>
+      client.on('message', (data: Buffer) => client.send(`target: ${data.toString()}`)),
+    );
     await once(target, 'listening');
     const { port: targetPort } = target.address() as { port: number };
     const shared = await startWith(
@@ -208,20 +210,15 @@ describe('An upgrade that no gateway serves', () => {
     @WebSocketGateway({ path: '/slow-start' })
     class SlowGateway {
       async onApplicationBootstrap() {
-        const ask = async (path: string) => {
+        for (const path of ['/slow-start', '/hand-made']) {
           const client = new WebSocket(`ws://127.0.0.1:${serverPort}${path}`);
-          client.on('error', () => undefined);
-          const [result] = (await Promise.race([
-            once(client, 'open').then(() => ['open']),
-            once(client, 'unexpected-response').then(([, response]) => [
-              (response as { statusCode: number }).statusCode,
-            ]),
-          ])) as [string | number];
+          const result = await new Promise<string | number>(resolve => {
+            client.on('open', () => resolve('open')).on('error', () => undefined);
+            client.on('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
+          });
           client.terminate();
           seen.push(result);
-        };
-        await ask('/slow-start');
-        await ask('/hand-made');
+        }
       }
     }
     await startWith(
@@ -276,13 +273,13 @@ describe('During a drain', () => {
   });
 });
 
-describe('A guest that answers upgrades to the path of a gateway', () => {
-  const refuseAll: UpgradeListener = (_request, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
-  const accept: UpgradeListener = (_request, socket) => {
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nX-By: guest\r\n\r\n');
-    socket.on('data', () => {});
-  };
+const refuseAll: UpgradeListener = (_request, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+const accept: UpgradeListener = (_request, socket) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nX-By: guest\r\n\r\n');
+  socket.on('data', () => {});
+};
 
+describe('A guest that answers upgrades to the path of a gateway', () => {
   it.each<[string, (server: Server) => unknown, RegExp]>([
     ['refuses it first', server => server.prependListener('upgrade', refuseAll), /^HTTP\/1\.1 400 [^]*$/],
     [

@@ -8,7 +8,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { HeartbeatModule, type HeartbeatOptions, HeartbeatWsAdapter } from 'nestjs-heartbeat';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { testCertificate } from './test-certificate.js';
 import { until } from './until.js';
 
@@ -48,12 +48,12 @@ export class SharedPort {
   }: SharedPortOptions): Promise<SharedPort> {
     const isTls = platform.endsWith('https');
     const drain = { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 3000, ...rest.options?.drain };
-    class Root {}
-    Module({
+    @Module({
       imports: [HeartbeatModule.forRoot({ ...rest.options, drain })],
       providers: [...gateways],
       controllers: [...controllers],
-    })(Root);
+    })
+    class Root {}
     const given = { logger: false as const, abortOnError: false, ...(isTls && { httpsOptions: testCertificate }) };
     const fastify = () => new FastifyAdapter(isTls ? { https: testCertificate } : {});
     const app = platform.startsWith('fastify')

@@ -46,7 +46,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #listeners: SocketListeners;
   readonly #refused = new RefusedClients();
   readonly #tcp: TcpTuning;
-  readonly #lost = new LostUpgrades();
+  readonly #lost: LostUpgrades;
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -58,6 +58,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
       throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatWsAdapter needs HeartbeatModule: ${remedy}`);
     }
+    this.#lost = new LostUpgrades(this.#node.log);
     this.#tcp = new TcpTuning(this.#node.options.tcp);
     this.#admission = app.get(AdmissionService, { strict: false });
     this.#gateway = app.get(HeartbeatGateway, { strict: false });

@@ -35,7 +35,8 @@ export function answerAsPlainRequest(server: Server, upgrade: Upgrade): void {
 
 /** Node has no public name for the response that a socket writes at present; without the field nothing is awaited. */
 function responseUnderWay(socket: Duplex): ServerResponse | null {
-  return (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+  const { _httpMessage: response } = socket as { readonly _httpMessage?: ServerResponse | null };
+  return response ?? null;
 }
 
 /** The request head (RFC 9112, section 3) without the upgrade. Header fields keep their order and their bytes. */
