@@ -68,6 +68,8 @@ export class AdapterWorld {
       [AdmissionService, admission],
       [HeartbeatGateway, gateway],
       [HeartbeatEvents, stream],
+      [ConnectionService, this.connections],
+      [ClientAddresses, addresses],
     ]);
     this.app = Object.assign(new EventEmitter(), {
       isInitialized: true,

@@ -159,7 +159,7 @@ export class AdmissionService {
   /** Whether this node takes anybody at all. */
   #checkNode(): Refusal | null {
     const { doorShut, load, options } = this.node;
-    const { maxConnections } = options.limits;
+    const maxConnections = Math.min(options.limits.maxConnections, this.node.socketRoom);
     if (doorShut) return refusals.draining(this.connections.returnDelay());
     if (load.refusing) return refusals.overloaded();
     return this.connections.count + this.#held.total >= maxConnections ? refusals.atCapacity(maxConnections) : null;

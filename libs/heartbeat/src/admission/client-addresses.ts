@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
-import { networkMatcher } from '../network-address.js';
+import { clientNetwork, networkMatcher, plainAddress } from '../network-address.js';
 import { clientAddress, type IsTrusted } from './client-address.js';
 
 /** Addresses whose answer is remembered. */
@@ -17,13 +17,23 @@ export class ClientAddresses {
   /** Each question makes an object outside of the heap, and behind proxies nearly all are about the same few addresses. */
   readonly #known = new Map<string, boolean>();
 
-  constructor(@Inject(HEARTBEAT_OPTIONS) { trustedProxies }: ResolvedOptions) {
+  readonly #prefixBits: number;
+
+  constructor(@Inject(HEARTBEAT_OPTIONS) { trustedProxies, limits }: ResolvedOptions) {
+    this.#prefixBits = limits.ipv6PrefixBits;
     const matches = networkMatcher(trustedProxies);
     this.#isTrusted = trustedProxies.length === 0 ? () => false : address => this.#remembered(address, matches);
   }
 
   of(request: IncomingMessage): string {
     return clientAddress(request, this.#isTrusted);
+  }
+
+  /** The network that limits by address count for the peer of a socket; null for a trusted proxy and for a Unix socket. */
+  networkOfPeer(address: string | undefined): string | null {
+    if (address === undefined) return null;
+    const plain = plainAddress(address);
+    return this.#isTrusted(plain) ? null : clientNetwork(plain, this.#prefixBits);
   }
 
   #remembered(address: string, matches: IsTrusted): boolean {

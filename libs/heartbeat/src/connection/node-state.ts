@@ -45,6 +45,8 @@ export class NodeState {
   adapterInstalled = false;
   /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` keeps them; the reaper compares them with the books. */
   readonly socketSets: ReadonlySet<TrackedSocket>[] = [];
+  /** Owner: the gateway adapter. Sockets that the limit of open files leaves for clients. */
+  socketRoom = Infinity;
   /** Owner: drain. From the first signal on; readiness is 503. */
   draining = false;
   /** Owner: drain. Newcomers are refused. */

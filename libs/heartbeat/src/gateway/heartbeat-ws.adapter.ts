@@ -17,6 +17,7 @@ import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageParser } from './message-dispatcher.js';
 import { HttpPort } from './http-port.js';
 import { LostUpgrades } from './lost-upgrades.js';
+import { createNodeSockets } from './node-sockets.js';
 import { createOwnServer } from './own-server.js';
 import { type GatewayServerOptions, pathOf, PathServer } from './path-server.js';
 import { gatewayPath } from './path-table.js';
@@ -47,6 +48,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #refused = new RefusedClients();
   readonly #tcp: TcpTuning;
   readonly #lost: LostUpgrades;
+  readonly #sockets: ReturnType<typeof createNodeSockets>;
   #parser: MessageParser | undefined;
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
@@ -66,6 +68,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#parser = messageParser;
     this.#listeners = this.#gateway.listeners(() => this.#parser);
     this.#node.adapterInstalled = true;
+    this.#sockets = createNodeSockets(app, this.#ports);
     const drains = app.get(HeartbeatEvents, { strict: false }).ofType('drain-started');
     const { deadlineMs } = this.#node.options.drain;
     const draining = drains.subscribe(() => this.#ports.forEach(port => port.endGuestsAfter(deadlineMs)));
@@ -136,6 +139,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   override async dispose(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave();
+    this.#sockets.sockets.close();
     await Promise.all([...this.#ports.values()].map(port => port.close()));
     this.#ports.clear();
   }
@@ -151,9 +155,10 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       isOwn,
       timeoutMs: handshakeTimeoutMs,
       now: () => this.#node.clock.now(),
+      sockets: this.#sockets.sockets,
       serve: (served, upgrade) => this.#upgrade(served, upgrade),
     });
-    this.#leave.push(this.#tcp.serve(server));
+    this.#leave.push(this.#tcp.serve(server), this.#sockets.watch(server));
     if (isOwn) {
       this.#inspector.awaitListening(number, server);
       server.listen(number);
@@ -205,6 +210,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       upgrade.socket.off('error', ignoreError);
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
+      this.#sockets.sockets.forget(upgrade.socket);
       this.#tcp.tune(request.socket);
       const path = server.servesEveryPath ? pathOf(request) : server.path;
       this.#gateway.opened(tracked, { request, path, admitted }, this.#listeners);

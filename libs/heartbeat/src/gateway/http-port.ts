@@ -5,6 +5,7 @@ import { GuestUpgrades } from './guest-upgrades.js';
 import type { PathServer } from './path-server.js';
 import { PathTable } from './path-table.js';
 import { answerAsPlainRequest } from './plain-request.js';
+import type { SilentSockets } from './silent-sockets.js';
 import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
 /** What {@link HttpPort} needs of the adapter. */
@@ -15,6 +16,8 @@ export interface HttpPortOptions {
   /** `limits.handshakeTimeoutMs`. */
   readonly timeoutMs: number;
   readonly now: () => number;
+  /** The sockets of this server that are no WebSockets, among others. */
+  readonly sockets: SilentSockets;
   /** Answers an upgrade to one of our paths, or refuses it where there is no server. */
   readonly serve: (server: PathServer | undefined, upgrade: Upgrade) => void;
 }
@@ -30,7 +33,10 @@ export class HttpPort {
   readonly guests: GuestUpgrades;
   readonly server: Server;
   readonly isOwn: boolean;
-  readonly #leaveToGuest = (socket: Duplex) => this.guests.own(socket);
+  readonly #leaveToGuest = (socket: Duplex) => {
+    this.guests.own(socket);
+    this.options.sockets.forget(socket);
+  };
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     this.#received(upgradeOf({ request, socket, head, leave: this.#leaveToGuest }));
   #deadline: NodeJS.Timeout | null = null;
@@ -72,10 +78,15 @@ export class HttpPort {
   }
 
   #received(upgrade: Upgrade): void {
-    const { request } = upgrade;
+    const { request, socket } = upgrade;
+    const { sockets } = this.options;
+    sockets.upgrading(socket);
     if (!wantsWebSocket(request)) return this.#receivedOther(upgrade);
     const served = this.paths.find(request);
-    if (served === undefined && this.#hasGuests && !this.guests.isOver) return this.guests.leave(upgrade);
+    if (served === undefined && this.#hasGuests && !this.guests.isOver) {
+      sockets.forget(socket);
+      return this.guests.leave(upgrade);
+    }
     this.options.serve(served, upgrade);
   }
 

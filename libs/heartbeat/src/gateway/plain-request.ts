@@ -34,7 +34,7 @@ export function answerAsPlainRequest(server: Server, upgrade: Upgrade): void {
 }
 
 /** Node has no public name for the response that a socket writes at present; without the field nothing is awaited. */
-function responseUnderWay(socket: Duplex): ServerResponse | null {
+export function responseUnderWay(socket: Duplex): ServerResponse | null {
   const { _httpMessage: response } = socket as { readonly _httpMessage?: ServerResponse | null };
   return response ?? null;
 }

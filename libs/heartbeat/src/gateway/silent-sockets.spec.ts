@@ -1,0 +1,204 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
+
+import { SilentSockets } from './silent-sockets.js';
+
+/** A socket without a network. */
+class Line extends PassThrough {
+  bytesRead = 0;
+}
+
+let now = 0;
+let room = Infinity;
+let sockets: SilentSockets;
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  now = 0;
+  room = Infinity;
+  sockets = make();
+});
+afterEach(() => {
+  sockets.close();
+  expect(jest.getTimerCount()).toBe(0);
+  jest.useRealTimers();
+});
+
+function make(bounds: { maxPerNetwork?: number; max?: number } = {}): SilentSockets {
+  return new SilentSockets({
+    timeoutMs: 1000,
+    maxPerNetwork: Infinity,
+    max: Infinity,
+    ...bounds,
+    isFull: () => sockets.count > room,
+    now: () => now,
+  });
+}
+
+function accept(network: string | null = 'a'): Line {
+  const line = new Line();
+  sockets.add(line, network);
+  return line;
+}
+
+/** A complete request head; returns how the response ends. */
+function request(socket: Line, headers: Record<string, string> = {}, complete = true): () => void {
+  const response = new EventEmitter();
+  sockets.requested({ socket, headers, complete } as unknown as IncomingMessage, response as ServerResponse);
+  return () => void response.emit('close');
+}
+
+function pass(ms: number): void {
+  for (let passed = 0; passed < ms; passed += 50) {
+    now += 50;
+    jest.advanceTimersByTime(50);
+  }
+}
+
+const ended = (...lines: Line[]) => lines.map(({ destroyed }) => destroyed);
+
+describe('SilentSockets, by time', () => {
+  it('destroys a socket that sends no complete head within the time limit', () => {
+    const lines = [accept(), accept('b')];
+    pass(900);
+    expect(ended(...lines)).toEqual([false, false]);
+    lines[0]!.bytesRead = 20;
+    pass(400);
+    expect(ended(...lines)).toEqual([true, true]);
+    expect(sockets.count).toBe(0);
+  });
+
+  it('destroys an idle one on which a head has begun, that much later', () => {
+    const line = accept();
+    request(line)();
+    pass(5000);
+    expect(ended(line)).toEqual([false]);
+    line.bytesRead = 1;
+    pass(900);
+    expect(ended(line)).toEqual([false]);
+    pass(700);
+    expect(ended(line)).toEqual([true]);
+  });
+
+  it.each<[string, () => Line]>([
+    ['a request that the application works on', () => worksOn({})],
+    ['a body under way', () => worksOn({ 'content-length': '5' }, false)],
+    ['a trusted proxy, or a Unix socket', () => accept(null)],
+    [
+      'an upgrade',
+      () => {
+        const line = accept();
+        sockets.upgrading(line);
+        return line;
+      },
+    ],
+    [
+      'a response to a request that came without the event `request`',
+      () => Object.assign(accept(), { _httpMessage: new EventEmitter() }),
+    ],
+  ])('leaves alone %s', (_what, given) => {
+    const line = given();
+    pass(10_000);
+    expect([ended(line), sockets.count]).toEqual([[false], 1]);
+  });
+
+  it('forgets a socket that is counted elsewhere, or has closed', async () => {
+    const [one, two] = [accept(), accept()];
+    sockets.forget(one);
+    two.destroy();
+    await new Promise(resolve => setImmediate(resolve));
+    expect([sockets.count, one.listenerCount('close')]).toEqual([0, 0]);
+    pass(2000);
+    expect(ended(one)).toEqual([false]);
+  });
+
+  it('ends many late ones in several turns', () => {
+    const lines = Array.from({ length: 500 }, () => accept());
+    now = 1000;
+    jest.advanceTimersByTime(250);
+    const first = ended(...lines).filter(Boolean).length;
+    expect(first).toBeLessThan(300);
+    jest.advanceTimersByTime(10);
+    expect(ended(...lines).every(Boolean)).toBe(true);
+  });
+});
+
+function worksOn(headers: Record<string, string>, complete = true): Line {
+  const line = accept();
+  request(line, headers, complete);
+  return line;
+}
+
+describe('SilentSockets, by number', () => {
+  it('holds so many heads of one network, and lets the oldest go', () => {
+    sockets = make({ maxPerNetwork: 3 });
+    const other = accept('b');
+    const lines = Array.from({ length: 5 }, () => accept());
+    expect(ended(other, ...lines)).toEqual([false, true, true, false, false, false]);
+  });
+
+  it('holds so many heads of all, and lets the oldest of the busiest network go', () => {
+    sockets = make({ max: 4 });
+    const other = accept('b');
+    const lines = [accept(), accept(), accept(), accept()];
+    expect(ended(other, ...lines)).toEqual([false, true, false, false, false]);
+  });
+
+  it.each<[string, () => Line[]]>([
+    ['silent ones', () => [accept(), accept()]],
+    ['idle ones', () => [0, 1].map(() => idle())],
+    ['bodies that do not come', () => [0, 1].map(() => worksOn({ 'transfer-encoding': 'chunked' }, false))],
+  ])('where files run out, lets the oldest go of %s of the busiest network', (_what, given) => {
+    room = 3;
+    const other = accept('b');
+    const lines = given();
+    pass(300);
+    const newcomer = accept('c');
+    expect(ended(other, ...lines, newcomer)).toEqual([false, true, false, false]);
+  });
+
+  it('lets silent ones go before idle ones of the same network, unless they are new', () => {
+    room = 3;
+    const keptAlive = idle();
+    const silent = accept();
+    pass(300);
+    const young = accept();
+    const newcomer = accept();
+    expect(ended(keptAlive, silent, young, newcomer)).toEqual([false, true, false, false]);
+    const next = accept();
+    expect(ended(keptAlive, young, newcomer, next)).toEqual([true, false, false, false]);
+  });
+
+  it('lets no request go that the application works on, whatever its body was', () => {
+    room = 2;
+    const lines = [worksOn({}), worksOn({ 'content-length': '5' })];
+    pass(300);
+    const newcomer = accept();
+    expect(ended(...lines, newcomer)).toEqual([false, false, false]);
+    const next = accept();
+    expect(ended(...lines, newcomer, next)).toEqual([false, false, true, false]);
+  });
+
+  it('counts trusted proxies, and lets none of them go', () => {
+    room = 2;
+    const proxies = [accept(null), accept(null), accept(null)];
+    pass(300);
+    expect(ended(...proxies, accept())).toEqual([false, false, false, false]);
+  });
+
+  it('takes an accepted socket once, also where it begins anew', () => {
+    const line = accept();
+    request(line);
+    sockets.add(line, 'a');
+    pass(5000);
+    expect([ended(line), sockets.count]).toEqual([[false], 1]);
+  });
+});
+
+function idle(): Line {
+  const line = accept();
+  request(line)();
+  return line;
+}

@@ -1,0 +1,230 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import { NetworkRanking } from './network-ranking.js';
+import { responseUnderWay } from './plain-request.js';
+
+/** A socket that was accepted this recently is not taken for a silent one while there are others, in milliseconds. */
+const GRACE_MS = 250;
+/** Sockets that are looked at, and destroyed, in one turn. */
+const CHECKS_PER_TURN = 2000;
+const ENDS_PER_TURN = 200;
+
+/** What {@link SilentSockets} needs to know. */
+export interface SilentSocketsOptions {
+  /** Time for a request head, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Sockets of one network, and of all, whose request head is incomplete. */
+  readonly maxPerNetwork: number;
+  readonly max: number;
+  /** Whether sockets of the process are so many that one has to go. */
+  readonly isFull: () => boolean;
+  readonly now: () => number;
+}
+
+type NetSocket = Duplex & { readonly bytesRead?: number };
+
+/** A socket of an HTTP server that is not a WebSocket. */
+interface Entry {
+  readonly socket: NetSocket;
+  /** Null where it is not limited by address. */
+  readonly network: string | null;
+  /** `head`: no request head is complete; `idle`: between requests; `busy`: at least one request is under way. */
+  phase: 'head' | 'idle' | 'busy';
+  /** When the phase began. */
+  since: number;
+  /** When an idle socket was looked at. */
+  checkedAt: number;
+  bytesSeen: number;
+  active: number;
+  request: IncomingMessage | null;
+}
+
+/** The sockets of one network, each set with the oldest first. */
+interface Group {
+  readonly heads: Set<Entry>;
+  /** Idle ones, and those whose request has a body. */
+  readonly others: Set<Entry>;
+}
+
+/**
+ * Bounds the sockets of HTTP servers that say nothing: no request, a slow head, a slow body, an idle connection. They count from their
+ * first moment, by network and in all. A head has a time limit; where files run out, the oldest silent socket of the busiest network
+ * is destroyed, so that probes and upgrades get in. Requests that the application works on are never cut.
+ */
+export class SilentSockets {
+  readonly #entries = new Map<Duplex, Entry>();
+  readonly #heads = new Set<Entry>();
+  readonly #idle = new Set<Entry>();
+  readonly #groups = new Map<string, Group>();
+  readonly #ranking = new NetworkRanking();
+  readonly #closed: (this: Duplex) => void;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly options: SilentSocketsOptions) {
+    const forget = (socket: Duplex) => this.forget(socket);
+    this.#closed = function (this: Duplex) {
+      forget(this);
+    };
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** A socket was accepted, or begins anew as an HTTP connection. */
+  add(socket: NetSocket, network: string | null): void {
+    if (this.#entries.has(socket)) return;
+    const { bytesRead: bytesSeen = 0 } = socket;
+    const entry: Entry = {
+      socket,
+      network,
+      phase: 'head',
+      since: 0,
+      checkedAt: 0,
+      bytesSeen,
+      active: 0,
+      request: null,
+    };
+    this.#entries.set(socket, entry);
+    socket.on('close', this.#closed);
+    this.#enter(entry, 'head');
+    if (network !== null && this.#groups.get(network)!.heads.size > this.options.maxPerNetwork)
+      this.#endOldest(network, true);
+    if (this.#heads.size > this.options.max || this.options.isFull()) this.#makeRoom();
+  }
+
+  /** A request head is complete. */
+  requested(request: IncomingMessage, response: ServerResponse): void {
+    const entry = this.#entries.get(request.socket);
+    if (!entry) return;
+    entry.active++;
+    entry.request = request;
+    this.#enter(entry, 'busy');
+    response.once('close', () => {
+      if (--entry.active === 0 && this.#entries.get(entry.socket) === entry) this.#enter(entry, 'idle');
+    });
+  }
+
+  /** An upgrade: its own time limit applies. The socket counts until it is a WebSocket, see {@link forget}. */
+  upgrading(socket: Duplex): void {
+    const entry = this.#entries.get(socket);
+    if (!entry) return;
+    entry.request = null;
+    this.#enter(entry, 'busy');
+  }
+
+  /** The socket is counted elsewhere, or has closed. */
+  forget(socket: Duplex): void {
+    const entry = this.#entries.get(socket);
+    if (!entry) return;
+    socket.off('close', this.#closed);
+    this.#entries.delete(socket);
+    this.#leave(entry);
+  }
+
+  close(): void {
+    for (const socket of this.#entries.keys()) this.forget(socket);
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #enter(entry: Entry, phase: Entry['phase']): void {
+    this.#leave(entry);
+    entry.phase = phase;
+    entry.since = entry.checkedAt = this.options.now();
+    entry.bytesSeen = entry.socket.bytesRead ?? 0;
+    if (entry.network === null) return;
+    if (phase === 'busy' && !hasBody(entry.request)) return;
+    const group = this.#groups.get(entry.network) ?? { heads: new Set(), others: new Set() };
+    this.#groups.set(entry.network, group);
+    (phase === 'head' ? group.heads : group.others).add(entry);
+    this.#ranking.change(entry.network, 1);
+    if (phase === 'head') this.#heads.add(entry);
+    if (phase === 'idle') this.#idle.add(entry);
+    if (phase !== 'busy') this.#arm();
+  }
+
+  #leave(entry: Entry): void {
+    this.#heads.delete(entry);
+    this.#idle.delete(entry);
+    const { network } = entry;
+    const group = network === null ? undefined : this.#groups.get(network);
+    if (!group || network === null || !(group.heads.delete(entry) || group.others.delete(entry))) return;
+    this.#ranking.change(network, -1);
+    if (group.heads.size + group.others.size === 0) this.#groups.delete(network);
+  }
+
+  #makeRoom(): void {
+    const { busiest } = this.#ranking;
+    if (busiest !== undefined) this.#endOldest(busiest, false);
+  }
+
+  /** Never the newest: a newcomer in whose place an older one could go. */
+  #endOldest(network: string, onlyHeads: boolean): void {
+    const { heads, others } = this.#groups.get(network)!;
+    const [head] = heads;
+    const isSilent = head !== undefined && this.options.now() - head.since >= GRACE_MS;
+    if (!onlyHeads && !isSilent) {
+      for (const other of others) {
+        if (other.phase === 'idle' || !other.request?.complete) return this.#end(other);
+        // The body has arrived since: the application works on the request.
+        this.#leave(other);
+      }
+    }
+    if (head !== undefined && heads.size > 1) this.#end(head);
+  }
+
+  #end({ socket }: Entry): void {
+    this.forget(socket);
+    socket.destroy();
+  }
+
+  #arm(delayMs = Math.min(1000, this.options.timeoutMs / 4)): void {
+    this.#timer ??= setTimeout(() => this.#check(), delayMs).unref();
+  }
+
+  #check(): void {
+    this.#timer = null;
+    const now = this.options.now();
+    const isMore = this.#checkHeads(now) || this.#checkIdle(now);
+    if (isMore) this.#arm(0);
+    else if (this.#heads.size + this.#idle.size > 0) this.#arm();
+  }
+
+  /** Destroys sockets whose head is late; returns whether some are left for the next turn. */
+  #checkHeads(now: number): boolean {
+    let ended = 0;
+    for (const entry of this.#heads) {
+      if (now - entry.since < this.options.timeoutMs) return false;
+      if (++ended > ENDS_PER_TURN) return true;
+      // An application that handles `checkContinue` gets its request without the event `request`.
+      if (responseUnderWay(entry.socket)) this.#enter(entry, 'idle');
+      else this.#end(entry);
+    }
+    return false;
+  }
+
+  /** Finds idle sockets on which a head has begun: Node reads them without an event. */
+  #checkIdle(now: number): boolean {
+    let checked = 0;
+    for (const entry of this.#idle) {
+      if (entry.checkedAt === now) return false;
+      if (++checked > CHECKS_PER_TURN) return true;
+      if (entry.socket.bytesRead !== entry.bytesSeen && !responseUnderWay(entry.socket)) {
+        this.#enter(entry, 'head');
+        continue;
+      }
+      entry.checkedAt = now;
+      this.#idle.delete(entry);
+      this.#idle.add(entry);
+    }
+    return false;
+  }
+}
+
+function hasBody(request: IncomingMessage | null): boolean {
+  if (request === null) return false;
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  return coding !== undefined || Number(length) > 0;
+}
