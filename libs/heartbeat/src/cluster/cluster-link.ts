@@ -140,7 +140,8 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
     this.#isRenewing = true;
     try {
       const askedAt = this.node.clock.now();
-      const renewal = await this.bus.renew(this.node.options.cluster.leaseMs, JSON.stringify(this.#summary()));
+      const summary: Summary = { ...this.#summary(), givesKeys: true };
+      const renewal = await this.bus.renew(this.node.options.cluster.leaseMs, JSON.stringify(summary));
       this.#storeClock.note(askedAt, this.node.clock.now(), renewal.now);
       this.node.clusterNodes = renewal.nodes;
       // What Redis has of us after it was away may be old.

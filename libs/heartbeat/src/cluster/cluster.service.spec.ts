@@ -156,7 +156,7 @@ describe('ClusterService', () => {
   });
 
   it('calls an answer that is none an error, and counts it', async () => {
-    two.requests.answerWith({ list: () => ({ rows: 'all' }) as never } as never);
+    two.requests.answerWith({ keys: () => ({ keys: 'all' }) as never } as never);
     const { nodes } = await one.cluster.list();
     expect(nodes[1]).toMatchObject({ id: two.id, status: 'error' });
     expect(one.errors).toMatchObject({ message: 1, request: 1 });
@@ -164,7 +164,7 @@ describe('ClusterService', () => {
 
   it('calls a node an error that fails to answer', async () => {
     two.requests.answerWith({
-      list: () => {
+      keys: () => {
         throw new Error('boom');
       },
     } as never);
@@ -263,6 +263,7 @@ describe('ClusterService', () => {
       for (const text of ['', '{}', 'x'.repeat(100), '{"version":2,"message":{"kind":"bans","from":"n"}}'])
         message(text);
       await until(() => one.errors['message'] === 4);
+      expect(one.errors).toMatchObject({ message: 4, request: 0 });
     });
   });
 });

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 
-import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
+import type { ConnectionDetail } from '../connection-view.js';
 import {
   assertText,
   badQuery,
@@ -18,7 +18,7 @@ import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
 import type { BulkKick, ClusterNode, ClusterPage, ClusterQuery, KickOutcome, NodeAnswer } from './cluster-answers.js';
 import type { ClusterBus } from './cluster-bus.js';
 import { ClusterLink } from './cluster-link.js';
-import { mergePages, type NodePage } from './merge-pages.js';
+import { ClusterLists, reachable } from './cluster-lists.js';
 import { OwnAnswers } from './own-answers.js';
 import { type Answer, Requests } from './requests.js';
 import { decodeSummary, encode, MAX_MESSAGE_BYTES, type Operation, type RequestOf } from './wire.js';
@@ -33,7 +33,8 @@ const ID = /^(.+)\.[0-9a-z]{8}$/s;
 @Injectable()
 export class ClusterService {
   /** The other nodes as Redis told them last, and when they renewed their leases, on our clock. */
-  readonly #known = new Map<string, { readonly node: ClusterNode; readonly renewedAt: number }>();
+  readonly #known = new Map<string, Known>();
+  readonly #lists: ClusterLists;
 
   constructor(
     private readonly node: NodeState,
@@ -43,6 +44,10 @@ export class ClusterService {
     private readonly requests: Requests,
     private readonly own: OwnAnswers,
   ) {
+    this.#lists = new ClusterLists(node, bus, requests, own, {
+      meant: filter => this.#meant(filter),
+      giveKeys: nodes => nodes.every(({ id }) => this.#known.get(id)?.givesKeys),
+    });
     link.messages.subscribe(({ kind, from }) => {
       if (kind === 'left') this.#known.delete(from);
     });
@@ -71,23 +76,8 @@ export class ClusterService {
       throw badQuery([{ key: 'limit', value: limit, rule, remedy: 'take several pages' }]);
     }
     const request: RequestOf<'list'> = { filter, sort, order, limit, after };
-    const [{ asked, answers }, own] = await Promise.all([this.#ask(filter, 'list', request), this.own.list(request)]);
-    const pages: NodePage<ConnectionView>[] = [own];
-    const silent: string[] = [];
-    let { total } = own;
-    for (const { id } of asked) {
-      const answer = answers.get(id);
-      if (answer?.status !== 'ok') {
-        silent.push(id);
-        continue;
-      }
-      const { rows, hasMore } = answer.body;
-      total += answer.body.total;
-      const views = rows.map(({ key, item }) => ({ key, id: item.id, item: item as ConnectionView }));
-      pages.push({ nodeId: id, rows: views, hasMore });
-    }
-    const { items, end } = mergePages(pages, silent, { after, order, limit });
-    return { items, end, total, nodes: this.#said(asked, answers) };
+    const { asked, heard, ...page } = await this.#lists.page(request);
+    return { ...page, nodes: this.#said(asked, heard) };
   }
 
   /**
@@ -177,8 +167,10 @@ export class ClusterService {
         const read = nodeId === this.node.id ? null : decodeSummary(summary);
         if (read === null && nodeId !== this.node.id) this.link.failed('message');
         if (read === null) continue;
+        const { givesKeys = false, ...summaryOf } = read;
         listed.add(nodeId);
-        this.#known.set(nodeId, { node: { id: nodeId, ...read, ageMs }, renewedAt: this.node.clock.now() - ageMs });
+        const renewedAt = this.node.clock.now() - ageMs;
+        this.#known.set(nodeId, { node: { id: nodeId, ...summaryOf, ageMs }, renewedAt, givesKeys });
       }
     } catch (error) {
       this.link.failed('lease', error);
@@ -195,17 +187,22 @@ export class ClusterService {
   }
 
   async #ask<Name extends Operation>(filter: ConnectionFilter, operation: Name, request: RequestOf<Name>) {
-    const isMeant = ({ id, name }: ClusterNode) => filter.node === undefined || [id, name].includes(filter.node);
     const since = this.node.clock.now();
-    const asked = (await this.#others()).filter(isMeant);
-    const ids = asked.map(({ id }) => id);
-    // Without Redis nobody can be reached, and nobody needs to wait to find that out.
-    const answers = await this.requests.ask(this.bus.isUp ? ids : [], operation, request, since);
-    return { asked, answers };
+    const asked = await this.#meant(filter);
+    return { asked, answers: await this.requests.ask(reachable(this.bus, asked), operation, request, since) };
+  }
+
+  /** The other nodes that a filter can mean. */
+  async #meant(filter: ConnectionFilter): Promise<ClusterNode[]> {
+    const isMeant = ({ id, name }: ClusterNode) => filter.node === undefined || [id, name].includes(filter.node);
+    return (await this.#others()).filter(isMeant);
   }
 
   /** What is said of each node beside an answer; of a silent one its last report. */
-  #said(asked: readonly ClusterNode[], answers: ReadonlyMap<string, Answer<'list' | 'kick-all'>>): NodeAnswer[] {
+  #said(
+    asked: readonly ClusterNode[],
+    answers: ReadonlyMap<string, Answer<'list' | 'keys' | 'kick-all'>>,
+  ): NodeAnswer[] {
     const own: NodeAnswer = { id: this.node.id, status: 'ok', connections: this.connections.count, ageMs: 0 };
     const others = asked.map(({ id, connections, ageMs }): NodeAnswer => {
       const answer = answers.get(id);
@@ -225,4 +222,13 @@ export class ClusterService {
       return true;
     }
   }
+}
+
+/** Another node as its lease told of it last. */
+interface Known {
+  readonly node: ClusterNode;
+  /** On our clock. */
+  readonly renewedAt: number;
+  /** Whether it lists by keys; older versions do not. */
+  readonly givesKeys: boolean;
 }

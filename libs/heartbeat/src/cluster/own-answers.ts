@@ -31,6 +31,8 @@ export class OwnAnswers {
   ) {
     requests.answerWith({
       list: request => this.#wirePage(request),
+      keys: request => this.#wireKeys(request),
+      rows: ({ ids }) => ({ items: ids.map(id => this.#wireRow(id)) }),
       detail: ({ id }) => this.#wireDetail(id),
       kick: ({ id, kick }) => this.kick(id, kick),
       'kick-all': request => this.kickAll(request),
@@ -77,6 +79,18 @@ export class OwnAnswers {
   async #wirePage(request: RequestOf<'list'>): Promise<ReplyOf<'list'>> {
     const { rows, hasMore, total, connections } = await this.list(request);
     return { rows: rows.map(({ key, item }) => ({ key, item: { ...item } })), hasMore, total, connections };
+  }
+
+  async #wireKeys(request: RequestOf<'keys'>): Promise<ReplyOf<'keys'>> {
+    const { rows, hasMore, total, connections } = await this.list(request);
+    return { keys: rows.map(({ key, id }) => [key, id.slice(this.node.id.length + 1)]), hasMore, total, connections };
+  }
+
+  #wireRow(id: string): ReplyOf<'rows'>['items'][number] {
+    const detail = this.detail(id);
+    if (detail === undefined) return null;
+    const { flight: _, ...row } = detail;
+    return row;
   }
 
   #wireDetail(id: string): ReplyOf<'detail'> {

@@ -12,6 +12,7 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const text = z.string().max(100_000);
 const id = z.string().min(1).max(300);
 const count = z.number().int().min(0);
+const serial = z.string().regex(/^[0-9a-z]{8}$/);
 /** By reference: a copy by `zod` would lose the label `__proto__`. */
 const labels = z.custom<Readonly<Record<string, string>>>(
   given => z.record(z.string(), z.string()).safeParse(given).success,
@@ -51,22 +52,39 @@ const view = z.looseObject({
   appHeartbeat: z.boolean(),
 });
 
+const listRequest = z.object({
+  filter,
+  sort: z.enum(SORT_KEYS),
+  order: z.enum(['asc', 'desc']),
+  limit: z.number().int().min(1).max(MAX_PAGE),
+  after: clusterPosition.nullable(),
+});
+
 /** What may be asked of a node, and what it answers. */
 export const OPERATIONS = {
   list: {
-    request: z.object({
-      filter,
-      sort: z.enum(SORT_KEYS),
-      order: z.enum(['asc', 'desc']),
-      limit: z.number().int().min(1).max(MAX_PAGE),
-      after: clusterPosition.nullable(),
-    }),
+    request: listRequest,
     reply: z.object({
       rows: z.array(z.object({ key: z.number().nullable(), item: view })).max(MAX_PAGE),
       hasMore: z.boolean(),
       total: count,
       connections: count,
     }),
+  },
+  /** As `list`, without the rows: what they are sorted by, and the end of their ids after that of the node. */
+  keys: {
+    request: listRequest,
+    reply: z.object({
+      keys: z.array(z.tuple([z.number().nullable(), serial])).max(MAX_PAGE),
+      hasMore: z.boolean(),
+      total: count,
+      connections: count,
+    }),
+  },
+  /** Rows of a page, in the order of the ids; null where a connection has ended. */
+  rows: {
+    request: z.object({ ids: z.array(id).max(MAX_PAGE) }),
+    reply: z.object({ items: z.array(view.nullable()).max(MAX_PAGE) }),
   },
   detail: {
     request: z.object({ id }),
@@ -139,6 +157,8 @@ const summary = z.object({
   connections: count,
   load: z.number(),
   intervalMs: z.number(),
+  /** Whether it knows the operations `keys` and `rows`; older nodes do not say. */
+  givesKeys: z.boolean().optional(),
 });
 export type Summary = z.output<typeof summary>;
 

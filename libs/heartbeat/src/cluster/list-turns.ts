@@ -1,0 +1,53 @@
+/** Lists over all nodes that are made at the same time: what 50 nodes answer to so many is 5 MB, below the 8 MB at which Redis would close the subscriber. */
+const MAX_AT_ONCE = 8;
+/** Lists that may wait for their turn. */
+const MAX_WAITING = 1000;
+
+/** Lists take turns, so that the answers to many of them do not come together. */
+export class ListTurns {
+  #running = 0;
+  readonly #waiting = new Set<() => void>();
+
+  /**
+   * Does `work` when it is its turn, or after `patienceMs` without one.
+   * @param work Is given whether it has a turn: without one it must not ask other nodes.
+   */
+  async run<Outcome>(work: (hasTurn: boolean) => Promise<Outcome>, patienceMs: number): Promise<Outcome> {
+    const hasTurn = await this.#begin(patienceMs);
+    try {
+      return await work(hasTurn);
+    } finally {
+      if (hasTurn) this.#end();
+    }
+  }
+
+  async #begin(patienceMs: number): Promise<boolean> {
+    if (this.#running < MAX_AT_ONCE) {
+      this.#running++;
+      return true;
+    }
+    if (this.#waiting.size >= MAX_WAITING) return false;
+    return new Promise(resolve => {
+      const giveUp = setTimeout(() => {
+        this.#waiting.delete(begin);
+        resolve(false);
+      }, patienceMs);
+      const begin = () => {
+        clearTimeout(giveUp);
+        resolve(true);
+      };
+      this.#waiting.add(begin);
+    });
+  }
+
+  /** The next one takes over the place. */
+  #end(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#running--;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
+}

@@ -1,0 +1,114 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+
+import type { ConnectionView } from '../connection-view.js';
+import { comparePositions } from '../connection/connection-query.js';
+import type { SortOrder } from '../connection/sort-order.js';
+import type { ClusterPosition } from './cluster-answers.js';
+import { type NodePage, positionOf } from './merge-pages.js';
+import { pageWithRows } from './page-rows.js';
+
+type Keys = Readonly<Record<string, readonly (number | null)[]>>;
+
+const NODES = ['a-1', 'b-2', 'c-3', 'd-4'];
+const idOf = (nodeId: string, place: number) => `${nodeId}.${String(place).padStart(8, '0')}`;
+const viewOf = (id: string) => ({ id }) as ConnectionView;
+
+function keyPage(keys: Keys, nodeId: string, { after, order, limit }: Turn): NodePage<string> {
+  const from = positionOf(nodeId, after);
+  const rows = (keys[nodeId] ?? [])
+    .map((key, place) => ({ key, id: idOf(nodeId, place), item: idOf(nodeId, place) }))
+    .toSorted((one, other) => comparePositions(one, other, order))
+    .filter(row => from === null || comparePositions(row, from, order) > 0);
+  return { nodeId, rows: rows.slice(0, limit), hasMore: rows.length > limit };
+}
+
+interface Turn {
+  readonly after: ClusterPosition | null;
+  readonly order: SortOrder;
+  readonly limit: number;
+}
+
+/** Turns all pages. `trouble` says of each page which nodes are silent, and which of them only with their rows. */
+async function walk(keys: Keys, order: SortOrder, limit: number, trouble: readonly Trouble[]) {
+  const pages: string[][] = [];
+  let asked = 0;
+  let after: ClusterPosition | null = null;
+  do {
+    const turn: Turn = { after, order, limit };
+    const { silent = [], rowless = [] } = trouble[pages.length] ?? {};
+    const answering = Object.keys(keys).filter(nodeId => !silent.includes(nodeId));
+    const fetchRows = async (nodeId: string, ids: readonly string[]) => {
+      asked += ids.length;
+      return rowless.includes(nodeId) ? null : new Map(ids.map(id => [id, viewOf(id)]));
+    };
+    const all = answering.map(nodeId => keyPage(keys, nodeId, turn));
+    const { items, end } = await pageWithRows(all, silent, turn, fetchRows);
+    pages.push(items.map(({ id }) => id));
+    after = end;
+  } while (after !== null && pages.length < 500);
+  return { pages, asked };
+}
+
+interface Trouble {
+  readonly silent?: readonly string[];
+  readonly rowless?: readonly string[];
+}
+
+const anyKeys = fc
+  .tuple(...NODES.map(() => fc.array(fc.option(fc.integer({ min: 0, max: 9 })), { maxLength: 10 })))
+  .map((all): Keys => Object.fromEntries(all.map((keys, place) => [NODES[place]!, keys])));
+const anyOrder = fc.constantFrom<SortOrder>('asc', 'desc');
+
+describe('pageWithRows', () => {
+  it('gives all rows in order, each once, and asks only for those', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyKeys, anyOrder, fc.integer({ min: 1, max: 7 }), async (keys, order, limit) => {
+        const expected = Object.entries(keys)
+          .flatMap(([nodeId, own]) => own.map((key, place) => ({ key, id: idOf(nodeId, place) })))
+          .toSorted((one, other) => comparePositions(one, other, order));
+        const { pages, asked } = await walk(keys, order, limit, []);
+        expect(pages.flat()).toEqual(expected.map(({ id }) => id));
+        expect(asked).toBe(expected.length);
+      }),
+    );
+  });
+
+  it('gives each row once, also of nodes that are silent, at once or only with their rows, on some pages', async () => {
+    const some = fc.subarray(NODES.slice(1));
+    const troubles = fc.array(fc.record({ silent: some, rowless: some }), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(
+        anyKeys,
+        anyOrder,
+        fc.integer({ min: 1, max: 7 }),
+        troubles,
+        async (keys, order, limit, trouble) => {
+          // One node always answers and has rows on every page, so that no page is empty before all are heard.
+          const steady = Array.from({ length: (trouble.length + 1) * limit * 8 }, (_, place) => place % 10);
+          const all: Keys = { ...keys, 'e-5': steady };
+          const seen = (await walk(all, order, limit, trouble)).pages.flat();
+          const expected = Object.entries(all).flatMap(([nodeId, own]) => own.map((_, place) => idOf(nodeId, place)));
+          expect(seen.toSorted()).toEqual(expected.toSorted());
+        },
+      ),
+    );
+  });
+
+  it('leaves out what has ended meanwhile, and goes on', async () => {
+    const turn: Turn = { after: null, order: 'asc', limit: 2 };
+    const pages = [keyPage({ 'a-1': [1, 2, 3] }, 'a-1', turn)];
+    const { items, end, failed } = await pageWithRows(pages, [], turn, async () => new Map());
+    expect([items, end, failed.size]).toEqual([[], { at: { key: 2, id: idOf('a-1', 1) }, behind: [] }, 0]);
+  });
+
+  it('names nodes that gave their keys and not their rows', async () => {
+    const turn: Turn = { after: null, order: 'asc', limit: 3 };
+    const pages = ['a-1', 'b-2'].map(nodeId => keyPage({ 'a-1': [1, 3], 'b-2': [2, 4] }, nodeId, turn));
+    const { items, end, failed } = await pageWithRows(pages, [], turn, async (nodeId, ids) =>
+      nodeId === 'b-2' ? null : new Map(ids.map(id => [id, viewOf(id)])),
+    );
+    expect([items.map(({ id }) => id), [...failed]]).toEqual([[idOf('a-1', 0), idOf('a-1', 1)], ['b-2']]);
+    expect(end).toEqual({ at: { key: 3, id: idOf('a-1', 1) }, behind: [['b-2', null]] });
+  });
+});

@@ -1,0 +1,86 @@
+import type { ConnectionView } from '../connection-view.js';
+import type { SortOrder } from '../connection/sort-order.js';
+import type { ClusterPosition } from './cluster-answers.js';
+import { mergePages, type NodePage } from './merge-pages.js';
+import type { ReplyOf } from './wire.js';
+
+/** The end of a connection's id: a point, and its serial on the node. */
+const SERIAL_LENGTH = 9;
+
+interface Turn {
+  readonly after: ClusterPosition | null;
+  readonly order: SortOrder;
+  readonly limit: number;
+}
+
+/** Rows by their ids, those that have ended left out; null when the node does not answer. */
+export type FetchRows = (nodeId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, ConnectionView> | null>;
+
+export interface PageWithRows {
+  readonly items: ConnectionView[];
+  /** Null when nothing comes after it. */
+  readonly end: ClusterPosition | null;
+  /** Nodes that gave their keys and not their rows: they are silent on this page. */
+  readonly failed: ReadonlySet<string>;
+}
+
+/**
+ * What another node answered, as keys.
+ * @param rows Where the rows are put that came with them.
+ */
+export function keyPageOf(
+  nodeId: string,
+  answer: ReplyOf<'list'> | ReplyOf<'keys'>,
+  rows: Map<string, ConnectionView>,
+): NodePage<string> {
+  const { hasMore } = answer;
+  if ('keys' in answer) {
+    const ids = answer.keys.map(([key, serial]) => ({ key, id: `${nodeId}.${serial}` }));
+    return { nodeId, rows: ids.map(({ key, id }) => ({ key, id, item: id })), hasMore };
+  }
+  for (const { item } of answer.rows) rows.set(item.id, item);
+  return { nodeId, rows: answer.rows.map(({ key, item: { id } }) => ({ key, id, item: id })), hasMore };
+}
+
+/** Merges the keys of all nodes and then gets the rows of the page, so that no node sends rows that are on no page. */
+export async function pageWithRows(
+  pages: readonly NodePage<string>[],
+  silent: readonly string[],
+  turn: Turn,
+  fetchRows: FetchRows,
+): Promise<PageWithRows> {
+  const merged = mergePages(pages, silent, turn);
+  const rows = new Map<string, ConnectionView>();
+  const failed = new Set<string>();
+  const fetches = [...idsByNode(merged.items)].map(async ([nodeId, ids]) => {
+    const got = await fetchRows(nodeId, ids);
+    if (got === null) failed.add(nodeId);
+    for (const [id, row] of got ?? []) rows.set(id, row);
+  });
+  await Promise.all(fetches);
+  if (failed.size === 0) return { items: shown(merged.items, rows), end: merged.end, failed };
+  // The same page without those nodes: what is left of it has the same order, and they keep their positions.
+  const limit = merged.items.filter(id => !failed.has(nodeOf(id))).length;
+  const others = pages.filter(({ nodeId }) => !failed.has(nodeId));
+  const { items, end } = mergePages(others, [...silent, ...failed], { ...turn, limit });
+  return { items: shown(items, rows), end, failed };
+}
+
+function idsByNode(ids: readonly string[]): ReadonlyMap<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const id of ids) {
+    const nodeId = nodeOf(id);
+    const group = groups.get(nodeId);
+    if (group === undefined) groups.set(nodeId, [id]);
+    else group.push(id);
+  }
+  return groups;
+}
+
+function nodeOf(id: string): string {
+  return id.slice(0, -SERIAL_LENGTH);
+}
+
+function shown(ids: readonly string[], rows: ReadonlyMap<string, ConnectionView>): ConnectionView[] {
+  return ids.flatMap(id => rows.get(id) ?? []);
+}
