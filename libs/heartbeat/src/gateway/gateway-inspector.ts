@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { type ExceptionFilter, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 
-import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import { HeartbeatError } from '../heartbeat.error.js';
+import { type FindFilter, filterHookError } from './hook-filters.js';
 
 /** How `@nestjs/websockets` marks gateways and keeps their options: the decorator's only trace, under no public name. */
 const IS_GATEWAY = 'websockets:is_gateway';
@@ -15,6 +15,15 @@ const GATEWAY_OPTIONS = 'websockets:gateway_options';
 const HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'] as const;
 type Hook = (...args: unknown[]) => unknown;
 type Hooked = Partial<Record<(typeof HOOKS)[number], Hook>>;
+
+/** A gateway of the app. */
+interface Gateway {
+  readonly metatype: new () => Hooked;
+  readonly instance: Hooked;
+  /** Whether one instance serves all clients. */
+  readonly isStatic: boolean;
+  readonly findFilter: FindFilter;
+}
 
 /** Looks at the app's gateways before anyone may come in: are they all tracked, and can none of them end the process? */
 @Injectable()
@@ -53,29 +62,43 @@ export class GatewayInspector implements OnApplicationBootstrap {
 
   /**
    * Wraps the lifecycle hooks of all gateways, once. Nest calls them from an RxJS subscription and looks at no result: what
-   * they throw or reject with would end the process.
+   * they throw or reject with would end the process. It goes to the gateway's exception filters instead, as in Nest's next release.
    */
   guardHooks(): void {
     if (this.#guarded) return;
     this.#guarded = true;
-    for (const { metatype, instance, isStatic } of this.#gateways()) {
+    for (const gateway of this.#gateways()) {
+      const { metatype, instance, isStatic } = gateway;
       // A request-scoped gateway is made anew for each client: its class is the only place that all of them share.
       const target: Hooked = isStatic ? instance : metatype.prototype;
-      for (const name of HOOKS) this.#guardHook(target, name, metatype.name, isStatic);
+      for (const name of HOOKS) this.#guardHook(target, name, gateway);
     }
   }
 
-  #guardHook(target: Hooked, name: (typeof HOOKS)[number], gateway: string, isStatic: boolean): void {
+  #guardHook(target: Hooked, name: (typeof HOOKS)[number], { metatype, isStatic, findFilter }: Gateway): void {
     const hook = target[name];
     if (isStatic && hook === undefined) return;
     if (hook !== undefined && guardedHooks.has(hook)) return;
-    const report = (what: string, error: unknown) => {
-      const kind = `${what} of ${gateway} failed`;
-      this.node.log.error(kind, kind, error);
+    const kind = `${name} of ${metatype.name} failed`;
+    const failed = (client: unknown, error: unknown) => {
+      const filter = () =>
+        filterHookError(error, { gateway: metatype, hook: hook ?? target, name, client }, findFilter);
+      try {
+        if (name === 'afterInit' || !filter()) this.node.log.error(kind, kind, error);
+      } catch (errorOfFilter) {
+        this.node.log.error(kind, `${kind}, and so did its exception filter`, errorOfFilter);
+      }
     };
     // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
+    // A promise is passed on: a Nest that awaits it goes on once the hook is done.
     const guard: Hook = function (this: unknown, ...args) {
-      guarded(() => hook?.apply(this, args), name, report);
+      try {
+        const result = hook?.apply(this, args);
+        if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return result;
+        return Promise.resolve(result).catch((error: unknown) => failed(args[0], error));
+      } catch (error) {
+        failed(args[0], error);
+      }
     };
     guardedHooks.add(guard);
     target[name] = guard;
@@ -113,7 +136,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
     );
   }
 
-  #gateways() {
+  #gateways(): Gateway[] {
     return this.discovery
       .getProviders()
       .filter(
@@ -124,6 +147,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
         metatype: wrapper.metatype as new () => Hooked,
         instance: wrapper.instance as Hooked,
         isStatic: wrapper.isDependencyTreeStatic(),
+        findFilter: filter => wrapper.host?.injectables.get(filter)?.instance as ExceptionFilter | undefined,
       }));
   }
 }
