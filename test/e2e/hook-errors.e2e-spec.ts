@@ -122,6 +122,29 @@ describe('An error of handleConnection', () => {
   });
 });
 
+describe('An exception filter that fails itself', () => {
+  @Catch()
+  class Fails implements ExceptionFilter {
+    async catch() {
+      throw new Error('the filter failed');
+    }
+  }
+
+  it('is logged, and ends nothing', async () => {
+    @WebSocketGateway({ path: '/ws' })
+    @UseFilters(Fails)
+    class Gateway {
+      handleConnection() {
+        throw new WsException('Unauthorized');
+      }
+    }
+    const app = await TestApp.start({ gateways: [Gateway] });
+    await app.opened();
+    await until(() => app.logged('error').some(line => line.includes('the filter failed')));
+    expect(app.connections.count).toBe(1);
+  });
+});
+
 describe('An asynchronous handleDisconnect', () => {
   it('is passed to Nest as a promise, with the errors handled', async () => {
     const done: string[] = [];

@@ -54,6 +54,7 @@ describe.each(['express', 'fastify', 'https'] as const)('On %s', platform => {
     await answerTo(socket, PROBE, /"status"[^]*\}$/);
     socket.resume().write('GET / HT');
     await once(socket, 'close');
+    expect(socket.bytesWritten).toBe(PROBE.length + 'GET / HT'.length);
   });
 
   it('a client that keeps its connection, and one whose answer is slow, are not cut', async () => {
@@ -79,6 +80,7 @@ it('a socket that does not begin the TLS handshake is closed', async () => {
   });
   const socket = connect(shared.port, '127.0.0.1');
   await once(socket.resume(), 'close');
+  expect(socket.bytesRead).toBe(0);
 });
 
 it('an application that handles checkContinue itself keeps its requests', async () => {
@@ -92,30 +94,29 @@ it('an application that handles checkContinue itself keeps its requests', async 
   expect(await shared.exchange(head, /late/)).toContain('HTTP/1.1 200');
 });
 
-describe('With 300 open files', () => {
-  /** An application as a process of its own; resolves with its port, and how to end it. */
-  async function limited(limits: object): Promise<{ port: number; end: () => Promise<unknown> }> {
-    const command = 'ulimit -n 300; exec node --import ./test/support/run-typescript.mjs test/support/user-app.ts';
-    const env = { ...process.env, OPTIONS: JSON.stringify({ limits }) };
-    const child = spawn('bash', ['-c', command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const exited = once(child, 'exit');
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const match = await until(() => /listening at \S*:(\d+)/.exec(output), {
-      timeoutMs: 20_000,
-      message: () => output,
-    });
-    return {
-      port: Number(match[1]),
-      end: async () => {
-        expect(output).not.toContain('ERROR');
-        child.kill('SIGKILL');
-        return exited;
-      },
-    };
-  }
+/** An application as a process of its own; resolves with its port, and how to end it. */
+async function limited(limits: object): Promise<{ port: number; end: () => Promise<unknown> }> {
+  const command = 'ulimit -n 300; exec node --import ./test/support/run-typescript.mjs test/support/user-app.ts';
+  const env = { ...process.env, OPTIONS: JSON.stringify({ limits }) };
+  const child = spawn('bash', ['-c', command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = once(child, 'exit');
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const match = await until(() => /listening at \S*:(\d+)/.exec(output), {
+    timeoutMs: 20_000,
+    message: () => output,
+  });
+  return {
+    port: Number(match[1]),
+    end: async () => {
+      expect(output).not.toContain('ERROR');
+      child.kill('SIGKILL');
+      return exited;
+    },
+  };
+}
 
+describe('With 300 open files', () => {
   const BODY = 'POST /ws HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{';
 
   it.each<[string, string, object]>([

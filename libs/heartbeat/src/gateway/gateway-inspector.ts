@@ -80,14 +80,14 @@ export class GatewayInspector implements OnApplicationBootstrap {
     if (isStatic && hook === undefined) return;
     if (hook !== undefined && guardedHooks.has(hook)) return;
     const kind = `${name} of ${metatype.name} failed`;
+    const filters = {
+      find: findFilter,
+      failed: (what: string, error: unknown) =>
+        this.node.log.error(kind, `${what} for ${name} of ${metatype.name} failed`, error),
+    };
     const failed = (client: unknown, error: unknown) => {
-      const filter = () =>
-        filterHookError(error, { gateway: metatype, hook: hook ?? target, name, client }, findFilter);
-      try {
-        if (name === 'afterInit' || !filter()) this.node.log.error(kind, kind, error);
-      } catch (errorOfFilter) {
-        this.node.log.error(kind, `${kind}, and so did its exception filter`, errorOfFilter);
-      }
+      const given = { gateway: metatype, hook: hook ?? target, name, client };
+      if (name === 'afterInit' || !filterHookError(error, given, filters)) this.node.log.error(kind, kind, error);
     };
     // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
     // A promise is passed on: a Nest that awaits it goes on once the hook is done.
@@ -98,6 +98,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
         return Promise.resolve(result).catch((error: unknown) => failed(args[0], error));
       } catch (error) {
         failed(args[0], error);
+        return undefined;
       }
     };
     guardedHooks.add(guard);

@@ -1,6 +1,8 @@
 import type { ArgumentsHost, ExceptionFilter, Type } from '@nestjs/common';
 import { BaseWsExceptionFilter, WsException } from '@nestjs/websockets';
 
+import { guarded } from '../connection/lifetime.js';
+
 /** How Nest keeps what `@UseFilters()` and `@Catch()` were given: the decorators' only trace, under no public name. */
 const FILTERS = '__exceptionFilters__';
 const CAUGHT = '__filterCatchExceptions__';
@@ -20,22 +22,21 @@ class DefaultFilter extends BaseWsExceptionFilter {
 /**
  * Gives what a lifecycle hook of a gateway throws to the gateway's exception filters, as Nest's next release does: filters of the method,
  * then of the class, the last one first. Without one, a client that has just connected gets an `exception` event. Returns whether the
- * application has handled the error; another one is to be logged.
+ * application has handled the error; another one is to be logged. What a filter throws or rejects with goes to `failed`.
  */
 export function filterHookError(
   error: unknown,
   { gateway, hook, name, client }: { gateway: Type<unknown>; hook: object; name: string; client: unknown },
-  find: FindFilter,
+  { find, failed }: { find: FindFilter; failed: (what: string, error: unknown) => void },
 ): boolean {
   const given = [...filtersOf(gateway), ...filtersOf(hook)].toReversed();
   const filters = given.map(filter => (typeof filter === 'function' ? find(filter) : filter));
   const filter = filters.find(candidate => candidate !== undefined && catches(candidate, error));
-  if (filter !== undefined) {
-    filter.catch(error, hostOf(client, name));
-    return true;
-  }
-  if (name === 'handleConnection') new DefaultFilter().catch(error as WsException, hostOf(client, name));
-  return error instanceof WsException;
+  const byDefault = name === 'handleConnection' ? new DefaultFilter() : undefined;
+  const chosen = filter ?? byDefault;
+  const apply = chosen?.catch.bind(chosen, error, hostOf(client, name));
+  if (apply) guarded(apply, 'the exception filter', failed);
+  return filter !== undefined || error instanceof WsException;
 }
 
 function filtersOf(target: object): (ExceptionFilter | Type<ExceptionFilter>)[] {
@@ -55,10 +56,10 @@ function hostOf(client: unknown, name: string): ArgumentsHost {
     throw new Error(`${name} is a hook of a WebSocket gateway: use switchToWs()`);
   };
   return {
-    getArgs: <T extends unknown[]>() => args as T,
-    getArgByIndex: <T>(index: number) => args[index] as T,
-    getType: <T extends string>() => 'ws' as T,
-    switchToWs: () => ({ getClient: <T>() => client as T, getData: <T>() => undefined as T, getPattern: () => name }),
+    getArgs: () => args as never,
+    getArgByIndex: (index: number) => args[index] as never,
+    getType: () => 'ws' as never,
+    switchToWs: () => ({ getClient: () => client as never, getData: () => undefined as never, getPattern: () => name }),
     switchToHttp: refuse,
     switchToRpc: refuse,
   };

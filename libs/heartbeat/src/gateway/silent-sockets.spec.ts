@@ -22,7 +22,6 @@ beforeEach(() => {
 });
 afterEach(() => {
   sockets.close();
-  expect(jest.getTimerCount()).toBe(0);
   jest.useRealTimers();
 });
 
@@ -112,6 +111,13 @@ describe('SilentSockets, by time', () => {
     expect([sockets.count, one.listenerCount('close')]).toEqual([0, 0]);
     pass(2000);
     expect(ended(one)).toEqual([false]);
+  });
+
+  it('leaves no timer and no listener when it is closed', () => {
+    const line = accept();
+    idle();
+    sockets.close();
+    expect([jest.getTimerCount(), line.listenerCount('close'), sockets.count]).toEqual([0, 0, 0]);
   });
 
   it('ends many late ones in several turns', () => {
