@@ -10,6 +10,7 @@ describe('CloseCodes', () => {
     ['goingAway', 1001, 'after-delay'],
     ['tooBig', 1009, 'yes'],
     ['tryAgainLater', 1013, 'after-delay'],
+    ['overloaded', 4006, 'after-delay'],
     ['heartbeatTimeout', 4000, 'yes'],
     ['idle', 4001, 'yes'],
     ['lifetime', 4002, 'yes'],

@@ -28,6 +28,7 @@ export const CloseCodes = Object.freeze({
   slowConsumer: define(4003, 'slow consumer', 'yes'),
   rate: define(4004, 'rate exceeded', 'yes'),
   reconnect: define(4005, 'reconnect', 'after-delay'),
+  overloaded: define(4006, 'server is overloaded', 'after-delay'),
   kicked: define(4500, 'kicked', 'no'),
   banned: define(4501, 'banned', 'no'),
   replaced: define(4502, 'replaced by a newer connection', 'no'),

@@ -48,7 +48,12 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
     policy: 'close',
   },
   tcp: { keepAlive: true, keepAliveDelayMs: 60_000, noDelay: true },
-  load: { refuseAbove: 0.9, shedAbove: 0.97, source: { eventLoop: true, heap: true, memory: true, cpu: true } },
+  load: {
+    refuseAbove: 0.9,
+    shedAbove: 0.97,
+    closeCode: 1013,
+    source: { eventLoop: true, heap: true, memory: true, cpu: true },
+  },
   metrics: { guarded: false, prefix: 'ws_', registry: undefined },
   origins: 'same-host',
   trustedProxies: [],

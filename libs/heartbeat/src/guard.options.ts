@@ -154,10 +154,16 @@ export interface LoadOptions {
    */
   refuseAbove: number;
   /**
-   * Above this ratio the longest idle connections are closed with 1013, a few at a time.
+   * Above this ratio the longest idle connections are closed with `closeCode`, a few at a time.
    * Default: 0.97.
    */
   shedAbove: number;
+  /**
+   * The close code for "try again later": 1013, or 4006 with the same meaning, for client stacks that do not understand 1013. Sent while
+   * shedding, to users above `limits.maxPerUser`, and by `limits.refuseWith: 'close'`.
+   * Default: 1013.
+   */
+  closeCode: 1013 | 4006;
   source: Readonly<LoadSources>;
 }
 

@@ -40,7 +40,7 @@ import {
   OPTIONS_TYPE,
 } from './heartbeat.module-definition.js';
 import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
-import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
+import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
 import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
 import { LoadService } from './load/load.service.js';
@@ -73,6 +73,7 @@ const PUBLIC = [
       inject: [MODULE_OPTIONS_TOKEN],
     },
     { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
+    { provide: HEARTBEAT_RANDOM, useValue: Math.random },
     { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
     ...PUBLIC,
     NodeState,

@@ -170,13 +170,16 @@ export interface ResolvedOptions {
   readonly load: Readonly<LoadOptions>;
   readonly metrics: Readonly<MetricsOptions>;
   /**
-   * Which browser origins may come in: those that name the host they ask, or a list such as `['https://app.example.com']`;
-   * `['*']` lets all in. A client without an Origin header is no browser and passes.
+   * The browser origins that are admitted: those that name the host that they request, or a list such as
+   * `['https://app.example.com', 'capacitor://localhost']`, of any scheme. `https://*.example.com` admits subdomains of one label, `null`
+   * pages with an opaque origin (sandboxed frames of any site, file pages), `*` all. A client without an Origin header is no browser and
+   * passes.
    * Default: `same-host`.
    */
   readonly origins: 'same-host' | readonly string[];
   /**
-   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is believed.
+   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is trusted, in any spelling; `unix:` names the peers of a
+   * Unix socket.
    * Default: none.
    */
   readonly trustedProxies: readonly string[];

@@ -75,7 +75,7 @@ export {
   type ReaperOptions,
   type ResolvedOptions,
 } from './heartbeat.options.js';
-export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from './heartbeat.tokens.js';
+export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB, ReaperService } from './liveness/reaper.service.js';
 export { LoadService } from './load/load.service.js';

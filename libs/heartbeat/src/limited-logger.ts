@@ -5,7 +5,7 @@ import { describeError, errorText } from './describe-error.js';
 import { printable } from './printable.js';
 
 /** In this time a kind of line is logged once with its text. */
-const WINDOW_MS = 60_000;
+export const WINDOW_MS = 60_000;
 /** Kinds that are counted apart; further ones share one count. */
 const MAX_KINDS = 100;
 const FURTHER = 'further kinds of log lines';

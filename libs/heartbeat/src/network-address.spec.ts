@@ -45,9 +45,46 @@ describe('plainAddress', () => {
 
   it('takes no IPv6 address for IPv4 that is not mapped', () => {
     for (const address of ['::127.0.0.1', '64:ff9b::127.0.0.1', '::fffe:127.0.0.1', '1::ffff:127.0.0.1']) {
-      expect(plainAddress(address)).toBe(address);
+      expect(plainAddress(address)).toMatch(/:7f00:1$/);
     }
   });
+
+  it.each<[string, string, string[]]>([
+    ['IPv6', '2001:db8::1', ['2001:0db8:0000:0000:0000:0000:0000:0001', '2001:DB8:0:0::1', '2001:db8::0.0.0.1']],
+    ['IPv6 with two runs of zeros', '2001:db8::1:0:0:1', ['2001:db8:0:0:1:0:0:1', '2001:0DB8::0001:0:0:1']],
+    ['IPv6 with one zero', '2001:db8:0:1:1:1:1:1', ['2001:db8::1:1:1:1:1', '2001:0db8:0000:1:01:001:1:1']],
+    ['the loopback', '::1', ['0:0:0:0:0:0:0:1', '0000::0001', '::0.0.0.1', '::1%lo']],
+    ['the unspecified address', '::', ['0:0:0:0:0:0:0:0', '0::0', '::0.0.0.0']],
+    ['a link-local address', 'fe80::a', ['FE80::A%eth0', 'fe80:0::000a%25en0', 'fe80::a%2']],
+    [
+      'mapped IPv4',
+      '203.0.113.7',
+      [
+        '::ffff:203.0.113.7',
+        '::FFFF:cb00:7107',
+        '0:0:0:0:0:ffff:203.0.113.7',
+        '0000:0000:0000:0000:0000:ffff:cb00:7107',
+        '0::ffff:203.0.113.7%eth0',
+      ],
+    ],
+  ])('has one spelling for %s (RFC 5952)', (_what, canonical, spellings) => {
+    expect([canonical, ...spellings].map(plainAddress)).toEqual([canonical, ...spellings].map(() => canonical));
+  });
+
+  it('has one spelling for every way to write an address', () => {
+    fc.assert(
+      fc.property(any128, anySpelling, anySpelling, (bits, one, other) => {
+        expect(plainAddress(one(bits))).toBe(plainAddress(other(bits)));
+      }),
+    );
+  });
+
+  it.each(['', 'unix:', 'unknown', '203.000.113.007', '1.2.3', '[::1]', '::1::', 'fe80::1 '])(
+    'leaves %j as it is, which is no address',
+    text => {
+      expect(plainAddress(text)).toBe(text);
+    },
+  );
 });
 
 describe('isNetwork', () => {

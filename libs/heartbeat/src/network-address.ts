@@ -5,15 +5,21 @@ import { NetworkTable } from './network-table.js';
 
 /** What no IPv6 address is. */
 const DIGITS_AND_DOTS = /^[\d.]+$/;
-/** IPv4 addresses as they show on a dual-stack socket, and as they may be written in a header. */
-const MAPPED = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i;
+/** IPv4 addresses as they show on a dual-stack socket. */
+const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
-/** An address in the form that everything compares: an IPv4-mapped IPv6 address as IPv4, no zone. */
+/** The address of every peer of a Unix socket. */
+export const UNIX_PEER = 'unix:';
+
+/**
+ * An address in the one form that everything compares (RFC 5952): lower case, no leading zeros, the longest run of zeros as `::`,
+ * without a zone; an IPv4-mapped IPv6 address is IPv4. A text that is no address stays as it is.
+ */
 export function plainAddress(address: string): string {
-  if (DIGITS_AND_DOTS.test(address)) return address;
-  const bare = address.replace(/%.*$/, '').toLowerCase();
-  const [, dotted, high, low] = MAPPED.exec(bare) ?? [];
-  if (dotted !== undefined) return dotted;
+  if (DIGITS_AND_DOTS.test(address) || isIP(address) !== 6) return address;
+  // The URL standard writes addresses as RFC 5952 does, but for mapped ones, which it writes in hexadecimal.
+  const bare = new URL(`http://[${address.replace(/%.*$/s, '')}]`).hostname.slice(1, -1);
+  const [, high, low] = MAPPED.exec(bare) ?? [];
   if (high === undefined || low === undefined) return bare;
   const bytes = [high, low].map(group => Number.parseInt(group, 16)).flatMap(group => [group >> 8, group & 255]);
   return bytes.join('.');
@@ -26,6 +32,11 @@ export function isNetwork(text: string): boolean {
   if (family === 0 || rest.length > 0) return false;
   if (prefix === undefined) return true;
   return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32);
+}
+
+/** Whether the text names a proxy: an address, a CIDR, or the peers of a Unix socket. */
+export function isTrustedProxy(text: string): boolean {
+  return text === UNIX_PEER || isNetwork(text);
 }
 
 /**

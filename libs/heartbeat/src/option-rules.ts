@@ -1,7 +1,9 @@
 import { CronTime } from 'cron';
 import { z } from 'zod';
 
-import { isNetwork } from './network-address.js';
+import { CloseCodes } from './close-code.js';
+import { isTrustedProxy } from './network-address.js';
+import { isOriginEntry } from './origin.js';
 
 /** The longest delay of Node's timers. */
 const MAX_MS = 2 ** 31 - 1;
@@ -27,11 +29,13 @@ const oneOf = <const Words extends readonly [string, ...string[]]>(...allowed: W
   z.enum(allowed, `must be ${allowed.map(word => JSON.stringify(word)).join(' or ')}`);
 const prefixRule = 'must be a prefix of Prometheus metric names: letters, digits, "_" and ":", no digit first';
 const originRule =
-  'must be "same-host" or a list of origins such as "https://app.example.com" (scheme, host and port only; "*" lets all in)';
-const networkRule = 'must be a list of addresses and CIDRs such as "10.0.0.0/8"';
+  'must be "same-host" or a list of origins such as "https://app.example.com" or "capacitor://localhost": scheme, host and port only; ' +
+  '"https://*.example.com" allows its subdomains of one label, "null" opaque origins, "*" all';
+const networkRule = 'must be a list of addresses and CIDRs such as "10.0.0.0/8", and "unix:" for a Unix socket';
 const tokenRule = 'must be a text of 1 to 1024 characters, printable ASCII without blanks, as it goes into a header';
 const redisUrlRule = 'must be a URL such as "redis://127.0.0.1:6379", or "rediss://" for TLS';
 const namespaceRule = 'must be a text of 1 to 100 letters, digits, "_", "-", "." and ":"';
+const closeCodeRule = `must be ${CloseCodes.tryAgainLater.code} or ${CloseCodes.overloaded.code}`;
 const cronRule = 'must be a cron expression of five or six fields, such as "*/10 * * * * *"';
 
 export const optionsSchema = group({
@@ -83,6 +87,7 @@ export const optionsSchema = group({
     // A level is left 0.1 below its mark, and that must be above what a node at leisure shows.
     refuseAbove: share(0.2),
     shedAbove: share(0.2),
+    closeCode: z.literal([CloseCodes.tryAgainLater.code, CloseCodes.overloaded.code], closeCodeRule),
     source: group({ eventLoop: flag(), heap: flag(), memory: flag(), cpu: flag() }),
   }),
   metrics: group({
@@ -93,8 +98,11 @@ export const optionsSchema = group({
       'must be a registry of prom-client',
     ),
   }),
-  origins: z.union([z.literal('same-host'), z.array(z.string().refine(isOrigin, originRule), originRule)], originRule),
-  trustedProxies: z.array(z.string(networkRule).refine(isNetwork, networkRule), networkRule),
+  origins: z.union(
+    [z.literal('same-host'), z.array(z.string(originRule).refine(isOriginEntry, originRule), originRule)],
+    originRule,
+  ),
+  trustedProxies: z.array(z.string(networkRule).refine(isTrustedProxy, networkRule), networkRule),
   authenticate: z.custom(value => typeof value === 'function', 'must be a function (request, signal) => identity'),
   drain: group({
     readinessDelayMs: milliseconds(0),
@@ -135,12 +143,6 @@ export const optionsSchema = group({
   }),
   closedHistory: whole(0, 1_000_000, 'connections'),
 });
-
-/** An origin as browsers write it (RFC 6454, section 6.2), or the words for "all" and for opaque ones. */
-function isOrigin(text: string): boolean {
-  if (text === '*' || text === 'null') return true;
-  return URL.canParse(text) && new URL(text).origin === text;
-}
 
 function isRedisUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;

@@ -2,6 +2,8 @@ import { isIP } from 'node:net';
 
 import { z } from 'zod';
 
+import { UNIX_PEER } from '../network-address.js';
+
 /**
  * A query parameter: given once and not empty, read from its text, then held against `schema`, whose messages are the rules
  * themselves (`must be …`). What OpenAPI shows of it is `schema`.
@@ -60,8 +62,9 @@ export function isRead(value: unknown): boolean {
   return typeof value === 'object' && value !== null && read.has(value);
 }
 
-/** Whether `text` is an address, or a CIDR whose prefix length fits the address. */
+/** Whether `text` is an address, a CIDR whose prefix length fits the address, or `unix:` for clients of a Unix socket. */
 export function isAddressOrCidr(text: string): boolean {
+  if (text === UNIX_PEER) return true;
   const [address = '', prefix, ...rest] = text.split('/');
   const family = address.includes('%') ? 0 : isIP(address);
   if (family === 0 || rest.length > 0) return false;

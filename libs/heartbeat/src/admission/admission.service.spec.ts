@@ -27,7 +27,12 @@ const HEADERS = {
 };
 
 const warnings: unknown[] = [];
-const noted = { warn: (text: unknown) => warnings.push(text), log: () => undefined, error: () => undefined };
+const noted = {
+  warn: (text: unknown) => warnings.push(text),
+  log: () => undefined,
+  error: () => undefined,
+  debug: () => undefined,
+};
 
 /** A door, and a clock that stands still. */
 class Door {
@@ -88,6 +93,10 @@ class Door {
 
 const reasonOf = ([verdict]: (Refusal | Admitted)[]) =>
   verdict === undefined ? 'asking' : 'reason' in verdict ? verdict.reason : 'admitted';
+
+const forge: Authenticate = () => {
+  throw new Error('jwt malformed: a\nforged line');
+};
 
 /** Lets all promises that can settle do so. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
@@ -152,7 +161,7 @@ describe('AdmissionService', () => {
     const reasons = () => reasonOf(door.knock().verdicts);
     expect([reasons(), reasons(), reasons()]).toEqual(['admitted', 'admitted', same]);
     expect(reasonOf(door.knock({ ip: '198.51.100.1' }).verdicts)).toBe(other);
-    expect(door.knock().verdicts[0]).toMatchObject({ status: 429, retryAfterSeconds: 1 });
+    expect(door.knock().verdicts[0]).toMatchObject({ status: 429, retryAfterMs: 500 });
     door.time += 500;
     expect([reasons(), reasons()]).toEqual(['admitted', same]);
   });
@@ -203,33 +212,34 @@ describe('AdmissionService', () => {
     expect(warnings).toEqual([expect.stringContaining('trustedProxies')]);
   });
 
-  it('tells each refused origin once in the log, with the host and the option', () => {
+  it('logs a refused origin once, with the host and the option', () => {
     const door = new Door();
-    for (let turn = 0; turn < 3; turn++) door.knock({ headers: { origin: 'https://evil.com\n' } });
-    expect(warnings).toEqual([
-      expect.stringMatching(/^[^\n]*"https:\/\/evil\.com\\n"[^\n]*"example\.com"[^\n]*ORIGINS/),
-    ]);
+    for (let turn = 0; turn < 200; turn++) door.knock({ headers: { origin: 'https://evil.com' } });
+    expect(warnings).toEqual([expect.stringMatching(/^[^\n]*"https:\/\/evil\.com"[^\n]*"example\.com"[^\n]*ORIGINS/)]);
   });
 
-  it('remembers the last hundred refused origins, and tells one anew that came before them', () => {
-    const door = new Door();
-    const knock = (turn: number) => door.knock({ headers: { origin: `https://evil-${turn}.com` } });
-    for (let turn = 0; turn < 100; turn++) knock(turn);
-    for (let turn = 0; turn < 100; turn++) knock(turn);
-    expect(warnings).toHaveLength(100);
-    // So many at once fill no log: from here on one a second is told.
-    knock(100);
-    expect(warnings).toHaveLength(100);
-    door.time += 1000;
-    knock(100);
-    knock(1);
-    expect(warnings).toHaveLength(101);
-    door.time += 1000;
-    knock(0);
-    expect(warnings.slice(100)).toEqual([
-      expect.stringContaining('https://evil-100.com'),
-      expect.stringContaining('https://evil-0.com'),
-    ]);
+  it('logs an authenticate that throws once a minute, with a count', async () => {
+    const door = new Door({ authenticate: forge });
+    for (let turn = 0; turn < 200; turn++) door.knock();
+    await settled();
+    expect(warnings).toEqual([expect.stringMatching(/^authenticate failed[^\n]*jwt malformed: a\\nforged line$/)]);
+    door.node.log.close();
+    expect(warnings[1]).toBe('authenticate failed: 199 more in 60 s, not shown');
+  });
+
+  it.each([
+    ['at-capacity', { maxConnections: 1 }, {}],
+    ['ip-limit', { maxPerIp: 1 }, {}],
+    ['overloaded', {}, { refusing: true }],
+  ])('draws the advised delay of %s for each client', (reason, limits, load) => {
+    const door = new Door({ limits, drain: { returnWindowMs: 0 } });
+    door.open(IP);
+    door.node.load = { ...door.node.load, ...load };
+    const verdicts = Array.from({ length: 40 }, () => door.knock().verdicts[0] as Refusal);
+    expect(new Set(verdicts.map(verdict => verdict.reason))).toEqual(new Set([reason]));
+    const delays = verdicts.map(({ retryAfterMs = 0 }) => retryAfterMs);
+    expect(new Set(delays).size).toBeGreaterThan(20);
+    expect([Math.min(...delays) >= 2000, Math.max(...delays) <= 8000]).toEqual([true, true]);
   });
 
   const ann: Admitted = { ip: IP, identity: { userId: 'ann' }, deferred: false };

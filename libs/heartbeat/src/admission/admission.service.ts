@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
@@ -9,14 +9,16 @@ import type { Authenticate } from '../guard.options.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Authentication, Identity } from '../identity.js';
 import { clientNetwork } from '../network-address.js';
+import { type OriginJudge, originJudge } from '../origin.js';
+import { printable } from '../printable.js';
 import { type Authenticated, authenticate } from './authenticator.js';
 import { BanList } from './ban-list.js';
-import { hasProxyHeader } from './client-address.js';
 import { ClientAddresses } from './client-addresses.js';
 import { HeldPlaces } from './held-places.js';
-import { judgeOrigin } from './origin.js';
+import { OriginLog } from './origin-log.js';
+import { ProxyNotes } from './proxy-notes.js';
 import { RateLimiter } from './rate-limiter.js';
-import { type Refusal, refusals } from './refusal.js';
+import { closeOf, drawDelay, isOfThisNode, type Refusal, type RefusalClose, refusals } from './refusal.js';
 import { faultOfUpgrade } from './upgrade-request.js';
 
 /** An upgrade that may be answered with 101. */
@@ -39,9 +41,6 @@ interface Upgrade {
 
 /** Addresses whose rate is remembered at once. */
 const MAX_ADDRESSES = 50_000;
-/** Refused origins that are remembered, to log each only once; once there are so many, no more than one a second is logged. */
-const MAX_LOGGED_ORIGINS = 100;
-const ORIGIN_LOG_MS = 1000;
 
 /**
  * Says who may come in, before the upgrade is answered; the cheapest check first, and what can be said without knowing the
@@ -49,13 +48,13 @@ const ORIGIN_LOG_MS = 1000;
  */
 @Injectable()
 export class AdmissionService {
-  readonly #logger = new Logger('Heartbeat');
   readonly #upgrades: RateLimiter;
   readonly #upgradesByNetwork: RateLimiter;
   /** Places held by upgrades whose `authenticate` or `verifyClient` is under way. */
   readonly #held = new HeldPlaces();
-  readonly #loggedOrigins = new Set<string>();
-  #originLoggedAt = 0;
+  readonly #judgeOrigin: OriginJudge;
+  readonly #originLog: OriginLog;
+  readonly #proxyNotes: ProxyNotes;
 
   constructor(
     private readonly node: NodeState,
@@ -64,7 +63,10 @@ export class AdmissionService {
     private readonly addresses: ClientAddresses,
     private readonly events: HeartbeatEvents,
   ) {
-    const { limits } = node.options;
+    const { limits, origins } = node.options;
+    this.#judgeOrigin = originJudge(origins);
+    this.#originLog = new OriginLog(node.log, node.clock, origins);
+    this.#proxyNotes = new ProxyNotes(node, addresses);
     this.#upgrades = new RateLimiter(limits.upgradesPerSecond, 1);
     this.#upgradesByNetwork = new RateLimiter(limits.upgradesPerSecondPerIp, MAX_ADDRESSES);
   }
@@ -117,9 +119,8 @@ export class AdmissionService {
   }
 
   #verdictOf(end: Exclude<Authenticated, { outcome: 'gone' }>, ip: string, hasPlace: boolean): Refusal | Admitted {
-    const { handshakeTimeoutMs, maxPerUser } = this.node.options.limits;
-    if (end.outcome === 'timeout') return refusals.authenticationTimeout(handshakeTimeoutMs);
-    if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : refusals.userLimit(maxPerUser);
+    if (end.outcome === 'timeout') return this.timeout();
+    if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : this.#userLimit();
     this.node.log.warn('authenticate failed', 'authenticate failed, the client is refused with 401', end.error);
     return refusals.unauthenticated('Authentication failed.');
   }
@@ -133,6 +134,22 @@ export class AdmissionService {
   recheck({ ip, identity }: Admitted): Refusal | null {
     const network = clientNetwork(ip, this.node.options.limits.ipv6PrefixBits);
     return this.#checkNode() ?? this.#checkPlaces(network) ?? this.#checkIdentity(ip, identity);
+  }
+
+  /** The refusal of a client about which `authenticate` or `verifyClient` did not answer in time. */
+  timeout(): Refusal {
+    return refusals.authenticationTimeout(this.node.options.limits.handshakeTimeoutMs, this.#delay());
+  }
+
+  /**
+   * The close frame for a refused client, where `refuseWith` is `close`; null for a refusal by HTTP. Behind a trusted proxy that is also
+   * what another node could serve: a balancer retries there after a 503, and cannot after a finished upgrade.
+   */
+  closeFor(request: IncomingMessage, refusal: Refusal): RefusalClose | null {
+    const { limits, load } = this.node.options;
+    if (limits.refuseWith !== 'close') return null;
+    if (isOfThisNode(refusal) && this.addresses.isBehindProxy(request)) return null;
+    return closeOf(refusal, load.closeCode);
   }
 
   /** Tells that an upgrade was refused. */
@@ -150,9 +167,11 @@ export class AdmissionService {
     if (ban) return refusals.banned(ban.reason);
     if (!pathIsServed) return refusals.noSuchPath(request.url?.split('?', 1)[0] ?? '/');
     const { origin, host } = request.headers;
-    if (judgeOrigin(origin, host, this.node.options.origins) === 'refused')
-      return this.#refuseOrigin(origin ?? '', host ?? '');
-    this.#noteProxy(request);
+    if (this.#judgeOrigin(origin, host) === 'refused') {
+      this.#originLog.refused(origin ?? '', host ?? '');
+      return refusals.originRefused(JSON.stringify(printable(origin ?? '', 200)));
+    }
+    this.#proxyNotes.note(request);
     return this.#checkPlaces(network) ?? this.#checkRates(network);
   }
 
@@ -161,28 +180,16 @@ export class AdmissionService {
     const { doorShut, load, options } = this.node;
     const maxConnections = Math.min(options.limits.maxConnections, this.node.socketRoom);
     if (doorShut) return refusals.draining(this.connections.returnDelay());
-    if (load.refusing) return refusals.overloaded();
-    return this.connections.count + this.#held.total >= maxConnections ? refusals.atCapacity(maxConnections) : null;
-  }
-
-  /** Says once that limits by address need to know the proxies. */
-  #noteProxy(request: IncomingMessage): void {
-    const { limits, trustedProxies } = this.node.options;
-    if (!this.node.proxyHeaderSeen && hasProxyHeader(request)) {
-      this.node.proxyHeaderSeen = true;
-      if (trustedProxies.length === 0 && (limits.maxPerIp > 0 || limits.upgradesPerSecondPerIp > 0)) {
-        this.#logger.warn(
-          'a proxy header was seen, but trustedProxies is empty: limits by address count all clients of a proxy as one. ' +
-            "Add the proxy's address or CIDR to trustedProxies (TRUSTED_PROXIES).",
-        );
-      }
-    }
+    if (load.refusing) return refusals.overloaded(this.#delay());
+    return this.connections.count + this.#held.total >= maxConnections
+      ? refusals.atCapacity(maxConnections, this.#delay())
+      : null;
   }
 
   #checkPlaces(network: string): Refusal | null {
     const { maxPerIp } = this.node.options.limits;
     const held = this.connections.countByNetwork(network) + this.#held.of(network);
-    return maxPerIp > 0 && held >= maxPerIp ? refusals.ipLimit(maxPerIp) : null;
+    return maxPerIp > 0 && held >= maxPerIp ? refusals.ipLimit(maxPerIp, this.#delay()) : null;
   }
 
   #checkRates(network: string): Refusal | null {
@@ -213,24 +220,16 @@ export class AdmissionService {
     if (ban) return refusals.banned(ban.reason);
     const { maxPerUser, onUserLimit } = this.node.options.limits;
     if (identity === null || maxPerUser === 0 || onUserLimit === 'replace-oldest') return null;
-    return this.connections.countByUser(identity.userId) >= maxPerUser ? refusals.userLimit(maxPerUser) : null;
+    return this.connections.countByUser(identity.userId) >= maxPerUser ? this.#userLimit() : null;
   }
 
-  #refuseOrigin(origin: string, host: string): Refusal {
-    const told = JSON.stringify(origin.slice(0, 200));
-    const now = this.node.clock.now();
-    // Who invents origins must not fill the log, nor silence it.
-    const mayLog = this.#loggedOrigins.size < MAX_LOGGED_ORIGINS || now - this.#originLoggedAt >= ORIGIN_LOG_MS;
-    if (mayLog && !this.#loggedOrigins.has(told)) {
-      this.#originLoggedAt = now;
-      this.#loggedOrigins.add(told);
-      const [oldest = ''] = this.#loggedOrigins;
-      if (this.#loggedOrigins.size > MAX_LOGGED_ORIGINS) this.#loggedOrigins.delete(oldest);
-      this.#logger.warn(
-        `refused the origin ${told} for the host ${JSON.stringify(host.slice(0, 200))}: to allow it, add it to the option origins (ORIGINS)`,
-      );
-    }
-    return refusals.originRefused(told);
+  #userLimit(): Refusal {
+    return refusals.userLimit(this.node.options.limits.maxPerUser, this.#delay());
+  }
+
+  /** Drawn for each client. */
+  #delay(): number {
+    return drawDelay(this.node.options.drain.returnWindowMs, this.node.random);
   }
 }
 

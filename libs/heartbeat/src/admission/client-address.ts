@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type Server, type Socket } from 'node:net';
 
-import { plainAddress } from '../network-address.js';
+import { plainAddress, UNIX_PEER } from '../network-address.js';
 import { ownCopy } from '../own-copy.js';
 
 /** Whether an address is one of the proxies whose headers are believed. */
@@ -17,16 +17,36 @@ export function clientAddress(request: IncomingMessage, isTrusted: IsTrusted): s
   if (!isTrusted(address)) return address;
   for (const hop of hopsOf(request)) {
     if (!isTrusted(address)) return address;
-    const next = addressOfHop(hop);
+    // nginx names a peer of a Unix socket so; without trust in it, it is no address like any other text.
+    const next = hop.trim() === UNIX_PEER && isTrusted(UNIX_PEER) ? UNIX_PEER : addressOfHop(hop);
     if (next === null) return address;
     address = next;
   }
   return address;
 }
 
-/** The address at the other end of the socket: the client's, or its nearest proxy's. */
-function peerAddress({ socket }: IncomingMessage): string {
-  return plainAddress(socket.remoteAddress ?? '');
+/** The address at the other end of the socket: the client's, or its nearest proxy's; `unix:` for a Unix socket. */
+export function peerAddress({ socket }: IncomingMessage): string {
+  const { remoteAddress } = socket;
+  if (remoteAddress === undefined) return isUnixSocket(socket) ? UNIX_PEER : '';
+  return plainAddress(remoteAddress);
+}
+
+/** Servers that listen on a Unix socket; a server that has closed can no longer be asked. */
+const unixServers = new WeakMap<Server, boolean>();
+
+/** A TCP socket has no address either once its peer has reset it: only its server tells them apart. */
+function isUnixSocket(socket: Socket): boolean {
+  const { server } = socket as { readonly server?: Server };
+  if (server === undefined) return false;
+  const known = unixServers.get(server);
+  if (known !== undefined) return known;
+  const bound = server.address();
+  if (bound === null && !server.listening) return false;
+  // A file descriptor that was inherited (systemd) has no path that could be asked for.
+  const isUnix = bound === null || typeof bound === 'string';
+  unixServers.set(server, isUnix);
+  return isUnix;
 }
 
 /** Whether a proxy has added its header. */

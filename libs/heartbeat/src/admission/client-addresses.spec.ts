@@ -6,6 +6,16 @@ import { ClientAddresses } from './client-addresses.js';
 
 const PROXY = '10.0.0.1';
 
+const from = (remoteAddress: string, forwardedFor: string) =>
+  ({ headers: { 'x-forwarded-for': forwardedFor }, socket: { remoteAddress } }) as unknown as IncomingMessage;
+
+const overUnix = (forwardedFor?: string, server: object = { listening: true, address: () => '/run/app.sock' }) =>
+  ({
+    headers: forwardedFor === undefined ? {} : { 'x-forwarded-for': forwardedFor },
+    socket: { server },
+  }) as unknown as IncomingMessage;
+const trusting = (...trustedProxies: string[]) => new ClientAddresses(resolveOptions({ trustedProxies }));
+
 describe('ClientAddresses', () => {
   it.each([
     ['the proxy’s where none is trusted', [], PROXY, PROXY],
@@ -27,5 +37,67 @@ describe('ClientAddresses', () => {
     const peers = Array.from({ length: 3000 }, (_, at) => `${at % 2 === 0 ? 10 : 11}.0.${at >> 8}.${at & 255}`);
     const told = peers.map(peer => (peer.startsWith('10.') ? '203.0.113.7' : peer));
     expect([peers.map(ask), peers.map(ask)]).toEqual([told, told]);
+  });
+
+  it.each([
+    ['in small letters', 'fd00::2'],
+    ['in capitals', 'FD00::2'],
+    ['in the long form', 'fd00:0000:0000:0000:0000:0000:0000:0002'],
+    ['as a CIDR in the long form', 'FD00:0:0:0::/64'],
+  ])('trusts a proxy that is named %s', (_what, name) => {
+    const addresses = new ClientAddresses(resolveOptions({ trustedProxies: [name] }));
+    expect(addresses.of(from('fd00::2', '203.0.113.7'))).toBe('203.0.113.7');
+  });
+
+  it.each([
+    ['an address', '10.0.0.2'],
+    ['mapped', '::ffff:10.0.0.2'],
+    ['mapped in groups', '::FFFF:a00:2'],
+    ['a mapped CIDR', '::ffff:10.0.0.0/104'],
+  ])('trusts an IPv4 proxy that is named as %s', (_what, name) => {
+    const addresses = new ClientAddresses(resolveOptions({ trustedProxies: [name] }));
+    expect(addresses.of(from('10.0.0.2', '203.0.113.7'))).toBe('203.0.113.7');
+    expect(addresses.of(from('::ffff:10.0.0.2', '203.0.113.7'))).toBe('203.0.113.7');
+  });
+});
+
+describe('ClientAddresses of a Unix socket', () => {
+  it('are unix: where no proxy tells them', () => {
+    expect([trusting().of(overUnix()), trusting('unix:').of(overUnix())]).toEqual(['unix:', 'unix:']);
+  });
+
+  it('are what the proxy reports where unix: is trusted, and only there', () => {
+    expect(trusting('unix:').of(overUnix('1.1.1.1, 203.0.113.7'))).toBe('203.0.113.7');
+    expect(trusting('10.0.0.0/8').of(overUnix('203.0.113.7'))).toBe('unix:');
+    expect([trusting('unix:'), trusting('10.0.0.0/8')].map(addresses => addresses.isBehindProxy(overUnix()))).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it('are found behind two proxies, of which one is reached by a Unix socket', () => {
+    expect(trusting('unix:').of(overUnix('203.0.113.7, unix:'))).toBe('203.0.113.7');
+    expect(trusting('unix:', '10.0.0.2').of(from('10.0.0.2', '203.0.113.7, unix:'))).toBe('203.0.113.7');
+    expect(trusting('10.0.0.2').of(from('10.0.0.2', '203.0.113.7, unix:'))).toBe('10.0.0.2');
+  });
+
+  it('are no addresses of TCP sockets that have gone', () => {
+    const tcp = { listening: true, address: () => ({ address: '::', family: 'IPv6', port: 3000 }) };
+    expect(trusting('unix:').of(overUnix('203.0.113.7', tcp))).toBe('');
+    expect(trusting('unix:').of(overUnix('203.0.113.7', { listening: false, address: () => null }))).toBe('');
+  });
+
+  it('stay known when the server has closed', () => {
+    let path: string | null = '/run/app.sock';
+    const server = {
+      get listening() {
+        return path !== null;
+      },
+      address: () => path,
+    };
+    const addresses = trusting('unix:');
+    addresses.of(overUnix(undefined, server));
+    path = null;
+    expect(addresses.of(overUnix('203.0.113.7', server))).toBe('203.0.113.7');
   });
 });

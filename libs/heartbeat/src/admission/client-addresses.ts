@@ -4,8 +4,8 @@ import { Inject, Injectable } from '@nestjs/common';
 
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
-import { clientNetwork, networkMatcher, plainAddress } from '../network-address.js';
-import { clientAddress, type IsTrusted } from './client-address.js';
+import { clientNetwork, networkMatcher, plainAddress, UNIX_PEER } from '../network-address.js';
+import { clientAddress, type IsTrusted, peerAddress } from './client-address.js';
 
 /** Addresses whose answer is remembered. */
 const MOST_KNOWN = 1000;
@@ -21,7 +21,9 @@ export class ClientAddresses {
 
   constructor(@Inject(HEARTBEAT_OPTIONS) { trustedProxies, limits }: ResolvedOptions) {
     this.#prefixBits = limits.ipv6PrefixBits;
-    const matches = networkMatcher(trustedProxies);
+    const isInNetworks = networkMatcher(trustedProxies.filter(name => name !== UNIX_PEER));
+    const trustsUnix = trustedProxies.includes(UNIX_PEER);
+    const matches: IsTrusted = address => (address === UNIX_PEER ? trustsUnix : isInNetworks(address));
     this.#isTrusted = trustedProxies.length === 0 ? () => false : address => this.#remembered(address, matches);
   }
 
@@ -34,6 +36,16 @@ export class ClientAddresses {
     if (address === undefined) return null;
     const plain = plainAddress(address);
     return this.#isTrusted(plain) ? null : clientNetwork(plain, this.#prefixBits);
+  }
+
+  /** The address at the other end of the socket, which may be a proxy's. */
+  peerOf(request: IncomingMessage): string {
+    return peerAddress(request);
+  }
+
+  /** Whether the socket belongs to a trusted proxy. */
+  isBehindProxy(request: IncomingMessage): boolean {
+    return this.#isTrusted(peerAddress(request));
   }
 
   #remembered(address: string, matches: IsTrusted): boolean {

@@ -1,30 +1,31 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { REFUSAL_REASONS } from '../heartbeat.events.js';
-import { closeCodeOf, type Refusal, refusals } from './refusal.js';
+import { closeOf, drawDelay, isOfThisNode, type Refusal, refusals } from './refusal.js';
 
-/** Contract, section 2: each refusal with its status, the end of its type, its Retry-After and its close code. */
+/** Contract, section 2: each refusal with its status, the end of its type, its advised delay and its close code. */
 const TABLE: [Refusal, number, string, number | undefined, number | null][] = [
   [refusals.badUpgrade('a fault'), 400, 'bad-upgrade', undefined, null],
   [refusals.unauthenticated('who?'), 401, 'unauthenticated', undefined, 4503],
   [refusals.originRefused('"https://evil.com"'), 403, 'origin-refused', undefined, 4503],
   [refusals.banned('spam'), 403, 'banned', undefined, 4501],
   [refusals.noSuchPath('/nowhere'), 404, 'no-such-path', undefined, null],
-  [refusals.ipLimit(7), 429, 'ip-limit', 5, 1013],
-  [refusals.userLimit(7), 429, 'user-limit', 5, 1013],
-  [refusals.upgradeRate(1500), 429, 'upgrade-rate', 2, 1013],
-  [refusals.atCapacity(7), 503, 'at-capacity', 5, 1013],
-  [refusals.draining(3000), 503, 'draining', 3, 1001],
-  [refusals.overloaded(), 503, 'overloaded', 5, 1013],
-  [refusals.authenticationTimeout(7), 503, 'authentication-timeout', 5, 1013],
-  [refusals.starting(), 503, 'starting', 1, 1013],
+  [refusals.ipLimit(7, 4321), 429, 'ip-limit', 4321, 1013],
+  [refusals.userLimit(7, 4321), 429, 'user-limit', 4321, 1013],
+  [refusals.upgradeRate(1499.13), 429, 'upgrade-rate', 1500, 1013],
+  [refusals.atCapacity(7, 4321), 503, 'at-capacity', 4321, 1013],
+  [refusals.draining(3000), 503, 'draining', 3000, 1001],
+  [refusals.overloaded(4321), 503, 'overloaded', 4321, 1013],
+  [refusals.authenticationTimeout(7, 4321), 503, 'authentication-timeout', 4321, 1013],
+  [refusals.starting(), 503, 'starting', 1000, 1013],
 ];
 
 describe('refusals', () => {
   it.each(TABLE)('are as the contract says: %j', (refusal, status, reason, retryAfter, closeCode) => {
     expect(refusal).toMatchObject({ status, reason });
-    expect(refusal.retryAfterSeconds).toBe(retryAfter);
-    expect(closeCodeOf(refusal)).toBe(closeCode);
+    expect(refusal.retryAfterMs).toBe(retryAfter);
+    expect(closeOf(refusal, 1013)?.code ?? null).toBe(closeCode);
+    expect(closeOf(refusal, 4006)?.code ?? null).toBe(closeCode === 1013 ? 4006 : closeCode);
   });
 
   it('are all in the table above, and no reason has two', () => {
@@ -33,8 +34,8 @@ describe('refusals', () => {
   });
 
   it('advise a delay with every 429 and 503, and with nothing else', () => {
-    for (const [{ status, retryAfterSeconds }] of TABLE) {
-      expect(retryAfterSeconds !== undefined).toBe(status === 429 || status === 503);
+    for (const [{ status, retryAfterMs }] of TABLE) {
+      expect(retryAfterMs !== undefined).toBe(status === 429 || status === 503);
     }
   });
 
@@ -44,23 +45,36 @@ describe('refusals', () => {
   });
 
   it.each([
-    [0, 1],
-    [0.2, 1],
-    [1000, 1],
-    [1001, 2],
-    [59_999.5, 60],
-  ])('advise whole seconds, never too few and at least one: %d ms are %i s', (ms, seconds) => {
-    expect([refusals.upgradeRate(ms).retryAfterSeconds, refusals.draining(ms).retryAfterSeconds]).toEqual([
-      seconds,
-      seconds,
-    ]);
+    ['no delay', refusals.unauthenticated('send a token'), 'unauthenticated'],
+    ['a delay', refusals.atCapacity(7, 4321), 'at-capacity; retry-after=4321'],
+    ['the words of an operator', refusals.banned('spam, call us'), 'spam, call us'],
+    ['a ban without words', refusals.banned(''), 'banned'],
+    ['words that are too long', refusals.banned('é'.repeat(100)), 'é'.repeat(61)],
+  ])('close with their name and the delay, a ban with its reason: %s', (_what, refusal, reason) => {
+    expect(closeOf(refusal, 1013)?.reason).toBe(reason);
+  });
+
+  it('name what another node could serve', () => {
+    const movable = TABLE.filter(([refusal]) => isOfThisNode(refusal)).map(([, , reason]) => reason);
+    expect(movable).toEqual(['at-capacity', 'draining', 'overloaded', 'starting']);
+  });
+
+  it.each([
+    ['the least', 0, 0, 2000],
+    ['the most', 0, 1, 8000],
+    ['the most of a window that is not longer', 8000, 1, 8000],
+    ['the least of a longer window', 60_000, 0, 2000],
+    ['the most of a longer window', 60_000, 1, 60_000],
+    ['the middle of the default window', 10_000, 0.5, 6000],
+  ])('advise a delay that is drawn: %s', (_what, windowMs, drawn, delayMs) => {
+    expect(drawDelay(windowMs, () => drawn)).toBe(delayMs);
   });
 
   it('say what to do', () => {
     expect(refusals.badUpgrade('the method is not GET').detail).toContain('the method is not GET');
     expect(refusals.noSuchPath('/nowhere').detail).toContain('/nowhere');
     expect(refusals.banned('spam').detail).toBe('spam');
-    expect(refusals.ipLimit(7).detail).toContain('7 connections');
+    expect(refusals.ipLimit(7, 1).detail).toContain('7 connections');
     expect(refusals.originRefused('"https://evil.com"').detail).toContain('"https://evil.com"');
   });
 

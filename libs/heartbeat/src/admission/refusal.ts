@@ -1,4 +1,4 @@
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes, closeReason } from '../close-code.js';
 import type { RefusalReason } from '../heartbeat.events.js';
 
 /** An upgrade that is not let in: the HTTP answer, or the close code where that was asked for. */
@@ -6,13 +6,21 @@ export interface Refusal {
   readonly status: number;
   readonly reason: RefusalReason;
   readonly detail: string;
-  /** For 429 and 503, in seconds. */
-  readonly retryAfterSeconds?: number;
+  /** The advised delay, for 429 and 503. */
+  readonly retryAfterMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** When to try again where nothing better is known, in seconds. */
-const RETRY_AFTER_SECONDS = 5;
+/** The bounds between which a delay is drawn where no better one is known; `drain.returnWindowMs` may raise the upper one. */
+const MIN_DELAY_MS = 2000;
+const MAX_DELAY_MS = 8000;
+/** The delay while the application starts, in which no other node need be free. */
+const STARTING_MS = 1000;
+
+/** A delay for one refused client, so that clients that were refused together do not return together. */
+export function drawDelay(returnWindowMs: number, random: () => number): number {
+  return Math.round(MIN_DELAY_MS + random() * (Math.max(MAX_DELAY_MS, returnWindowMs) - MIN_DELAY_MS));
+}
 
 export const refusals = {
   badUpgrade: (fault: string): Refusal => ({
@@ -38,61 +46,80 @@ export const refusals = {
     reason: 'no-such-path',
     detail: `No WebSocket is served at ${path}: correct the path.`,
   }),
-  ipLimit: (limit: number): Refusal => ({
+  ipLimit: (limit: number, retryAfterMs: number): Refusal => ({
     status: 429,
     reason: 'ip-limit',
     detail: `Your address has all the ${limit} connections that it may have: close one first.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    retryAfterMs,
   }),
-  userLimit: (limit: number): Refusal => ({
+  userLimit: (limit: number, retryAfterMs: number): Refusal => ({
     status: 429,
     reason: 'user-limit',
     detail: `This user has all the ${limit} connections that it may have: close one first.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    retryAfterMs,
   }),
   upgradeRate: (waitMs: number): Refusal => ({
     status: 429,
     reason: 'upgrade-rate',
     detail: 'Too many upgrades at once: connect more slowly.',
-    retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+    retryAfterMs: Math.ceil(waitMs),
   }),
-  atCapacity: (limit: number): Refusal => ({
+  atCapacity: (limit: number, retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'at-capacity',
     detail: `This node holds all the ${limit} connections that it may: try again later.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    retryAfterMs,
   }),
-  draining: (delayMs: number): Refusal => ({
+  draining: (retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'draining',
     detail: 'The server is going away: connect again, to another node.',
-    retryAfterSeconds: Math.max(1, Math.ceil(delayMs / 1000)),
+    retryAfterMs,
   }),
-  overloaded: (): Refusal => ({
+  overloaded: (retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'overloaded',
     detail: 'The server has more to do than it can: try again later.',
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    retryAfterMs,
   }),
-  authenticationTimeout: (limitMs: number): Refusal => ({
+  authenticationTimeout: (limitMs: number, retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'authentication-timeout',
     detail: `Nobody could say within ${limitMs} ms who you are: try again later.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    retryAfterMs,
   }),
   starting: (): Refusal => ({
     status: 503,
     reason: 'starting',
     detail: 'The server is starting: try again in a moment.',
-    retryAfterSeconds: 1,
+    retryAfterMs: STARTING_MS,
   }),
 };
 
-/** The close code that says the same as a refusal, where `refuseWith` is `close`; null for what only HTTP can answer. */
-export function closeCodeOf({ reason }: Refusal): number | null {
+/** How a refused client is closed after a finished upgrade. */
+export interface RefusalClose {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * The close frame that corresponds to a refusal, where `refuseWith` is `close`; null for a refusal that only HTTP can answer. Its words
+ * are the operator's for a ban, else the end of the problem's type.
+ * @param overloadCode The option `load.closeCode`.
+ */
+export function closeOf({ reason, detail, retryAfterMs }: Refusal, overloadCode: number): RefusalClose | null {
   if (reason === 'bad-upgrade' || reason === 'no-such-path') return null;
+  const words = reason === 'banned' ? detail || reason : reason;
+  return { code: codeOf(reason, overloadCode), reason: closeReason(words, retryAfterMs) };
+}
+
+/** Whether another node could serve the client. */
+export function isOfThisNode({ reason }: Refusal): boolean {
+  return reason === 'draining' || reason === 'overloaded' || reason === 'at-capacity' || reason === 'starting';
+}
+
+function codeOf(reason: RefusalReason, overloadCode: number): number {
   if (reason === 'banned') return CloseCodes.banned.code;
   if (reason === 'unauthenticated' || reason === 'origin-refused') return CloseCodes.unauthenticated.code;
-  if (reason === 'draining') return CloseCodes.goingAway.code;
-  return CloseCodes.tryAgainLater.code;
+  return reason === 'draining' ? CloseCodes.goingAway.code : overloadCode;
 }

@@ -113,7 +113,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   /** A connection that has said who it is only now may be one too many. */
   async #judge(userId: string, id: string): Promise<void> {
     if (await this.#ask(userId)) return;
-    const { code } = CloseCodes.tryAgainLater;
+    const { closeCode: code } = this.node.options.load;
     this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.returnDelay());
   }
 

@@ -1,6 +1,6 @@
 import type { ConnectionView } from '../connection-view.js';
 import { HeartbeatError } from '../heartbeat.error.js';
-import { isNetwork, networkMatcher } from '../network-address.js';
+import { isNetwork, networkMatcher, UNIX_PEER } from '../network-address.js';
 import { inSlices } from '../slices.js';
 import { BestOf } from './best-of.js';
 import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
@@ -90,8 +90,9 @@ export function idleMs({ pulse }: Connection, attended: number): number {
   return attended - Math.max(pulse.activeAt, pulse.openedAt);
 }
 
-/** An address or CIDR as a predicate; what is neither matches nothing. */
+/** An address or CIDR in any spelling, or `unix:`, as a predicate; any other text matches nothing. */
 function addressPredicate(text: string): Predicate {
+  if (text === UNIX_PEER) return ({ ip }) => ip === UNIX_PEER;
   if (!isNetwork(text)) return () => false;
   const matches = networkMatcher([text]);
   return ({ ip }) => matches(ip);

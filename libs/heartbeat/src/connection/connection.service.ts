@@ -201,7 +201,7 @@ export class ConnectionService {
 
   /** A delay after which one client is advised to come back, drawn anew for each. */
   returnDelay(): number {
-    return Math.round(Math.random() * this.node.options.drain.returnWindowMs);
+    return Math.round(this.node.random() * this.node.options.drain.returnWindowMs);
   }
 
   /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. */

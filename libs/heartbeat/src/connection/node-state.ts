@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 
 import type { Clock } from '../clock.js';
 import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
-import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../heartbeat.tokens.js';
 import { LimitedLogger } from '../limited-logger.js';
 import type { Connection } from './connection.js';
 import type { BanBook, UserPlaces } from './shared-words.js';
@@ -64,6 +64,8 @@ export class NodeState {
   closeIfBanned: (connection: Connection) => void = () => undefined;
   /** Owner: admission. Whether a proxy's header was ever seen. */
   proxyHeaderSeen = false;
+  /** Owner: admission. Whether a client came through a Unix socket. */
+  unixPeerSeen = false;
   /** Owners: heartbeat, dispatcher and registry. Running totals of what is too frequent for events. */
   readonly totals = new Totals();
   /** Owners: connections add what they queue, flow takes it away at each sum of all backlogs. */
@@ -96,6 +98,7 @@ export class NodeState {
   constructor(
     @Inject(HEARTBEAT_OPTIONS) readonly options: ResolvedOptions,
     @Inject(HEARTBEAT_CLOCK) readonly clock: Clock,
+    @Optional() @Inject(HEARTBEAT_RANDOM) readonly random: () => number = Math.random,
   ) {
     this.name = options.cluster.nodeName;
     this.id = `${this.name}-${randomBytes(4).toString('hex')}`;

@@ -45,14 +45,14 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
 
   /** Who says only now who it is meets what others met at the door: bans, and the user's limit. */
   #admit(connection: Connection, userId: string): void {
-    const { limits, drain } = this.node.options;
+    const { limits, drain, load } = this.node.options;
     const ban = this.node.banOf(connection.ip, userId);
     if (ban !== null) connection.end({ code: CloseCodes.banned.code, reason: ban, by: 'operator' });
     else if (limits.maxPerUser === 0) return;
     else if (limits.onUserLimit === 'replace-oldest') this.registry.makeRoomFor(userId, limits.maxPerUser - 1);
     else if (this.registry.byUser.count(userId) >= limits.maxPerUser) {
-      const { code } = CloseCodes.tryAgainLater;
-      connection.end({ code, reason: 'user-limit', by: 'server' }, Math.round(Math.random() * drain.returnWindowMs));
+      const delayMs = Math.round(this.node.random() * drain.returnWindowMs);
+      connection.end({ code: load.closeCode, reason: 'user-limit', by: 'server' }, delayMs);
     }
   }
 

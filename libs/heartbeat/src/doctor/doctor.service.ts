@@ -30,9 +30,9 @@ export class DoctorService implements OnApplicationBootstrap {
   }
 
   findings(system = thisSystem): DoctorReport {
-    const { options, proxyHeaderSeen } = this.node;
+    const { options, proxyHeaderSeen, unixPeerSeen } = this.node;
     const listensOn = addressOf(this.adapterHost.httpAdapter?.getHttpServer());
-    return { findings: examine({ options, system, proxyHeaderSeen, listensOn }) };
+    return { findings: examine({ options, system, proxyHeaderSeen, unixPeerSeen, listensOn }) };
   }
 }
 

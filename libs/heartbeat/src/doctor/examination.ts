@@ -10,6 +10,8 @@ export interface Patient {
   readonly proxyHeaderSeen: boolean | null;
   /** The address or host name that the server listens on; null or left out where it is unknown. */
   readonly listensOn?: string | null;
+  /** Whether a client came through a Unix socket; left out where no node is running. */
+  readonly unixPeerSeen?: boolean;
 }
 
 /** One look at one thing. Reads, judges, and changes nothing. */

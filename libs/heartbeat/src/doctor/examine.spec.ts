@@ -38,10 +38,11 @@ interface Case {
   readonly ws?: string | null;
   readonly proxyHeaderSeen?: boolean | null;
   readonly listensOn?: string | null;
+  readonly unixPeerSeen?: boolean;
 }
 
 function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', ...node }: Case) {
-  const { proxyHeaderSeen = false, listensOn = null } = node;
+  const { proxyHeaderSeen = false, listensOn = null, unixPeerSeen = false } = node;
   const all: Readonly<Record<string, string | null>> = { ...FILES, ...files };
   const system: SystemReader = {
     file: path => all[path] ?? null,
@@ -49,7 +50,13 @@ function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', 
     packageVersion: () => ws,
     heapLimitBytes: () => heapMib * MIB,
   };
-  return examine({ options: resolveOptions({ ...SOUND, ...options }), system, proxyHeaderSeen, listensOn });
+  return examine({
+    options: resolveOptions({ ...SOUND, ...options }),
+    system,
+    proxyHeaderSeen,
+    unixPeerSeen,
+    listensOn,
+  });
 }
 
 const find = (id: string, given: Case) => findingsOf(given).find(found => found.id === id)!;
@@ -242,5 +249,36 @@ describe('examine', () => {
   it('never shows a token', () => {
     const tokens = [{ ...TOKEN, token: 'hush' }];
     expect(JSON.stringify(findingsOf({ options: { admin: { tokens } } }))).not.toContain('hush');
+  });
+
+  it.each<[string, Case, Severity, RegExp]>([
+    ['a server without Unix sockets', { unixPeerSeen: false }, 'ok', /lacks "unix:"/],
+    ['no running node', {}, 'ok', /lacks "unix:"/],
+    ['trust', { unixPeerSeen: true, options: { trustedProxies: ['unix:'] } }, 'ok', /names "unix:"/],
+    ['no trust', { unixPeerSeen: true }, 'warn', /limits by address are off/],
+    ['no trust and limits', { unixPeerSeen: true, options: { limits: { maxPerIp: 5 } } }, 'error', /are on/],
+  ])('judges Unix sockets: %s', (_what, given, severity, evidence) => {
+    expect(find('unix-socket', given)).toMatchObject({ severity, evidence: expect.stringMatching(evidence) });
+  });
+
+  const close = { limits: { refuseWith: 'close' as const } };
+  it.each<[string, Case, Severity, RegExp]>([
+    ['by HTTP', {}, 'ok', /is http/],
+    ['by a code behind known proxies', { options: close }, 'ok', /503/],
+    ['by a code, without a proxy', { options: { ...close, trustedProxies: [] } }, 'info', /trustedProxies is empty$/],
+    [
+      'by a code, of clients of a proxy',
+      { options: { ...close, trustedProxies: [] }, proxyHeaderSeen: true },
+      'warn',
+      /a proxy was seen/,
+    ],
+    [
+      'by a code, of clients of a Unix socket',
+      { options: { ...close, trustedProxies: [] }, unixPeerSeen: true },
+      'warn',
+      /a proxy was seen/,
+    ],
+  ])('judges refusals: %s', (_what, given, severity, evidence) => {
+    expect(find('refuse-with', given)).toMatchObject({ severity, evidence: expect.stringMatching(evidence) });
   });
 });

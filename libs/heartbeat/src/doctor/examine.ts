@@ -12,6 +12,7 @@ import {
   tcpKeepAlive,
 } from './network-checks.js';
 import { adminTokens, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
+import { refuseWith, unixSocket } from './proxy-checks.js';
 
 const CHECKS: readonly Check[] = [
   openFiles,
@@ -21,6 +22,8 @@ const CHECKS: readonly Check[] = [
   wsVersion,
   proxyIdle,
   proxyHeader,
+  unixSocket,
+  refuseWith,
   drainDeadline,
   adminTokens,
   anonymousClients,

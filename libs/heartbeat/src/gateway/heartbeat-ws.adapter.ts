@@ -5,8 +5,7 @@ import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { WebSocket } from 'ws';
 
 import { type Admitted, AdmissionService } from '../admission/admission.service.js';
-import { closeCodeOf, type Refusal, refusals } from '../admission/refusal.js';
-import { closeReason } from '../close-code.js';
+import { type Refusal, refusals } from '../admission/refusal.js';
 import { guarded } from '../connection/lifetime.js';
 import { NodeState } from '../connection/node-state.js';
 import type { MessageHandler, SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
@@ -14,6 +13,7 @@ import { HeartbeatError } from '../heartbeat.error.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
+import { limitHandlerLog } from './nest-handler-log.js';
 import type { MessageParser } from './message-dispatcher.js';
 import { HttpPort } from './http-port.js';
 import { LostUpgrades } from './lost-upgrades.js';
@@ -66,6 +66,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#gateway = app.get(HeartbeatGateway, { strict: false });
     this.#inspector = app.get(GatewayInspector, { strict: false });
     this.#parser = messageParser;
+    this.#leave.push(limitHandlerLog(this.#node.log));
     this.#listeners = this.#gateway.listeners(() => this.#parser);
     this.#node.adapterInstalled = true;
     this.#sockets = createNodeSockets(app, this.#ports);
@@ -191,7 +192,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     askVerifyClient({ verify, request, timeoutMs, failed: this.#failed }, answer => {
       release();
       if (this.#lost.includes(upgrade)) return admitted.opened?.();
-      if (answer === 'timeout') return this.#refuse(server, upgrade, refusals.authenticationTimeout(timeoutMs));
+      if (answer === 'timeout') return this.#refuse(server, upgrade, this.#admission.timeout());
       if (answer !== 'good') {
         const { status, message, headers } = answer;
         this.#admission.refused(request, { status, reason: 'unauthenticated' });
@@ -222,14 +223,11 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
     this.#admission.refused(upgrade.request, refusal);
-    const byCode = this.#node.options.limits.refuseWith === 'close' && !this.#refused.isFull;
-    const code = byCode ? closeCodeOf(refusal) : null;
-    if (code === null || server === undefined) {
+    const close = this.#refused.isFull ? null : this.#admission.closeFor(upgrade.request, refusal);
+    if (close === null || server === undefined) {
       return this.#settle(upgrade, 'a refusal', () => answerRefusal(upgrade.socket, refusal));
     }
-    const { reason, retryAfterSeconds } = refusal;
-    const words = closeReason(reason, retryAfterSeconds && retryAfterSeconds * 1000);
-    this.#shakeHands(server, upgrade, client => this.#refused.close(client, code, words));
+    this.#shakeHands(server, upgrade, client => this.#refused.close(client, close.code, close.reason));
   }
 
   #shakeHands(server: PathServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {

@@ -27,7 +27,7 @@ function parse(answer: string) {
   return { status, headers, body };
 }
 
-const atCapacity: Refusal = { status: 503, reason: 'at-capacity', detail: 'Voll – später.', retryAfterSeconds: 5 };
+const atCapacity: Refusal = { status: 503, reason: 'at-capacity', detail: 'Voll – später.', retryAfterMs: 4321 };
 
 describe('answerRefusal', () => {
   afterEach(() => {
@@ -52,6 +52,18 @@ describe('answerRefusal', () => {
       detail: 'Voll – später.',
     });
     expect(line.writableEnded).toBe(true);
+  });
+
+  it.each([
+    [0, '1'],
+    [0.2, '1'],
+    [1000, '1'],
+    [1001, '2'],
+    [59_999.5, '60'],
+  ])('advises whole seconds, never too few and at least one: %d ms are %s s', (retryAfterMs, seconds) => {
+    const line = new Line();
+    answerRefusal(line, { ...atCapacity, retryAfterMs });
+    expect(parse(line.written).headers['retry-after']).toBe(seconds);
   });
 
   it.each([

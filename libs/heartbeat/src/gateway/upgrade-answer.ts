@@ -8,10 +8,10 @@ import { PROBLEM_JSON, problemOf } from '../problem.js';
 export const LINGER_MS = 1000;
 
 /** Answers an upgrade that is not let in (RFC 9457), and ends the socket. */
-export function answerRefusal(socket: Duplex, { status, reason, detail, retryAfterSeconds, headers }: Refusal): void {
+export function answerRefusal(socket: Duplex, { status, reason, detail, retryAfterMs, headers }: Refusal): void {
   answerUpgrade(socket, status, JSON.stringify(problemOf(reason, status, detail)), {
     'Content-Type': PROBLEM_JSON,
-    ...(retryAfterSeconds !== undefined && { 'Retry-After': retryAfterSeconds }),
+    ...(retryAfterMs !== undefined && { 'Retry-After': Math.max(1, Math.ceil(retryAfterMs / 1000)) }),
     ...headers,
   });
 }

@@ -103,7 +103,8 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
       // The longest idle time sorts first; among equals the connection that was opened first.
       longest.offer(-idleMs(connection, this.node.attendedMs), connection, connection.serial);
     }
-    const { code, name } = CloseCodes.tryAgainLater;
+    const { closeCode: code } = this.node.options.load;
+    const { name } = CloseCodes.overloaded;
     void inSlices(longest.sorted(), ({ connection }) =>
       connection.end({ code, reason: name, by: 'server' }, this.connections.returnDelay()),
     );

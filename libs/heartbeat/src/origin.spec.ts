@@ -2,7 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 
 import * as fc from 'fast-check';
 
-import { judgeOrigin } from './origin.js';
+import { canonicalOrigin, isOriginEntry, type OriginVerdict, originJudge } from './origin.js';
+
+function judgeOrigin(
+  origin: string | undefined,
+  host: string | undefined,
+  allowed: 'same-host' | readonly string[],
+): OriginVerdict {
+  return originJudge(allowed)(origin, host);
+}
 
 const text = ([name, port]: [string, number | null]) => (port === null ? name : `${name}:${port}`);
 
@@ -146,7 +154,103 @@ describe('judgeOrigin with a list', () => {
     expect(judgeOrigin(origin, undefined, [...LIST, '*'])).toBe('allowed');
   });
 
-  it('takes a star for no pattern', () => {
-    expect(judgeOrigin('https://app.example.com', 'app.example.com', ['https://*.example.com'])).toBe('refused');
+  it.each([
+    ['a subdomain', 'https://app.example.com', 'allowed'],
+    ['a subdomain in capitals with the default port', 'HTTPS://App.Example.com:443', 'allowed'],
+    ['a subdomain that begins with xn--', 'https://xn--bcher-kva.example.com', 'allowed'],
+    ['a subdomain of other letters', 'https://bücher.example.com', 'allowed'],
+    ['the domain itself', 'https://example.com', 'refused'],
+    ['a subdomain of a subdomain', 'https://a.b.example.com', 'refused'],
+    ['a domain that ends alike', 'https://evil-example.com', 'refused'],
+    ['an empty label', 'https://.example.com', 'refused'],
+    ['another scheme', 'http://app.example.com', 'refused'],
+    ['another port', 'https://app.example.com:8443', 'refused'],
+    ['a subdomain before another domain', 'https://app.example.com.evil.com', 'refused'],
+    ['a user that looks like it', 'https://app.example.com@evil.com', 'refused'],
+    ['a path', 'https://app.example.com/', 'refused'],
+    ['the pattern itself', 'https://*.example.com', 'refused'],
+    ['an opaque origin', 'null', 'refused'],
+  ])('judges by a wildcard of one label: %s', (_what, origin, verdict) => {
+    expect(judgeOrigin(origin, 'example.com', ['https://*.example.com'])).toBe(verdict);
+  });
+
+  it.each([
+    ['a port', 'http://*.localhost:3000', 'http://tenant.localhost:3000', 'http://tenant.localhost'],
+    ['its default port', 'https://*.example.com:443', 'https://a.example.com', 'https://a.example.com:444'],
+    ['capitals', 'HTTPS://*.EXAMPLE.com', 'https://a.example.com', 'http://a.example.com'],
+    ['other letters', 'https://*.bücher.example', 'https://a.xn--bcher-kva.example', 'https://bücher.example'],
+    ['a scheme of an application', 'app://*.example.com', 'app://a.example.com', 'app://example.com'],
+  ])('takes a wildcard with %s', (_what, entry, allowed, refused) => {
+    expect(isOriginEntry(entry)).toBe(true);
+    expect([judgeOrigin(allowed, 'x', [entry]), judgeOrigin(refused, 'x', [entry])]).toEqual(['allowed', 'refused']);
+  });
+});
+
+/** Origins that applications really send. */
+const APPLICATIONS = [
+  'capacitor://localhost',
+  'ionic://localhost',
+  'tauri://localhost',
+  'http://tauri.localhost',
+  'app://obsidian.md',
+  'app://.',
+  'app://-',
+  'file://',
+  'ms-appx-web://microsoft.todos',
+  'wails://wails.localhost:34115',
+  'chrome-extension://cjpalhdlnbpafiamejdnhcphjbkeiagm',
+  'moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc',
+  'safari-web-extension://9A6C2D3B-55F1-4F59-8E0E-5D0C2C2F7B1A',
+  'vscode-webview://1l2m3n4o5p',
+  'vscode-file://vscode-app',
+  'com.example.app://localhost',
+];
+
+describe('origins of applications', () => {
+  it.each(APPLICATIONS)('%s can be listed, is allowed then, and only then', origin => {
+    expect(isOriginEntry(origin)).toBe(true);
+    expect(judgeOrigin(origin, 'example.com', [origin])).toBe('allowed');
+    expect(judgeOrigin(origin.toUpperCase(), 'example.com', [origin])).toBe('allowed');
+    for (const other of [...APPLICATIONS.filter(known => known !== origin), `${origin}.evil`, `x${origin}`]) {
+      expect([other, judgeOrigin(other, 'example.com', [origin])]).toEqual([other, 'refused']);
+    }
+  });
+
+  it.each(APPLICATIONS)('%s is no page of the host that is requested', origin => {
+    expect(judgeOrigin(origin, origin.split('://')[1], 'same-host')).toBe(
+      origin.startsWith('http:') ? 'allowed' : 'refused',
+    );
+  });
+});
+
+describe('canonicalOrigin', () => {
+  it.each([
+    ['HTTPS://App.Example.com:443', 'https://app.example.com'],
+    ['http://[0:0:0:0:0:0:0:1]:80', 'http://[::1]'],
+    ['https://bücher.example:8443', 'https://xn--bcher-kva.example:8443'],
+    ['Capacitor://LocalHost', 'capacitor://localhost'],
+    ['file://', 'file://'],
+    ['null', 'null'],
+    ['app://a/b', null],
+    ['app://a b', null],
+    ['app://user@host', null],
+    ['app://host:99999', null],
+    ['mailto:a@b', null],
+    ['data:text/html,x', null],
+    ['NULL', null],
+    ['', null],
+  ])('makes %j %j', (given, canonical) => {
+    expect(canonicalOrigin(given)).toBe(canonical);
+  });
+
+  it('is the same for its own result, and of visible ASCII', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.constantFrom('app', 'https', 'file', 'x-y+z'), (host, scheme) => {
+        const canonical = canonicalOrigin(`${scheme}://${host}`);
+        fc.pre(canonical !== null);
+        expect(canonical).toMatch(/^[!-~]+$/);
+        expect(canonicalOrigin(canonical)).toBe(canonical);
+      }),
+    );
   });
 });

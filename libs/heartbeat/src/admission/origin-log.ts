@@ -1,0 +1,56 @@
+import type { Clock } from '../clock.js';
+import { type LimitedLogger, WINDOW_MS } from '../limited-logger.js';
+import { printable } from '../printable.js';
+import { canonicalOrigin, OPAQUE } from '../origin.js';
+
+/** Origins that are named in a minute; the log counts further ones together. */
+const MOST_NAMED = 10;
+/** Longer than any host name. */
+const MAX_ORIGIN = 300;
+
+/** Logs refused origins, each with advice that allows it when it is followed. */
+export class OriginLog {
+  readonly #named = new Set<string>();
+  #since = -Infinity;
+
+  constructor(
+    private readonly log: LimitedLogger,
+    private readonly clock: Clock,
+    private readonly allowed: 'same-host' | readonly string[],
+  ) {}
+
+  refused(origin: string, host: string): void {
+    const canonical = canonicalOrigin(origin);
+    const shown = printable(canonical ?? origin, MAX_ORIGIN);
+    const what = `refused the origin "${shown}" for the host "${printable(host, MAX_ORIGIN)}"`;
+    // Of texts that are no origin there is no end, and none can be allowed.
+    const kind = canonical === null ? 'refused Origin headers that are no origin' : this.#kindOf(shown);
+    this.log.warn(kind, `${what}: ${this.#advice(canonical, shown)}`);
+  }
+
+  #advice(canonical: string | null, shown: string): string {
+    if (canonical === null || shown.length > MAX_ORIGIN)
+      return 'it is no origin of a browser or an application, and no entry of the option origins (ORIGINS) allows it';
+    const risk =
+      canonical === OPAQUE
+        ? '; beware, sandboxed frames and redirects of any site have the origin "null", so admit it only where each client sends a token'
+        : '';
+    const list =
+      this.allowed === 'same-host'
+        ? `set the option origins (ORIGINS) to a list of "${shown}" and the origins of your own pages`
+        : `add "${shown}" to the option origins (ORIGINS)`;
+    return `to allow it, ${list}${risk}`;
+  }
+
+  /** A kind of its own for the first few of a minute: a client that invents origins cannot fill the log. */
+  #kindOf(shown: string): string {
+    const now = this.clock.now();
+    if (now - this.#since >= WINDOW_MS) {
+      this.#named.clear();
+      this.#since = now;
+    }
+    if (!this.#named.has(shown) && this.#named.size >= MOST_NAMED) return 'refused further origins';
+    this.#named.add(shown);
+    return `refused the origin "${shown}"`;
+  }
+}
