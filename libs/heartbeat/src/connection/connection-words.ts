@@ -31,6 +31,8 @@ export interface ConnectionOwner<Owned> {
   /** Sends what is under way to it, so that it comes before whatever is sent or closed next. */
   catchUp(connection: Owned): void;
   mayQueue(connection: Owned, bytes: number): boolean;
+  /** The server has begun to close it: what its client sent and no handler has begun with is dropped. */
+  silenced(connection: Owned): void;
   /** What was queued last is no message of the application. */
   uncountSent(): void;
   failed(connection: Owned, what: string, error: unknown): void;

@@ -44,6 +44,7 @@ describe('Connection, in the hands of the app', () => {
     mayQueue: () => true,
     uncountSent: () => undefined,
     catchUp: () => undefined,
+    silenced: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

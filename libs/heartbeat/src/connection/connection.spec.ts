@@ -49,6 +49,7 @@ describe('Connection', () => {
     mayQueue: () => mayQueue,
     uncountSent: () => void uncounted++,
     catchUp: () => undefined,
+    silenced: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),

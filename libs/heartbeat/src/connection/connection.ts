@@ -9,6 +9,7 @@ import { ConnectionRecord } from './connection-record.js';
 import type { Closing } from './connection-words.js';
 import { guarded, Lifetime } from './lifetime.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
+import { isSilenced, silence } from './silence.js';
 
 /** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
 export class Connection extends ConnectionRecord<Connection> {
@@ -58,7 +59,8 @@ export class Connection extends ConnectionRecord<Connection> {
   }
 
   /**
-   * Says who this is, for connections whose client proves it after the opening; may be said again.
+   * Says who this is, for connections whose client proves it after the opening; may be said again. Without effect once the server
+   * has begun to close the connection.
    * @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` without a `userId`, or with an end that is no time.
    */
   identify(identity: Identity): void {
@@ -66,6 +68,7 @@ export class Connection extends ConnectionRecord<Connection> {
       const rule = 'an identity is { userId, labels?, expiresAt? }; userId must be a text that is not empty';
       throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${this.id} was not identified: ${rule}`);
     }
+    if (isSilenced(this) && !this.isOver) return;
     const previous = this.who;
     this.who = frozenIdentity(identity);
     if (!this.isOver) this.owner.identified(this, previous);
@@ -109,9 +112,10 @@ export class Connection extends ConnectionRecord<Connection> {
 
   /** The one way out: says goodbye where the client understands it, then closes. False if a close had begun already. */
   end(closing: Closing, retryAfterMs?: number): boolean {
-    if (this.ending !== null || this.isOver) return false;
-    const { code, reason } = closing;
+    const isFirst = this.ending === null && !this.isOver;
     this.closeBegun(closing);
+    if (!isFirst) return false;
+    const { code, reason } = closing;
     if (this.appHeartbeat) this.sendHeartbeatEvent(goodbye(code, reason, retryAfterMs));
     this.socket.close(code, closeReason(reason, retryAfterMs));
     return true;
@@ -123,11 +127,16 @@ export class Connection extends ConnectionRecord<Connection> {
     this.socket.terminate();
   }
 
-  /** Writes down how the end began; the first to say it is believed. */
+  /**
+   * Records how the close began; the first record stays. From a close that the server begins no further message is handled, also
+   * where the close of the client came first and some of its messages still wait.
+   */
   closeBegun(closing: Closing): void {
-    if (this.ending !== null || this.isOver) return;
-    this.ending = closing;
-    this.pulse.unlink();
+    if (this.ending === null && !this.isOver) {
+      this.ending = closing;
+      this.pulse.unlink();
+    } else if (closing.by !== 'client') silence(this);
+    if (isSilenced(this)) this.owner.silenced(this);
   }
 
   /**

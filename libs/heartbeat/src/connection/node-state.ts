@@ -74,6 +74,8 @@ export class NodeState {
   queueRoom = Infinity;
   /** Owner: flow. Sums the backlogs up, and makes room where they are too much. */
   makeRoom: () => void = () => undefined;
+  /** Owner: flow. Drops the messages of a connection that no handler has begun with. */
+  dropInput: (connection: Connection) => void = () => undefined;
   /** Owner: heartbeat. The interval in force, in milliseconds. */
   intervalMs: number;
   /** Owner: heartbeat. Time lost in stalls in this second of attended time and the one before, in milliseconds. */

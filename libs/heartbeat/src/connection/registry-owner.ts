@@ -82,6 +82,11 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
     return false;
   }
 
+  silenced(connection: Connection): void {
+    this.registry.unidentified.delete(connection);
+    this.node.dropInput(connection);
+  }
+
   uncountSent(): void {
     this.node.totals.messagesOut--;
   }

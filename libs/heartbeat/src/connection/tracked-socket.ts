@@ -15,9 +15,10 @@ export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>
 
 export type DisconnectCallback = (code: number) => void;
 
-/** What is done when something happens to a socket, before anybody else is told: the same functions for all sockets. */
+/** What is done when something happens to a socket, before the listeners of the app run: the same functions for all sockets. */
 export interface SocketListeners {
-  message(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void;
+  /** Returns whether the message is admitted; the listeners of the app get no other. */
+  message(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): boolean;
   ping(this: WebSocket): void;
   pong(this: WebSocket): void;
   error(this: WebSocket, error: Error): void;
@@ -42,11 +43,11 @@ export class TrackedSocket extends WebSocket {
   /** Whom Nest wants to be told when this socket closes: one for each gateway on the path, the usual single one without an array. */
   disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] | null = null;
 
-  /** Tells our own listeners first, then those that the app has added. */
+  /** Calls our own listener first, then those that the app has added. A message that is refused reaches none of them. */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     const own = this.ownListeners?.[event as keyof SocketListeners];
     if (own === undefined) return super.emit(event, ...given);
-    Reflect.apply(own, this, given);
+    if (Reflect.apply(own, this, given) === false) return true;
     // An error has been heard by us: that nobody else listens for it is no reason to throw.
     return (event === 'error' && this.listenerCount(event) === 0) || super.emit(event, ...given);
   }
@@ -89,12 +90,15 @@ export class TrackedSocket extends WebSocket {
   }
 
   /**
-   * Begins the closing handshake, as `ws` does, and writes down who began it. `ws` calls this too: to answer a peer's close
-   * frame, which is the peer's doing, and for a protocol error (1002, 1007, 1008, 1009), which is ours.
+   * Begins the closing handshake, as `ws` does, and records which side began it. `ws` calls this too: to answer a peer's close
+   * frame, which is the peer's doing, and for a protocol error (1002, 1007, 1008, 1009), which is ours. No message that comes
+   * after the call is handled, nor one that waits.
    */
   override close(code?: number, reason?: string | Buffer): void {
-    const byPeer = this.#peerClosed();
-    if (!byPeer) this.connection?.catchUp();
+    const peerClosed = this.#peerClosed();
+    // The first call after the peer's close frame is the answer of `ws` to it; any later one is the application's.
+    const byPeer = peerClosed && this.connection?.closing === null;
+    if (!peerClosed) this.connection?.catchUp();
     // First, since it throws for what cannot be sent, and then no close has begun.
     super.close(code, reason);
     const by = byPeer ? 'client' : 'server';

@@ -12,6 +12,18 @@ import type { BackpressureOptions, LimitOptions } from '../guard.options.js';
 import { AttendedClock } from '../liveness/attended-clock.js';
 import { resolveOptions } from '../resolve-options.js';
 import { InboundService } from './inbound.service.js';
+import { MESSAGE_OVERHEAD_BYTES, type RawMessage } from './message-queue.js';
+
+function ignore(): void {}
+
+/** A message that counts as so many bytes while it waits. */
+function costing(bytes: number): RawMessage {
+  return { data: Buffer.alloc(bytes - MESSAGE_OVERHEAD_BYTES), isBinary: false };
+}
+
+const turns = async (count: number) => {
+  for (let turn = 0; turn < count; turn++) await new Promise(resolve => setImmediate(resolve));
+};
 
 /** A client's socket. */
 class FakeSocket {
@@ -19,7 +31,7 @@ class FakeSocket {
   bufferedAmount = 0;
   isDestroyed = false;
   readonly closed: unknown[][] = [];
-  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false };
+  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false, cork: ignore, uncork: ignore };
   readonly connection: Connection;
 
   constructor(world: World) {
@@ -177,7 +189,7 @@ describe('InboundService, of rates', () => {
       const handle = () => new Promise<void>(resolve => void ends.push(resolve));
       const take = () => world.inbound.run(connection, handle);
       if (world.inbound.mayTake(connection, world.time)) take();
-      else world.inbound.wait(connection, 1, take);
+      else world.inbound.wait(connection, costing(100), take);
     }
     for (let count = 0; count < 3; count++) {
       ends.shift()?.();
@@ -191,10 +203,11 @@ describe('InboundService, of rates', () => {
     const world = new World({}, { maxBufferedBytes: 100_000 });
     const [flood, other] = [new FakeSocket(world), new FakeSocket(world)];
     const done: string[] = [];
-    world.inbound.wait(other.connection, 100_000, () => done.push('other'));
-    for (const bytes of [60_000, 40_000]) world.inbound.wait(flood.connection, bytes, () => done.push('flood'));
-    expect([flood.connection.closing, flood.isPaused]).toEqual([null, true]);
-    world.inbound.wait(flood.connection, 1, () => done.push('flood'));
+    world.inbound.wait(other.connection, costing(100_000), () => done.push('other'));
+    for (const bytes of [60_000, 40_000])
+      world.inbound.wait(flood.connection, costing(bytes), () => done.push('flood'));
+    expect(flood.connection.closing).toBeNull();
+    world.inbound.wait(flood.connection, costing(64), () => done.push('flood'));
     expect(world.inbound.admit(flood.connection)).toBe(false);
     expect(flood.closed).toEqual([[4004, 'too much at once']]);
     expect(world.events).toEqual([{ type: 'message-refused', id: flood.connection.id, reason: 'rate' }]);
@@ -208,12 +221,12 @@ describe('InboundService, of rates', () => {
     const world = new World({ maxInFlight: 1 }, { maxBufferedBytes: 100_000 });
     const { connection } = new FakeSocket(world);
     const endless = () => world.inbound.run(connection, () => new Promise(() => undefined));
-    for (const bytes of [60_000, 40_000]) world.inbound.wait(connection, bytes, endless);
+    for (const bytes of [60_000, 40_000]) world.inbound.wait(connection, costing(bytes), endless);
     world.inbound.mayTake(connection, world.time);
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));
-    world.inbound.wait(connection, 60_000, endless);
+    world.inbound.wait(connection, costing(60_000), endless);
     expect([connection.inFlight, connection.closing]).toEqual([1, null]);
-    world.inbound.wait(connection, 1, endless);
+    world.inbound.wait(connection, costing(64), endless);
     expect(connection.closing?.code).toBe(4004);
   });
 

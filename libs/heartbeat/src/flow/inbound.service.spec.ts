@@ -9,6 +9,7 @@ import type { Closing } from '../connection/connection-words.js';
 import type { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../resolve-options.js';
 import { InboundService } from './inbound.service.js';
+import type { RawMessage } from './message-queue.js';
 
 const MAX = 3;
 
@@ -31,7 +32,14 @@ class FakeSocket {
 /** A client whose handlers run until the test ends them. */
 class Client {
   readonly socket = new FakeSocket();
-  readonly connection = { socket: this.socket, inFlight: 0, ended: false, closing: null } as unknown as Connection & {
+  readonly network = { cork: () => undefined, uncork: () => undefined };
+  readonly connection = {
+    socket: this.socket,
+    network: this.network,
+    inFlight: 0,
+    ended: false,
+    closing: null,
+  } as unknown as Connection & {
     ended: boolean;
     closing: Closing | null;
   };
@@ -44,17 +52,25 @@ class Client {
     return [...this.#ends.keys()];
   }
 
-  /** Messages come in, as the dispatcher takes them; each has one handler. */
-  send(...messages: number[]): void {
-    for (const message of messages) this.sendToMany(message);
+  /** Messages come in, as the dispatcher takes them; each has one handler. Resolves when those have begun that may. */
+  async send(...messages: number[]): Promise<void> {
+    for (const message of messages) this.#receive([message]);
+    await turns(1);
   }
 
   /** One message, which has these handlers. */
-  sendToMany(...handlers: number[]): void {
-    const works = handlers.map(handler => () => this.#handle(handler));
-    const take = () => works.forEach(work => this.inbound.run(this.connection, work));
-    if (this.inbound.mayTake(this.connection, 0)) take();
-    else this.inbound.wait(this.connection, 1, take);
+  async sendToMany(...handlers: number[]): Promise<void> {
+    this.#receive(handlers);
+    await turns(1);
+  }
+
+  #receive(handlers: number[]): void {
+    const raw = { data: Buffer.from(handlers), isBinary: true };
+    const take = ({ data }: RawMessage) => {
+      for (const handler of data) this.inbound.run(this.connection, () => this.#handle(handler));
+    };
+    if (this.inbound.mayTake(this.connection, 0)) take(raw);
+    else this.inbound.wait(this.connection, raw, take);
   }
 
   #handle(handler: number): Promise<void> {
@@ -101,18 +117,18 @@ describe('InboundService, of handlers in flight', () => {
     for (const service of services.splice(0)) service.onApplicationShutdown();
   });
 
-  it('starts at once as many as may run', () => {
-    client.send(1, 2, 3);
+  it('starts at once as many as may run', async () => {
+    await client.send(1, 2, 3);
     expect([client.started, client.connection.inFlight, client.socket.done]).toEqual([[1, 2, 3], 3, []]);
   });
 
-  it('lets the rest wait, and stops reading once', () => {
-    client.send(1, 2, 3, 4, 5);
+  it('lets the rest wait, and stops reading once', async () => {
+    await client.send(1, 2, 3, 4, 5);
     expect([client.started, client.connection.inFlight, client.socket.done]).toEqual([[1, 2, 3], 3, ['hold back']]);
   });
 
   it('starts who waits in the order of coming, one for each that ends', async () => {
-    client.send(1, 2, 3, 4, 5, 6);
+    await client.send(1, 2, 3, 4, 5, 6);
     await client.end(2);
     expect([client.started, client.running]).toEqual([
       [1, 2, 3, 4],
@@ -123,8 +139,8 @@ describe('InboundService, of handlers in flight', () => {
   });
 
   it('starts all handlers of one message in their order, before those of the next', async () => {
-    client.sendToMany(1, 2, 3, 4, 5);
-    client.sendToMany(6, 7);
+    await client.sendToMany(1, 2, 3, 4, 5);
+    await client.sendToMany(6, 7);
     for (let handler = 1; handler <= 7; handler++) await client.end(handler);
     expect([client.started, client.connection.inFlight, client.socket.isHeld]).toEqual([
       [1, 2, 3, 4, 5, 6, 7],
@@ -134,9 +150,9 @@ describe('InboundService, of handlers in flight', () => {
   });
 
   it('starts all handlers of a message that waited before those of the next that waits', async () => {
-    client.send(1, 2, 3);
-    client.sendToMany(4, 5, 6);
-    client.send(7);
+    await client.send(1, 2, 3);
+    await client.sendToMany(4, 5, 6);
+    await client.send(7);
     await client.end(1);
     expect(client.started).toEqual([1, 2, 3, 4]);
     await client.end(2, 3, 4);
@@ -144,11 +160,11 @@ describe('InboundService, of handlers in flight', () => {
   });
 
   it('reads again once nobody waits any more', async () => {
-    client.send(1, 2, 3, 4);
+    await client.send(1, 2, 3, 4);
     expect(client.socket.isHeld).toBe(true);
     await client.end(1, 2);
     expect(client.socket.done).toEqual(['hold back', 'let go']);
-    client.send(5, 6);
+    await client.send(5, 6);
     expect([client.started, client.socket.done]).toEqual([
       [1, 2, 3, 4, 5],
       ['hold back', 'let go', 'hold back'],
@@ -157,13 +173,13 @@ describe('InboundService, of handlers in flight', () => {
 
   it('goes on with who waits also where unfinished messages are not looked for', async () => {
     const unswept = new Client(serviceWith({ maxInFlight: 1, messageTimeoutMs: 0 }));
-    unswept.send(1, 2, 3);
+    await unswept.send(1, 2, 3);
     await unswept.end(1, 2, 3);
     expect([unswept.started, unswept.socket.isHeld]).toEqual([[1, 2, 3], false]);
   });
 
   it('starts nothing that waits after the shutdown, and arms nothing', async () => {
-    client.send(1, 2, 3, 4, 5);
+    await client.send(1, 2, 3, 4, 5);
     inbound.onApplicationShutdown();
     const armed = jest.spyOn(globalThis, 'setImmediate');
     await client.end(1, 2, 3);
@@ -173,19 +189,21 @@ describe('InboundService, of handlers in flight', () => {
     armed.mockRestore();
   });
 
-  it('lets no client wait for another', () => {
-    client.send(1, 2, 3, 4);
+  it('lets no client wait for another', async () => {
+    await client.send(1, 2, 3, 4);
     const other = new Client(inbound);
-    other.send(1);
+    await other.send(1);
     expect([other.started, other.socket.done]).toEqual([[1], []]);
   });
 
-  it.each<[string, Closing]>([
-    ['was cut by us', { code: 4000, reason: 'heartbeat timeout', by: 'server' }],
-    ['was kicked', { code: 4500, reason: 'kicked', by: 'operator' }],
-  ])('starts nothing that waits once the connection %s', async (_what, closing) => {
-    client.send(1, 2, 3, 4, 5);
-    Object.assign(client.connection, { closing, ended: true });
+  it.each<[string, boolean, Closing]>([
+    ['was cut by us', true, { code: 4000, reason: 'heartbeat timeout', by: 'server' }],
+    ['was kicked', true, { code: 4500, reason: 'kicked', by: 'operator' }],
+    ['is being closed by us', false, { code: 1001, reason: 'going away', by: 'server' }],
+    ['is being kicked', false, { code: 4500, reason: 'kicked', by: 'operator' }],
+  ])('starts nothing that waits once the connection %s', async (_what, ended, closing) => {
+    await client.send(1, 2, 3, 4, 5);
+    Object.assign(client.connection, { closing, ended });
     await client.end(1, 2, 3);
     expect([client.started, client.connection.inFlight]).toEqual([[1, 2, 3], 0]);
   });
@@ -193,9 +211,8 @@ describe('InboundService, of handlers in flight', () => {
   it.each<[string, { ended: boolean; closing: Closing }]>([
     ['the client said before it closed', { ended: true, closing: { code: 1000, reason: '', by: 'client' } }],
     ['came before the network cut it', { ended: true, closing: { code: 1006, reason: '', by: 'network' } }],
-    ['came before our own close', { ended: false, closing: { code: 1001, reason: 'going away', by: 'server' } }],
   ])('handles what %s', async (_what, end) => {
-    client.send(1, 2, 3, 4, 5);
+    await client.send(1, 2, 3, 4, 5);
     Object.assign(client.connection, end);
     await client.end(1, 2, 3, 4, 5);
     expect([client.started, client.connection.inFlight]).toEqual([[1, 2, 3, 4, 5], 0]);
@@ -209,7 +226,7 @@ describe('InboundService, of handlers in flight', () => {
         let sent = 0;
         for (const { come, end } of steps) {
           // Nothing comes from a socket that is not read.
-          if (!one.socket.isHeld) one.send(...Array.from({ length: come }, () => sent++));
+          if (!one.socket.isHeld) await one.send(...Array.from({ length: come }, () => sent++));
           const { running } = one;
           await one.end(...(running.length === 0 ? [] : [running[end % running.length]!]));
           expect(one.running.length).toBe(one.connection.inFlight);

@@ -67,9 +67,9 @@ export class HeartbeatGateway {
     return {
       message(data, isBinary) {
         const { connection } = this as TrackedSocket;
-        if (connection === undefined) return;
+        if (connection === undefined) return false;
         node.closeIfBanned(connection);
-        dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
+        return dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
       },
       ping() {
         const { connection } = this as TrackedSocket;

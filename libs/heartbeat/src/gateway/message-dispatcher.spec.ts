@@ -12,6 +12,7 @@ import type { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { resolveOptions } from '../resolve-options.js';
 import { MessageDispatcher } from './message-dispatcher.js';
+import type { RawMessage, Take } from '../flow/message-queue.js';
 import { RoutingTable } from './routing-table.js';
 
 Logger.overrideLogger(false);
@@ -46,7 +47,7 @@ describe('MessageDispatcher', () => {
   let isAdmitted: boolean;
   let mayTake: boolean;
   /** What has to wait for its turn. */
-  let waiting: { bytes: number; work: () => void }[];
+  let waiting: { message: RawMessage; take: Take }[];
   /** How many handlers each message has. */
 
   beforeEach(() => {
@@ -68,7 +69,7 @@ describe('MessageDispatcher', () => {
     const inbound = {
       admit: () => isAdmitted,
       mayTake: () => mayTake,
-      wait: (_connection: Connection, bytes: number, work: () => void) => void waiting.push({ bytes, work }),
+      wait: (_connection: Connection, message: RawMessage, take: Take) => waiting.push({ message, take }) > 0,
       run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()),
     };
     dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
@@ -236,10 +237,10 @@ describe('MessageDispatcher', () => {
     await receive(text({ event: 'echo', data: 1 }));
     await receive(text({ event: 'echo', data: 2 }));
     expect([socket.sent, connection.messagesIn, connection.lastSeenAt]).toEqual([[], 0, 5000]);
-    expect(waiting.map(({ bytes }) => bytes)).toEqual([25, 25]);
+    expect(waiting.map(({ message }) => message.data.length)).toEqual([25, 25]);
     expect(connections.detail(connection.id)?.lastMessageAt).toBeNull();
     time = 5300;
-    for (const { work } of waiting) work();
+    for (const { message, take } of waiting) take(message);
     await Promise.all(runs);
     expect([socket.sent, connection.messagesIn, connection.lastMessageAt]).toEqual([[1, 2], 2, 5300]);
   });

@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import type { MessageHandler, TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
+import type { RawMessage } from '../flow/message-queue.js';
 import { HeartbeatEvents, type MessageRefusal } from '../heartbeat.events.js';
 import type { RoutingTable } from './routing-table.js';
 
@@ -36,23 +37,30 @@ export class MessageDispatcher {
     private readonly events: HeartbeatEvents,
   ) {}
 
-  /** @param parse The app's own parser; undefined for JSON `{ event, data }`. */
-  dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): void {
-    if (!this.inbound.admit(connection)) return;
+  /**
+   * Handles a message, at once or in its turn.
+   * @param parse The app's own parser; undefined for JSON `{ event, data }`.
+   * @returns False if the message is not admitted: it came after the server had begun to close the connection, or too soon.
+   */
+  dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): boolean {
+    if (!this.inbound.admit(connection)) return false;
     const now = this.node.clock.now();
-    if (this.inbound.mayTake(connection, now)) return this.#take(connection, data, isBinary, parse, now);
-    // It has been heard, whenever it will be handled.
+    if (this.inbound.mayTake(connection, now)) {
+      this.#take(connection, { data, isBinary }, parse, now);
+      return true;
+    }
+    // It counts as a sign of life now, whenever it will be handled.
     connection.countHeard(now);
-    this.inbound.wait(connection, data.length, () =>
-      this.#take(connection, data, isBinary, parse, this.node.clock.now()),
+    return this.inbound.wait(connection, { data, isBinary }, message =>
+      this.#take(connection, message, parse, this.node.clock.now()),
     );
   }
 
-  #take(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined, now: number): void {
+  #take(connection: Connection, raw: RawMessage, parse: MessageParser | undefined, now: number): void {
     const { routes, handlers } = connection.socket as TrackedSocket;
     const table = routes as RoutingTable | undefined;
     if (table === undefined) return connection.countReceived(now);
-    const message = this.#read(data, isBinary, table, parse);
+    const message = this.#read(raw, table, parse);
     if (message?.event === this.node.options.heartbeat.event && !parse)
       return this.#heartbeat(connection, message.data);
     connection.countReceived(now);
@@ -122,7 +130,7 @@ export class MessageDispatcher {
   }
 
   /** Null for what is no message; undefined for what is not to be looked at, or is to be dropped in silence. */
-  #read(data: Buffer, isBinary: boolean, table: RoutingTable, parse?: MessageParser): Message | null | undefined {
+  #read({ data, isBinary }: RawMessage, table: RoutingTable, parse?: MessageParser): Message | null | undefined {
     if (!table.isEmpty) return parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
     // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
     if (parse || isBinary || data.length > MAX_HEARTBEAT_BYTES) return undefined;

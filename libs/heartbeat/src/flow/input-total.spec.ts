@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { resolveOptions } from '../resolve-options.js';
+import { InputTotal } from './input-total.js';
+
+const options = resolveOptions({
+  backpressure: { maxTotalBufferedBytes: 1000, maxBufferedBytes: 100_000 },
+  limits: { maxConnections: 10 },
+});
+
+describe('InputTotal', () => {
+  it('lets a queue grow while less than half of the total waits', () => {
+    const total = new InputTotal(options);
+    const share = total.open({});
+    total.set(share, 500);
+    expect([total.bytes, total.isOver(share)]).toEqual([500, false]);
+    total.set(share, 501);
+    expect(total.isOver(share)).toBe(true);
+  });
+
+  it('leaves each queue its even share of the other half', () => {
+    const total = new InputTotal(options);
+    const [flood, client] = [total.open({}), total.open({})];
+    total.set(flood, 600);
+    total.set(client, 50);
+    expect([total.isOver(flood), total.isOver(client)]).toEqual([true, false]);
+    total.set(client, 51);
+    expect(total.isOver(client)).toBe(true);
+  });
+
+  it('lets no queue grow beyond the whole', () => {
+    const total = new InputTotal(options);
+    const [flood, client] = [total.open({}), total.open({})];
+    total.set(flood, 1000);
+    total.set(client, 1);
+    expect(total.isOver(client)).toBe(true);
+  });
+
+  it('counts a queue no more that was closed', () => {
+    const total = new InputTotal(options);
+    const share = total.open({});
+    total.set(share, 900);
+    total.close(share);
+    total.close(share);
+    expect(total.bytes).toBe(0);
+  });
+});

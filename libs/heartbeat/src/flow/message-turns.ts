@@ -1,0 +1,236 @@
+import { CloseCodes } from '../close-code.js';
+import type { Connection } from '../connection/connection.js';
+import type { NodeState } from '../connection/node-state.js';
+import { isSilenced } from '../connection/silence.js';
+import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { InputTotal } from './input-total.js';
+import { type InputQueue, MessageQueue, type RawMessage, type Take } from './message-queue.js';
+
+/** How long messages are handled in one turn of the event loop; the rest waits, so that timers and I/O have their turn. */
+const TURN_MS = 10;
+/** Messages of one connection that are handled before it is the turn of the next. */
+const MESSAGES_PER_VISIT = 16;
+
+/**
+ * Hands messages to their handlers. What does not fit into a turn of the loop waits and is served round robin, and until the queue of
+ * a connection is empty it is not read, so that the queue is bounded by what one read had brought in. A handler runs in promises,
+ * after the call that begins it; so one begins only when those before it have run up to their first wait: only then does the clock
+ * show what they cost.
+ */
+export class MessageTurns {
+  /** Work that waits, by connection; held weakly, since a handler that never ends must not keep one alive. */
+  readonly #waiting = new WeakMap<Connection, InputQueue>();
+  /** Connections whose work may go on, in the order of their turns. */
+  readonly #ready = new Set<Connection>();
+  /** Connections that were served since the last rest. */
+  readonly #corked = new Set<Connection>();
+  readonly #total: InputTotal;
+  #turn: NodeJS.Immediate | null = null;
+  #turnEndsAt = 0;
+  /** Whether the next turn is for what waits, so that messages that just came wait too. */
+  #owed = false;
+  /** Whether the turn is one for what waits. */
+  #serving = false;
+  #hopping = false;
+  /** Whether all handlers that have begun have run up to their first wait, so that the clock tells what they cost. */
+  #mayStart = true;
+  /** Messages of the first connection in its visit. */
+  #visit = 0;
+  #isOver = false;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly refuse: (connection: Connection) => void,
+  ) {
+    this.#total = new InputTotal(node.options);
+    node.dropInput = connection => this.#drop(connection);
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    if (this.#turn !== null) clearImmediate(this.#turn);
+    this.#turn = null;
+  }
+
+  /** Whether a message that came in now may be handled at once; else it has to `wait`. */
+  mayTake(connection: Connection, now: number): boolean {
+    if (this.#turn === null) this.#beginTurn(now);
+    return this.#mayStart && now < this.#turnEndsAt && this.#hasRoom(connection) && !this.#waiting.has(connection);
+  }
+
+  /** Keeps a message until it is its turn; false if too much waits, which begins a close. */
+  wait(connection: Connection, { data, isBinary }: RawMessage, take: Take): boolean {
+    const queue = this.#queue(connection);
+    queue.take = take;
+    queue.messages.push(data, isBinary);
+    this.#total.set(queue.share, queue.messages.bytes);
+    // One read may hold much more than was sent, where messages are deflated.
+    if (queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes || this.#total.isOver(queue.share)) {
+      this.refuse(connection);
+      return false;
+    }
+    if (this.#hasRoom(connection)) this.#makeReady(connection);
+    return true;
+  }
+
+  /**
+   * Runs a handler, at once where nothing was begun that has not run yet, else in its turn and before all messages.
+   * @param handler Never rejects.
+   */
+  run(connection: Connection, handler: () => Promise<void>): void {
+    if (this.#mayStart && this.#hasRoom(connection)) return void this.#start(connection, handler);
+    this.#queue(connection).handlers.push(handler);
+    if (this.#hasRoom(connection)) this.#makeReady(connection);
+  }
+
+  async #start(connection: Connection, handler: () => Promise<void>): Promise<void> {
+    this.#mayStart = false;
+    this.#hop();
+    connection.inFlight++;
+    await handler();
+    connection.inFlight--;
+    if (this.#isOver || !this.#waiting.has(connection)) return;
+    this.#ready.add(connection);
+    if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
+  }
+
+  #hasRoom({ inFlight }: Connection): boolean {
+    return inFlight < this.node.options.limits.maxInFlight;
+  }
+
+  #queue(connection: Connection): InputQueue {
+    const known = this.#waiting.get(connection);
+    if (known) return known;
+    const queue: InputQueue = {
+      handlers: [],
+      messages: new MessageQueue(),
+      share: this.#total.open(connection),
+      take: ignore,
+      isHeld: false,
+    };
+    this.#waiting.set(connection, queue);
+    this.#visited(connection);
+    this.#hop();
+    return queue;
+  }
+
+  /** Answers go out together, and what still waits at the end of the hops is read no more. */
+  #visited(connection: Connection): void {
+    if (this.#corked.has(connection)) return;
+    this.#corked.add(connection);
+    connection.network.cork();
+  }
+
+  #makeReady(connection: Connection): void {
+    this.#ready.add(connection);
+    this.#hop();
+  }
+
+  #beginTurn(now: number): void {
+    this.#owed = false;
+    this.#turnEndsAt = now + TURN_MS;
+    this.#turn = setImmediate(() => this.#serve());
+  }
+
+  /** Goes on once everything that has begun has run up to its first wait: after all promises that are settled by then. */
+  #hop(): void {
+    if (this.#hopping) return;
+    this.#hopping = true;
+    queueMicrotask(() => process.nextTick(this.#step));
+  }
+
+  /** Begins with one handler, or with the messages before the first that has one, and looks at the clock when it has run. */
+  readonly #step = (): void => {
+    this.#hopping = false;
+    this.#mayStart = true;
+    if (this.#ready.size === 0 || this.#isOver) return this.#rest();
+    while (this.node.clock.now() < this.#turnEndsAt) {
+      const [connection] = this.#ready;
+      if (connection === undefined) return this.#rest();
+      this.#next(connection);
+      if (!this.#mayStart) return;
+    }
+    if (this.#ready.size > 0 && this.#serving) this.#owed = true;
+    if (this.#ready.size > 0) this.#turn ??= setImmediate(() => this.#serve());
+    this.#rest();
+  };
+
+  /** The end of the hops: what was answered goes out, and connections with messages left are not read. */
+  #rest(): void {
+    this.#serving = false;
+    for (const connection of this.#corked) {
+      connection.network.uncork();
+      const queue = this.#waiting.get(connection);
+      if (queue === undefined || queue.isHeld || isSilenced(connection)) continue;
+      queue.isHeld = true;
+      (connection.socket as TrackedSocket).holdBack();
+    }
+    this.#corked.clear();
+  }
+
+  /** What waits has its turn, a few messages of each connection; after one that messages which just came have used up, the next. */
+  #serve(): void {
+    this.#turn = null;
+    if (this.#ready.size === 0) return;
+    const now = this.node.clock.now();
+    if (!this.#owed && now >= this.#turnEndsAt) {
+      this.#owed = true;
+      this.#turn = setImmediate(() => this.#serve());
+      return;
+    }
+    if (this.#owed) this.#turnEndsAt = now + TURN_MS;
+    this.#owed = false;
+    this.#serving = true;
+    this.#hop();
+  }
+
+  /** Does one thing that waits for a connection; after some of them it is the next one's turn. */
+  #next(connection: Connection): void {
+    const queue = this.#waiting.get(connection);
+    if (queue === undefined || !this.#hasRoom(connection)) return this.#leave(connection);
+    this.#visited(connection);
+    const handler = queue.handlers.shift();
+    if (handler) void this.#start(connection, handler);
+    else this.#takeNext(connection, queue);
+    // The application may have closed the connection meanwhile.
+    if (this.#waiting.get(connection) !== queue) return;
+    if (queue.handlers.length === 0 && queue.messages.bytes === 0) return this.#letGo(connection, queue);
+    if (!this.#hasRoom(connection)) return this.#leave(connection);
+    if (++this.#visit < MESSAGES_PER_VISIT) return;
+    this.#leave(connection);
+    this.#ready.add(connection);
+  }
+
+  #leave(connection: Connection): void {
+    this.#visit = 0;
+    this.#ready.delete(connection);
+  }
+
+  #takeNext(connection: Connection, { messages, share, take }: InputQueue): void {
+    if (isSilenced(connection)) messages.clear();
+    const message = messages.shift();
+    this.#total.set(share, messages.bytes);
+    if (message !== undefined) take(message);
+  }
+
+  /** Drops the messages that wait; the handlers of a message that has begun still run. The socket is read on: for the close frame. */
+  #drop(connection: Connection): void {
+    const queue = this.#waiting.get(connection);
+    if (queue === undefined) return;
+    queue.messages.clear();
+    this.#total.set(queue.share, 0);
+    if (queue.handlers.length === 0) return this.#letGo(connection, queue);
+    if (queue.isHeld) (connection.socket as TrackedSocket).letGo();
+    queue.isHeld = false;
+  }
+
+  #letGo(connection: Connection, { share, isHeld }: InputQueue): void {
+    this.#waiting.delete(connection);
+    this.#leave(connection);
+    this.#total.close(share);
+    // A flood that was refused is read no more.
+    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) (connection.socket as TrackedSocket).letGo();
+  }
+}
+
+function ignore(): void {}
