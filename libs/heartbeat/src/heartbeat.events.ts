@@ -3,6 +3,7 @@ import { merge, type Observable, Subject } from 'rxjs';
 
 import type { ClosedBy } from './close-code.js';
 import type { ConnectionView } from './connection-view.js';
+import { GuardedObservable } from './guarded-observable.js';
 
 /** Why an upgrade was refused: the end of the answer's `type` (contract, section 2). */
 export const REFUSAL_REASONS = [
@@ -105,21 +106,28 @@ export type HeartbeatEvent =
 export type HeartbeatEventOf<Type extends HeartbeatEvent['type']> = Extract<HeartbeatEvent, { readonly type: Type }>;
 
 /**
- * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick, and it must catch its own
- * errors: RxJS makes an uncaught exception of what a subscriber throws. Who listens to all is told before who listens by type.
+ * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick. What it throws, and an error of
+ * an operator before it that it does not handle, is logged and counted (`ws_application_errors_total`) and ends neither the process
+ * nor other subscribers. Subscribers of `stream` are called before those of `ofType`.
  */
 @Injectable()
 export class HeartbeatEvents {
   readonly #all = new Subject<HeartbeatEvent>();
   readonly #byType = new Map<HeartbeatEvent['type'], Subject<HeartbeatEvent>>();
 
-  /** Everything, with two events for each heartbeat: whoever needs less of it asks by type. */
-  readonly stream: Observable<HeartbeatEvent> = this.#all.asObservable();
+  /** The type of the event that is announced at the moment. */
+  #current: HeartbeatEvent['type'] | null = null;
+  /** Owner: the registry. Takes what a subscriber threw, and at which event where that is known. */
+  subscriberFailed: (event: HeartbeatEvent['type'] | null, error: unknown) => void = () => undefined;
+  readonly #report = (error: unknown) => this.subscriberFailed(this.#current, error);
+
+  /** All events, with two for each heartbeat; `ofType` selects. */
+  readonly stream: Observable<HeartbeatEvent> = new GuardedObservable<HeartbeatEvent>(this.#all, this.#report);
 
   /** The events of these types only. `opened`, `closed`, `ping`, `pong` and `missed` are not made unless somebody listens to them. */
   ofType<Type extends HeartbeatEvent['type']>(...types: Type[]): Observable<HeartbeatEventOf<Type>> {
     const each = [...new Set(types)].map(type => this.#subject(type).asObservable());
-    return merge(...each) as Observable<HeartbeatEventOf<Type>>;
+    return new GuardedObservable<HeartbeatEventOf<Type>>(merge(...each), this.#report);
   }
 
   /** Whether anybody listens to events of this type; lets the core skip making those that are frequent. */
@@ -128,8 +136,11 @@ export class HeartbeatEvents {
   }
 
   announce(event: HeartbeatEvent): void {
+    const outer = this.#current;
+    this.#current = event.type;
     this.#all.next(event);
     this.#byType.get(event.type)?.next(event);
+    this.#current = outer;
   }
 
   #subject(type: HeartbeatEvent['type']): Subject<HeartbeatEvent> {

@@ -121,6 +121,7 @@ export class AdmissionService {
   #verdictOf(end: Exclude<Authenticated, { outcome: 'gone' }>, ip: string, hasPlace: boolean): Refusal | Admitted {
     if (end.outcome === 'timeout') return this.timeout();
     if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : this.#userLimit();
+    this.node.totals.applicationErrors.authenticate++;
     this.node.log.warn('authenticate failed', 'authenticate failed, the client is refused with 401', end.error);
     return refusals.unauthenticated('Authentication failed.');
   }

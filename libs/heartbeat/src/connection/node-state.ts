@@ -7,6 +7,7 @@ import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../heartbeat.tokens.js';
 import { LimitedLogger } from '../limited-logger.js';
+import { type ApplicationCode, applicationCodeOf } from './application-code.js';
 import type { Connection } from './connection.js';
 import type { BanBook, UserPlaces } from './shared-words.js';
 import { Totals } from './totals.js';
@@ -108,6 +109,20 @@ export class NodeState {
     this.log = new LimitedLogger('Heartbeat', clock);
     this.intervalMs = options.heartbeat.intervalMs;
   }
+
+  /**
+   * Code of the application threw or rejected: counts it, and logs it, at most one line of each kind in a minute.
+   * @param kind One of few texts, such as `a disposer failed`.
+   */
+  applicationFailed(where: ApplicationCode, error: unknown, kind: string, text = kind): void {
+    this.totals.applicationErrors[where]++;
+    this.log.error(kind, text, error);
+  }
+
+  /** The same for code that log lines name by `what`: `handleConnection`, `verifyClient`. */
+  readonly codeFailed = (what: string, error: unknown): void => {
+    this.applicationFailed(applicationCodeOf(what), error, `${what} failed`);
+  };
 
   /** False until the app has bootstrapped; nobody is let in before. */
   get bootstrapped(): boolean {

@@ -1,6 +1,7 @@
 import { CloseCodes } from '../close-code.js';
 import type { HeartbeatEvents } from '../heartbeat.events.js';
 import type { Identity } from '../identity.js';
+import { applicationCodeOf } from './application-code.js';
 import { Broadcast } from './broadcast.js';
 import { connectionId } from './connection-id.js';
 import type { ConnectionOwner } from './connection-words.js';
@@ -17,7 +18,12 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
     private readonly registry: Registry,
-  ) {}
+  ) {
+    events.subscriberFailed = (event, error) => {
+      const where = event === null ? 'a subscriber of HeartbeatEvents' : `a subscriber of the event "${event}"`;
+      node.applicationFailed('subscriber', error, `${where} failed`);
+    };
+  }
 
   idOf(serial: number): string {
     return connectionId(this.node.id, serial);
@@ -92,6 +98,7 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
-    this.node.log.error(`${what} failed`, `${what} of connection ${connection.id} failed`, error);
+    const text = `${what} of connection ${connection.id} failed`;
+    this.node.applicationFailed(applicationCodeOf(what), error, `${what} failed`, text);
   }
 }

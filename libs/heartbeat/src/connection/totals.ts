@@ -1,3 +1,4 @@
+import { APPLICATION_CODE, type ApplicationCode } from './application-code.js';
 import { ClosedTotals } from './closed-totals.js';
 import { Distribution } from './distribution.js';
 
@@ -34,6 +35,11 @@ export class Totals {
   /** What failed in the cluster: also requests that nobody answered in time, and messages that were none of ours. */
   readonly clusterErrors = Object.fromEntries(CLUSTER_OPERATIONS.map(operation => [operation, 0])) as Record<
     ClusterOperation,
+    number
+  >;
+  /** What code of the application threw or rejected with. */
+  readonly applicationErrors = Object.fromEntries(APPLICATION_CODE.map(where => [where, 0])) as Record<
+    ApplicationCode,
     number
   >;
   /** Round trips in seconds; of answers that can be told to belong to a ping. */

@@ -10,7 +10,7 @@ import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { closePayload, encodeFrame, FrameDecoder, Opcode } from '../../../../test/support/frame.js';
 import type { Connection } from './connection.js';
 import { SharedMessage } from './shared-message.js';
-import { type SocketListeners, TrackedSocket } from './tracked-socket.js';
+import { LISTENER_FAILED, type SocketListeners, TrackedSocket } from './tracked-socket.js';
 
 /** One end of a line without a network: what is written to it comes out at the other. */
 class Line extends Duplex {
@@ -304,6 +304,45 @@ describe('TrackedSocket', () => {
     socket.on('error', ({ message }) => heard.push(`the app: ${message}`));
     socket.emit('error', new Error('second'));
     expect(heard).toEqual(['first', 'second', 'the app: second']);
+  });
+
+  it.each(['message', 'ping', 'pong', 'error', 'close'])(
+    'reports each listener of "%s" that fails, and calls the others',
+    async event => {
+      const failures: unknown[] = [];
+      const ignored = () => undefined;
+      socket.ownListeners = {
+        [event]: ignored,
+        [LISTENER_FAILED]: (name: string, error: unknown) => failures.push([name, error]),
+      } as unknown as SocketListeners;
+      const heard: string[] = [];
+      socket.removeAllListeners(event);
+      socket.once(event, () => {
+        throw 'thrown once';
+      });
+      socket.on(event, async () => Promise.reject(new Error('rejected')));
+      socket.on(event, () => heard.push(event));
+      expect([socket.emit(event, new Error('given')), socket.emit(event, new Error('given'))]).toEqual([true, true]);
+      await turn();
+      expect(heard).toEqual([event, event]);
+      expect(failures).toEqual([
+        [event, 'thrown once'],
+        [event, new Error('rejected')],
+        [event, new Error('rejected')],
+      ]);
+      socket.removeAllListeners(event);
+    },
+  );
+
+  it('keeps a message that is refused from the listeners of the app', () => {
+    let isAdmitted = true;
+    socket.ownListeners = { message: () => isAdmitted } as unknown as SocketListeners;
+    const heard: unknown[] = [];
+    socket.on('message', data => heard.push(data));
+    socket.emit('message', 'one');
+    isAdmitted = false;
+    expect(socket.emit('message', 'two')).toBe(true);
+    expect(heard).toEqual(['one']);
   });
 
   it('is a socket like any other before it has a connection, and after', async () => {

@@ -1,8 +1,10 @@
+import { errorMonitor } from 'node:events';
 import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 
 import { HeartbeatError } from '../heartbeat.error.js';
 import type { Connection } from './connection.js';
+import { emitGuarded } from './guarded-emit.js';
 import type { SharedMessage } from './shared-message.js';
 
 /** What `ws` sends: beside its types, nothing is an empty message. */
@@ -15,6 +17,9 @@ export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>
 
 export type DisconnectCallback = (code: number) => void;
 
+/** No event has this name. */
+export const LISTENER_FAILED = Symbol('a listener failed');
+
 /** What is done when something happens to a socket, before the listeners of the app run: the same functions for all sockets. */
 export interface SocketListeners {
   /** Returns whether the message is admitted; the listeners of the app get no other. */
@@ -23,6 +28,8 @@ export interface SocketListeners {
   pong(this: WebSocket): void;
   error(this: WebSocket, error: Error): void;
   close(this: WebSocket, code: number, reason: Buffer): void;
+  /** A listener of the app threw, or rejected. */
+  [LISTENER_FAILED](event: string, error: unknown): void;
 }
 
 /**
@@ -43,13 +50,19 @@ export class TrackedSocket extends WebSocket {
   /** Whom Nest wants to be told when this socket closes: one for each gateway on the path, the usual single one without an array. */
   disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] | null = null;
 
-  /** Calls our own listener first, then those that the app has added. A message that is refused reaches none of them. */
+  /**
+   * Calls our own listener first, then those that the app has added. A message that is refused reaches none of them. What one of the
+   * app's throws is logged and counted, and ends nothing.
+   */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     const own = this.ownListeners?.[event as keyof SocketListeners];
     if (own === undefined) return super.emit(event, ...given);
     if (Reflect.apply(own, this, given) === false) return true;
-    // An error has been heard by us: that nobody else listens for it is no reason to throw.
-    return (event === 'error' && this.listenerCount(event) === 0) || super.emit(event, ...given);
+    const failed = (error: unknown) => this.ownListeners?.[LISTENER_FAILED](String(event), error);
+    if (event === 'error') emitGuarded(this, errorMonitor, given, failed);
+    // Our own listener has taken an error: without one of the app it is no reason to throw.
+    if (this.listenerCount(event) === 0) return event === 'error';
+    return emitGuarded(this, event, given, failed);
   }
 
   /**
@@ -97,7 +110,7 @@ export class TrackedSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     const peerClosed = this.#peerClosed();
     // The first call after the peer's close frame is the answer of `ws` to it; any later one is the application's.
-    const byPeer = peerClosed && this.connection?.closing === null;
+    const byPeer = peerClosed && !this.connection?.closing;
     if (!peerClosed) this.connection?.catchUp();
     // First, since it throws for what cannot be sent, and then no close has begun.
     super.close(code, reason);

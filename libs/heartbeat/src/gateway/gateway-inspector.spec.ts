@@ -8,7 +8,8 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import { Subject } from 'rxjs';
 
 import { SystemClock } from '../clock.js';
-import type { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../connection/node-state.js';
+import { Totals } from '../connection/totals.js';
 import { LimitedLogger } from '../limited-logger.js';
 import { GatewayInspector } from './gateway-inspector.js';
 
@@ -60,6 +61,8 @@ describe('GatewayInspector', () => {
         return adapterInstalled;
       },
       log: new LimitedLogger('Heartbeat', new SystemClock()),
+      totals: new Totals(),
+      applicationFailed: NodeState.prototype.applicationFailed,
     } as NodeState;
     const discovery = { getProviders: () => providers } as unknown as DiscoveryService;
     inspector = new GatewayInspector(node, discovery, { init$, httpAdapter } as unknown as HttpAdapterHost);

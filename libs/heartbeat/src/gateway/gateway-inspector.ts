@@ -83,11 +83,12 @@ export class GatewayInspector implements OnApplicationBootstrap {
     const filters = {
       find: findFilter,
       failed: (what: string, error: unknown) =>
-        this.node.log.error(kind, `${what} for ${name} of ${metatype.name} failed`, error),
+        this.node.applicationFailed('hook', error, kind, `${what} for ${name} of ${metatype.name} failed`),
     };
     const failed = (client: unknown, error: unknown) => {
       const given = { gateway: metatype, hook: hook ?? target, name, client };
-      if (name === 'afterInit' || !filterHookError(error, given, filters)) this.node.log.error(kind, kind, error);
+      if (name !== 'afterInit' && filterHookError(error, given, filters)) return;
+      this.node.applicationFailed('hook', error, kind);
     };
     // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
     // A promise is passed on: a Nest that awaits it goes on once the hook is done.

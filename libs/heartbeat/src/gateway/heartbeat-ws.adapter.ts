@@ -36,7 +36,6 @@ const APP_PORT = 0;
  * translates: upgrades to admission, sockets to the gateway, messages to the dispatcher.
  */
 export class HeartbeatWsAdapter extends AbstractWsAdapter {
-  readonly #failed = (what: string, error: unknown) => this.#node.log.error(`${what} failed`, `${what} failed`, error);
   readonly #ports = new Map<number, HttpPort>();
   /** Undoes what each port, and the drain, was told. */
   readonly #leave: (() => void)[] = [];
@@ -100,7 +99,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   #createServer(path: string | null, options: GatewayServerOptions): PathServer {
     const server = new PathServer(this.#node.options, options, path);
-    server.on('error', error => this.#failed(`the server of ${server.path}`, error));
+    server.failed = this.#node.codeFailed;
+    server.on('error', error => this.#node.codeFailed(`the server of ${server.path}`, error));
     server.on('wsClientError', (error, socket, request) => {
       const refusal = refusals.badUpgrade(error.message);
       this.#admission.refused(request, refusal);
@@ -113,7 +113,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   /** Nest hears of a new client after its connection was made; what its handlers throw stays with them. */
   override bindClientConnect(server: PathServer, callback: (...args: unknown[]) => void): void {
     server.on('connection', (socket, request) => {
-      guarded(() => callback(socket, request), 'handleConnection', this.#failed);
+      guarded(() => callback(socket, request), 'handleConnection', this.#node.codeFailed);
     });
   }
 
@@ -189,7 +189,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     const { request, socket } = upgrade;
     const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
     const release = this.#admission.hold(admitted, socket);
-    askVerifyClient({ verify, request, timeoutMs, failed: this.#failed }, answer => {
+    askVerifyClient({ verify, request, timeoutMs, failed: this.#node.codeFailed }, answer => {
       release();
       if (this.#lost.includes(upgrade)) return admitted.opened?.();
       if (answer === 'timeout') return this.#refuse(server, upgrade, this.#admission.timeout());
@@ -240,7 +240,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   /** What the app's hooks give or throw on the way costs this client only. */
   #settle(upgrade: Upgrade, what: string, answer: () => void): void {
     guarded(answer, what, (_what, error) => {
-      this.#failed(what, error);
+      this.#node.codeFailed(what, error);
       upgrade.socket.destroy();
     });
     upgrade.isSettled = true;

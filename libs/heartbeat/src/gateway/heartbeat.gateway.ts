@@ -8,7 +8,7 @@ import type { Connection } from '../connection/connection.js';
 import { guarded } from '../connection/lifetime.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
+import { LISTENER_FAILED, type SocketListeners, type TrackedSocket } from '../connection/tracked-socket.js';
 import { InboundService } from '../flow/inbound.service.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
@@ -82,6 +82,9 @@ export class HeartbeatGateway {
       error(error) {
         const { connection } = this as TrackedSocket;
         if (connection) failed(connection, error);
+      },
+      [LISTENER_FAILED](event, error) {
+        node.applicationFailed('listener', error, `a listener of "${event}" on the socket of a client failed`);
       },
       close(code, reason) {
         closed(this as TrackedSocket, code, reason.toString());

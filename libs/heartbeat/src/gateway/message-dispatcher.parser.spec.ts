@@ -5,9 +5,8 @@ import { Logger } from '@nestjs/common';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { SystemClock } from '../clock.js';
 import type { Connection } from '../connection/connection.js';
-import type { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../connection/node-state.js';
 import type { InboundService } from '../flow/inbound.service.js';
-import { LimitedLogger } from '../limited-logger.js';
 import { resolveOptions } from '../resolve-options.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
@@ -34,9 +33,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
       send: (data: string) => sent.push(data),
     };
     connection = { id: 'node.1', socket, countReceived: () => undefined } as unknown as Connection;
-    const clock = new SystemClock();
-    const log = new LimitedLogger('Heartbeat', clock);
-    const node = { options: resolveOptions(), clock, log, totals: {} } as unknown as NodeState;
+    const node = new NodeState(resolveOptions(), new SystemClock());
     const inbound = {
       admit: () => true,
       mayTake: () => true,

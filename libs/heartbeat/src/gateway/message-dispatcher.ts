@@ -141,7 +141,8 @@ export class MessageDispatcher {
     try {
       return parse(isBinary ? data : data.toString()) ?? undefined;
     } catch (error) {
-      this.node.log.error('the message parser failed', "the application's message parser failed", error);
+      const text = "the application's message parser failed";
+      this.node.applicationFailed('message-parser', error, 'the message parser failed', text);
       return undefined;
     }
   }
@@ -156,7 +157,7 @@ export class MessageDispatcher {
   #failed(connection: Connection, event: unknown, error: unknown): void {
     const name = nameOf(event);
     const what = `the handler of ${name} failed`;
-    this.node.log.error(what, `${what} for connection ${connection.id}`, error);
+    this.node.applicationFailed('handler', error, what, `${what} for connection ${connection.id}`);
   }
 }
 

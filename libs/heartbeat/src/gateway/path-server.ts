@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 import { type ServerOptions, WebSocketServer } from 'ws';
 
+import { emitGuarded } from '../connection/guarded-emit.js';
 import { TrackedSocket } from '../connection/tracked-socket.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { ownCopy } from '../own-copy.js';
@@ -33,6 +34,8 @@ export class PathServer extends WebSocketServer {
   /** Whether a gateway named the path with a slash at its end: requests may have one then. */
   takesSlash = false;
   readonly table = new RoutingTable();
+  /** Takes what a listener of the app threw. */
+  failed: (what: string, error: unknown) => void = () => undefined;
   /** The gateway's own hook. Not given to `ws`, which would ask it about those too who are refused already. */
   readonly verifyClient: VerifyClient | undefined;
 
@@ -59,6 +62,14 @@ export class PathServer extends WebSocketServer {
     this.path = path ?? '/';
     this.servesEveryPath = path === null;
     this.verifyClient = verifyClient;
+  }
+
+  /** As any emitter, but the listeners of a client cannot fail its upgrade, nor each other. */
+  override emit(event: string | symbol, ...given: unknown[]): boolean {
+    if (event !== 'connection' && event !== 'headers') return super.emit(event as 'close', ...(given as []));
+    return emitGuarded(this, event, given, error =>
+      this.failed(`a listener of "${event}" on a gateway's server`, error),
+    );
   }
 }
 

@@ -126,4 +126,30 @@ describe('expose', () => {
     registry.setDefaultLabels({ app: 'shop' });
     expect((await expose(registry, 'text')).body).toContain('level{app="shop"} 0.5');
   });
+
+  it.each<[string, () => void | Promise<void>]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('no');
+      },
+    ],
+  ])('leaves out a metric of the app that %s, and reports it', async (_what, collect) => {
+    const registry = new Registry();
+    registry.setDefaultLabels({ app: 'test' });
+    new Gauge({ name: 'good', help: 'Good.', registers: [registry] }).set(1);
+    const bad = new Gauge({ name: 'bad', help: 'Bad.', registers: [registry], collect });
+    expect(bad).toBeDefined();
+    const failures: unknown[] = [];
+    const { body } = await expose(registry, 'text', (name, error) => failures.push([name, error]));
+    expect(body).toContain('good{app="test"} 1');
+    expect(body).not.toContain('bad');
+    expect(failures).toEqual([['bad', new Error('no')]]);
+  });
 });

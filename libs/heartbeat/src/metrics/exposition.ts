@@ -32,16 +32,44 @@ export function formatFor(accept = ''): ExpositionFormat {
  * Writes a registry in either format. A registry of prom-client knows one format only, and changes the names of its counters
  * for good when it writes OpenMetrics; so what it holds is written by another, made for this answer.
  */
-export async function expose(registry: Registry, format: ExpositionFormat): Promise<Exposition> {
+export async function expose(
+  registry: Registry,
+  format: ExpositionFormat,
+  failed: MetricFailed = () => undefined,
+): Promise<Exposition> {
   const contentType = CONTENT_TYPES[format];
   const writer: Registry<RegistryContentType> = new Registry();
   writer.setContentType(contentType);
-  for (const metric of await registry.getMetricsAsJSON()) {
+  for (const metric of await readable(registry, failed)) {
     const name = nameIn(metric, format, registry);
     const shown = { name, type: metric.type, get: async () => ({ ...metric, name }) };
     writer.registerMetric(shown as unknown as Metric);
   }
   return { contentType, body: await writer.metrics() };
+}
+
+/** Takes what a metric of the registry threw, or rejected with, when it was read. */
+export type MetricFailed = (name: string, error: unknown) => void;
+
+/** What the registry holds, but for metrics of the application that cannot be read. */
+async function readable(registry: Registry, failed: MetricFailed): ReturnType<Registry['getMetricsAsJSON']> {
+  try {
+    return await registry.getMetricsAsJSON();
+  } catch {
+    const metrics = registry.getMetricsAsArray() as unknown as Metric[];
+    const good: Metric[] = [];
+    for (const metric of metrics) {
+      try {
+        await metric.get();
+        good.push(metric);
+      } catch (error) {
+        failed((metric as unknown as { readonly name: string }).name, error);
+      }
+    }
+    // With the default labels of the registry.
+    const rest = Object.create(registry, { getMetricsAsArray: { value: () => good } }) as Registry;
+    return rest.getMetricsAsJSON();
+  }
 }
 
 /** In OpenMetrics a counter is named without the `_total` of its series; a registry of that format may have dropped it already. */

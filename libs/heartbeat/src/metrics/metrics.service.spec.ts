@@ -56,6 +56,7 @@ describe('MetricsService', () => {
     );
     expect(names.toSorted()).toEqual(
       [
+        'ws_application_errors_total counter',
         'ws_build_info gauge',
         'ws_buffered_bytes gauge',
         'ws_bytes_total counter',

@@ -26,7 +26,7 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
   readonly #subscription: Subscription;
 
   constructor(
-    node: NodeState,
+    private readonly node: NodeState,
     connections: ConnectionService,
     outbound: OutboundService,
     load: LoadService,
@@ -53,6 +53,8 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
 
   /** All that the registry holds, also of the app's own, in the format that an `Accept` header asks for. */
   expose(accept: string | undefined): Promise<Exposition> {
-    return expose(this.registry, formatFor(accept));
+    return expose(this.registry, formatFor(accept), (name, error) =>
+      this.node.applicationFailed('metric', error, `the metric ${name} cannot be read`),
+    );
   }
 }

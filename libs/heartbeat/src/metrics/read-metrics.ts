@@ -54,6 +54,12 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
     'operation',
     () => totals.clusterErrors,
   );
+  metrics.readCounterBy(
+    'application_errors_total',
+    'What code of the application threw or rejected with, by the kind of code.',
+    'where',
+    () => totals.applicationErrors,
+  );
   metrics.gaugeBy('build_info', 'Always 1; the version of nestjs-heartbeat.', 'version', () => ({ [VERSION]: 1 }));
 
   metrics.gauge('heartbeat_interval_seconds', 'The interval in force.', () => node.intervalMs / 1000);

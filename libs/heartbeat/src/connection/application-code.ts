@@ -1,0 +1,35 @@
+/** Code of the application that the library calls: the label values of `application_errors_total`. */
+export const APPLICATION_CODE = [
+  /** A message handler, and the stream that it answers with. */
+  'handler',
+  /** `afterInit`, `handleConnection` or `handleDisconnect` of a gateway. */
+  'hook',
+  /** A disposer of `Connection.defer`. */
+  'disposer',
+  /** A subscriber of `HeartbeatEvents`. */
+  'subscriber',
+  /** A listener on the socket of a client or on the server of a gateway. */
+  'listener',
+  'message-parser',
+  'authenticate',
+  'verify-client',
+  /** `handleProtocols` of a gateway, and whatever else fails while a handshake is answered. */
+  'handshake',
+  /** A metric in the registry of the application that cannot be read. */
+  'metric',
+] as const;
+export type ApplicationCode = (typeof APPLICATION_CODE)[number];
+
+const PLACES: Readonly<Record<string, ApplicationCode>> = {
+  'a disposer': 'disposer',
+  'the end of a stream of answers': 'handler',
+  afterInit: 'hook',
+  handleConnection: 'hook',
+  handleDisconnect: 'hook',
+  verifyClient: 'verify-client',
+};
+
+/** What kind of code it is that log lines name so. */
+export function applicationCodeOf(what: string): ApplicationCode {
+  return PLACES[what] ?? (what.startsWith('a listener') ? 'listener' : 'handshake');
+}
