@@ -36,6 +36,7 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
     maxFragments: 1024,
     messageTimeoutMs: 10_000,
     maxInFlight: 64,
+    maxStreams: 64,
     messagesPerSecond: 0,
     pingsPerSecond: 10,
     refuseWith: 'http',

@@ -67,6 +67,12 @@ export interface LimitOptions {
    */
   maxInFlight: number;
   /**
+   * Observables that handlers of one connection have returned and that have not ended; one more is not subscribed, and is answered
+   * with an exception event.
+   * Default: 64.
+   */
+  maxStreams: number;
+  /**
    * Messages of one connection in a second; more close it with 4004. 0 is off.
    * Default: 0.
    */

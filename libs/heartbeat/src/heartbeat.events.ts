@@ -34,9 +34,9 @@ export type ReapReason = 'idle' | 'lifetime' | 'unauthenticated';
 
 /**
  * How the books were wrong, and put right (`registry`: an entry without a socket, `socket`: a socket without an entry, `index`: a
- * stale index), or what grows that should not (`listeners`, `disposers`, `retained`: closed connections that something holds).
+ * stale index), or what grows that should not (`listeners`, `disposers`, `streams` of answers, `retained`: closed connections that something holds).
  */
-export type DriftKind = 'registry' | 'socket' | 'index' | 'listeners' | 'disposers' | 'retained';
+export type DriftKind = 'registry' | 'socket' | 'index' | 'listeners' | 'disposers' | 'streams' | 'retained';
 
 /** `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each left only well below. */
 export type LoadLevel = 'well' | 'busy' | 'refusing' | 'shedding';

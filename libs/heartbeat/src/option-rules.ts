@@ -71,6 +71,7 @@ export const optionsSchema = group({
     maxFragments: whole(1, 1_000_000, 'fragments'),
     messageTimeoutMs: milliseconds(0),
     maxInFlight: whole(1, 1_000_000, 'handlers'),
+    maxStreams: whole(1, 1_000_000, 'streams'),
     messagesPerSecond: whole(0, 1_000_000, 'messages'),
     pingsPerSecond: whole(0, 1_000_000, 'pings'),
     refuseWith: oneOf('http', 'close'),

@@ -13,6 +13,7 @@ import type { Kick } from '../connection/connection-words.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { payloadOf } from '../connection/payload.js';
+import { Handled } from '../handled.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
 import type { BulkKick, ClusterNode, ClusterPage, ClusterQuery, KickOutcome, NodeAnswer } from './cluster-answers.js';
@@ -59,6 +60,7 @@ export class ClusterService {
   }
 
   /** Every node whose lease has not run out; this one first. */
+  @Handled()
   async nodes(): Promise<ClusterNode[]> {
     return [this.link.report(), ...(await this.#others())];
   }
@@ -68,6 +70,7 @@ export class ClusterService {
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a `limit` that is not from 1 to 500, or a condition that is unknown
    * or has no value.
    */
+  @Handled()
   async list(query: ClusterQuery = {}): Promise<ClusterPage> {
     const { sort = 'openedAt', order = 'asc', limit = 50, after = null } = query;
     const filter = checkedFilter(query.filter ?? {});
@@ -84,6 +87,7 @@ export class ClusterService {
    * One connection with its flight record, wherever it is; undefined if there is none.
    * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when its node does not say.
    */
+  @Handled()
   async get(id: string): Promise<ConnectionDetail | undefined> {
     const nodeId = ID.exec(id)?.[1];
     if (nodeId === undefined) return undefined;
@@ -96,6 +100,7 @@ export class ClusterService {
   }
 
   /** Begins to close one with 4500, or 4005 where it may reconnect, wherever it is. */
+  @Handled()
   async kick(id: string, kick: Kick = {}): Promise<KickOutcome> {
     const nodeId = ID.exec(id)?.[1];
     if (nodeId === undefined) return 'not-found';
@@ -111,6 +116,7 @@ export class ClusterService {
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, and for a condition that is unknown,
    * has no value or is an empty text. No connection is kicked then. For all: `{ minAgeMs: 0 }`.
    */
+  @Handled()
   async kickAll(given: ConnectionFilter, kick: Kick = {}): Promise<BulkKick> {
     const filter = checkedCondition(given);
     const [own, { asked, answers }] = await Promise.all([

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../close-code.js';
 import type { ClosedView, ConnectionDetail } from '../connection-view.js';
+import { Handled } from '../handled.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { ClosedRecord } from './closed-record.js';
 import { ClosedRing } from './closed-ring.js';
@@ -144,6 +145,7 @@ export class ConnectionService {
   }
 
   /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. */
+  @Handled()
   async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
     return this.#shown(await pageInSlices(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
@@ -169,6 +171,7 @@ export class ConnectionService {
   }
 
   /** Sends to one; false if there is no such connection. Rejects as `Connection.send` does. */
+  @Handled()
   async send(id: string, data: unknown): Promise<boolean> {
     const connection = this.get(id);
     await connection?.send(data);

@@ -3,6 +3,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import type { Subscription } from 'rxjs';
 
 import { assertSendable, closeReason } from '../close-code.js';
+import { Handled } from '../handled.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { frozenIdentity, type Identity, isIdentity } from '../identity.js';
 import { ConnectionRecord } from './connection-record.js';
@@ -52,6 +53,11 @@ export class Connection extends ConnectionRecord<Connection> {
     return this.#lifetime?.disposers ?? 0;
   }
 
+  /** How many streams of answers have not ended. */
+  get streams(): number {
+    return this.#lifetime?.streams ?? 0;
+  }
+
   /** Lets a stream of answers end with the connection; a stream that completes is let go at once. */
   hold(stream: Subscription): void {
     if (this.isOver) return stream.unsubscribe();
@@ -78,14 +84,13 @@ export class Connection extends ConnectionRecord<Connection> {
    * Sends text or bytes as they are, anything else as JSON. Resolves when the bytes have left this process's buffers.
    * @throws HeartbeatError `HEARTBEAT_CONNECTION_CLOSED` (as a rejection) if the connection ends first.
    */
+  @Handled()
   send(data: unknown): Promise<void> {
-    const sent = new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       this.socket.send(payloadOf(data), (error?: Error | null) =>
         error ? reject(error instanceof HeartbeatError ? error : this.#endReason()) : resolve(),
       );
     });
-    sent.catch(() => undefined); // Whoever does not wait for it has nothing to catch either.
-    return sent;
   }
 
   /** Sends the answer of a handler; those of messages that came in one read go out in one write. */
@@ -141,9 +146,12 @@ export class Connection extends ConnectionRecord<Connection> {
 
   /**
    * Sends what a stream gives, one message for each piece, never faster than the peer takes it. Ends with the connection; the
-   * stream is destroyed then.
+   * stream is destroyed then. Rejects if the source fails or the connection ends first; that need not be awaited.
    */
+  @Handled()
   async stream(source: Readable): Promise<void> {
+    // What fails while the source is destroyed comes after the last piece, when nothing else listens.
+    source.on('error', () => undefined);
     for await (const piece of addAbortSignal(this.signal, source)) await this.send(piece);
   }
 

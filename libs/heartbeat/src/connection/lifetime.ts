@@ -10,6 +10,7 @@ export class Lifetime {
   readonly #controller = new AbortController();
   readonly #disposers: (() => unknown)[] = [];
   readonly #streams = new Subscription();
+  #living = 0;
 
   constructor() {
     setMaxListeners(MOST_LISTENERS, this.#controller.signal);
@@ -27,8 +28,15 @@ export class Lifetime {
     this.#disposers.push(disposer);
   }
 
+  /** How many streams of answers have not ended. */
+  get streams(): number {
+    return this.#living;
+  }
+
   hold(stream: Subscription): void {
+    this.#living++;
     this.#streams.add(stream);
+    stream.add(() => this.#living--);
   }
 
   /** Ends the streams, runs the disposers, the last deferred first, then fires the signal. No failure stops the rest. */

@@ -4,6 +4,7 @@ import { Injectable, Logger } from '@nestjs/common';
 
 import { NodeState } from '../connection/node-state.js';
 import { memoryBudget } from '../container-memory.js';
+import { Handled } from '../handled.js';
 import { type DiskRoom, snapshotPath, snapshotRoom, writeSnapshot } from './snapshot-file.js';
 import { refusalOf, type SnapshotRefusal, type SnapshotSituation } from './snapshot-rules.js';
 
@@ -33,6 +34,7 @@ export class HeapSnapshotService {
    * Takes a snapshot, unless it would do harm.
    * @throws What the file system throws, such as a disk that is full after all.
    */
+  @Handled()
   async take(): Promise<HeapSnapshot | SnapshotRefusal> {
     const { clock, id } = this.node;
     const room = await snapshotRoom();

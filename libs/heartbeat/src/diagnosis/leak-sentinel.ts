@@ -13,10 +13,10 @@ const INTERVAL_MS = 60_000;
 /** Connections whose end is followed up. */
 const SAMPLE = 1000;
 
-type Leak = Extract<DriftKind, 'listeners' | 'disposers' | 'retained'>;
+type Leak = Extract<DriftKind, 'listeners' | 'disposers' | 'streams' | 'retained'>;
 
 /** More than this on one connection, or so many ended ones that are held, is no habit of an app any more. */
-const FLOORS: Readonly<Record<Leak, number>> = { listeners: 100, disposers: 500, retained: 20 };
+const FLOORS: Readonly<Record<Leak, number>> = { listeners: 100, disposers: 500, streams: 32, retained: 20 };
 
 /** The highest figure of a look, and whose it is. */
 interface Peak {
@@ -27,8 +27,8 @@ interface Peak {
 const NONE: Peak = { count: 0, connection: null };
 
 /**
- * Watches for what grows without end in the app's use of its connections: listeners and disposers that are added again and
- * again to one connection, and connections that have ended while something still holds them. It tells, and repairs nothing.
+ * Watches for what grows without end in the app's use of its connections: listeners, disposers and streams of answers that
+ * are added again and again to one connection, and connections that have ended while something still holds them. It tells, and repairs nothing.
  */
 @Injectable()
 export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -37,6 +37,7 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
   readonly #alarms = {
     listeners: new GrowthAlarm(FLOORS.listeners),
     disposers: new GrowthAlarm(FLOORS.disposers),
+    streams: new GrowthAlarm(FLOORS.streams),
     retained: new GrowthAlarm(FLOORS.retained),
   };
   #timer: NodeJS.Timeout | null = null;
@@ -64,12 +65,15 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
     try {
       let listeners = NONE;
       let disposers = NONE;
+      let streams = NONE;
       await inSlices(this.connections.all(), connection => {
         listeners = higher(listeners, listenersOf(connection), connection);
         disposers = higher(disposers, connection.disposers, connection);
+        streams = higher(streams, connection.streams, connection);
       });
       this.#judge('listeners', listeners.count, () => describeListeners(listeners));
       this.#judge('disposers', disposers.count, () => describeDisposers(disposers));
+      this.#judge('streams', streams.count, () => describeStreams(streams));
       const retained = this.#sample.look();
       this.#judge('retained', retained, () => describeRetained(retained, this.#sample.size));
       this.#sample.refill(this.connections.all());
@@ -112,6 +116,10 @@ function describeListeners({ count, connection }: Peak): string {
 
 function describeDisposers({ count, connection }: Peak): string {
   return `connection ${connection!.id} has ${count} disposers that wait for its end: call defer() once for each connection, not for each message`;
+}
+
+function describeStreams({ count, connection }: Peak): string {
+  return `connection ${connection!.id} has ${count} streams of answers that have not ended: an Observable that a handler returns must complete, or end when its client asks`;
 }
 
 function describeRetained(count: number, watched: number): string {

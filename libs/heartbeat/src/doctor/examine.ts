@@ -11,8 +11,7 @@ import {
   openFiles,
   tcpKeepAlive,
 } from './network-checks.js';
-import { adminTokens, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
-import { refuseWith, unixSocket } from './proxy-checks.js';
+import { adminTokens, pingsAsLife, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
 
 const CHECKS: readonly Check[] = [
   openFiles,
@@ -21,6 +20,7 @@ const CHECKS: readonly Check[] = [
   bufferedMemory,
   wsVersion,
   proxyIdle,
+  pingsAsLife,
   proxyHeader,
   unixSocket,
   refuseWith,

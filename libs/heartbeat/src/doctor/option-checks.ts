@@ -91,6 +91,22 @@ export const wsVersion: Check = ({ system }) => {
   return trouble('error', subject, evidence, remedy);
 };
 
+/** Worth knowing wherever pings are skipped: which clients there are is known to the operator only. */
+export const pingsAsLife: Check = ({ options }) => {
+  const subject = {
+    id: 'pings-as-life',
+    title: 'Clients that take pings as the sign of life',
+    why:
+      'A client with a timer that only pings reset, as in the README of ws, ends its connection while it talks: with ' +
+      'heartbeat.skipWhenActive a connection that sent anything within the interval is not pinged.',
+  };
+  const longestMs = longestIntervalMs(options.heartbeat);
+  const evidence = `heartbeat.skipWhenActive is ${options.heartbeat.skipWhenActive}; pings come at most ${seconds(longestMs)} apart where they are not skipped`;
+  if (!options.heartbeat.skipWhenActive) return ok(subject, evidence);
+  const remedy = `If there are such clients, set heartbeat.skipWhenActive to false and their timer above ${seconds(longestMs + PING_MARGIN_MS)}, or let them reset it at every message.`;
+  return trouble('info', subject, evidence, remedy);
+};
+
 /** A pre-release counts as what it comes before. */
 function isAtLeast(version: string, wanted: readonly number[]): boolean {
   const [numbers = '', ...pre] = version.split('-');

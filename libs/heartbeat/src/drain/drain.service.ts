@@ -4,6 +4,7 @@ import { CloseCodes } from '../close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import { handled } from '../handled.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { inSlices } from '../slices.js';
 import { planGoodbyes, shuffled } from './drain-plan.js';
@@ -55,7 +56,7 @@ export class DrainService implements OnModuleDestroy {
 
   /** Begins to drain, once; everybody who asks gets the same promise. */
   start(reason: string): Promise<DrainResult> {
-    return (this.#running ??= this.#run(reason));
+    return (this.#running ??= handled(this.#run(reason)));
   }
 
   /** Destroys the remaining connections in this turn, for a process that ends in it; returns their number. */

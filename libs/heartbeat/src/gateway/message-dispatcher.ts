@@ -88,6 +88,8 @@ export class MessageDispatcher {
     try {
       const answer = await handler(data, event);
       if (!isObservable(answer)) return this.#answer(connection, await answer);
+      const { maxStreams } = this.node.options.limits;
+      if (connection.streams >= maxStreams) return this.#except(connection, tooManyStreams(maxStreams));
       const stream = answer.subscribe({
         next: value => this.#answerNext(connection, event, value),
         error: error => this.#failed(connection, event, error),
@@ -148,8 +150,12 @@ export class MessageDispatcher {
   }
 
   /** Tells the sender what was wrong, in the form that Nest's own filters use. */
-  #refuse({ id, socket }: Connection, reason: MessageRefusal, message: string): void {
-    this.events.announce({ type: 'message-refused', id, reason });
+  #refuse(connection: Connection, reason: MessageRefusal, message: string): void {
+    this.events.announce({ type: 'message-refused', id: connection.id, reason });
+    this.#except(connection, message);
+  }
+
+  #except({ socket }: Connection, message: string): void {
     if (socket.readyState !== socket.OPEN) return;
     socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
   }
@@ -159,6 +165,10 @@ export class MessageDispatcher {
     const what = `the handler of ${name} failed`;
     this.node.applicationFailed('handler', error, what, `${what} for connection ${connection.id}`);
   }
+}
+
+function tooManyStreams(maxStreams: number): string {
+  return `This connection has ${maxStreams} streams of answers, which is the most that it may have: end one first.`;
 }
 
 /** Null for what is no JSON object. */

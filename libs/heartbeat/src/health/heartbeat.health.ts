@@ -5,6 +5,7 @@ import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/term
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import { Handled } from '../handled.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 
 /** Without a tick for this long the heartbeat counts as stopped; one is due every 50 ms. */
@@ -32,6 +33,7 @@ export class HeartbeatHealthIndicator {
    * Whether this process is worth keeping: down only when the heartbeat's own tick has stopped, never for load or a drain.
    * @param secondLook How long to wait before an old tick is believed.
    */
+  @Handled()
   async live<const Key extends string = 'heartbeat'>(
     key: Key = 'heartbeat' as Key,
     secondLook: () => Promise<unknown> = () => sleep(SECOND_LOOK_MS),

@@ -15,6 +15,8 @@ import { Wheel } from './wheel.js';
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
+/** A round trip with more than this beside attended time is not recorded: that may lag by two ticks, one of them late. */
+const MAX_UNATTENDED_MS = 4 * TICK_MS;
 /** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. */
 const SLICE_MS = 0.05;
 /** The same while what one tick left is not done by the next: deadlines come before short waits. */
@@ -91,7 +93,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     }
     connection.lastSeenAt = Math.trunc(now);
     // After a missed ping nobody can tell which one this answers.
-    const rttMs = pulse.missed === 0 ? msBetween(pulse.pingedAtMicros, microsOf(now)) : null;
+    const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
     if (rttMs !== null) {
       connection.rttMs = rttMs;
       this.node.totals.rtt.record(rttMs / 1000);
@@ -104,6 +106,12 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#schedule(pulse, lookDueAt);
     if (this.events.isWanted('pong')) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
+  }
+
+  /** Null where the clock has jumped, or the loop has stood still, while the ping was in flight: that is no time of the network. */
+  #roundTrip({ pingedAt, pingedAtMicros }: Pulse<Connection>, now: number): number | null {
+    const ms = msBetween(pingedAtMicros, microsOf(now));
+    return ms - (this.node.attendedMs - pingedAt) > MAX_UNATTENDED_MS ? null : ms;
   }
 
   /** Goes on to the monotonic time `now`: what is due by then is found by the next `work`. */
@@ -176,12 +184,15 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   /** Compares what was read with what was read at the last look. */
   #notice(connection: Connection, now: number): void {
     const { pulse } = connection;
-    if (connection.paused) return this.#callUnread(connection, now);
     const { bytesRead } = connection.network;
-    if (bytesRead === pulse.bytesSeen) return;
+    const isUnread = bytesRead === pulse.bytesSeen;
+    if (connection.paused && isUnread) return this.#callUnread(connection, now);
+    if (isUnread) return;
     pulse.bytesSeen = bytesRead;
     // Who has told what came has written down the time as well.
     if (pulse.knownAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    // Busy: `ws` pauses a socket while it inflates.
+    if (connection.paused) return pulse.hear(now);
     if (!this.node.options.heartbeat.skipWhenActive) {
       if (pulse.pingedAt !== NEVER) pulse.hear(pulse.pingedAt);
       return;

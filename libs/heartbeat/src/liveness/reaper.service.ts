@@ -11,6 +11,7 @@ import { NodeState } from '../connection/node-state.js';
 import { placeOf } from '../connection/pulse.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { describeError } from '../describe-error.js';
+import { Handled } from '../handled.js';
 import { type DriftKind, HeartbeatEvents, type ReapReason } from '../heartbeat.events.js';
 import { inSlices } from '../slices.js';
 
@@ -66,6 +67,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** One run; answers whether it ran, which it does not while another does. */
+  @Handled()
   async run(): Promise<boolean> {
     if (this.#running) return false;
     this.#running = true;

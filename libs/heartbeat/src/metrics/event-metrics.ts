@@ -37,7 +37,7 @@ export class EventMetrics {
     metrics.gaugeBy(
       'registry_drift',
       'Entries of the books that were wrong and put right since the start (registry, socket, index), and how far something ' +
-        'had grown when it was last reported (listeners, disposers, retained).',
+        'had grown when it was last reported (listeners, disposers, streams, retained).',
       'kind',
       () => this.#drift,
     );

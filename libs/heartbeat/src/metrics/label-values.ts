@@ -24,5 +24,6 @@ export const DRIFT_KINDS = wordsOf<DriftKind>({
   index: true,
   listeners: true,
   disposers: true,
+  streams: true,
   retained: true,
 });

@@ -5,6 +5,7 @@ import type { Subscription } from 'rxjs';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { OutboundService } from '../flow/outbound.service.js';
+import { Handled } from '../handled.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { LoadService } from '../load/load.service.js';
 import { EventMetrics, FEEDING } from './event-metrics.js';
@@ -52,6 +53,7 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
   }
 
   /** All that the registry holds, also of the app's own, in the format that an `Accept` header asks for. */
+  @Handled()
   expose(accept: string | undefined): Promise<Exposition> {
     return expose(this.registry, formatFor(accept), (name, error) =>
       this.node.applicationFailed('metric', error, `the metric ${name} cannot be read`),
