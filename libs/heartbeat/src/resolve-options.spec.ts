@@ -62,6 +62,7 @@ describe('resolveOptions', () => {
         messagesPerSecond: 0,
         pingsPerSecond: 10,
         maxInFlight: 64,
+        maxStreams: 64,
         refuseWith: 'http',
       },
       backpressure: {

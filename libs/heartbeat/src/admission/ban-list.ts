@@ -85,6 +85,7 @@ export class BanList implements BanBook {
    * As `ban`; resolves when the close of each met connection of this node has begun, with their number.
    * @internal
    */
+  @Handled()
   async banAndClose(request: BanRequest): Promise<{ readonly ban: Ban; readonly closed: number }> {
     const { bans, task } = this.#made(request);
     return { ban: this.#shown(bans), closed: (await task?.finished()) ?? 0 };

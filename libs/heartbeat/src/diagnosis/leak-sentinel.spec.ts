@@ -17,7 +17,7 @@ function aConnection(id = 'n.1') {
   const listen = (count: number, name = 'message', emitter = socket) => {
     for (let i = 0; i < count; i++) emitter.on(name, () => {});
   };
-  return { id, socket, network, disposers: 0, ended: false, listen };
+  return { id, socket, network, disposers: 0, streams: 0, ended: false, listen };
 }
 
 /** A sentinel over these connections, and what it announces. */
@@ -68,6 +68,18 @@ describe('LeakSentinel', () => {
     await sentinel.look();
     expect(announced).toEqual([{ type: 'drift', kind: 'disposers', count: 500 }]);
     expect(lines[0]).toContain('connection n.8 has 500 disposers');
+  });
+
+  it('tells of streams of answers that pile up', async () => {
+    const connection = aConnection('n.9');
+    connection.streams = 31;
+    const { sentinel, announced } = watching(connection);
+    await sentinel.look();
+    expect(announced).toEqual([]);
+    connection.streams = 64;
+    await sentinel.look();
+    expect(announced).toEqual([{ type: 'drift', kind: 'streams', count: 64 }]);
+    expect(lines[0]).toContain('connection n.9 has 64 streams of answers');
   });
 
   it('tells again only when it has doubled', async () => {

@@ -11,6 +11,7 @@ const TOKEN = { token: 'a-token-that-is-long-enough', role: 'operator', name: 'o
 /** Options of a node that has nothing wrong. */
 const SOUND: HeartbeatOptions = {
   admin: { tokens: [TOKEN] },
+  heartbeat: { skipWhenActive: false },
   trustedProxies: ['10.0.0.0/8'],
   backpressure: { maxTotalBufferedBytes: 512 * MIB },
 };
@@ -97,6 +98,7 @@ describe('examine', () => {
     ['listen-backlog', 'less than Node’s', 'warn', { files: { '/proc/sys/net/core/somaxconn': '128\n' } }],
     ['ephemeral-ports', 'as many', 'ok', { options: { limits: { maxConnections: 28_232 } } }],
     ['ephemeral-ports', 'fewer', 'warn', { options: { limits: { maxConnections: 28_233 } } }],
+    ['pings-as-life', 'pings that are skipped', 'info', { options: { heartbeat: { skipWhenActive: true } } }],
     ['tcp-keepalive', 'off', 'info', { options: { tcp: { keepAlive: false } } }],
     ['tcp-keepalive', 'kernel’s unreadable', 'ok', { files: { '/proc/sys/net/ipv4/tcp_keepalive_time': null } }],
     ['conntrack-timeout', 'longer than the interval', 'ok', { files: conntrack('tcp_timeout_established', '46') }],

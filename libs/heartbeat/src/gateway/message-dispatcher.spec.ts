@@ -145,6 +145,26 @@ describe('MessageDispatcher', () => {
     expect(stream.observed).toBe(false);
   });
 
+  it('subscribes to no more streams of answers than may live at once', async () => {
+    const streams: Subject<string>[] = [];
+    on('subscribe', () => {
+      streams.push(new Subject());
+      return streams.at(-1);
+    });
+    for (let count = 0; count < 66; count++) await receive(text({ event: 'subscribe' }));
+    expect(streams.filter(({ observed }) => observed)).toHaveLength(64);
+    const refusal = { event: 'exception', data: { status: 'error', message: expect.stringContaining('64 streams') } };
+    expect([socket.sent, connection.streams]).toEqual([[refusal, refusal], 64]);
+    // One that ends makes room for another, however it ends.
+    streams[0]!.complete();
+    streams[1]!.error(new Error('stream'));
+    expect(connection.streams).toBe(62);
+    for (let count = 0; count < 3; count++) await receive(text({ event: 'subscribe' }));
+    expect([streams.filter(({ observed }) => observed).length, connection.streams]).toEqual([64, 64]);
+    connections.closed(connection, 1000, '');
+    expect([streams.filter(({ observed }) => observed).length, connection.streams]).toEqual([0, 0]);
+  });
+
   const loop: { self?: unknown } = {};
   loop.self = loop;
 

@@ -123,6 +123,32 @@ describe('HeartbeatService', () => {
     ]);
   });
 
+  it.each([
+    ['an hour', 3_600_000],
+    ['five minutes', 300_000],
+    ['a second', 1000],
+  ])('records no round trip over a jump of the monotonic clock by %s', (_what, jumpMs) => {
+    for (const isTicked of [true, false]) {
+      const world = new World();
+      const peer = new Peer(world);
+      peer.answers = false;
+      world.untilPinged(peer);
+      // Before the answer is read the tick may have come, or not.
+      if (isTicked) world.step(50, jumpMs);
+      else world.time += jumpMs;
+      peer.answer();
+      expect([peer.connection.rttMs, world.events.at(-1)]).toEqual([
+        null,
+        { type: 'pong', id: peer.connection.id, rttMs: null },
+      ]);
+      // The next one is measured again.
+      world.untilPinged(peer);
+      world.time += 20;
+      peer.answer();
+      expect(peer.connection.rttMs).toBe(20);
+    }
+  });
+
   it('never finds dead who answers late, but in time', () => {
     const world = new World();
     const peer = new Peer(world);

@@ -8,6 +8,21 @@ const TIMEOUT = 10_000;
 const SLACK = 1000;
 
 describe('HeartbeatService, of stalls and pauses', () => {
+  it('writes no pong to a client that is busy while its socket is paused, as when `ws` inflates', () => {
+    const world = new World();
+    const [busy, unread] = [new Peer(world), new Peer(world)];
+    for (const peer of [busy, unread]) peer.isPaused = true;
+    for (let second = 0; second < 600; second++) {
+      busy.network.bytesRead += 1000;
+      world.pass(1000);
+    }
+    expect([busy.called, busy.pings, busy.destroyedAt]).toEqual([[], [], null]);
+    expect(unread.called.length).toBeGreaterThan(10);
+    // Once nothing more is read of it, it is written to as well, since a line that has ended is noticed by writing only.
+    world.pass(60_000);
+    expect(busy.called.length).toBeGreaterThan(0);
+  });
+
   it('judges nobody whom we do not read, and anew from when we read again', () => {
     const world = new World();
     const peer = new Peer(world);

@@ -111,6 +111,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** Closes connections that were not identified in time, in slices; does nothing while it runs already. */
+  @Handled()
   async expectIdentities(): Promise<void> {
     if (this.#isExpecting) return;
     this.#isExpecting = true;
