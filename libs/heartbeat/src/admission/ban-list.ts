@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { BanBook } from '../connection/shared-words.js';
+import { Handled } from '../handled.js';
 import { type BanNotice, HeartbeatEvents } from '../heartbeat.events.js';
 import {
   type Ban,

@@ -12,6 +12,7 @@ import {
   tcpKeepAlive,
 } from './network-checks.js';
 import { adminTokens, pingsAsLife, proxyHeader, proxyIdle, wsVersion } from './option-checks.js';
+import { refuseWith, unixSocket } from './proxy-checks.js';
 
 const CHECKS: readonly Check[] = [
   openFiles,
