@@ -1,4 +1,4 @@
-import type { INestApplication } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -61,11 +61,16 @@ export class AdminApp {
     platform: Platform,
     options: HeartbeatOptions & HeartbeatExtras = { admin: { tokens: TOKENS } },
     configure?: (app: INestApplication) => unknown,
+    { providers = [], controllers = [] }: Pick<ModuleMetadata, 'providers' | 'controllers'> = {},
   ): Promise<AdminApp> {
     const assertNothingLeft = watchLeaks();
     const logger = new CapturingLogger();
     const imports = [HeartbeatModule.forRoot(options)];
-    const module = await Test.createTestingModule({ imports, providers: [IdentifyingGateway] })
+    const module = await Test.createTestingModule({
+      imports,
+      controllers,
+      providers: [IdentifyingGateway, ...providers],
+    })
       .setLogger(logger)
       .compile();
     const app = module.createNestApplication(platform(), { logger });

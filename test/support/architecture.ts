@@ -21,6 +21,7 @@ const FOLDERS: Readonly<Record<string, (typeof LAYERS)[number]>> = {
   drain: 'rules',
   cluster: 'rules',
   load: 'rules',
+  http: 'rules',
   gateway: 'edges',
   health: 'edges',
   admin: 'edges',

@@ -17,7 +17,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  /** The body read as JSON; undefined when it is empty. */
+  /** The body read as JSON; undefined when it is empty, or of another media type. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what a test expects of it is what the test checks
   readonly json: any;
 }
@@ -31,7 +31,8 @@ export function ask({ port, path, method = 'GET', headers = {}, body, localAddre
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
       response.once('error', reject);
       response.once('end', () => {
-        const json: unknown = text === '' ? undefined : JSON.parse(text);
+        const isJson = /\bjson\b/.test(response.headers['content-type'] ?? '');
+        const json: unknown = text === '' || !isJson ? undefined : JSON.parse(text);
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
       });
     })

@@ -1,4 +1,4 @@
-import type { CanActivate, ExceptionFilter, Type } from '@nestjs/common';
+import type { CanActivate, Type } from '@nestjs/common';
 
 /** One change that somebody made, or tried to make, over HTTP. */
 export interface Change {
@@ -17,8 +17,6 @@ export interface Change {
 export interface AdminDoor {
   /** Lets a viewer read and an operator do all. */
   readonly guard: Type<CanActivate>;
-  /** Answers errors as problem details. */
-  readonly filter: Type<ExceptionFilter>;
   /** The audit trail; a provider. */
   readonly audit: Type<{ record(change: Change): void }>;
   /** Who sent a request that the guard has let in. */

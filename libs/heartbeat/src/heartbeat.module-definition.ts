@@ -6,12 +6,13 @@ import { AdminAudit } from './admin/admin-audit.js';
 import { AdminTokenGuard } from './admin/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
-import { ProblemFilter } from './admin/problem.filter.js';
 import { DEFAULT_ROUTES } from './defaults.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
 import { createHealthController } from './health/health.controller.js';
 import type { HeartbeatOptions, HeartbeatRoutes } from './heartbeat.options.js';
+import { type AdminPortOptions, HTTP_SETTINGS, type HttpSettings, resolveAdminPort } from './http/http-settings.js';
+import { finishController, type OwnRoute, type RouteArea, type RouteDecorator } from './http/own-routes.js';
 import { createMetricsController } from './metrics/metrics.controller.js';
 
 /** What shapes the module: given beside the options, never by a factory. */
@@ -22,6 +23,16 @@ export interface HeartbeatExtras {
   routes?: Partial<HeartbeatRoutes>;
   /** A guard of the app's own in the place of admin tokens; what it injects comes from `imports`. Default: tokens. */
   adminGuard?: Type<CanActivate>;
+  /**
+   * Decorators of the application for all routes of this module, on each controller and each handler: such as `[Public(), SkipThrottle()]`,
+   * where global guards would refuse probes, scrapers and admin requests. Default: none.
+   */
+  routeDecorators?: readonly RouteDecorator[];
+  /**
+   * A port for admin API, metrics and health of their own; with a number, admin API and metrics are no longer on the application's port.
+   * Default: none.
+   */
+  adminPort?: number | AdminPortOptions;
 }
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
@@ -29,23 +40,37 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createHeartbeatOptions')
     .setExtras<HeartbeatExtras>(
-      { isGlobal: false, routes: {}, adminGuard: undefined },
-      (definition, { isGlobal, routes, adminGuard = AdminTokenGuard }) => ({
-        ...definition,
-        global: isGlobal,
-        controllers: controllersFor({ ...DEFAULT_ROUTES, ...routes }, adminGuard),
-      }),
+      { isGlobal: false, routes: {}, adminGuard: undefined, routeDecorators: [], adminPort: undefined },
+      (definition, { isGlobal, routes, adminGuard = AdminTokenGuard, routeDecorators = [], adminPort }) => {
+        const made = controllersFor({ ...DEFAULT_ROUTES, ...routes }, adminGuard);
+        const own: OwnRoute[] = made.flatMap(([area, controller]) =>
+          finishController(area, controller, routeDecorators),
+        );
+        const settings: HttpSettings = { routes: own, adminPort: resolveAdminPort(adminPort) };
+        return {
+          ...definition,
+          global: isGlobal,
+          controllers: made.map(([, controller]) => controller),
+          providers: [...(definition.providers ?? []), { provide: HTTP_SETTINGS, useValue: settings }],
+        };
+      },
     )
     .build();
 
+type Made = readonly [RouteArea, Type<unknown>];
+
 /** Controllers are made for each module: their paths are the app's to choose. */
-function controllersFor({ health, metrics, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Type<unknown>[] {
-  const door: AdminDoor = { guard: adminGuard, filter: ProblemFilter, audit: AdminAudit, adminOf };
-  const controllers: Type<unknown>[] = [];
-  if (health !== false) controllers.push(createHealthController(health));
-  if (metrics !== false) controllers.push(createMetricsController(metrics, door));
+function controllersFor({ health, metrics, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Made[] {
+  const door: AdminDoor = { guard: adminGuard, audit: AdminAudit, adminOf };
+  const controllers: Made[] = [];
+  if (health !== false) controllers.push(['health', createHealthController(health)]);
+  if (metrics !== false) controllers.push(['metrics', createMetricsController(metrics, door)]);
   if (admin === false) return controllers;
-  controllers.push(createAdminController(admin, adminGuard), createClusterController(admin, adminGuard));
-  controllers.push(createDoctorController(admin, door), createHeapSnapshotController(admin, door));
-  return controllers;
+  const ofAdmin = [
+    createAdminController(admin, adminGuard),
+    createClusterController(admin, adminGuard),
+    createDoctorController(admin, door),
+    createHeapSnapshotController(admin, door),
+  ];
+  return [...controllers, ...ofAdmin.map((controller): Made => ['admin', controller])];
 }

@@ -41,6 +41,11 @@ import {
 } from './heartbeat.module-definition.js';
 import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
 import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
+import { AdminPort } from './http/admin-port.js';
+import { OwnRouting } from './http/own-routing.js';
+import { PlatformErrors } from './http/platform-errors.js';
+import { Problems } from './http/problems.js';
+import { RefusedRequests } from './http/refused-requests.js';
 import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
 import { LoadService } from './load/load.service.js';
@@ -58,6 +63,7 @@ const PUBLIC = [
   BanList,
   HeapSnapshotService,
   HeartbeatHealthIndicator,
+  AdminPort,
 ];
 
 /**
@@ -92,6 +98,10 @@ const PUBLIC = [
     MessageDispatcher,
     HeartbeatGateway,
     GatewayInspector,
+    Problems,
+    RefusedRequests,
+    OwnRouting,
+    PlatformErrors,
     AdminAudit,
     MetricsService,
     DoctorService,

@@ -76,6 +76,9 @@ export {
   type ResolvedOptions,
 } from './heartbeat.options.js';
 export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
+export { AdminPort } from './http/admin-port.js';
+export { type AdminPortOptions } from './http/http-settings.js';
+export { type RouteDecorator } from './http/own-routes.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB, ReaperService } from './liveness/reaper.service.js';
 export { LoadService } from './load/load.service.js';

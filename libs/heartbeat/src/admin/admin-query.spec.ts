@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
-import { ProblemException } from './problem.exception.js';
+import { ProblemException } from '../http/problem.exception.js';
 import { QueryPipe } from './query.pipe.js';
 
 const pipe = new QueryPipe();

@@ -9,7 +9,7 @@ import { resolveOptions } from '../resolve-options.js';
 import { adminOf } from './admin-actor.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { FailureWindow } from './failure-window.js';
-import { ProblemException } from './problem.exception.js';
+import { ProblemException } from '../http/problem.exception.js';
 
 const PROXY = '10.0.0.1';
 const TOKENS = [

@@ -12,7 +12,7 @@ import { problemOf } from '../problem.js';
 import { identifyAdmin } from './admin-actor.js';
 import { AdminTokens, bearerToken } from './admin-tokens.js';
 import { FailureWindow } from './failure-window.js';
-import { ProblemException } from './problem.exception.js';
+import { ProblemException } from '../http/problem.exception.js';
 
 /** What one IPv6 client usually has to choose its addresses from. */
 const NETWORK_BITS = 64;

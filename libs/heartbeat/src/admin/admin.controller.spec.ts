@@ -10,7 +10,7 @@ import { resolveOptions } from '../resolve-options.js';
 import { identifyAdmin } from './admin-actor.js';
 import type { AdminAudit } from './admin-audit.js';
 import { createAdminController } from './admin.controller.js';
-import { ProblemException } from './problem.exception.js';
+import { ProblemException } from '../http/problem.exception.js';
 
 class Guard implements CanActivate {
   canActivate(): boolean {

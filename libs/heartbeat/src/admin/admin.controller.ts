@@ -14,6 +14,7 @@ import {
   type Type,
   UseFilters,
   UseGuards,
+  UseInterceptors,
   UsePipes,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
@@ -29,8 +30,11 @@ import { adminOf } from './admin-actor.js';
 import { AdminAudit } from './admin-audit.js';
 import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
-import { notFound, type ProblemException, silent } from './problem.exception.js';
-import { ProblemFilter } from './problem.filter.js';
+import { notFound, type ProblemException, silent } from '../http/problem.exception.js';
+import { ProblemFilter } from '../http/problem.filter.js';
+import { ReplyInterceptor } from '../http/reply.interceptor.js';
+import { StrictRouteGuard } from '../http/strict-route.guard.js';
+import { JsonBodyGuard } from '../http/json-body.guard.js';
 import { QueryPipe } from './query.pipe.js';
 
 /**
@@ -39,8 +43,9 @@ import { QueryPipe } from './query.pipe.js';
  */
 export function createAdminController(path: string, guard: Type<CanActivate>): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(guard)
+  @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
   @UsePipes(new QueryPipe())
+  @UseInterceptors(ReplyInterceptor)
   @UseFilters(ProblemFilter)
   class AdminController {
     constructor(
@@ -76,7 +81,7 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
       @Param('id') id: string,
       @Query({ schema: kickQuery }) parameters: z.output<typeof kickQuery>,
       @Req() request: IncomingMessage,
-      @Res({ passthrough: true }) response: object,
+      @Res() response: object,
     ): Promise<KickAnswer> {
       const who = adminOf(request);
       const from = this.addresses.of(request);

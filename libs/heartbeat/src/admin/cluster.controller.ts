@@ -14,6 +14,7 @@ import {
   type Type,
   UseFilters,
   UseGuards,
+  UseInterceptors,
   UsePipes,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
@@ -36,16 +37,20 @@ import {
 } from './admin-answers.js';
 import { AdminAudit } from './admin-audit.js';
 import { banBody, bansQuery } from './admin-query.js';
-import { badBody, notFound, pointerTo, ProblemException } from './problem.exception.js';
+import { badBody, notFound, pointerTo, ProblemException } from '../http/problem.exception.js';
+import { ProblemFilter } from '../http/problem.filter.js';
+import { ReplyInterceptor } from '../http/reply.interceptor.js';
+import { StrictRouteGuard } from '../http/strict-route.guard.js';
+import { JsonBodyGuard } from '../http/json-body.guard.js';
 import { problemOf } from '../problem.js';
-import { ProblemFilter } from './problem.filter.js';
 import { QueryPipe } from './query.pipe.js';
 
 /** The admin routes below `path` that are about what all nodes share: the nodes themselves, and bans. */
 export function createClusterController(path: string, guard: Type<CanActivate>): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(guard)
+  @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
   @UsePipes(new QueryPipe(badBody))
+  @UseInterceptors(ReplyInterceptor)
   @UseFilters(ProblemFilter)
   class ClusterController {
     constructor(

@@ -10,7 +10,9 @@ import { UNIX_PEER } from '../network-address.js';
  */
 export function parameter<Schema extends z.ZodType>(schema: Schema, parse: (text: string) => unknown = text => text) {
   return z.preprocess((value, context) => {
-    if (typeof value === 'string' && value !== '') return parse(value);
+    // A global pipe of the application may have made a number or a boolean of the text.
+    const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
+    if (typeof text === 'string' && text !== '') return parse(text);
     const message = Array.isArray(value)
       ? 'must be given only once'
       : 'must not be empty: give a value, or leave it out';

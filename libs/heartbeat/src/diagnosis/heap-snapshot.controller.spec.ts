@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
-import type { CanActivate, ExceptionFilter } from '@nestjs/common';
+import type { CanActivate } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 
 import type { AdminDoor, Change } from '../admin-door.js';
@@ -17,10 +17,6 @@ class Guard implements CanActivate {
   }
 }
 
-class Filter implements ExceptionFilter {
-  catch(): void {}
-}
-
 /** Keeps what was written down. */
 class Trail {
   readonly changes: Change[] = [];
@@ -30,7 +26,7 @@ class Trail {
   }
 }
 
-const DOOR: AdminDoor = { guard: Guard, filter: Filter, audit: Trail, adminOf: () => 'olga' };
+const DOOR: AdminDoor = { guard: Guard, audit: Trail, adminOf: () => 'olga' };
 const TAKEN: HeapSnapshot = { file: '/tmp/a.heapsnapshot', bytes: 5, durationMs: 1 };
 const TOO_SOON: SnapshotRefusal = { reason: 'too-soon', detail: 'Wait.', retryAfterSeconds: 7 };
 const FULL = new Error('ENOSPC');

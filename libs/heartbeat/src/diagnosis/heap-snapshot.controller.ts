@@ -11,6 +11,7 @@ import {
   type Type,
   UseFilters,
   UseGuards,
+  UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -18,18 +19,20 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { AdminDoor } from '../admin-door.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { NodeState } from '../connection/node-state.js';
+import { JsonBodyGuard } from '../http/json-body.guard.js';
+import { ProblemFilter } from '../http/problem.filter.js';
+import { ReplyInterceptor } from '../http/reply.interceptor.js';
+import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { PROBLEM_JSON, type ProblemDetails, problemOf } from '../problem.js';
 import { type HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
 
 /** `POST heap-snapshot` below the admin path, for operators. */
-export function createHeapSnapshotController(
-  path: string,
-  { guard, filter, audit, adminOf }: AdminDoor,
-): Type<unknown> {
+export function createHeapSnapshotController(path: string, { guard, audit, adminOf }: AdminDoor): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(guard)
-  @UseFilters(filter)
+  @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
+  @UseInterceptors(ReplyInterceptor)
+  @UseFilters(ProblemFilter)
   class HeapSnapshotController {
     constructor(
       private readonly node: NodeState,
@@ -41,10 +44,7 @@ export function createHeapSnapshotController(
 
     @Post('heap-snapshot')
     @Header('Cache-Control', 'no-store')
-    async take(
-      @Req() request: IncomingMessage,
-      @Res({ passthrough: true }) response: object,
-    ): Promise<HeapSnapshot | ProblemDetails> {
+    async take(@Req() request: IncomingMessage, @Res() response: object): Promise<HeapSnapshot | ProblemDetails> {
       const record = (result: string) =>
         this.trail.record({
           who: adminOf(request),

@@ -1,7 +1,21 @@
-import { Controller, Get, Header, HttpStatus, Res, type Type, VERSION_NEUTRAL } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Header,
+  HttpStatus,
+  Res,
+  type Type,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { HealthCheckResult, HealthIndicatorResult } from '@nestjs/terminus';
 
+import { ProblemFilter } from '../http/problem.filter.js';
+import { ReplyInterceptor } from '../http/reply.interceptor.js';
+import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { reportOf } from './health-report.js';
 import { HeartbeatHealthIndicator } from './heartbeat.health.js';
 
@@ -11,6 +25,9 @@ import { HeartbeatHealthIndicator } from './heartbeat.health.js';
  */
 export function createHealthController(path: string): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
+  @UseGuards(StrictRouteGuard)
+  @UseInterceptors(ReplyInterceptor)
+  @UseFilters(ProblemFilter)
   class HealthController {
     constructor(
       private readonly health: HeartbeatHealthIndicator,
@@ -19,25 +36,25 @@ export function createHealthController(path: string): Type<unknown> {
 
     @Get()
     @Header('Cache-Control', 'no-store')
-    async all(@Res({ passthrough: true }) response: object): Promise<HealthCheckResult> {
+    async all(@Res() response: object): Promise<HealthCheckResult> {
       return this.#answer(response, [await this.health.live(), this.health.ready(), this.health.startup()]);
     }
 
     @Get('live')
     @Header('Cache-Control', 'no-store')
-    async live(@Res({ passthrough: true }) response: object): Promise<HealthCheckResult> {
+    async live(@Res() response: object): Promise<HealthCheckResult> {
       return this.#answer(response, [await this.health.live()]);
     }
 
     @Get('ready')
     @Header('Cache-Control', 'no-store')
-    ready(@Res({ passthrough: true }) response: object): HealthCheckResult {
+    ready(@Res() response: object): HealthCheckResult {
       return this.#answer(response, [this.health.ready()]);
     }
 
     @Get('startup')
     @Header('Cache-Control', 'no-store')
-    startup(@Res({ passthrough: true }) response: object): HealthCheckResult {
+    startup(@Res() response: object): HealthCheckResult {
       return this.#answer(response, [this.health.startup()]);
     }
 

@@ -13,6 +13,7 @@ import {
   type Type,
   UseFilters,
   UseGuards,
+  UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -20,27 +21,30 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { AdminDoor } from '../admin-door.js';
 import type { ResolvedOptions } from '../heartbeat.options.js';
 import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { ProblemFilter } from '../http/problem.filter.js';
+import { ReplyInterceptor } from '../http/reply.interceptor.js';
+import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { MetricsService } from './metrics.service.js';
 
 /** The scrape at `path`; behind the door's guard when `metrics.guarded` says so. */
-export function createMetricsController(path: string, { guard, filter }: AdminDoor): Type<unknown> {
+export function createMetricsController(path: string, { guard }: AdminDoor): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(whenGuarded(guard))
-  @UseFilters(filter)
+  @UseGuards(StrictRouteGuard, whenGuarded(guard))
+  @UseInterceptors(ReplyInterceptor)
+  @UseFilters(ProblemFilter)
   class MetricsController {
     constructor(
       private readonly metrics: MetricsService,
       private readonly adapterHost: HttpAdapterHost,
     ) {}
 
-    /** The answer is sent here: an interceptor of the app that wraps all answers would make it unreadable. */
     @Get()
     @Header('Cache-Control', 'no-store')
     @Header('Vary', 'Accept')
-    async scrape(@Req() request: IncomingMessage, @Res() response: object): Promise<void> {
+    async scrape(@Req() request: IncomingMessage, @Res() response: object): Promise<string> {
       const { contentType, body } = await this.metrics.expose(request.headers.accept);
       this.adapterHost.httpAdapter.setHeader(response, 'Content-Type', contentType);
-      this.adapterHost.httpAdapter.reply(response, body, 200);
+      return body;
     }
   }
   return MetricsController;

@@ -13,7 +13,7 @@ export interface AdminProblem extends ProblemDetails {
   readonly errors?: readonly InputError[];
 }
 
-/** An error of the admin API: thrown anywhere in it, answered by `ProblemFilter`. */
+/** An error of one of our routes: thrown anywhere in it, sent as problem details. */
 export class ProblemException extends HttpException {
   constructor(
     readonly problem: AdminProblem,

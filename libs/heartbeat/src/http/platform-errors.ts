@@ -1,0 +1,93 @@
+import type { IncomingMessage, Server } from 'node:http';
+
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+
+import { problemOf } from '../problem.js';
+import { detachBody } from './json-body.js';
+import { OwnRouting } from './own-routing.js';
+import { notFound, ProblemException } from './problem.exception.js';
+import { Problems } from './problems.js';
+import { rawPath, rawRequest } from './raw-request.js';
+
+type NotFoundHandler = (request: object, response: object, next?: unknown) => unknown;
+type ErrorHandler = (error: unknown, request: object, response: object, next?: unknown) => unknown;
+
+/**
+ * Answers as problem details what fails before a controller of ours is reached (an unknown route, a wrong method, an error of the
+ * platform), and keeps bodies for our routes away from the application's parsers. Requests for paths of the application are not
+ * touched. Nest installs its two handlers of last resort after all routes, through these public methods of the adapter.
+ */
+@Injectable()
+export class PlatformErrors implements OnModuleInit {
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly routing: OwnRouting,
+    private readonly problems: Problems,
+  ) {}
+
+  onModuleInit(): void {
+    // An application context has no adapter.
+    const adapter = this.adapterHost.httpAdapter as typeof this.adapterHost.httpAdapter | undefined;
+    if (!adapter) return;
+    const setNotFound = adapter.setNotFoundHandler?.bind(adapter);
+    adapter.setNotFoundHandler = (handler: NotFoundHandler, ...rest: [string?]) =>
+      setNotFound?.(this.#aroundNotFound(handler), ...rest);
+    const setError = adapter.setErrorHandler?.bind(adapter);
+    adapter.setErrorHandler = (handler: ErrorHandler, ...rest: [string?]) =>
+      setError?.(this.#aroundError(handler), ...rest);
+    const server = adapter.getHttpServer() as Server | undefined;
+    server?.prependListener?.('request', (request: IncomingMessage) => this.#prepare(request));
+  }
+
+  #prepare(request: IncomingMessage): void {
+    const path = rawPath(request);
+    const entry = this.routing.find(path);
+    if (entry === null) return;
+    if (entry.methods.includes(request.method ?? '')) detachBody(request);
+    // Fastify answers a path that cannot be decoded by itself. An id that holds such bytes is unknown like any other.
+    if (!isDecodable(path) && this.routing.ownsErrorsOf(path)) request.url = request.url?.replaceAll('%', '%25');
+  }
+
+  #aroundNotFound(handler: NotFoundHandler): NotFoundHandler {
+    return (request, response, next) => {
+      if (!this.routing.ownsErrorsOf(rawPath(request))) return handler(request, response, next);
+      return this.problems.answer(response, this.#wrongMethod(request) ?? noRoute());
+    };
+  }
+
+  #aroundError(handler: ErrorHandler): ErrorHandler {
+    // Express knows an error handler by its four parameters.
+    return (error, request, response, next) => {
+      if (!this.routing.ownsErrorsOf(rawPath(request))) return handler(error, request, response, next);
+      // A parser may have failed before the method was looked at.
+      return this.problems.answer(response, this.#wrongMethod(request) ?? this.problems.of(error));
+    };
+  }
+
+  /** Null where the path has no route, or the method is one of the path's. */
+  #wrongMethod(request: object): ProblemException | null {
+    const methods = this.routing.find(rawPath(request))?.methods ?? [];
+    const { method = '' } = rawRequest(request);
+    return methods.length === 0 || methods.includes(method) ? null : wrongMethod(methods);
+  }
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function noRoute(): ProblemException {
+  return notFound('There is no such route of the admin API.');
+}
+
+function wrongMethod(methods: readonly string[]): ProblemException {
+  const allowed = methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  const problem = problemOf('method-not-allowed', 405, `This route takes ${allowed}.`);
+  return new ProblemException(problem, { Allow: allowed });
+}

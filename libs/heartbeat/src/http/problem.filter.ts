@@ -1,0 +1,23 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+
+import { Problems } from './problems.js';
+import { RefusedRequests } from './refused-requests.js';
+
+/**
+ * Answers what guards, interceptors and pipes threw before a handler of ours was reached, as problem details. It is bound to our
+ * controllers, and Nest asks the filters of a controller before those of the application.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(
+    private readonly problems: Problems,
+    private readonly refused: RefusedRequests,
+  ) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const exception = this.problems.of(error);
+    this.refused.announce({ request: http.getRequest<object>(), status: exception.problem.status });
+    this.problems.answer(http.getResponse<object>(), exception);
+  }
+}

@@ -1,0 +1,67 @@
+import { STATUS_CODES } from 'node:http';
+
+import { HttpException, Injectable, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+
+import { PROBLEM_JSON, problemOf } from '../problem.js';
+import { ProblemException } from './problem.exception.js';
+
+/** What Express, its parsers and Fastify throw: an error with the status that it means. */
+interface StatusError {
+  readonly status?: unknown;
+  readonly statusCode?: unknown;
+  readonly message?: unknown;
+}
+
+/** Turns errors into RFC 9457 problem details and sends them. An unforeseen error is logged, and its text is sent to no client. */
+@Injectable()
+export class Problems {
+  readonly #logger = new Logger('HeartbeatAdmin');
+
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  /** @param error Of ours, of Nest (guards and pipes of the application throw these), or of the HTTP platform. */
+  of(error: unknown): ProblemException {
+    if (error instanceof ProblemException) return error;
+    if (error instanceof HttpException) {
+      const status = error.getStatus();
+      return new ProblemException(problemOf(nameOf(status), status, detailOf(error)));
+    }
+    const status = clientErrorOf(error);
+    if (status !== null) return new ProblemException(problemOf(nameOf(status), status, platformDetail(status)));
+    this.#logger.error(error);
+    return new ProblemException(problemOf('internal-error', 500, 'The server failed to answer; its log says why.'));
+  }
+
+  /** Sends the problem, unless an answer was begun. */
+  answer(response: object, { problem, headers }: ProblemException): void {
+    const { httpAdapter } = this.adapterHost;
+    if (httpAdapter.isHeadersSent(response)) return void httpAdapter.end(response);
+    const all = { ...headers, 'Cache-Control': 'no-store', 'Content-Type': PROBLEM_JSON };
+    for (const [name, value] of Object.entries(all)) httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, problem, problem.status);
+  }
+}
+
+/** Nest's own exceptions carry one message, or a list of them. */
+function detailOf(error: HttpException): string {
+  const { message = error.message } = Object(error.getResponse()) as { message?: string | string[] };
+  return [message].flat().join('; ');
+}
+
+/** The status of an error of the platform that is the client's; null for any other error. */
+function clientErrorOf(error: unknown): number | null {
+  if (error instanceof URIError) return 400;
+  const { status, statusCode = status } = Object(error) as StatusError;
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : null;
+}
+
+/** The texts of the platforms may repeat bytes of the client. */
+function platformDetail(status: number): string {
+  return `The request was refused before a route was reached: ${STATUS_CODES[status] ?? 'client error'}.`;
+}
+
+/** The name of a problem that is known by its status only: `Not Found` becomes `not-found`. */
+function nameOf(status: number): string {
+  return (STATUS_CODES[status] ?? 'error').toLowerCase().replaceAll(/[^a-z]+/g, '-');
+}

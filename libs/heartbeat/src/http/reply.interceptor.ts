@@ -1,0 +1,39 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { catchError, concatMap, defaultIfEmpty, first, type Observable, of } from 'rxjs';
+
+import { Problems } from './problems.js';
+
+/**
+ * Sends what a handler of ours returns, or throws. It is the innermost interceptor: those of the application run around it and see
+ * an answer that has been sent already, so they can neither wrap a body nor turn an error into another one.
+ */
+@Injectable()
+export class ReplyInterceptor implements NestInterceptor {
+  constructor(
+    private readonly problems: Problems,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<undefined> {
+    const response = context.switchToHttp().getResponse<object>();
+    return next.handle().pipe(
+      defaultIfEmpty(undefined),
+      first(),
+      concatMap((body: unknown) => {
+        this.#send(response, body);
+        return of(undefined);
+      }),
+      catchError((error: unknown) => {
+        this.problems.answer(response, this.problems.of(error));
+        return of(undefined);
+      }),
+    );
+  }
+
+  /** A handler may have sent its answer itself. */
+  #send(response: object, body: unknown): void {
+    const { httpAdapter } = this.adapterHost;
+    if (!httpAdapter.isHeadersSent(response)) httpAdapter.reply(response, body);
+  }
+}

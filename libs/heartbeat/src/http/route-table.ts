@@ -1,0 +1,60 @@
+import { RequestMethod } from '@nestjs/common';
+
+import type { OwnRoute, RouteArea } from './own-routes.js';
+import { isExactly } from './raw-request.js';
+
+/** An entry of `exclude` of Nest's `setGlobalPrefix`, as `ApplicationConfig` keeps it. */
+export interface PrefixExclusion {
+  readonly pathRegex: RegExp;
+  readonly requestMethod: RequestMethod;
+}
+
+/** What the table says of a path. */
+export interface PathEntry {
+  readonly area: RouteArea;
+  /** Methods of our routes with exactly this path; empty where the path is only below the admin path. */
+  readonly methods: readonly string[];
+}
+
+/** Our routes at the addresses at which the application serves them. Paths are compared as they were sent, byte by byte. */
+export class RouteTable {
+  readonly #routes: readonly OwnRoute[];
+  readonly #adminBases: readonly string[];
+
+  /** @param prefix The global prefix; empty for none. */
+  constructor(routes: readonly OwnRoute[], prefix: string, exclusions: readonly PrefixExclusion[] = []) {
+    const base = prefix.split('/').filter(Boolean);
+    const before = base.length === 0 ? '' : `/${base.join('/')}`;
+    this.#routes = routes.map(route =>
+      isExcluded(route, exclusions) ? route : { ...route, pattern: before + route.pattern },
+    );
+    this.#adminBases = [...new Set(this.#routes.filter(({ area }) => area === 'admin').map(baseOf))];
+  }
+
+  /** Null for a path that is none of ours. */
+  find(path: string): PathEntry | null {
+    const matches = this.#routes.filter(({ pattern }) => isExactly(path, pattern));
+    const [first] = matches;
+    if (first !== undefined) return { area: first.area, methods: matches.map(({ method }) => method) };
+    return this.isBelowAdmin(path) ? { area: 'admin', methods: [] } : null;
+  }
+
+  /** Whether a path is the admin path or below it. */
+  isBelowAdmin(path: string): boolean {
+    return this.#adminBases.some(base => path === base || path.startsWith(`${base}/`));
+  }
+}
+
+/** The path of a route of the admin API without its own part: all of them have one static segment after the admin path. */
+function baseOf({ pattern }: OwnRoute): string {
+  const segments = pattern.split('/');
+  const parameter = segments.findIndex(segment => segment.startsWith(':'));
+  return segments.slice(0, (parameter === -1 ? segments.length : parameter) - 1).join('/');
+}
+
+function isExcluded({ pattern, method }: OwnRoute, exclusions: readonly PrefixExclusion[]): boolean {
+  return exclusions.some(
+    ({ pathRegex, requestMethod }) =>
+      (requestMethod === RequestMethod.ALL || RequestMethod[requestMethod] === method) && pathRegex.test(pattern),
+  );
+}
