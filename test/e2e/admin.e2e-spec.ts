@@ -61,18 +61,20 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
       expect((await admin.list('state=open')).total).toBe(1);
     });
 
-    it('nobody from an address with ten wrong tokens in a minute, and others still', async () => {
+    it('no wrong token from an address with ten of them in a minute, and a right one always', async () => {
       const admin = await AdminApp.start(platform);
       for (let attempt = 0; attempt < 10; attempt++) {
         expect((await admin.ask('connections', `wrong${attempt}`)).status).toBe(401);
       }
-      for (const token of ['wrong', 'do', null]) {
+      for (const token of ['wrong', null]) {
         const { status, headers, json } = await admin.ask('connections', token);
         expect([status, json.type]).toEqual([429, 'urn:nestjs-heartbeat:problem:too-many-failures']);
         expect(Number(headers['retry-after'])).toBeGreaterThan(50);
         expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60);
       }
-      expect((await admin.ask('connections', 'do', { localAddress: '127.0.0.2' })).status).toBe(200);
+      expect((await admin.ask('connections', 'wrong', { localAddress: '127.0.0.2' })).status).toBe(401);
+      expect((await admin.ask('connections', 'do')).status).toBe(200);
+      expect((await admin.kick(await admin.firstId().catch(() => 'none'))).status).toBe(404);
     });
 
     it('any number of requests without a token to their 401: they guess nothing', async () => {
@@ -115,6 +117,34 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
     expect(text).not.toContain('secret');
     const errors = admin.logger.lines.filter(({ level }) => level === 'error');
     expect(errors).toEqual([expect.objectContaining({ text: expect.stringContaining('a secret') })]);
+  });
+
+  it('write refused requests into the audit trail and the metrics', async () => {
+    const admin = await AdminApp.start(platform, { admin: { tokens: TOKENS }, metrics: { guarded: true } });
+    for (let attempt = 0; attempt < 12; attempt++) await admin.ask('nodes', 'wrong');
+    await ask({ port: admin.port, path: '/metrics' });
+    await admin.kick('some.00000001', '', 'see');
+    await admin.ask('bans', 'see', { method: 'POST', body: '{' });
+    expect(admin.audit.map(line => JSON.parse(line) as object)).toEqual([
+      { who: 'screen', what: 'kick', target: 'some.00000001', from: '127.0.0.1', result: 'forbidden' },
+      { who: 'screen', what: 'ban', target: expect.any(String), from: '127.0.0.1', result: 'forbidden' },
+    ]);
+    const headers = { authorization: 'Bearer see' };
+    const { text } = await ask({ port: admin.port, path: '/metrics', headers });
+    for (const [reason, count] of [
+      ['unauthenticated', 10],
+      ['too-many-failures', 3],
+      ['forbidden', 2],
+    ]) {
+      expect(text).toContain(`\nws_admin_requests_refused_total{reason="${reason}"} ${count}\n`);
+    }
+    await AdminApp.closeAll();
+    expect(JSON.parse(admin.audit.at(-1)!)).toMatchObject({
+      from: '127.0.0.1',
+      result: 'refused',
+      parameters: { count: 13, unauthenticated: 10, 'too-many-failures': 3 },
+    });
+    expect(admin.audit).toHaveLength(3);
   });
 
   it('are where the app wants them', async () => {

@@ -3,6 +3,7 @@ import { DiscoveryModule } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
 import { AdminAudit } from './admin/admin-audit.js';
+import { AdminRefusals } from './admin/admin-refusals.js';
 import { AdminTokenGuard } from './admin/admin-token.guard.js';
 import { FailureWindow } from './admin/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
@@ -103,6 +104,7 @@ const PUBLIC = [
     OwnRouting,
     PlatformErrors,
     AdminAudit,
+    AdminRefusals,
     MetricsService,
     DoctorService,
     LeakSentinel,

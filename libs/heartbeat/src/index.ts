@@ -47,7 +47,8 @@ export {
   type LoadSources,
   type TcpOptions,
 } from './guard.options.js';
-export { HeartbeatHealthIndicator, type NotReadyReason } from './health/heartbeat.health.js';
+export { type NotReadyReason } from './connection/readiness.js';
+export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './heartbeat.error.js';
 export {
   type DriftKind,

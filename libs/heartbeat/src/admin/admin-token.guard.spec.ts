@@ -64,22 +64,33 @@ describe('AdminTokenGuard', () => {
 
   it('counts against the client behind a trusted proxy, and not against the proxy', () => {
     for (let turn = 0; turn < 10; turn++) expect(ask('wrong')).toBe(401);
-    expect([ask('wrong'), ask('operator-token')]).toEqual([429, 429]);
+    expect([ask('wrong'), ask(null), ask('operator-token')]).toEqual([429, 429, 'in']);
     expect([ask('wrong', '198.51.100.1'), ask('operator-token', '198.51.100.1')]).toEqual([401, 'in']);
     time += 60_000;
-    expect(ask('operator-token')).toBe('in');
+    expect(ask('wrong')).toBe(401);
+  });
+
+  it('never refuses a right token, however many wrong ones came from its address, and counts none of them meanwhile', () => {
+    for (let turn = 0; turn < 100; turn++) {
+      ask('wrong');
+      expect(ask('viewer-token')).toBe('in');
+      expect(ask('operator-token', undefined, 'DELETE')).toBe('in');
+    }
+    expect(failures.blockedMs('203.0.113.7', time)).toBe(60_000);
+    time += 60_000;
+    expect(ask('wrong')).toBe(401);
   });
 
   it('counts all addresses of one IPv6 client as one, and no request without a token', () => {
     for (let turn = 0; turn < 20; turn++) ask(null, '2001:db8::1');
     for (let turn = 0; turn < 10; turn++) expect(ask('wrong', `2001:db8::${turn}`)).toBe(401);
-    expect([ask('operator-token', '2001:db8::ff'), ask('operator-token', '2001:db8:0:1::1')]).toEqual([429, 'in']);
+    expect([ask('wrong', '2001:db8::ff'), ask('wrong', '2001:db8:0:1::1')]).toEqual([429, 401]);
   });
 
   it('counts with all other guards of the module', () => {
     const guards = [guard, start()];
     for (let turn = 0; turn < 10; turn++) ask('wrong', undefined, 'GET', guards[turn % 2]);
-    expect(guards.map(each => ask('operator-token', undefined, 'GET', each))).toEqual([429, 429]);
+    expect(guards.map(each => ask('wrong', undefined, 'GET', each))).toEqual([429, 429]);
   });
 
   it('lets in and counts nobody while no token is configured', () => {

@@ -22,8 +22,9 @@ const NO_TOKEN_CONFIGURED =
 const WRONG_TOKEN = 'Send a token that is configured in admin.tokens, as "Authorization: Bearer <token>".';
 
 /**
- * Lets in who shows a configured token: a viewer to read, an operator to do all. Wrong tokens count against the
- * client's address, and ten within a minute block it; a request without a token is no guess and does not count.
+ * Admits a request with a configured token: a viewer's to read, an operator's for all. Ten wrong tokens from an address within a
+ * minute block it: further requests without a right token are answered 429. A right token is always admitted, and a request
+ * without a token is no guess and does not count.
  */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
@@ -42,19 +43,23 @@ export class AdminTokenGuard implements CanActivate {
   /** @throws ProblemException 401, 403 or 429, ready to be answered. */
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<IncomingMessage>();
+    const presented = bearerToken(request.headers.authorization);
+    const holder = this.#tokens.holderOf(presented);
+    if (holder === null) throw this.#refusal(request, presented !== null);
+    // The name is known to the audit trail for an attempt that the role forbids, too.
+    identifyAdmin(request, holder.name);
+    if (holder.role === 'viewer' && !this.#reads(request)) throw forbidden(holder.name);
+    return true;
+  }
+
+  /** The block is for wrong tokens only: behind a shared address an operator with a right one must get through an attack. */
+  #refusal(request: IncomingMessage, isGuess: boolean): ProblemException {
     const address = clientNetwork(this.addresses.of(request), NETWORK_BITS);
     const now = this.clock.now();
     const blockedMs = this.failures.blockedMs(address, now);
-    if (blockedMs > 0) throw tooManyFailures(Math.ceil(blockedMs / 1000));
-    const presented = bearerToken(request.headers.authorization);
-    const holder = this.#tokens.holderOf(presented);
-    if (holder === null) {
-      if (presented !== null && !this.#tokens.isEmpty) this.failures.failed(address, now);
-      throw unauthenticated(this.#tokens.isEmpty ? NO_TOKEN_CONFIGURED : WRONG_TOKEN);
-    }
-    if (holder.role === 'viewer' && !this.#reads(request)) throw forbidden(holder.name);
-    identifyAdmin(request, holder.name);
-    return true;
+    if (blockedMs > 0) return tooManyFailures(Math.ceil(blockedMs / 1000));
+    if (isGuess && !this.#tokens.isEmpty) this.failures.failed(address, now);
+    return unauthenticated(this.#tokens.isEmpty ? NO_TOKEN_CONFIGURED : WRONG_TOKEN);
   }
 
   #reads(request: IncomingMessage): boolean {

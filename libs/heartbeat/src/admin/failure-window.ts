@@ -6,7 +6,7 @@ const MAX_ADDRESSES = 10_000;
 
 /**
  * Counts failures by address over the last minute. With ten an address is blocked until the first of them is a minute old;
- * what it tries meanwhile is not looked at, so it neither counts nor helps, even with a right token. One for all guards of the module.
+ * wrong tokens that it tries meanwhile do not count. One for all guards of the module.
  */
 export class FailureWindow {
   /** Times of the last failures by address, oldest first; the address that failed last comes last. */

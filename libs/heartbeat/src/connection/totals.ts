@@ -14,6 +14,10 @@ export const CLUSTER_OPERATIONS = [
 ] as const;
 export type ClusterOperation = (typeof CLUSTER_OPERATIONS)[number];
 
+/** Why an admin request was refused before its handler. */
+export const ADMIN_REFUSALS = ['unauthenticated', 'forbidden', 'too-many-failures'] as const;
+export type AdminRefusal = (typeof ADMIN_REFUSALS)[number];
+
 /** Seconds, from a line in the same building to the default `pongTimeoutMs`. */
 const RTT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Seconds, from a loop at leisure to a machine that was suspended. */
@@ -42,6 +46,8 @@ export class Totals {
     ApplicationCode,
     number
   >;
+  /** Admin requests, and guarded scrapes, that were refused before their handler. */
+  readonly adminRefused = Object.fromEntries(ADMIN_REFUSALS.map(reason => [reason, 0])) as Record<AdminRefusal, number>;
   /** Round trips in seconds; of answers that can be told to belong to a ping. */
   readonly rtt = new Distribution(RTT_SECONDS);
   /** By how much each tick of the heartbeat came later than it was due, in seconds. */

@@ -5,6 +5,7 @@ import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/term
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import { notReadyReasons } from '../connection/readiness.js';
 import { Handled } from '../handled.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 
@@ -12,9 +13,6 @@ import { HeartbeatService } from '../liveness/heartbeat.service.js';
 const TICK_STOPPED_MS = 5000;
 /** Enough for a few ticks: after a stall of the loop a request may be handled before the timers that were due. */
 const SECOND_LOOK_MS = 150;
-
-/** Why a node should get no newcomers; the words of the refusals that they would get. */
-export type NotReadyReason = 'starting' | 'draining' | 'at-capacity' | 'overloaded';
 
 /**
  * The state of this node for health checks: behind our own routes, and for an application's own Terminus controller, as in
@@ -50,7 +48,7 @@ export class HeartbeatHealthIndicator {
    * no reason to send nobody, while Redis is lost.
    */
   ready<const Key extends string = 'readiness'>(key: Key = 'readiness' as Key): HealthIndicatorResult<Key> {
-    const reasons = this.#notReadyReasons();
+    const reasons = notReadyReasons(this.node);
     const data = {
       node: this.node.id,
       connections: this.connections.count,
@@ -73,15 +71,5 @@ export class HeartbeatHealthIndicator {
   /** Before the start there is no tick yet, and that is no fault. */
   get #tickSeemsStopped(): boolean {
     return this.node.bootstrapped && this.heartbeat.sinceTickMs > TICK_STOPPED_MS;
-  }
-
-  #notReadyReasons(): NotReadyReason[] {
-    const { bootstrapped, draining, atCapacity, load, options } = this.node;
-    const reasons: NotReadyReason[] = [];
-    if (!bootstrapped) reasons.push('starting');
-    if (draining) reasons.push('draining');
-    if (atCapacity && options.health.notReadyAtCapacity) reasons.push('at-capacity');
-    if (load.refusing) reasons.push('overloaded');
-    return reasons;
   }
 }

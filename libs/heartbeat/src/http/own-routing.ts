@@ -22,6 +22,11 @@ export class OwnRouting {
     return this.#routes.find(path);
   }
 
+  /** The segments of a path below the admin path; none for another path. */
+  belowAdmin(path: string): string[] {
+    return this.#routes.belowAdmin(path);
+  }
+
   /** Whether errors of the platform for this path are ours to answer: not where the application has routes below the admin path. */
   ownsErrorsOf(path: string): boolean {
     const entry = this.find(path);

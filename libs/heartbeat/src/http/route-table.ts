@@ -39,6 +39,12 @@ export class RouteTable {
     return this.isBelowAdmin(path) ? { area: 'admin', methods: [] } : null;
   }
 
+  /** The segments of a path below the admin path; none for another path. */
+  belowAdmin(path: string): string[] {
+    const base = this.#adminBases.find(each => path.startsWith(`${each}/`));
+    return base === undefined ? [] : path.slice(base.length + 1).split('/');
+  }
+
   /** Whether a path is the admin path or below it. */
   isBelowAdmin(path: string): boolean {
     return this.#adminBases.some(base => path === base || path.startsWith(`${base}/`));

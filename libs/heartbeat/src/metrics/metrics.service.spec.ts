@@ -22,6 +22,9 @@ function start(own: { registry?: Registry; prefix?: string } = {}) {
     intervalMs: 25_000,
     draining: false,
     clusterNodes: 1,
+    bootstrapped: true,
+    atCapacity: false,
+    load: { refusing: false },
   };
   const living: { bytesIn: number; bytesOut: number }[] = [];
   const connections = { count: 3, openedCount: 0, all: () => living.values() };
@@ -56,6 +59,7 @@ describe('MetricsService', () => {
     );
     expect(names.toSorted()).toEqual(
       [
+        'ws_admin_requests_refused_total counter',
         'ws_application_errors_total counter',
         'ws_build_info gauge',
         'ws_buffered_bytes gauge',
@@ -65,6 +69,7 @@ describe('MetricsService', () => {
         'ws_connection_duration_seconds histogram',
         'ws_connections gauge',
         'ws_connections_closed_total counter',
+        'ws_connections_limit gauge',
         'ws_connections_opened_total counter',
         'ws_drain_remaining gauge',
         'ws_draining gauge',
@@ -78,6 +83,7 @@ describe('MetricsService', () => {
         'ws_pings_skipped_total counter',
         'ws_pongs_missed_total counter',
         'ws_pongs_received_total counter',
+        'ws_ready gauge',
         'ws_reaped_total counter',
         'ws_reaper_duration_seconds histogram',
         'ws_reaper_runs_total counter',
@@ -101,6 +107,26 @@ describe('MetricsService', () => {
         'ws_messages_refused_total{reason="rate"} 1',
       ]),
     );
+  });
+
+  it('reads the limit, readiness, and refused admin requests by reason', async () => {
+    const { node, lines } = start();
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'ws_connections_limit 10000',
+        'ws_ready 1',
+        'ws_admin_requests_refused_total{reason="forbidden"} 0',
+      ]),
+    );
+    for (const reason of ['draining', 'atCapacity', 'starting', 'refusing']) {
+      node.draining = reason === 'draining';
+      node.atCapacity = reason === 'atCapacity';
+      node.bootstrapped = reason !== 'starting';
+      node.load.refusing = reason === 'refusing';
+      expect(await lines()).toContain('ws_ready 0');
+    }
+    node.totals.adminRefused['too-many-failures'] += 3;
+    expect(await lines()).toContain('ws_admin_requests_refused_total{reason="too-many-failures"} 3');
   });
 
   it('reads how connections ended, whether or not anybody was told', async () => {

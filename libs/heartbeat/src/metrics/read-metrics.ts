@@ -1,4 +1,5 @@
 import type { ConnectionService } from '../connection/connection.service.js';
+import { notReadyReasons } from '../connection/readiness.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { OutboundService } from '../flow/outbound.service.js';
 import type { LoadService } from '../load/load.service.js';
@@ -20,6 +21,10 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   const { totals } = node;
   const bytes = new LiveBytes(connections, totals.closed);
   metrics.gauge('connections', 'Connections that are open.', () => connections.count);
+  metrics.gauge('connections_limit', 'limits.maxConnections of this node.', () => node.options.limits.maxConnections);
+  metrics.gauge('ready', '1 while this node admits new connections, as GET /health/ready reports it, else 0.', () =>
+    Number(notReadyReasons(node).length === 0),
+  );
   metrics.readCounter('connections_opened_total', 'Connections that were opened.', () => connections.openedCount);
   metrics.readCounterByTwo(
     'connections_closed_total',
@@ -59,6 +64,12 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
     'What code of the application threw or rejected with, by the kind of code.',
     'where',
     () => totals.applicationErrors,
+  );
+  metrics.readCounterBy(
+    'admin_requests_refused_total',
+    'Requests for the admin API, or for guarded metrics, that were refused before a handler.',
+    'reason',
+    () => totals.adminRefused,
   );
   metrics.gaugeBy('build_info', 'Always 1; the version of nestjs-heartbeat.', 'version', () => ({ [VERSION]: 1 }));
 

@@ -1,0 +1,14 @@
+import type { NodeState } from './node-state.js';
+
+/** Why a node should get no new connections; the reasons of the refusals that they would receive. */
+export type NotReadyReason = 'starting' | 'draining' | 'at-capacity' | 'overloaded';
+
+/** Empty while the node is ready. */
+export function notReadyReasons({ bootstrapped, draining, atCapacity, load, options }: NodeState): NotReadyReason[] {
+  const reasons: NotReadyReason[] = [];
+  if (!bootstrapped) reasons.push('starting');
+  if (draining) reasons.push('draining');
+  if (atCapacity && options.health.notReadyAtCapacity) reasons.push('at-capacity');
+  if (load.refusing) reasons.push('overloaded');
+  return reasons;
+}
