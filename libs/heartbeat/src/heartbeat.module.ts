@@ -14,6 +14,7 @@ import type { ClusterBus } from './cluster/cluster-bus.js';
 import { ClusterLink } from './cluster/cluster-link.js';
 import { ClusterService } from './cluster/cluster.service.js';
 import { LocalBus } from './cluster/local-bus.js';
+import { NodeRouter } from './cluster/node-router.js';
 import { OwnAnswers } from './cluster/own-answers.js';
 import { RedisBus } from './cluster/redis-bus.js';
 import { Requests } from './cluster/requests.js';
@@ -87,6 +88,7 @@ const PUBLIC = [
     ClusterLink,
     Requests,
     OwnAnswers,
+    NodeRouter,
     UserLimit,
     SharedBans,
     AdmissionService,

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { ProblemException } from '../http/problem.exception.js';
-import { QueryPipe } from './query.pipe.js';
+import { QueryPipe } from '../http/query.pipe.js';
 
 const pipe = new QueryPipe();
 const read = <Schema extends typeof listQuery | typeof closedQuery | typeof kickQuery>(schema: Schema, query: object) =>

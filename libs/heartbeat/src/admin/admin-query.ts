@@ -8,13 +8,14 @@ import { decodeCursor, encodeCursor } from './cursor.js';
 import {
   isAddressOrCidr,
   markRead,
+  nodeParameter,
   oneOf,
   parameter,
   parameters,
   trueOrFalse,
   wholeNumber,
   withDefault,
-} from './query-parameter.js';
+} from '../http/query-parameter.js';
 
 /** The most bytes of UTF-8 that a close frame can carry as its reason (RFC 6455, section 5.5). */
 const MAX_REASON_BYTES = 123;
@@ -89,7 +90,6 @@ export const listQuery = z.preprocess(gatherLabels, list).transform((query, cont
   return markRead({ filter, sort, order, limit, after, cursorTo: end => encodeCursor(end, scope) });
 });
 
-const CLOSED_SCOPE = 'closed';
 const BAN_KEYS = 'has kind, value, forMs, reason and force';
 const KINDS = ['user', 'ip', 'cidr'] as const;
 
@@ -106,10 +106,11 @@ export const bansQuery = parameters({
 });
 
 /** `GET closed`, newest first. */
-export const closedQuery = parameters({ limit: pageLimit(), cursor: pageCursor() }).transform(
-  ({ limit, cursor }, context) => {
-    const after = placeOf(cursor, CLOSED_SCOPE, z.string(), context);
-    return markRead({ limit, after, cursorTo: (id: string) => encodeCursor(id, CLOSED_SCOPE) });
+export const closedQuery = parameters({ limit: pageLimit(), cursor: pageCursor(), node: nodeParameter() }).transform(
+  ({ limit, cursor, node }, context) => {
+    const scope = ['closed', node ?? null];
+    const after = placeOf(cursor, scope, z.string(), context);
+    return markRead({ limit, after, node, cursorTo: (id: string) => encodeCursor(id, scope) });
   },
 );
 

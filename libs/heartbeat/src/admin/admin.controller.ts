@@ -23,19 +23,22 @@ import type { z } from 'zod';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { ClusterService } from '../cluster/cluster.service.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import { NodeRouter } from '../cluster/node-router.js';
+import { OwnAnswers } from '../cluster/own-answers.js';
+import { nodeIdOf } from '../connection/connection-id.js';
+import { NodeState } from '../connection/node-state.js';
 import type { ClosedView, ConnectionDetail } from '../connection-view.js';
-import { HeartbeatError } from '../heartbeat.error.js';
 import { adminOf } from './admin-actor.js';
 import { AdminAudit } from './admin-audit.js';
 import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
-import { notFound, type ProblemException, silent } from '../http/problem.exception.js';
+import { existingNode, orSilent } from '../http/one-node.js';
+import { notFound, type ProblemException } from '../http/problem.exception.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { JsonBodyGuard } from '../http/json-body.guard.js';
-import { QueryPipe } from './query.pipe.js';
+import { QueryPipe } from '../http/query.pipe.js';
 
 /**
  * The admin routes below `path` that are about connections. Every route of the class is behind `guard`; every error is
@@ -51,7 +54,9 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     constructor(
       private readonly addresses: ClientAddresses,
       private readonly cluster: ClusterService,
-      private readonly connections: ConnectionService,
+      private readonly node: NodeState,
+      private readonly own: OwnAnswers,
+      private readonly router: NodeRouter,
       private readonly audit: AdminAudit,
       private readonly adapterHost: HttpAdapterHost,
     ) {}
@@ -67,9 +72,7 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     @Get('connections/:id')
     @Header('Cache-Control', 'no-store')
     async detail(@Param('id') id: string): Promise<ConnectionDetail> {
-      const detail = await this.cluster.get(id).catch((error: unknown) => {
-        throw error instanceof HeartbeatError ? silent(error.message) : error;
-      });
+      const detail = await orSilent(this.cluster.get(id));
       if (detail === undefined) throw noConnection();
       return detail;
     }
@@ -97,22 +100,34 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
 
     @Get('closed')
     @Header('Cache-Control', 'no-store')
-    closed(@Query({ schema: closedQuery }) { limit, after, cursorTo }: z.output<typeof closedQuery>): ClosedList {
-      const found = this.connections.closedHistory({ limit: limit + 1, after });
-      const items = found.slice(0, limit);
-      return { items, nextCursor: found.length > limit ? cursorTo(items.at(-1)!.id) : null };
+    async closed(@Query({ schema: closedQuery }) query: z.output<typeof closedQuery>): Promise<ClosedList> {
+      const { limit, after, cursorTo } = query;
+      const body = { limit, after };
+      const node = await existingNode(this.router.find(query.node));
+      const here = () => this.own.closed(body);
+      const { items, hasMore } = await orSilent(this.router.ask(node, { operation: 'closed', body, here }));
+      return { items, nextCursor: hasMore ? cursorTo(items.at(-1)!.id) : null };
     }
 
     @Get('closed/:id')
     @Header('Cache-Control', 'no-store')
-    closedDetail(@Param('id') id: string): ClosedView {
-      const detail = this.connections.closedDetail(id);
-      if (detail === undefined)
-        throw notFound('No closed connection with this id is remembered: it is open, too long ago, or never was.');
+    async closedDetail(@Param('id') id: string): Promise<ClosedView> {
+      const node = nodeIdOf(id);
+      const isRemote = node !== undefined && node !== this.node.id;
+      if (node === undefined || (isRemote && !(await this.cluster.mayLive(node)))) throw noClosed();
+      const here = () => this.own.closedDetail(id);
+      const detail = await orSilent(this.router.ask(node, { operation: 'closed-detail', body: { id }, here }));
+      if (detail === null) throw noClosed();
       return detail;
     }
   }
   return AdminController;
+}
+
+function noClosed(): ProblemException {
+  return notFound(
+    'No closed connection with this id is remembered: it is open, closed too long ago, of a node that has ended, or never was.',
+  );
 }
 
 function noConnection(): ProblemException {

@@ -43,7 +43,7 @@ import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { JsonBodyGuard } from '../http/json-body.guard.js';
 import { problemOf } from '../problem.js';
-import { QueryPipe } from './query.pipe.js';
+import { QueryPipe } from '../http/query.pipe.js';
 
 /** The admin routes below `path` that are about what all nodes share: the nodes themselves, and bans. */
 export function createClusterController(path: string, guard: Type<CanActivate>): Type<unknown> {

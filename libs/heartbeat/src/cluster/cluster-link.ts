@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -19,6 +20,9 @@ import { type ClusterMessage, decode, encode, type Summary } from './wire.js';
 
 /** How long the end of the app waits for Redis. */
 const LEAVE_MS = 500;
+/** How often, and how far apart, a message is sent that must arrive after a stall. */
+const DELIVERY_ATTEMPTS = 40;
+const DELIVERY_PAUSE_MS = 250;
 
 /**
  * This node's place in the cluster: it renews the lease, tells what came of it, and passes on what other nodes say. In a cluster of
@@ -103,6 +107,18 @@ export class ClusterLink implements OnApplicationBootstrap, OnApplicationShutdow
   /** The same for what was encoded already. */
   sendText(to: string | null, text: string): void {
     this.bus.publish(to, text).catch((error: unknown) => this.failed('publish', error));
+  }
+
+  /** The same, again until Redis has taken it: after a stall of this node Redis counts as lost for a moment. Given up in the end. */
+  async deliver(to: string, text: string): Promise<void> {
+    for (let attempt = 0; attempt < DELIVERY_ATTEMPTS && !this.#isOver; attempt++) {
+      try {
+        return await this.bus.publish(to, text);
+      } catch (error) {
+        this.failed('publish', error);
+        await sleep(DELIVERY_PAUSE_MS, undefined, { ref: false });
+      }
+    }
   }
 
   /** Counts a failure. It is not logged: one that lasts would fill the log, and that Redis is lost is told once. */

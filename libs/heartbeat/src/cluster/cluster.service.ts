@@ -11,6 +11,7 @@ import {
 import { MAX_PAGE } from '../connection/connection-query.js';
 import type { Kick } from '../connection/connection-words.js';
 import { ConnectionService } from '../connection/connection.service.js';
+import { nodeIdOf } from '../connection/connection-id.js';
 import { NodeState } from '../connection/node-state.js';
 import { payloadOf } from '../connection/payload.js';
 import { Handled } from '../handled.js';
@@ -23,9 +24,6 @@ import { ClusterLists, reachable } from './cluster-lists.js';
 import { OwnAnswers } from './own-answers.js';
 import { type Answer, Requests } from './requests.js';
 import { decodeSummary, encode, MAX_MESSAGE_BYTES, type Operation, type RequestOf } from './wire.js';
-
-/** A connection's id: that of its node, and its serial there. */
-const ID = /^(.+)\.[0-9a-z]{8}$/s;
 
 /**
  * All nodes as if they were one. Every node owns its connections; the others ask it, and wait no longer than
@@ -89,11 +87,11 @@ export class ClusterService {
    */
   @Handled()
   async get(id: string): Promise<ConnectionDetail | undefined> {
-    const nodeId = ID.exec(id)?.[1];
+    const nodeId = nodeIdOf(id);
     if (nodeId === undefined) return undefined;
     if (nodeId === this.node.id) return this.own.detail(id);
     const since = this.node.clock.now();
-    if (!(await this.#mayLive(nodeId))) return undefined;
+    if (!(await this.mayLive(nodeId))) return undefined;
     const answer = (await this.requests.ask([nodeId], 'detail', { id }, since)).get(nodeId);
     if (answer?.status === 'ok') return (answer.body as ConnectionDetail | null) ?? undefined;
     throw new HeartbeatError('HEARTBEAT_NODE_SILENT', `the node ${nodeId} does not answer: ask again in a moment`);
@@ -102,11 +100,11 @@ export class ClusterService {
   /** Begins to close one with 4500, or 4005 where it may reconnect, wherever it is. */
   @Handled()
   async kick(id: string, kick: Kick = {}): Promise<KickOutcome> {
-    const nodeId = ID.exec(id)?.[1];
+    const nodeId = nodeIdOf(id);
     if (nodeId === undefined) return 'not-found';
     if (nodeId === this.node.id) return this.own.kick(id, kick);
     const since = this.node.clock.now();
-    if (!(await this.#mayLive(nodeId))) return 'not-found';
+    if (!(await this.mayLive(nodeId))) return 'not-found';
     const answer = (await this.requests.ask([nodeId], 'kick', { id, kick }, since)).get(nodeId);
     return answer?.status === 'ok' ? answer.body : 'unconfirmed';
   }
@@ -183,7 +181,10 @@ export class ClusterService {
     }
     for (const id of this.#known.keys()) if (!listed.has(id) && !this.#isRecent(id)) this.#known.delete(id);
     const now = this.node.clock.now();
-    return [...this.#known.values()].map(({ node, renewedAt }) => ({ ...node, ageMs: now - renewedAt }));
+    return [...this.#known.values()].map(({ node, renewedAt }) => ({
+      ...node,
+      ageMs: Math.max(0, Math.round(now - renewedAt)),
+    }));
   }
 
   /** Whether a node had a lease a moment ago, and did not leave. */
@@ -218,8 +219,11 @@ export class ClusterService {
     return [own, ...others];
   }
 
-  /** Whether a node may be there; while Redis is lost any may. */
-  async #mayLive(nodeId: string): Promise<boolean> {
+  /**
+   * Whether a node may be there; while Redis is lost any may.
+   * @internal
+   */
+  async mayLive(nodeId: string): Promise<boolean> {
     if (!this.bus.isShared) return false;
     try {
       return (await this.bus.hasLease(nodeId)) || this.#isRecent(nodeId);

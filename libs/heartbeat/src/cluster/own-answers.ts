@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-import type { ConnectionDetail, ConnectionView } from '../connection-view.js';
+import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
 import { checkedCondition } from '../connection/connection-filter.js';
 import type { Kick } from '../connection/connection-words.js';
 import { ConnectionService } from '../connection/connection.service.js';
@@ -36,6 +36,8 @@ export class OwnAnswers {
       detail: ({ id }) => this.#wireDetail(id),
       kick: ({ id, kick }) => this.kick(id, kick),
       'kick-all': request => this.kickAll(request),
+      closed: request => this.closed(request),
+      'closed-detail': ({ id }) => this.closedDetail(id),
     });
     link.messages.subscribe(message => {
       if (message.kind === 'deliver') this.#deliver(message);
@@ -76,6 +78,16 @@ export class OwnAnswers {
     return { kicked: kicked + left, failed: matches.length - kicked - left, connections: this.connections.count };
   }
 
+  closed({ limit, after }: RequestOf<'closed'>): ReplyOf<'closed'> {
+    const found = this.connections.closedHistory({ limit: limit + 1, after });
+    return { items: found.slice(0, limit).map(onWire), hasMore: found.length > limit };
+  }
+
+  closedDetail(id: string): ReplyOf<'closed-detail'> {
+    const detail = this.connections.closedDetail(id);
+    return detail === undefined ? null : onWire(detail);
+  }
+
   async #wirePage(request: RequestOf<'list'>): Promise<ReplyOf<'list'>> {
     const { rows, hasMore, total, connections } = await this.list(request);
     return { rows: rows.map(({ key, item }) => ({ key, item: { ...item } })), hasMore, total, connections };
@@ -109,4 +121,8 @@ async function withinTime(work: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([work, new Promise<void>(resolve => (timer = setTimeout(resolve, ms)))]);
   clearTimeout(timer);
+}
+
+function onWire(view: ClosedView): NonNullable<ReplyOf<'closed-detail'>> {
+  return { ...view, flight: [...view.flight] };
 }

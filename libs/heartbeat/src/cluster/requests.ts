@@ -19,7 +19,7 @@ export type Answer<Name extends Operation> =
   { readonly status: 'ok'; readonly body: ReplyOf<Name> } | { readonly status: 'timeout' | 'error' };
 
 type Handler<Name extends Operation> = (body: RequestOf<Name>) => ReplyOf<Name> | Promise<ReplyOf<Name>>;
-type Handlers = { readonly [Name in Operation]: Handler<Name> };
+type Handlers = { readonly [Name in Operation]?: Handler<Name> };
 type Reply = Extract<ClusterMessage, { kind: 'reply' }>;
 type Request = Extract<ClusterMessage, { kind: 'request' }>;
 
@@ -31,12 +31,14 @@ interface Pending {
 
 /** More questions at once would only be answered later. */
 const MAX_PENDING = 1000;
+/** Time for the heap snapshot of another node, which does nothing else meanwhile: about a second for every 10 MB. */
+const SNAPSHOT_TIMEOUT_MS = 120_000;
 
 /** Questions between nodes, each with a deadline. Nobody who asks is ever rejected or waits longer. */
 @Injectable()
 export class Requests implements OnApplicationShutdown {
   readonly #pending = new Map<string, Pending>();
-  #handlers: Handlers | null = null;
+  #handlers: Handlers = {};
 
   constructor(
     private readonly node: NodeState,
@@ -48,9 +50,9 @@ export class Requests implements OnApplicationShutdown {
     });
   }
 
-  /** How this node answers. */
+  /** How this node answers; each rule adds its own operations. */
   answerWith(handlers: Handlers): void {
-    this.#handlers = handlers;
+    this.#handlers = { ...this.#handlers, ...handlers };
   }
 
   onApplicationShutdown(): void {
@@ -73,7 +75,7 @@ export class Requests implements OnApplicationShutdown {
     const waitingFor = new Set(nodeIds);
     await new Promise<void>(finish => {
       const spentMs = this.node.clock.now() - since;
-      const timer = setTimeout(finish, this.node.options.cluster.requestTimeoutMs - spentMs);
+      const timer = setTimeout(finish, this.#timeoutMs(operation) - spentMs);
       const take = ({ from, isFailed, body: given }: Reply) => {
         if (!waitingFor.delete(from)) return;
         const { success, data } = OPERATIONS[operation].reply.safeParse(given);
@@ -95,18 +97,26 @@ export class Requests implements OnApplicationShutdown {
     return answers;
   }
 
+  #timeoutMs(operation: Operation): number {
+    const { requestTimeoutMs } = this.node.options.cluster;
+    return operation === 'heap-snapshot' ? Math.max(SNAPSHOT_TIMEOUT_MS, requestTimeoutMs) : requestTimeoutMs;
+  }
+
   async #answer({ from, id, operation, body: given }: Request): Promise<void> {
-    const handlers = this.#handlers;
-    if (handlers === null) return;
+    const known = this.#handlers[operation];
+    if (known === undefined) return;
+    const handler = known as Handler<Operation>;
     const { success, data } = OPERATIONS[operation].request.safeParse(given);
     if (!success) return this.link.failed('message');
     const reply = (isFailed: boolean, body: unknown): ClusterMessage => {
       return { kind: 'reply', from: this.node.id, id, isFailed, body };
     };
     try {
-      const text = encode(reply(false, await (handlers[operation] as Handler<Operation>)(data)));
+      const text = encode(reply(false, await handler(data)));
       const isTooLong = text.length > MAX_MESSAGE_BYTES;
-      this.link.sendText(from, isTooLong ? encode(reply(true, 'the answer is too long for one message')) : text);
+      const sent = isTooLong ? encode(reply(true, 'the answer is too long for one message')) : text;
+      if (operation === 'heap-snapshot') await this.link.deliver(from, sent);
+      else this.link.sendText(from, sent);
     } catch (error) {
       this.link.failed('request', error);
       this.link.send(from, reply(true, 'the node failed to answer'));

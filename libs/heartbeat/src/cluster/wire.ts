@@ -59,6 +59,24 @@ const listRequest = z.object({
   limit: z.number().int().min(1).max(MAX_PAGE),
   after: clusterPosition.nullable(),
 });
+const flight = z.array(z.object({ at: text, what: text }));
+const closed = z.looseObject({
+  ...view.shape,
+  closedAt: text,
+  durationMs: z.number(),
+  code: z.number(),
+  reason: text,
+  closedBy: z.enum(['client', 'server', 'operator', 'network']),
+  flight,
+});
+const finding = z.object({
+  id: text,
+  severity: z.enum(['ok', 'info', 'warn', 'error']),
+  title: text,
+  evidence: text,
+  why: text,
+  remedy: text,
+});
 
 /** What may be asked of a node, and what it answers. */
 export const OPERATIONS = {
@@ -88,7 +106,7 @@ export const OPERATIONS = {
   },
   detail: {
     request: z.object({ id }),
-    reply: z.looseObject({ ...view.shape, flight: z.array(z.object({ at: text, what: text })) }).nullable(),
+    reply: z.looseObject({ ...view.shape, flight }).nullable(),
   },
   kick: {
     request: z.object({ id, kick }),
@@ -97,6 +115,23 @@ export const OPERATIONS = {
   'kick-all': {
     request: z.object({ filter, kick }),
     reply: z.object({ kicked: count, failed: count, connections: count }),
+  },
+  closed: {
+    request: z.object({ limit: z.number().int().min(1).max(MAX_PAGE), after: id.nullable() }),
+    reply: z.object({ items: z.array(closed).max(MAX_PAGE), hasMore: z.boolean() }),
+  },
+  'closed-detail': { request: z.object({ id }), reply: closed.nullable() },
+  doctor: { request: z.object({}), reply: z.object({ findings: z.array(finding) }) },
+  'heap-snapshot': {
+    request: z.object({}),
+    reply: z.union([
+      z.object({ file: text, bytes: count, durationMs: count }),
+      z.object({
+        reason: z.enum(['busy', 'too-soon', 'memory', 'disk']),
+        detail: text,
+        retryAfterSeconds: z.number(),
+      }),
+    ]),
   },
 } as const;
 export type Operation = keyof typeof OPERATIONS;

@@ -1,10 +1,16 @@
 /** The width of a connection's serial in its id, so that ids of a node sort in the order of their openings. */
 const SERIAL_WIDTH = 8;
+const ID = new RegExp(`^(.+)\\.[0-9a-z]{${SERIAL_WIDTH}}$`, 's');
 const SERIAL = new RegExp(`^[0-9a-z]{${SERIAL_WIDTH}}$`);
 
 /** The id of a node's connection: unique over all nodes and boots. */
 export function connectionId(nodeId: string, serial: number): string {
   return `${nodeId}.${serial.toString(36).padStart(SERIAL_WIDTH, '0')}`;
+}
+
+/** The id of the node in a connection's id; undefined for any other text. */
+export function nodeIdOf(id: string): string | undefined {
+  return ID.exec(id)?.[1];
 }
 
 /** The serial in an id that this node has given; `NaN` for any other text, which no connection has. */

@@ -32,7 +32,7 @@ const TOO_SOON: SnapshotRefusal = { reason: 'too-soon', detail: 'Wait.', retryAf
 const FULL = new Error('ENOSPC');
 
 interface Routes {
-  take(request: IncomingMessage, response: object): Promise<unknown>;
+  take(query: object, request: IncomingMessage, response: object): Promise<unknown>;
 }
 
 function controllerWith(take: HeapSnapshotService['take']) {
@@ -45,9 +45,10 @@ function controllerWith(take: HeapSnapshotService['take']) {
   const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
   const Controller = createHeapSnapshotController('/admin', DOOR);
   const host = { httpAdapter } as unknown as HttpAdapterHost;
-  const controller = new Controller({ id: 'node' }, { take }, host, addresses, trail) as Routes;
+  const router = { find: async () => 'node', ask: async (_id: string, { here }: { here: () => unknown }) => here() };
+  const controller = new Controller(router, { take }, host, addresses, trail) as Routes;
   const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress: '10.0.0.1' } };
-  return { trail, answered, take: () => controller.take(request as unknown as IncomingMessage, {}) };
+  return { trail, answered, take: () => controller.take({}, request as unknown as IncomingMessage, {}) };
 }
 
 const CHANGE = { who: 'olga', what: 'heap-snapshot', target: 'node', from: '203.0.113.7' };

@@ -6,36 +6,44 @@ import {
   HttpStatus,
   Inject,
   Post,
+  Query,
   Req,
   Res,
   type Type,
   UseFilters,
   UseGuards,
   UseInterceptors,
+  UsePipes,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import type { z } from 'zod';
 
 import type { AdminDoor } from '../admin-door.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeRouter } from '../cluster/node-router.js';
 import { JsonBodyGuard } from '../http/json-body.guard.js';
+import { existingNode, orSilent } from '../http/one-node.js';
+import { ProblemException } from '../http/problem.exception.js';
 import { ProblemFilter } from '../http/problem.filter.js';
+import { nodeQuery } from '../http/query-parameter.js';
+import { QueryPipe } from '../http/query.pipe.js';
 import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { PROBLEM_JSON, type ProblemDetails, problemOf } from '../problem.js';
 import { type HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
 
-/** `POST heap-snapshot` below the admin path, for operators. */
+/** `POST heap-snapshot` below the admin path, for operators: of the node that is asked or of another one. */
 export function createHeapSnapshotController(path: string, { guard, audit, adminOf }: AdminDoor): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
   @UseInterceptors(ReplyInterceptor)
+  @UsePipes(new QueryPipe())
   @UseFilters(ProblemFilter)
   class HeapSnapshotController {
     constructor(
-      private readonly node: NodeState,
+      private readonly router: NodeRouter,
       private readonly snapshots: HeapSnapshotService,
       private readonly adapterHost: HttpAdapterHost,
       private readonly addresses: ClientAddresses,
@@ -44,17 +52,24 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
 
     @Post('heap-snapshot')
     @Header('Cache-Control', 'no-store')
-    async take(@Req() request: IncomingMessage, @Res() response: object): Promise<HeapSnapshot | ProblemDetails> {
+    async take(
+      @Query({ schema: nodeQuery }) { node }: z.output<typeof nodeQuery>,
+      @Req() request: IncomingMessage,
+      @Res() response: object,
+    ): Promise<HeapSnapshot | ProblemDetails> {
+      const target = await existingNode(this.router.find(node));
       const record = (result: string) =>
         this.trail.record({
           who: adminOf(request),
           what: 'heap-snapshot',
-          target: this.node.id,
+          target,
           from: this.addresses.of(request),
           result,
         });
       try {
-        const outcome = await this.snapshots.take();
+        const here = () => this.snapshots.take();
+        const asked = this.router.ask(target, { operation: 'heap-snapshot', body: {}, here });
+        const outcome = await orSilent(asked);
         if (!('reason' in outcome)) {
           record('done');
           return outcome;
@@ -62,7 +77,8 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
         record(`refused: ${outcome.reason}`);
         return this.#refuse(response, outcome);
       } catch (error) {
-        record('failed');
+        const isSilent = error instanceof ProblemException && error.problem.status === 504;
+        record(isSilent ? 'unconfirmed' : 'failed');
         throw error;
       }
     }

@@ -2,6 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 
 import { Injectable, Logger } from '@nestjs/common';
 
+import { Requests } from '../cluster/requests.js';
 import { NodeState } from '../connection/node-state.js';
 import { memoryBudget } from '../container-memory.js';
 import { Handled } from '../handled.js';
@@ -28,7 +29,12 @@ export class HeapSnapshotService {
   #busy = false;
   #lastAt: number | null = null;
 
-  constructor(private readonly node: NodeState) {}
+  constructor(
+    private readonly node: NodeState,
+    requests: Requests,
+  ) {
+    requests.answerWith({ 'heap-snapshot': () => this.take() });
+  }
 
   /**
    * Takes a snapshot, unless it would do harm.

@@ -2,32 +2,45 @@ import {
   Controller,
   Get,
   Header,
+  Query,
   type Type,
   UseFilters,
   UseGuards,
   UseInterceptors,
+  UsePipes,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import type { z } from 'zod';
 
 import type { AdminDoor } from '../admin-door.js';
+import { NodeRouter } from '../cluster/node-router.js';
+import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemFilter } from '../http/problem.filter.js';
+import { nodeQuery } from '../http/query-parameter.js';
+import { QueryPipe } from '../http/query.pipe.js';
 import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { type DoctorReport, DoctorService } from './doctor.service.js';
 
-/** `GET doctor` below the admin path. */
+/** `GET doctor` below the admin path, of the node that is asked or of another one. */
 export function createDoctorController(path: string, { guard }: AdminDoor): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, guard)
   @UseInterceptors(ReplyInterceptor)
+  @UsePipes(new QueryPipe())
   @UseFilters(ProblemFilter)
   class DoctorController {
-    constructor(private readonly doctor: DoctorService) {}
+    constructor(
+      private readonly doctor: DoctorService,
+      private readonly router: NodeRouter,
+    ) {}
 
     @Get('doctor')
     @Header('Cache-Control', 'no-store')
-    findings(): DoctorReport {
-      return this.doctor.findings();
+    async findings(@Query({ schema: nodeQuery }) { node }: z.output<typeof nodeQuery>): Promise<DoctorReport> {
+      const asked = await existingNode(this.router.find(node));
+      const here = () => ({ findings: [...this.doctor.findings().findings] });
+      return orSilent(this.router.ask(asked, { operation: 'doctor', body: {}, here }));
     }
   }
   return DoctorController;

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
+import type { Requests } from '../cluster/requests.js';
 import type { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../resolve-options.js';
 import { DoctorService } from './doctor.service.js';
@@ -12,7 +13,9 @@ const VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 
 function start(deadlineMs: number, variables: Readonly<Record<string, string>>): void {
   const options = resolveOptions({ drain: { deadlineMs } });
-  const doctor = new DoctorService({ options, proxyHeaderSeen: false } as NodeState, new HttpAdapterHost());
+  const doctor = new DoctorService({ options, proxyHeaderSeen: false } as NodeState, new HttpAdapterHost(), {
+    answerWith: () => undefined,
+  } as unknown as Requests);
   const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };
   doctor.onApplicationBootstrap(system);
 }

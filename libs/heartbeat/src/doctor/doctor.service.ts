@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
+import { Requests } from '../cluster/requests.js';
 import { NodeState } from '../connection/node-state.js';
 import { examine } from './examine.js';
 import type { Finding } from './finding.js';
@@ -20,7 +21,10 @@ export class DoctorService implements OnApplicationBootstrap {
   constructor(
     private readonly node: NodeState,
     private readonly adapterHost: HttpAdapterHost,
-  ) {}
+    requests: Requests,
+  ) {
+    requests.answerWith({ doctor: () => ({ findings: [...this.findings().findings] }) });
+  }
 
   /** The one finding that is of no use after the stop: a supervisor that kills the process before its drain has ended. */
   onApplicationBootstrap(system = thisSystem): void {

@@ -21,6 +21,16 @@ export function parameter<Schema extends z.ZodType>(schema: Schema, parse: (text
   }, schema);
 }
 
+/** `node=`: the one node that is meant. */
+export function nodeParameter() {
+  return parameter(z.string())
+    .optional()
+    .meta({ description: 'The id or the name of a node. Default: the node that is asked.' });
+}
+
+/** The query of a route whose only parameter is `node`. */
+export const nodeQuery = parameters({ node: nodeParameter() }).transform(markRead);
+
 /** What a missing parameter stands for. The description says it too: zod leaves it out of the schema that OpenAPI shows. */
 export function withDefault<Schema extends z.ZodType>(
   schema: Schema,
