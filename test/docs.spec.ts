@@ -59,6 +59,7 @@ function columns(rows: readonly string[][], key: number, value: number): Record<
 
 /** Defaults that are another on every machine, or nothing that could be written. */
 const IN_WORDS: Readonly<Record<string, string>> = {
+  'drain.spreadMs': '10 for each connection, at most 5000',
   'cluster.nodeName': 'host name',
   'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
   'metrics.registry': 'one of our own',

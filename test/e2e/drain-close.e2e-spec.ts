@@ -1,6 +1,7 @@
 /** `app.close()` without a signal, in this process: the same drain, seen from inside as well. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { performance } from 'node:perf_hooks';
 import { TestApp } from '../support/app.js';
 import { RawClient } from '../support/raw-client.js';
@@ -18,7 +19,7 @@ class EchoGateway {
 
 afterEach(() => TestApp.closeAll());
 
-function start(drain: Readonly<Record<string, number>>): Promise<TestApp> {
+function start(drain: HeartbeatOptions['drain']): Promise<TestApp> {
   return TestApp.start({ gateways: [EchoGateway], options: { drain } });
 }
 
@@ -61,6 +62,32 @@ describe('app.close()', () => {
       { type: 'drain-started', connections: 100, reason: expect.any(String) },
       { type: 'drain-ended', total: 100, terminated: 0, durationMs: expect.any(Number) },
     ]);
+  });
+
+  it.each([
+    [1, 1000],
+    [3, 1000],
+    [20, 1200],
+  ])('closes %d clients by default within %d ms, each with 1001 and its delay', async (count, atMostMs) => {
+    const app = await start({ spreadMs: undefined, closeTimeoutMs: 2000, deadlineMs: 25_000 });
+    const clients = await told(count, app);
+    const closedAt = performance.now();
+    await app.app.close();
+    expect(performance.now() - closedAt).toBeLessThan(atMostMs);
+    await Promise.all(clients.map(({ ended }) => ended));
+    expect(clients.map(({ closeFrame }) => closeFrame?.code)).toEqual(Array.from({ length: count }, () => 1001));
+    expect(clients.every(({ advice }) => Number.isInteger(advice?.retryAfterMs))).toBe(true);
+  });
+
+  it('waits for three clients that never answer until closeTimeoutMs has passed, and no longer', async () => {
+    const app = await start({ spreadMs: undefined, closeTimeoutMs: 1000, deadlineMs: 25_000 });
+    const clients = await told(3, app);
+    for (const client of clients) client.silent();
+    const closedAt = performance.now();
+    await app.app.close();
+    const took = performance.now() - closedAt;
+    expect(took).toBeGreaterThan(900);
+    expect(took).toBeLessThan(2500);
   });
 
   it('sends every answer that is still in its buffers before the Close', async () => {

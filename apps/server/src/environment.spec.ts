@@ -66,6 +66,7 @@ describe('readEnvironment', () => {
       HEARTBEAT_INTERVAL_MS: '20000',
       HEARTBEAT_SKIP_WHEN_ACTIVE: 'false',
       REAPER_CRON: '* * * * *',
+      DRAIN_SPREAD_MS: '250',
       REAPER_LIFETIME_JITTER: '0.25',
       NODE_NAME: 'n1',
       CLOSED_HISTORY: '5',
@@ -73,6 +74,7 @@ describe('readEnvironment', () => {
     expect(options).toMatchObject({
       heartbeat: { intervalMs: 20_000, skipWhenActive: false },
       reaper: { cron: '* * * * *', lifetimeJitter: 0.25 },
+      drain: { spreadMs: 250 },
       cluster: { nodeName: 'n1' },
       closedHistory: 5,
     });

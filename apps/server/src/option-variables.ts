@@ -33,7 +33,8 @@ export function optionsFrom(environment: Readonly<Record<string, string>>): Hear
     let group = options;
     for (const key of path.slice(0, -1)) group = (group[key] ??= {}) as Record<string, unknown>;
     const isList = Array.isArray(standard) || (WORD_OR_LIST.has(path.join('.')) && text !== standard);
-    group[path.at(-1)!] = isList ? text.split(',').map(item => item.trim()) : parse(text, standard);
+    const isNumber = typeof standard === 'number' || path.at(-1)!.endsWith('Ms');
+    group[path.at(-1)!] = isList ? text.split(',').map(item => item.trim()) : parse(text, isNumber ? 0 : standard);
   }
   return options;
 }

@@ -4,6 +4,9 @@ import { getHeapStatistics } from 'node:v8';
 import { freezeDeeply } from './freeze-deeply.js';
 import type { HeartbeatRoutes, ResolvedOptions } from './heartbeat.options.js';
 
+/** The default of `drain.spreadMs` never exceeds this time, whatever the number of connections. */
+export const LONGEST_DEFAULT_SPREAD_MS = 5000;
+
 /** What holds where nothing was given: the one place of all defaults. */
 export const DEFAULTS: ResolvedOptions = freezeDeeply({
   heartbeat: {
@@ -59,7 +62,7 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
   origins: 'same-host',
   trustedProxies: [],
   authenticate: undefined,
-  drain: { readinessDelayMs: 0, spreadMs: 5000, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
+  drain: { readinessDelayMs: 0, spreadMs: undefined, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
   admin: { tokens: [] },
   health: { notReadyAtCapacity: true },
   cluster: {

@@ -93,10 +93,10 @@ export interface DrainOptions {
    */
   readinessDelayMs: number;
   /**
-   * The goodbyes are spread over this time, each connection at its own random moment.
-   * Default: 5000.
+   * The closes are spread over this time, each connection at its own random moment. A set value is used as set.
+   * Default: 10 for each connection, at most 5000, so that a handful of connections is closed at once.
    */
-  spreadMs: number;
+  spreadMs: number | undefined;
   /**
    * How long a closing handshake may take before the socket is destroyed; holds for every close, not only in a drain.
    * Default: 2000.

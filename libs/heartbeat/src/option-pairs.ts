@@ -1,3 +1,4 @@
+import { LONGEST_DEFAULT_SPREAD_MS } from './defaults.js';
 import type { Problem } from './heartbeat.error.js';
 import type { ResolvedOptions } from './heartbeat.options.js';
 
@@ -19,7 +20,7 @@ export function impossiblePairs({
   cluster,
 }: ResolvedOptions): PairProblem[] {
   const { minIntervalMs, intervalMs, maxIntervalMs, pongTimeoutMs } = heartbeat;
-  const { readinessDelayMs, spreadMs, closeTimeoutMs, deadlineMs } = drain;
+  const { readinessDelayMs, spreadMs = LONGEST_DEFAULT_SPREAD_MS, closeTimeoutMs, deadlineMs } = drain;
   const planned = readinessDelayMs + spreadMs + closeTimeoutMs;
   const found: (PairProblem | false)[] = [
     minIntervalMs > intervalMs && {

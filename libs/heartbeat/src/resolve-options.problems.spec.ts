@@ -24,6 +24,13 @@ describe('resolveOptions, of impossible pairs', () => {
     ['a least interval above the interval', { heartbeat: { intervalMs: 10_000 } }, 'heartbeat.minIntervalMs', 'above'],
     ['a pong timeout above all', { heartbeat: { pongTimeoutMs: 30_000 } }, 'heartbeat.pongTimeoutMs', '(15000)'],
     ['a drain longer than its deadline', { drain: { spreadMs: 23_001 } }, 'drain.deadlineMs', '= 25001'],
+    ['a deadline below the longest default spread', { drain: { deadlineMs: 6999 } }, 'drain.deadlineMs', '= 7000'],
+    [
+      'a delay beside the longest default spread',
+      { drain: { readinessDelayMs: 18_001 } },
+      'drain.deadlineMs',
+      '(18001 + 5000 + 2000 = 25001)',
+    ],
     [
       'a deadline below the three',
       { drain: { readinessDelayMs: 1, spreadMs: 1, closeTimeoutMs: 1, deadlineMs: 2 } },
@@ -41,6 +48,8 @@ describe('resolveOptions, of impossible pairs', () => {
 
   it.each<[string, HeartbeatOptions]>([
     ['a pong timeout just below the least interval', { heartbeat: { minIntervalMs: 10_001 } }],
+    ['a deadline that just holds the longest default spread', { drain: { deadlineMs: 7000 } }],
+    ['a short deadline with a spread to match', { drain: { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 500 } }],
     ['a drain that just fits', { drain: { spreadMs: 23_000 } }],
   ])('takes %s', (_what, given) => {
     expect(refusalOf(given)).toBeNull();

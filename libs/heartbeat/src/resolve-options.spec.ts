@@ -82,7 +82,13 @@ describe('resolveOptions', () => {
         source: { eventLoop: true, heap: true, memory: true, cpu: true },
       },
       metrics: { guarded: false, prefix: 'ws_' },
-      drain: { readinessDelayMs: 0, spreadMs: 5000, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },
+      drain: {
+        readinessDelayMs: 0,
+        spreadMs: undefined,
+        closeTimeoutMs: 2000,
+        deadlineMs: 25_000,
+        returnWindowMs: 10_000,
+      },
       admin: { tokens: [] },
       health: { notReadyAtCapacity: true },
       cluster: {

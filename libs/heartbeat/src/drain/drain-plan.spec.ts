@@ -1,10 +1,27 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { planGoodbyes, shuffled } from './drain-plan.js';
+import { planGoodbyes, shuffled, spreadOf } from './drain-plan.js';
 
 const rising = (list: readonly number[]) => list.toSorted((left, right) => left - right);
 const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+describe('spreadOf', () => {
+  it.each([
+    [0, undefined, 0],
+    [1, undefined, 10],
+    [7, undefined, 70],
+    [499, undefined, 4990],
+    [500, undefined, 5000],
+    [10_000_000, undefined, 5000],
+    [0, 5000, 5000],
+    [3, 0, 0],
+    [3, 8000, 8000],
+    [20_000, 100, 100],
+  ])('spreads %d connections, with drain.spreadMs %p, over %d ms', (connections, spreadMs, expected) => {
+    expect(spreadOf(connections, spreadMs)).toBe(expected);
+  });
+});
 
 describe('planGoodbyes', () => {
   it.each([

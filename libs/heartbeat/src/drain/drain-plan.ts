@@ -1,3 +1,16 @@
+import { LONGEST_DEFAULT_SPREAD_MS } from '../defaults.js';
+
+/** Time that each connection adds to the spread where none is set. */
+const MS_PER_CONNECTION = 10;
+
+/**
+ * The time over which a drain spreads its closes.
+ * @param spreadMs The option, in milliseconds; undefined is the default, which grows with the number of connections.
+ */
+export function spreadOf(connections: number, spreadMs: number | undefined): number {
+  return spreadMs ?? Math.min(connections * MS_PER_CONNECTION, LONGEST_DEFAULT_SPREAD_MS);
+}
+
 /**
  * The moments at which a drain says its goodbyes, in milliseconds from the first possible one, rising. Each connection has a
  * slot of its own and a random moment within it: evenly paced, and in step with nothing.

@@ -58,7 +58,8 @@ class World {
   readonly events: HeartbeatEvent[] = [];
   result: DrainResult | undefined;
 
-  constructor(drain: HeartbeatOptions['drain'] = {}) {
+  constructor(given: HeartbeatOptions['drain'] = {}) {
+    const drain = { spreadMs: 5000, ...given };
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ drain, limits: { maxConnections: 1_000_000 } }), clock);
     const events = new HeartbeatEvents();
@@ -169,6 +170,50 @@ describe('DrainService', () => {
     }
     const moments = clients.map(({ toldAt }) => toldAt!);
     expect(moments).not.toEqual(moments.toSorted((left, right) => left - right));
+  });
+
+  it.each([
+    [1, 10],
+    [3, 30],
+    [50, 500],
+    [400, 4000],
+    [500, 5000],
+    [3000, 5000],
+  ])('spreads the closes of %d connections over %d ms by default', async (count, spreadMs) => {
+    const world = new World({ spreadMs: undefined });
+    const clients = world.open(count);
+    world.start();
+    if (spreadMs > 100) {
+      await world.pass(spreadMs / 2);
+      expect(Math.abs(toldBy(clients, world.time) - count / 2)).toBeLessThanOrEqual(Math.max(3, count / 20));
+    }
+    await world.pass(spreadMs + 30 - world.time);
+    expect(toldBy(clients, world.time)).toBe(count);
+    await world.pass(20);
+    expect(world.result?.total).toBe(count);
+  });
+
+  it('counts the connections for the default when the closes begin, not when the drain begins', async () => {
+    const world = new World({ spreadMs: undefined, readinessDelayMs: 1000 });
+    const clients = world.open(1);
+    world.start();
+    await world.pass(900);
+    clients.push(...world.open(99));
+    await world.pass(600);
+    expect(Math.abs(toldBy(clients, world.time) - 50)).toBeLessThanOrEqual(3);
+    await world.pass(550);
+    expect(world.result).toMatchObject({ total: 100, terminated: 0 });
+  });
+
+  it('ends with the closing handshakes of a handful of clients, not after the longest spread', async () => {
+    const world = new World({ spreadMs: undefined });
+    const clients = world.open(3, false);
+    world.start();
+    await world.pass(40);
+    expect(toldBy(clients, world.time)).toBe(3);
+    for (const { connection } of clients) connection.socket.terminate();
+    await world.pass(20);
+    expect(world.result).toEqual({ total: 3, terminated: 0, durationMs: 50 });
   });
 
   it('ends as soon as nobody is left', async () => {

@@ -7,7 +7,7 @@ import { NodeState } from '../connection/node-state.js';
 import { handled } from '../handled.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { inSlices } from '../slices.js';
-import { planGoodbyes, shuffled } from './drain-plan.js';
+import { planGoodbyes, shuffled, spreadOf } from './drain-plan.js';
 
 /** The step of a drain: goodbyes go out in small batches this often. */
 const STEP_MS = 10;
@@ -123,6 +123,8 @@ export class DrainService implements OnModuleDestroy {
 class DrainRun {
   #targets: Connection[] | null = null;
   #moments: Float64Array = new Float64Array();
+  /** Fixed when the closes begin, from the number of connections at that moment. */
+  #spreadMs = 0;
   #next = 0;
   /** Connections that had ever been opened when the door was shut; what came later was in the middle of its handshake. */
   #openedBefore = 0;
@@ -151,10 +153,11 @@ class DrainRun {
     if (elapsed < 0) return false;
     if (this.#targets === null) {
       this.#targets = shuffled(this.connections.all());
-      this.#moments = planGoodbyes(this.#targets.length, spreadMs);
+      this.#spreadMs = spreadOf(this.#targets.length, spreadMs);
+      this.#moments = planGoodbyes(this.#targets.length, this.#spreadMs);
       this.#openedBefore = this.connections.openedCount;
     }
-    const passed = elapsed < spreadMs ? elapsed / spreadMs : 1;
+    const passed = elapsed < this.#spreadMs ? elapsed / this.#spreadMs : 1;
     const late = (passed - GRACE * (1 - passed)) * this.#targets.length - this.#next;
     for (let said = 1; this.#next < this.#targets.length && this.#moments[this.#next]! <= elapsed; said++) {
       this.#targets[this.#next++]!.end(goodbye, this.connections.returnDelay());
