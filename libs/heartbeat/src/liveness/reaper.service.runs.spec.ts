@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
+import { CronJob } from 'cron';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
@@ -173,4 +174,41 @@ describe('ReaperService, in its runs', () => {
       expect(registry.getCronJobs().size).toBe(0);
     },
   );
+
+  it.each<[string, (registry: SchedulerRegistry) => void]>([
+    ['the host’s ScheduleModule has emptied its registry', registry => registry.deleteCronJob(REAPER_JOB)],
+    [
+      'the host has put another job under the name',
+      registry => {
+        registry.deleteCronJob(REAPER_JOB);
+        registry.addCronJob(REAPER_JOB, hostJob());
+      },
+    ],
+    ['the host has stopped the job', registry => void registry.getCronJob(REAPER_JOB).stop()],
+  ])('ends without an error where %s', async (_what, meddle) => {
+    const registry = new SchedulerRegistry();
+    reaper = new ReaperService(moduleRefWith(registry), node, connections, new HeartbeatEvents());
+    reaper.onApplicationBootstrap();
+    const job = registry.getCronJob(REAPER_JOB);
+    meddle(registry);
+    await reaper.onApplicationShutdown();
+    expect(job.isActive).toBe(false);
+    expect([...registry.getCronJobs().values()]).not.toContain(job);
+  });
+
+  it('runs beside a job of the host that has its name, and leaves that alone', async () => {
+    const registry = new SchedulerRegistry();
+    const taken = hostJob();
+    registry.addCronJob(REAPER_JOB, taken);
+    reaper = new ReaperService(moduleRefWith(registry), node, connections, new HeartbeatEvents());
+    reaper.onApplicationBootstrap();
+    expect(registry.getCronJob(REAPER_JOB)).toBe(taken);
+    await reaper.onApplicationShutdown();
+    expect(registry.getCronJob(REAPER_JOB)).toBe(taken);
+  });
 });
+
+/** A job that is never due in a test. */
+function hostJob(): CronJob {
+  return CronJob.from({ cronTime: '0 0 1 1 *', onTick: () => {}, start: false });
+}

@@ -51,8 +51,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       unrefTimeout: true,
       errorHandler: error => this.#logger.error(`the reaper's run failed: ${describeError(error)}`),
     });
-    this.#registry = this.#hostRegistry();
-    this.#registry.addCronJob(REAPER_JOB, this.#job);
+    this.#register(this.#job);
     // Who is not identified has nothing to lose by a precise deadline, and there are few of them at a time.
     this.#timer = setInterval(() => void this.expectIdentities(), IDENTITY_STEP_MS);
     this.#timer.unref();
@@ -61,9 +60,27 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   async onApplicationShutdown(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    this.#registry?.deleteCronJob(REAPER_JOB);
     await this.#job?.stop();
+    this.#unregister();
     this.#job = this.#registry = null;
+  }
+
+  /** Under a name that the host has taken, the job runs all the same; only the host's tools do not see it. */
+  #register(job: CronJob): void {
+    const registry = this.#hostRegistry();
+    if (registry.doesExist('cron', REAPER_JOB)) {
+      this.#logger.warn(
+        `the application has a cron job of its own named ${REAPER_JOB}: the reaper runs, but is not listed in the SchedulerRegistry`,
+      );
+      return;
+    }
+    registry.addCronJob(REAPER_JOB, job);
+    this.#registry = registry;
+  }
+
+  /** `ScheduleModule` empties its registry before this hook, and the host may have removed or replaced the job at any time. */
+  #unregister(): void {
+    if (this.#registry?.getCronJobs().get(REAPER_JOB) === this.#job) this.#registry?.deleteCronJob(REAPER_JOB);
   }
 
   /** One run; answers whether it ran, which it does not while another does. */
