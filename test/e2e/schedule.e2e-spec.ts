@@ -77,10 +77,8 @@ describe('a host with @nestjs/schedule', () => {
     const app = await NestFactory.create(HostModule, { logger });
     app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
     await app.listen(0, '127.0.0.1');
-    if (listed) {
-      const registry = app.get(SchedulerRegistry, { strict: false });
-      expect([...registry.getCronJobs().keys()]).toContain(REAPER_JOB);
-    }
+    const registry = listed ? app.get(SchedulerRegistry, { strict: false }) : null;
+    expect(registry?.doesExist('cron', REAPER_JOB) ?? false).toBe(listed);
     await app.close();
     expect(logger.lines.filter(({ level }) => ['warn', 'error', 'fatal'].includes(level))).toEqual([]);
   });
