@@ -178,7 +178,7 @@ describe('docs/operations.md', () => {
     const { spec } = (parse(manifest) as { spec: { template: { spec: PodSpec } } }).spec.template;
     const [container] = spec.containers;
     // What comes from elsewhere may be a token or the URL of Redis: a text that could be either.
-    const env = Object.fromEntries(container.env.map(({ name, value = 'redis://elsewhere' }) => [name, value]));
+    const env = Object.fromEntries(container.env.map(({ name, value = elsewhere(name) }) => [name, value]));
 
     it('sets variables that there are', () => {
       expect(() => readEnvironment(env)).not.toThrow();
@@ -197,6 +197,9 @@ describe('docs/operations.md', () => {
     });
   });
 });
+
+/** A value that the manifest takes from elsewhere. */
+const elsewhere = (name: string): string => (name === 'NODE_NAME' ? 'pod-1' : 'redis://elsewhere');
 
 interface Probe {
   readonly httpGet: { readonly path: string };

@@ -184,6 +184,20 @@ describe('isGlobal', () => {
   });
 });
 
+/** A feature module that imports these. */
+const feature = (...imports: NonNullable<Parameters<typeof Module>[0]['imports']>) => {
+  @Module({ imports })
+  class ChatModule {}
+  return ChatModule;
+};
+const outer = (module: Type<unknown>) => {
+  @Module({ imports: [module] })
+  class OtherModule {}
+  return OtherModule;
+};
+const forRoot = () => HeartbeatModule.forRoot();
+const forRootAsync = () => HeartbeatModule.forRootAsync({ useFactory: () => ({}) });
+
 describe('The app refuses to start', () => {
   const LINE = 'app.useWebSocketAdapter(new HeartbeatWsAdapter(app));';
 
@@ -220,6 +234,53 @@ describe('The app refuses to start', () => {
     const app = await create(appModule([], EchoGateway));
     expect(() => new HeartbeatWsAdapter(app)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_MODULE_MISSING' }));
     expect(() => new HeartbeatWsAdapter(app)).toThrow(/HeartbeatModule\.forRoot\(\)/);
+  });
+
+  describe('with more than one HeartbeatModule', () => {
+    it.each<[string, () => Type<unknown>, RegExp]>([
+      ['forRoot() twice', () => appModule([forRoot(), feature(forRoot())]), /twice, by AppModule and by ChatModule/],
+      [
+        'in the other order',
+        () => appModule([feature(forRoot()), forRoot()]),
+        /twice, by (AppModule|ChatModule) and by/,
+      ],
+      [
+        'with other options',
+        () => appModule([forRoot(), feature(HeartbeatModule.forRoot({ closedHistory: 5 }))]),
+        /twice/,
+      ],
+      ['forRoot() and forRootAsync()', () => appModule([forRoot(), feature(forRootAsync())]), /twice, by/],
+      [
+        'both global',
+        () =>
+          appModule([
+            HeartbeatModule.forRoot({ isGlobal: true }),
+            feature(HeartbeatModule.forRoot({ isGlobal: true })),
+          ]),
+        /twice/,
+      ],
+      ['twice in one module', () => appModule([forRoot(), forRoot()]), /twice, by AppModule and by AppModule/],
+      ['three times', () => appModule([forRoot(), feature(forRoot()), outer(feature(forRootAsync()))]), /3 times, by/],
+      [
+        'the class beside forRoot()',
+        () => appModule([forRoot(), feature(HeartbeatModule)]),
+        /as a class by ChatModule/,
+      ],
+      ['the class alone', () => appModule([HeartbeatModule], EchoGateway), /as a class by AppModule/],
+    ])('%s, and says where and how to import it once', async (_what, module, where) => {
+      const { code, message, problems } = await failure(create(module()));
+      expect(code).toBe('HEARTBEAT_BAD_OPTIONS');
+      expect(message).toMatch(where);
+      expect(message).toMatch(/isGlobal: true.*export const heartbeat = HeartbeatModule\.forRoot/s);
+      expect(message).not.toMatch(/adapter/i);
+      expect(problems).toHaveLength(1);
+    });
+
+    it('but starts where modules share one object', async () => {
+      const heartbeat = HeartbeatModule.forRoot();
+      const app = await listen(appModule([heartbeat, feature(heartbeat), outer(feature(heartbeat))], EchoGateway));
+      expect(await trackedAfterOne(app)).toBe(1);
+    });
   });
 
   it('with a gateway that brings its own { server }, and names it', async () => {

@@ -41,7 +41,9 @@ export function optionsFrom(environment: Readonly<Record<string, string>>): Hear
 
 /** The library's problem in this server's words: the names of options become those of variables. */
 export function namingVariables({ key, value, rule, remedy }: Problem): Problem {
-  const own = OPTION_VARIABLES.find(({ path }) => path.join('.') === key);
+  // An item of a list has the list's variable.
+  const option = key.replace(/\.\d+$/, '');
+  const own = OPTION_VARIABLES.find(({ path }) => path.join('.') === option);
   const siblings = OPTION_VARIABLES.filter(({ path }) => path.length > 1 && path[0] === own?.path[0]);
   const translate = (text: string) => {
     const withPaths = OPTION_VARIABLES.reduce((said, { path, name }) => replaceWord(said, path.join('.'), name), text);

@@ -19,7 +19,7 @@ export interface ClusterOptions {
    */
   client: RedisClientSource | undefined;
   /**
-   * The node's name; its id is the name and a random part for each boot.
+   * The node's name, of 1 to 200 letters, digits, `_`, `-` and `.`; its id is the name and a random part for each boot.
    * Default: the host name.
    */
   nodeName: string;

@@ -68,13 +68,31 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
   cluster: {
     redisUrl: undefined,
     client: undefined,
-    nodeName: hostname(),
+    nodeName: nodeNameOf(hostname()),
     namespace: 'heartbeat',
     leaseMs: 15_000,
     requestTimeoutMs: 1000,
   },
   closedHistory: 1000,
 });
+
+/** A host name as a node's name: it stands in ids, URLs, log lines and names of Redis channels. */
+export function nodeNameOf(host: string): string {
+  return host.replaceAll(/[^\w.-]/g, '-').slice(0, 200) || 'node';
+}
+
+/** Defaults that no literal shows, for messages. */
+export const DEFAULTS_IN_WORDS: Readonly<Record<string, string>> = {
+  'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
+  'drain.spreadMs': '10 for each connection, at most 5000',
+  'metrics.registry': 'a separate registry',
+  'cluster.redisUrl': 'a cluster of one node',
+  'cluster.client': 'a cluster of one node',
+  'cluster.nodeName': 'the host name',
+  'admin.tokens': 'no token',
+  trustedProxies: 'no trusted proxy',
+  authenticate: 'anonymous clients',
+};
 
 export const DEFAULT_ROUTES: HeartbeatRoutes = Object.freeze({
   health: '/health',

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
 import { AdminAudit } from './admin/admin-audit.js';
@@ -34,6 +34,7 @@ import { GatewayInspector } from './gateway/gateway-inspector.js';
 import { HeartbeatGateway } from './gateway/heartbeat.gateway.js';
 import { MessageDispatcher } from './gateway/message-dispatcher.js';
 import { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
+import { assertAsyncOptions, assertExtras } from './extras.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
 import {
   ASYNC_OPTIONS_TYPE,
@@ -52,6 +53,7 @@ import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
 import { LoadService } from './load/load.service.js';
 import { MetricsService } from './metrics/metrics.service.js';
+import { assertImportedOnce } from './module-imports.js';
 import { resolveOptions } from './resolve-options.js';
 
 /** What an app may inject. */
@@ -78,7 +80,7 @@ const PUBLIC = [
     {
       provide: HEARTBEAT_OPTIONS,
       useFactory: (given?: HeartbeatOptions) => resolveOptions(given),
-      inject: [MODULE_OPTIONS_TOKEN],
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
     },
     { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
     { provide: HEARTBEAT_RANDOM, useValue: Math.random },
@@ -117,15 +119,22 @@ const PUBLIC = [
   exports: PUBLIC,
 })
 export class HeartbeatModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(private readonly node: NodeState) {
+  /** @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` where an application has two of this module, or one without `forRoot`. */
+  constructor(
+    private readonly node: NodeState,
+    modules: ModulesContainer,
+  ) {
     super();
+    assertImportedOnce(modules.values(), HeartbeatModule, MODULE_OPTIONS_TOKEN);
   }
 
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    assertExtras(options);
     return super.forRoot(options);
   }
 
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    assertAsyncOptions(options);
     return super.forRootAsync(options);
   }
 

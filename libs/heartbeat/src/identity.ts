@@ -7,12 +7,33 @@ export interface Identity {
   readonly expiresAt?: Date | number;
 }
 
-/** Whether this can be an identity: a `userId` that is not empty, labels that are texts, and an end that is a time. */
-export function isIdentity(value: unknown): value is Identity {
-  const { userId, labels = {}, expiresAt } = (value ?? {}) as Partial<Identity>;
-  if (typeof userId !== 'string' || userId === '') return false;
-  if (!Object.values(labels).every(label => typeof label === 'string')) return false;
-  return expiresAt === undefined || !Number.isNaN(Number(expiresAt));
+/** What keeps a value from being an identity, naming the field, its value and the rule; null for an identity. */
+export function identityProblem(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null)
+    return `it is ${shown(value)} but must be { userId, labels?, expiresAt? }`;
+  const { userId, labels = {}, expiresAt } = value as Partial<Record<keyof Identity, unknown>>;
+  if (typeof userId !== 'string' || userId === '')
+    return `userId is ${shown(userId)} but must be a text that is not empty`;
+  if (typeof labels !== 'object' || labels === null) return `labels is ${shown(labels)} but must be an object of texts`;
+  const label = Object.entries(labels).find(([, text]) => typeof text !== 'string');
+  if (label)
+    return `labels.${label[0]} is ${shown(label[1])} but must be a text: leave the label out where there is none`;
+  const isTime = typeof expiresAt === 'number' || expiresAt instanceof Date;
+  if (expiresAt === undefined || (isTime && !Number.isNaN(Number(expiresAt)))) return null;
+  return `expiresAt is ${shown(expiresAt)} but must be a Date or epoch milliseconds`;
+}
+
+/** The kind of a value, never its content: an identity may hold personal data. */
+function shown(value: unknown): string {
+  if (value === undefined || value === null || value === '') return value === '' ? 'an empty text' : String(value);
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof Date) return 'an invalid Date';
+  if (typeof value === 'string') return 'a text';
+  return typeof value === 'number' && Number.isNaN(value)
+    ? 'NaN'
+    : typeof value === 'object'
+      ? 'an object'
+      : `a ${typeof value}`;
 }
 
 /** A copy that nobody can change: connections are found by it. */

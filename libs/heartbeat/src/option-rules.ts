@@ -36,6 +36,7 @@ const tokenRule = 'must be a text of 1 to 1024 characters, printable ASCII witho
 const redisUrlRule = 'must be a URL such as "redis://127.0.0.1:6379", or "rediss://" for TLS';
 const namespaceRule = 'must be a text of 1 to 100 letters, digits, "_", "-", "." and ":"';
 const closeCodeRule = `must be ${CloseCodes.tryAgainLater.code} or ${CloseCodes.overloaded.code}`;
+const nodeNameRule = 'must be a text of 1 to 200 letters, digits, "_", "-" and "."';
 const cronRule = 'must be a cron expression of five or six fields, such as "*/10 * * * * *"';
 
 export const optionsSchema = group({
@@ -137,7 +138,7 @@ export const optionsSchema = group({
       value => typeof (value as { duplicate?: unknown })?.duplicate === 'function',
       'must be a client of @redis/client: one that createClient, createSentinel or createCluster made',
     ),
-    nodeName: words(200),
+    nodeName: z.string(nodeNameRule).regex(/^[\w.-]{1,200}$/, nodeNameRule),
     namespace: z.string(namespaceRule).regex(/^[\w.:-]{1,100}$/, namespaceRule),
     leaseMs: milliseconds(1),
     requestTimeoutMs: milliseconds(1),

@@ -144,6 +144,8 @@ describe('resolveOptions', () => {
     ['drain.returnWindowMs', 0],
     ['closedHistory', 0],
     ['cluster.nodeName', 'blue'],
+    ['cluster.nodeName', 'ip-10-0-0-7.eu-west-1.compute_internal'],
+    ['cluster.nodeName', 'x'.repeat(200)],
     ['cluster.redisUrl', 'redis://127.0.0.1'],
     ['cluster.redisUrl', 'rediss://user:pass@redis.example.com:6380/2'],
     ['cluster.client', { duplicate: () => ({}) }],
@@ -318,7 +320,7 @@ describe('resolveOptions', () => {
     ['heartbeat.event', '', 'text of 1 to 100 characters'],
     ['heartbeat.event', 'x'.repeat(101), 'text of 1 to 100 characters'],
     ['heartbeat.event', 7, 'text of 1 to 100 characters'],
-    ['cluster.nodeName', '', 'text of 1 to 200 characters'],
+    ['cluster.nodeName', '', 'text of 1 to 200 letters'],
     ...['', 'localhost:6379', 'http://redis', 'redis://', 'redis://h:6379/mydb', 'redis://:pa%ss@h', 5, null].map(
       (value): [string, unknown, string] => [
         'cluster.redisUrl',

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 
-import { DEFAULTS } from './defaults.js';
+import { DEFAULTS, DEFAULTS_IN_WORDS } from './defaults.js';
+import { EXTRAS } from './extras.js';
 import { freezeDeeply, isPlainObject } from './freeze-deeply.js';
 import { describeProblem, HeartbeatError, type Problem } from './heartbeat.error.js';
 import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
@@ -40,13 +41,32 @@ function toProblems(issue: z.core.$ZodIssue, given: unknown): Problem[] {
       key: [...path, key].join('.'),
       value: shownValue(given, [...path, key]),
       rule: 'is not an option',
-      remedy: `remove it; ${path.length === 0 ? 'the groups are' : `${path.join('.')} has`} ${Object.keys(valueAt(DEFAULTS, path) ?? { token: 0, role: 0, name: 0 }).join(', ')}`,
+      remedy: remedyOfUnknown(path, key),
     }));
   }
   const key = path.join('.') || WHOLE;
-  const standard = valueAt(DEFAULTS, path);
-  const remedy = standard === undefined ? 'correct it' : `correct it, or leave it out for ${JSON.stringify(standard)}`;
-  return [{ key, value: shownValue(given, path), rule: issue.message, remedy }];
+  return [{ key, value: shownValue(given, path), rule: issue.message, remedy: remedyOf(path) }];
+}
+
+function remedyOfUnknown(path: readonly string[], key: string): string {
+  if (path.length > 0)
+    return `remove it; ${path.join('.')} has ${Object.keys(valueAt(DEFAULTS, path) ?? TOKEN).join(', ')}`;
+  if (EXTRAS.includes(key))
+    return 'give it to forRoot or forRootAsync itself, beside the factory: a factory returns options only';
+  return `remove it; the groups are ${Object.keys(DEFAULTS).join(', ')}; beside the options stand ${EXTRAS.join(', ')}`;
+}
+
+/** The keys of a token, which has no defaults. */
+const TOKEN = { token: '', role: '', name: '' };
+
+/** Of an item of a list, the default is that of the list. */
+function remedyOf(path: readonly string[]): string {
+  const option = path.findIndex(key => /^\d+$/.test(key));
+  const whole = option < 0 ? path : path.slice(0, option);
+  if (whole.length === 0 || isPlainObject(valueAt(DEFAULTS, whole))) return 'correct it';
+  const standard = valueAt(DEFAULTS, whole);
+  const words = DEFAULTS_IN_WORDS[whole.join('.')] ?? JSON.stringify(standard);
+  return `correct it, or leave ${option < 0 ? 'it' : whole.join('.')} out for ${words}`;
 }
 
 /** What may hold a secret is not shown, wherever it was put. */

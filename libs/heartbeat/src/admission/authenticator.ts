@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import type { Authenticate } from '../guard.options.js';
-import { type Authentication, isIdentity } from '../identity.js';
+import { type Authentication, identityProblem } from '../identity.js';
 
 /** How an authentication ended: an answer, an error of the app's code, too late, or nobody is there to be told. */
 export type Authenticated =
@@ -51,8 +51,9 @@ async function answerOf(ask: Authenticate, request: IncomingMessage, signal: Abo
 /** What is no answer is a mistake in the app: it must not let anybody in. */
 function checked(answer: Authentication): Authentication {
   if (answer === null || answer === 'deferred' || answer === 'anonymous') return answer;
-  if (isIdentity(answer)) return answer;
+  const problem = identityProblem(answer);
+  if (problem === null) return answer;
   throw new TypeError(
-    'authenticate must answer { userId, labels?, expiresAt? }, "deferred", "anonymous" or null; userId must be a text that is not empty',
+    `authenticate must return { userId, labels?, expiresAt? }, "deferred", "anonymous" or null: ${problem}`,
   );
 }

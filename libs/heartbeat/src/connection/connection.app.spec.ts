@@ -142,15 +142,16 @@ describe('Connection, in the hands of the app', () => {
     expect(Object.isFrozen(connection.identity) && Object.isFrozen(connection.labels)).toBe(true);
   });
 
-  it.each<[string, unknown]>([
-    ['nothing', undefined],
-    ['null', null],
-    ['a text', 'ann'],
-    ['nobody', {}],
-    ['a user without a name', { userId: '' }],
-    ['a user that is no text', { userId: 7 }],
-    ['an end that is no time', { userId: 'ann', expiresAt: new Date('soon') }],
-  ])('is not identified by %s, and stays who it was', (_what, identity) => {
+  it.each<[string, unknown, string]>([
+    ['nothing', undefined, 'it is undefined'],
+    ['null', null, 'it is null'],
+    ['a text', 'ann', 'it is a text'],
+    ['nobody', {}, 'userId is undefined'],
+    ['a user without a name', { userId: '' }, 'userId is an empty text'],
+    ['a user that is no text', { userId: 7 }, 'userId is a number'],
+    ['an end that is no time', { userId: 'ann', expiresAt: new Date('soon') }, 'expiresAt is an invalid Date'],
+    ['a label that is no text', { userId: 'ann', labels: { room: undefined } }, 'labels.room is undefined'],
+  ])('is not identified by %s, and stays who it was', (_what, identity, problem) => {
     const connection = open({ userId: 'ann' });
     let thrown: unknown;
     try {
@@ -159,7 +160,7 @@ describe('Connection, in the hands of the app', () => {
       thrown = error;
     }
     expect(thrown).toBeInstanceOf(HeartbeatError);
-    expect(thrown).toMatchObject({ code: 'HEARTBEAT_BAD_IDENTITY', message: expect.stringContaining('userId') });
+    expect(thrown).toMatchObject({ code: 'HEARTBEAT_BAD_IDENTITY', message: expect.stringContaining(problem) });
     expect([connection.userId, identified]).toEqual(['ann', []]);
   });
 

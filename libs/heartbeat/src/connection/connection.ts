@@ -5,7 +5,7 @@ import type { Subscription } from 'rxjs';
 import { assertSendable, closeReason } from '../close-code.js';
 import { Handled } from '../handled.js';
 import { HeartbeatError } from '../heartbeat.error.js';
-import { frozenIdentity, type Identity, isIdentity } from '../identity.js';
+import { frozenIdentity, type Identity, identityProblem } from '../identity.js';
 import { ConnectionRecord } from './connection-record.js';
 import type { Closing } from './connection-words.js';
 import { guarded, Lifetime } from './lifetime.js';
@@ -70,10 +70,9 @@ export class Connection extends ConnectionRecord<Connection> {
    * @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` without a `userId`, or with an end that is no time.
    */
   identify(identity: Identity): void {
-    if (!isIdentity(identity)) {
-      const rule = 'an identity is { userId, labels?, expiresAt? }; userId must be a text that is not empty';
-      throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${this.id} was not identified: ${rule}`);
-    }
+    const problem = identityProblem(identity);
+    if (problem !== null)
+      throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${this.id} was not identified: ${problem}`);
     if (isSilenced(this) && !this.isOver) return;
     const previous = this.who;
     this.who = frozenIdentity(identity);

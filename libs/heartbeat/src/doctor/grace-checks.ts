@@ -1,3 +1,5 @@
+import { LONGEST_DEFAULT_SPREAD_MS } from '../defaults.js';
+import type { DrainOptions } from '../heartbeat.options.js';
 import type { Check } from './examination.js';
 import { ok, trouble } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';
@@ -5,6 +7,8 @@ import { seconds, type SystemReader } from './system-reader.js';
 
 /** What a drain may take beyond its deadline (contract, section 8). */
 const DRAIN_GRACE_MS = 1000;
+/** Less leaves no time for closing handshakes over a network. */
+const LEAST_DEADLINE_MS = 500;
 const GRACE_VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 
 export const drainDeadline: Check = ({ options, system }) => {
@@ -28,13 +32,21 @@ export const drainDeadline: Check = ({ options, system }) => {
   }
   const evidence = `${plan}; ${grace.evidence}`;
   if (deadlineMs + DRAIN_GRACE_MS <= grace.ms) return ok(subject, evidence);
-  const fitting = Math.max(0, grace.ms - DRAIN_GRACE_MS);
-  const lower = `ower drain.deadlineMs to ${fitting}, and drain.spreadMs with it`;
+  const lower = shorterDrain(options.drain, grace.ms);
   const remedy = grace.isFixed
-    ? `L${lower}: this grace is fixed.`
-    : `Raise the grace to ${needed} s${grace.setting}, or l${lower}.`;
+    ? `This grace is fixed: ${lower ?? 'choose a supervisor with a longer one'}.`
+    : `Raise the grace to ${needed} s${grace.setting}${lower === null ? '' : `, or ${lower}`}.`;
   return trouble('warn', subject, evidence, remedy);
 };
+
+/** The other remedy of a short grace: a deadline that fits, and the times within it where they no longer do; null where none fits. */
+function shorterDrain({ readinessDelayMs, spreadMs, closeTimeoutMs }: DrainOptions, graceMs: number): string | null {
+  const fitting = Math.floor(graceMs - DRAIN_GRACE_MS);
+  if (fitting < LEAST_DEADLINE_MS) return null;
+  const lower = `lower drain.deadlineMs to ${fitting}`;
+  if (readinessDelayMs + (spreadMs ?? LONGEST_DEFAULT_SPREAD_MS) + closeTimeoutMs <= fitting) return lower;
+  return `${lower}, and set drain.readinessDelayMs, drain.spreadMs and drain.closeTimeoutMs to at most ${fitting} together`;
+}
 
 const STATE_IT = `Set ${GRACE_VARIABLE} to the grace (Kubernetes: terminationGracePeriodSeconds, Compose: stop_grace_period, docker: --stop-timeout)`;
 

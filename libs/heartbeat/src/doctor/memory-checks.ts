@@ -7,6 +7,8 @@ import { megabytes } from './system-reader.js';
 const HEAP_SHARE = 0.75;
 /** What V8 adds to `--max-old-space-size` for young objects. */
 const YOUNG_GENERATION = 48 * 1024 * 1024;
+/** Node does not start with less, in MiB. */
+const LEAST_OLD_SPACE = 16;
 /**
  * Heap of an idle connection, with what Nest, `ws` and Node keep for it: twice what was measured. What the app itself keeps for
  * each comes on top.
@@ -27,8 +29,10 @@ export const heapLimit: Check = ({ system }) => {
   const { limitBytes, limitedBy } = memoryBudget(system.file);
   const evidence = `the heap may grow to ${megabytes(heap)}, the ${limitedBy} has ${megabytes(limitBytes)}`;
   if (heap <= limitBytes * HEAP_SHARE) return ok(subject, evidence);
-  const fitting = Math.max(16, Math.floor((limitBytes * HEAP_SHARE - YOUNG_GENERATION) / 1024 / 1024));
-  const remedy = `Start node with --max-old-space-size=${fitting}, or give the ${limitedBy} ${megabytes(heap / HEAP_SHARE)}.`;
+  const fitting = Math.floor((limitBytes * HEAP_SHARE - YOUNG_GENERATION) / 1024 / 1024);
+  const more = `give the ${limitedBy} ${megabytes(heap / HEAP_SHARE)}`;
+  const remedy =
+    fitting < LEAST_OLD_SPACE ? `G${more.slice(1)}.` : `Start node with --max-old-space-size=${fitting}, or ${more}.`;
   return trouble(heap > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
 };
 

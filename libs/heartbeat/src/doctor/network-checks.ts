@@ -22,7 +22,7 @@ export const openFiles: Check = ({ options, system }) => {
   const subject = {
     id: 'open-files',
     title: 'Open files',
-    why: 'Every connection is an open file. At the limit the kernel lets nobody in (EMFILE), and clients wait without an answer.',
+    why: 'Every connection is an open file. At the limit the process accepts no further connection (EMFILE), and new clients wait or are cut.',
   };
   const word = /^Max open files\s+(\d+|unlimited)/m.exec(system.file(LIMITS) ?? '')?.[1];
   if (word === undefined) return unreadable(subject, LIMITS, 'Check `ulimit -n` where the server is started.');
@@ -33,7 +33,7 @@ export const openFiles: Check = ({ options, system }) => {
   if (limit >= needed) return ok(subject, evidence);
   const remedy =
     `Allow ${needed}: \`ulimit -n ${needed}\` before the start, \`LimitNOFILE=${needed}\` for systemd, ` +
-    `\`--ulimit nofile=${needed}:${needed}\` for docker; or lower limits.maxConnections to ${Math.max(1, limit - OTHER_FILES)}.`;
+    `\`--ulimit nofile=${needed}:${needed}\` for docker${limit > OTHER_FILES ? `; or lower limits.maxConnections to ${limit - OTHER_FILES}` : ''}.`;
   return trouble(limit < maxConnections ? 'error' : 'warn', subject, evidence, remedy);
 };
 
@@ -58,10 +58,10 @@ export const ephemeralPorts: Check = ({ options, system }) => {
   };
   const range = numbersIn(system.file, PORT_RANGE);
   const [first, last] = range ?? [];
-  if (first === undefined || last === undefined) return unreadable(subject, PORT_RANGE);
+  if (first === undefined || last === undefined || last < first) return unreadable(subject, PORT_RANGE);
   const { maxConnections } = options.limits;
   const ports = last - first + 1;
-  const evidence = `net.ipv4.ip_local_port_range is ${first} to ${last}, which is ${ports} ports; limits.maxConnections is ${maxConnections}`;
+  const evidence = `net.ipv4.ip_local_port_range is ${first} to ${last}, which is ${ports} ${ports === 1 ? 'port' : 'ports'}; limits.maxConnections is ${maxConnections}`;
   if (ports >= maxConnections) return ok(subject, evidence);
   const remedy =
     'On the machine of the proxy: `sysctl -w net.ipv4.ip_local_port_range="1024 65535"`; for more than 64,000, several addresses for this server or the proxy.';
@@ -104,7 +104,10 @@ export const conntrackTimeout: Check = ({ options, system }) => {
   const longestMs = longestIntervalMs(options.heartbeat);
   const evidence = `nf_conntrack_tcp_timeout_established is ${timeout} s, an idle connection is pinged at least every ${seconds(longestMs)}`;
   if (timeout * 1000 > longestMs) return ok(subject, evidence);
-  const remedy = `\`sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=86400\`, or lower heartbeat.maxIntervalMs below ${timeout * 1000}.`;
+  const { adaptive, minIntervalMs } = options.heartbeat;
+  const interval = adaptive ? 'heartbeat.maxIntervalMs' : 'heartbeat.intervalMs';
+  const lower = timeout * 1000 > minIntervalMs ? `, or lower ${interval} below ${timeout * 1000}` : '';
+  const remedy = `\`sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=86400\`${lower}.`;
   return trouble('error', subject, evidence, remedy);
 };
 

@@ -38,8 +38,8 @@ export const proxyHeader: Check = ({ options, proxyHeaderSeen }) => {
     trustedProxies.length === 0 ? 'trustedProxies is empty' : `trustedProxies is ${trustedProxies.join(', ')}`;
   const all = trustedProxies.find(network => network.endsWith('/0'));
   if (all !== undefined) {
-    const evidence = `${believed}; ${all} is everybody`;
-    return trouble('warn', subject, evidence, 'Name the proxies only: whoever is trusted may claim any address.');
+    const evidence = `${believed}; ${all} matches every address`;
+    return trouble('warn', subject, evidence, 'Name the proxies only: a trusted peer may claim any address.');
   }
   if (trustedProxies.length > 0) return ok(subject, believed);
   if (proxyHeaderSeen === null) {
@@ -57,10 +57,11 @@ export const adminTokens: Check = ({ options }) => {
   const subject = {
     id: 'admin-tokens',
     title: 'Admin tokens',
-    why: 'Without a token, and without a guard of the app’s own (adminGuard), nobody can list, kick or drain. A short one can be guessed.',
+    why: 'Without a token, and without a guard of the app’s own (adminGuard), the admin routes answer 401 only. A short token can be guessed.',
   };
   const { tokens } = options.admin;
-  const evidence = `admin.tokens holds ${tokens.length}`;
+  const count = tokens.length === 1 ? '1 admin token is' : `${tokens.length} admin tokens are`;
+  const evidence = `${tokens.length === 0 ? 'no admin token is' : count} configured`;
   const make = 'Make one with `openssl rand -base64 24`';
   if (tokens.length === 0) return trouble('warn', subject, evidence, `${make} and set admin.tokens.`);
   const short = tokens.filter(({ token }) => token.length < TOKEN_CHARACTERS).map(({ name }) => name);

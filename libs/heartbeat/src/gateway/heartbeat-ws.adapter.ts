@@ -11,6 +11,7 @@ import { NodeState } from '../connection/node-state.js';
 import type { MessageHandler, SocketListeners, TrackedSocket } from '../connection/tracked-socket.js';
 import { HeartbeatError } from '../heartbeat.error.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
+import { assertAdapterArguments } from './adapter-arguments.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import { limitHandlerLog } from './nest-handler-log.js';
@@ -50,8 +51,9 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #sockets: ReturnType<typeof createNodeSockets>;
   #parser: MessageParser | undefined;
 
-  /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` if the app does not import `HeartbeatModule`. */
-  constructor(app: INestApplicationContext, { messageParser }: { messageParser?: MessageParser } = {}) {
+  /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` without `HeartbeatModule`, `HEARTBEAT_BAD_OPTIONS` for a wrong argument. */
+  constructor(app: INestApplicationContext, options: { messageParser?: MessageParser } = {}) {
+    assertAdapterArguments(app, options);
     super(app);
     try {
       this.#node = app.get(NodeState, { strict: false });
@@ -64,8 +66,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#admission = app.get(AdmissionService, { strict: false });
     this.#gateway = app.get(HeartbeatGateway, { strict: false });
     this.#inspector = app.get(GatewayInspector, { strict: false });
-    this.#parser = messageParser;
     this.#leave.push(limitHandlerLog(this.#node.log));
+    this.#parser = options.messageParser;
     this.#listeners = this.#gateway.listeners(() => this.#parser);
     this.#node.adapterInstalled = true;
     this.#sockets = createNodeSockets(app, this.#ports);
