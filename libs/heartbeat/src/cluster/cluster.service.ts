@@ -140,7 +140,7 @@ export class ClusterService {
   broadcast(data: unknown, given: ConnectionFilter = {}): number {
     const filter = checkedFilter(given);
     if (this.bus.isShared) this.#passOn(payloadOf(data), filter);
-    return this.connections.broadcast(data, filter);
+    return this.connections.broadcast(data, filter, 'cluster');
   }
 
   /** The same for the connections of one user. */

@@ -111,8 +111,8 @@ export class OwnAnswers {
   }
 
   #deliver({ filter, text, bytes }: Extract<ClusterMessage, { kind: 'deliver' }>): void {
-    if (bytes !== undefined) this.connections.broadcast(Buffer.from(bytes, 'base64'), filter);
-    else if (text !== undefined) this.connections.broadcast(text, filter);
+    if (bytes !== undefined) this.connections.broadcast(Buffer.from(bytes, 'base64'), filter, 'cluster');
+    else if (text !== undefined) this.connections.broadcast(text, filter, 'cluster');
   }
 }
 

@@ -170,30 +170,31 @@ export class ConnectionService {
     return this.#closed.get(serialOf(this.node.id, id))?.view(this.node.id);
   }
 
-  /** Sends to one; false if there is no such connection. Rejects as `Connection.send` does. */
+  /** Sends to one of this node; false if there is no such connection here. Rejects as `Connection.send` does. */
   @Handled()
   async send(id: string, data: unknown): Promise<boolean> {
-    const connection = this.get(id);
+    const connection = this.get(id) ?? this.#owner.localUse.missed('send', id);
     await connection?.send(data);
     return connection !== undefined;
   }
 
   /**
-   * Sends to all that match, serialised once, in slices, each before anything that is sent to it later; answers to how many.
-   * What fails to go out ends with its own connection.
-   * @param filter Default: all.
+   * Sends to all of this node that match (all nodes: `ClusterService.broadcast`), serialised once, in slices, each before anything
+   * that is sent to it later; returns the number. What fails to go out ends with its own connection.
+   * @param filter Default: all. `source` is the library's own: what the cluster delivers is no local use.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
    */
-  broadcast(data: unknown, filter: ConnectionFilter = {}): number {
+  broadcast(data: unknown, filter: ConnectionFilter = {}, source: 'cluster' | null = null): number {
+    if (source === null) this.#owner.localUse.broadcast();
     const payload = payloadOf(data);
     const receivers = this.#found(filter, { openOnly: true });
     this.#owner.broadcast.start(payload, receivers);
     return receivers.length;
   }
 
-  /** Begins to close one with 4500, or 4005 where it may reconnect; false if there is none or it is closing already. */
+  /** Begins to close one of this node with 4500, or 4005 where it may reconnect; false if there is none here or it is closing. */
   kick(id: string, { reason, reconnect = false, by = 'application' }: Kick = {}): boolean {
-    const connection = this.get(id);
+    const connection = this.get(id) ?? this.#owner.localUse.missed('kick', id);
     const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
     const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
     if (connection === undefined || !connection.end(closing, reconnect ? this.returnDelay() : undefined)) return false;

@@ -6,6 +6,7 @@ import { Broadcast } from './broadcast.js';
 import { connectionId } from './connection-id.js';
 import type { ConnectionOwner } from './connection-words.js';
 import type { Connection } from './connection.js';
+import { LocalUse } from './local-use.js';
 import type { NodeState } from './node-state.js';
 import type { Registry } from './registry.js';
 import { maxPieces, PIECE_BYTES } from './waiting-pieces.js';
@@ -13,6 +14,7 @@ import { maxPieces, PIECE_BYTES } from './waiting-pieces.js';
 /** What connections ask of the registry that made them. */
 export class RegistryOwner implements ConnectionOwner<Connection> {
   readonly broadcast = new Broadcast();
+  readonly localUse: LocalUse;
 
   constructor(
     private readonly node: NodeState,
@@ -23,6 +25,7 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
       const where = event === null ? 'a subscriber of HeartbeatEvents' : `a subscriber of the event "${event}"`;
       node.applicationFailed('subscriber', error, `${where} failed`);
     };
+    this.localUse = new LocalUse(node);
   }
 
   idOf(serial: number): string {

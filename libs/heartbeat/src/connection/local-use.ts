@@ -1,0 +1,45 @@
+import { Logger } from '@nestjs/common';
+
+import type { NodeState } from './node-state.js';
+
+/**
+ * Notices an application that uses the API of one node where several nodes form a cluster, and says so once for each method: its
+ * effect on this node is right, and its silence about the other nodes is not.
+ */
+export class LocalUse {
+  readonly #logger = new Logger('Heartbeat');
+  readonly #noticed = new Set<string>();
+
+  constructor(private readonly node: NodeState) {}
+
+  /** A message to all that match, which reaches this node only. */
+  broadcast(): void {
+    this.#notice(
+      'broadcast',
+      'ConnectionService.broadcast reaches the connections of this node only: use ClusterService.broadcast to reach all nodes',
+    );
+  }
+
+  /**
+   * An id that this node does not know was given to a method that looks for it here only.
+   * @param id A connection's id: its node's, and a serial.
+   */
+  missed(method: 'kick' | 'send', id: string): undefined {
+    const nodeId = /^(.+)\.[0-9a-z]{8}$/s.exec(id)?.[1];
+    if (nodeId === undefined || nodeId === this.node.id) return;
+    const cure = { kick: 'ClusterService.kick', send: 'ClusterService.sendToUser, or broadcast with a filter,' }[
+      method
+    ];
+    this.#notice(
+      method,
+      `ConnectionService.${method} finds the connections of this node only, and was given an id of another node: ${cure} reaches all nodes`,
+    );
+  }
+
+  #notice(method: string, text: string): void {
+    const { redisUrl, client } = this.node.options.cluster;
+    if ((redisUrl === undefined && client === undefined) || this.#noticed.has(method)) return;
+    this.#noticed.add(method);
+    this.#logger.warn(`${text} (logged once)`);
+  }
+}
