@@ -199,7 +199,9 @@ describe('docs/operations.md', () => {
 });
 
 /** A value that the manifest takes from elsewhere. */
-const elsewhere = (name: string): string => (name === 'NODE_NAME' ? 'pod-1' : 'redis://elsewhere');
+function elsewhere(name: string): string {
+  return name === 'NODE_NAME' ? 'pod-1' : 'redis://elsewhere';
+}
 
 interface Probe {
   readonly httpGet: { readonly path: string };

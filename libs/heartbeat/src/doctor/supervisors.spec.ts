@@ -137,12 +137,12 @@ describe('drainDeadline', () => {
     expect(evidence).toBe('drain.deadlineMs is 25 s; PM2 (pm_id is set) kills the process after 1.6 s by default');
     expect(remedy).toBe(
       'Raise the grace to 26 s (kill_timeout of the app (deploy/ecosystem.config.cjs), or pm2 start --kill-timeout; state it in ' +
-        'TERMINATION_GRACE_PERIOD_SECONDS), or lower drain.deadlineMs to 600, and drain.spreadMs with it.',
+        'TERMINATION_GRACE_PERIOD_SECONDS), or lower drain.deadlineMs to 600, and set drain.readinessDelayMs, drain.spreadMs and drain.closeTimeoutMs to at most 600 together.',
     );
   });
 
   it('advises a shorter drain alone where the grace is fixed', () => {
     const { remedy } = find({ variables: { K_SERVICE: 'realtime' } });
-    expect(remedy).toBe('Lower drain.deadlineMs to 9000, and drain.spreadMs with it: this grace is fixed.');
+    expect(remedy).toBe('This grace is fixed: lower drain.deadlineMs to 9000.');
   });
 });
