@@ -15,6 +15,7 @@ import { ClusterLink } from './cluster/cluster-link.js';
 import { ClusterService } from './cluster/cluster.service.js';
 import { LocalBus } from './cluster/local-bus.js';
 import { NodeRouter } from './cluster/node-router.js';
+import { NodeWatch } from './cluster/node-watch.js';
 import { OwnAnswers } from './cluster/own-answers.js';
 import { RedisBus } from './cluster/redis-bus.js';
 import { Requests } from './cluster/requests.js';
@@ -51,6 +52,7 @@ import { Problems } from './http/problems.js';
 import { RefusedRequests } from './http/refused-requests.js';
 import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
+import { FileWatch } from './load/file-watch.js';
 import { LoadService } from './load/load.service.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { assertImportedOnce } from './module-imports.js';
@@ -93,12 +95,14 @@ const PUBLIC = [
     NodeRouter,
     UserLimit,
     SharedBans,
+    NodeWatch,
     AdmissionService,
     ClientAddresses,
     InboundService,
     OutboundService,
     UnfinishedService,
     ReaperService,
+    FileWatch,
     ShutdownSignals,
     MessageDispatcher,
     HeartbeatGateway,

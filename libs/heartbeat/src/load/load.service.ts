@@ -22,6 +22,12 @@ const RESOLUTION_MS = 20;
 const SHED_SHARE = 0.01;
 const SHED_LEAST = 1;
 
+/** The effect of the levels that turn clients away. */
+const EFFECT = {
+  refusing: 'new connections are rejected (503 overloaded)',
+  shedding: 'new connections are rejected (503 overloaded), and the longest idle are closed with 1013',
+};
+
 /**
  * How busy this node is: one ratio from 0 to 1, with the source that it was read from. The heartbeat slows down by it,
  * admission refuses by it, and above the highest mark the longest idle connections are sent away, a few at a time.
@@ -89,7 +95,9 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     const shedding = level === 'shedding';
     this.node.load = { ratio, source, level, refusing: shedding || level === 'refusing', shedding };
     if (level === before.level) return;
-    this.#logger.log(`load is ${level}, was ${before.level}: ${ratio.toFixed(2)} by ${source}`);
+    const text = `load is ${level}, was ${before.level}: ${ratio.toFixed(2)} by ${source}`;
+    if (this.node.load.refusing) this.#logger.warn(`${text}; ${EFFECT[shedding ? 'shedding' : 'refusing']}`);
+    else this.#logger.log(text);
     this.events.announce({ type: 'load-changed', ratio, source, level });
   }
 
