@@ -21,7 +21,7 @@ import { EnvironmentError, readEnvironment } from '../apps/server/src/environmen
 import { OPTION_VARIABLES } from '../apps/server/src/option-variables.js';
 
 /** What no reader can use: placeholders that were filled with nothing, with a negative number, or with an object's tag. */
-const UNUSABLE = /\bundefined\b|\bNaN\b|\[object|\bnull\b|(?<![\w-])-\d|\bfalse for|" ?for "s"|\binfinity\b/i;
+const UNUSABLE = /\bundefined\b|\bNaN\b|\[object|(?<!")\bnull\b|(?<![\w-])-\d|\bfalse for|" ?for "s"|\binfinity\b/i;
 
 /** What is wrong with a text: its advice is empty, unusable or long, or it has more than one line. */
 function faultsOf(advice: string): string[] {
