@@ -144,7 +144,8 @@ describe('an upgrade that is none', () => {
     ['version 12', { headers: { 'Sec-WebSocket-Version': '12' } }],
     ['version 99', { headers: { 'Sec-WebSocket-Version': '99' } }],
     ['a version that is no number', { headers: { 'Sec-WebSocket-Version': 'x' } }],
-    ['another protocol', { headers: { Upgrade: 'h2c' } }],
+    ['no Host', { headers: { Host: undefined } }],
+    ['two Hosts', { headers: { Host: ['127.0.0.1', '127.0.0.1'] } }],
     ['a bad subprotocol', { headers: { 'Sec-WebSocket-Protocol': 'a,,b' } }],
     ['the same subprotocol twice', { headers: { 'Sec-WebSocket-Protocol': 'a, a' } }],
   ])('%s: is answered 400', async (_what, options) => {
@@ -153,6 +154,11 @@ describe('an upgrade that is none', () => {
     expect(answer).toMatchObject(problem(400, 'bad-upgrade'));
     expect(answer.headers['sec-websocket-version']).toContain('13');
     expect(await one.ended).toMatchObject({ error: null });
+  });
+
+  it('for another protocol is answered as a plain request', async () => {
+    const { status, body } = await client({ headers: { Upgrade: 'h2c' } }).open();
+    expect([status, body]).toEqual([404, expect.stringContaining('Cannot GET')]);
   });
 
   it.each(['POST', 'PUT', 'OPTIONS', 'DELETE', 'HEAD'])('the method %s: is answered 400', async method => {

@@ -50,8 +50,14 @@ function byQuery({ url = '' }: IncomingMessage): Authentication {
 /** Lets everybody wait until all have come, so that none is there when the others are looked at. */
 async function openTogether(clients: readonly RawClient[]): Promise<Record<number, number>> {
   hooks.verify = done => waiting.push(done);
-  const opening = clients.map(client => client.open());
-  await until(() => waiting.length === clients.length);
+  let refused = 0;
+  const opening = clients.map(async client => {
+    const answer = await client.open();
+    if (answer.status !== 101) refused++;
+    return answer;
+  });
+  // An upgrade that waits holds its place, so that others may be refused at once.
+  await until(() => waiting.length + refused === clients.length);
   for (const done of waiting.splice(0)) done(true);
   const counts: Record<number, number> = {};
   for (const { status } of await Promise.all(opening)) counts[status] = (counts[status] ?? 0) + 1;
