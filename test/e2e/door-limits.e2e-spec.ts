@@ -313,9 +313,10 @@ describe('Upgrade rates', () => {
     // One comes over the network, and shows what an upgrade looks like here; the rest is handed to the server itself.
     const seen = new Promise<IncomingMessage>(resolve => app.app.getHttpServer().once('upgrade', resolve));
     await app.opened({ headers: { 'X-Forwarded-For': '192.0.2.1' } });
-    const { method, url, headers, socket } = await seen;
+    const { method, url, headers, rawHeaders, httpVersionMajor, httpVersionMinor, socket } = await seen;
+    const same = { method, url, rawHeaders, httpVersionMajor, httpVersionMinor, socket };
     const upgrade = (forwarded: string) => {
-      const request = { method, url, socket, headers: { ...headers, 'x-forwarded-for': forwarded } };
+      const request = { ...same, headers: { ...headers, 'x-forwarded-for': forwarded } };
       const answer = new Line();
       app.app.getHttpServer().emit('upgrade', request, answer, Buffer.alloc(0));
       return answer.text;

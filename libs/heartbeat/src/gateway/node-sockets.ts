@@ -11,13 +11,13 @@ import { SilentSockets } from './silent-sockets.js';
 import { watchSockets } from './watch-sockets.js';
 
 /** Sockets of all clients whose request head may be incomplete at once, at least. */
-const MIN_HEADS = 1000;
+const MIN_HEADS = 5000;
 /** Beside twice the `maxPerIp` of an address: its plain HTTP requests. */
 const HEADS_BESIDE = 16;
 
 /**
  * The silent sockets of this node, with bounds that follow from the options: `limits.handshakeTimeoutMs` for a request head, for an
- * address twice `limits.maxPerIp` and 16 heads, for all `limits.maxConnections` or 1,000 of them, whichever is more, and the limit of
+ * address twice `limits.maxPerIp` and 16 heads, for all `limits.maxConnections` or 5,000 of them, whichever is more, and the limit of
  * open files for sockets of any kind. Trusted proxies and Unix sockets are not limited by address.
  */
 export function createNodeSockets(app: INestApplicationContext, ports: ReadonlyMap<number, HttpPort>) {

@@ -4,8 +4,14 @@ import type { Duplex } from 'node:stream';
 import { NetworkRanking } from './network-ranking.js';
 import { responseUnderWay } from './plain-request.js';
 
-/** A socket that was accepted this recently is not taken for a silent one while there are others, in milliseconds. */
-const GRACE_MS = 250;
+/**
+ * After a stall many sockets are accepted in one turn, before their requests can be read. So a socket that was accepted this recently is
+ * not ended for the number of others, and where files run out only if nothing else can be, in milliseconds.
+ */
+const GRACE_MS = 1000;
+/** A check that comes so late, in milliseconds, lets what has arrived meanwhile be read first. */
+const LATE_MS = 250;
+const READ_FIRST_MS = 10;
 /** Sockets that are looked at, and destroyed, in one turn. */
 const CHECKS_PER_TURN = 2000;
 const ENDS_PER_TURN = 200;
@@ -60,6 +66,7 @@ export class SilentSockets {
   readonly #ranking = new NetworkRanking();
   readonly #closed: (this: Duplex) => void;
   #timer: NodeJS.Timeout | null = null;
+  #dueAt = 0;
 
   constructor(private readonly options: SilentSocketsOptions) {
     const forget = (socket: Duplex) => this.forget(socket);
@@ -89,9 +96,10 @@ export class SilentSockets {
     this.#entries.set(socket, entry);
     socket.on('close', this.#closed);
     this.#enter(entry, 'head');
-    if (network !== null && this.#groups.get(network)!.heads.size > this.options.maxPerNetwork)
-      this.#endOldest(network, true);
-    if (this.#heads.size > this.options.max || this.options.isFull()) this.#makeRoom();
+    const [oldest] = this.#heads;
+    const [oldestOfNetwork] = this.#groups.get(network ?? '')?.heads ?? [];
+    for (const head of [oldestOfNetwork, oldest]) if (head && this.#isTooMany(head)) this.#end(head);
+    if (this.options.isFull()) this.#makeRoom();
   }
 
   /** A request head is complete. */
@@ -155,22 +163,24 @@ export class SilentSockets {
     if (group.heads.size + group.others.size === 0) this.#groups.delete(network);
   }
 
-  #makeRoom(): void {
-    const { busiest } = this.#ranking;
-    if (busiest !== undefined) this.#endOldest(busiest, false);
+  /** Whether a silent socket is one of more than there may be. */
+  #isTooMany({ network, since }: Entry): boolean {
+    const ofNetwork = this.#groups.get(network ?? '')?.heads.size ?? 0;
+    const isOver = this.#heads.size > this.options.max || ofNetwork > this.options.maxPerNetwork;
+    return isOver && this.options.now() - since >= GRACE_MS;
   }
 
-  /** Never the newest: a newcomer in whose place an older one could go. */
-  #endOldest(network: string, onlyHeads: boolean): void {
-    const { heads, others } = this.#groups.get(network)!;
+  /** Ends the oldest silent socket of the busiest network; never the newest, which is the one that comes in. */
+  #makeRoom(): void {
+    const { busiest } = this.#ranking;
+    if (busiest === undefined) return;
+    const { heads, others } = this.#groups.get(busiest)!;
     const [head] = heads;
-    const isSilent = head !== undefined && this.options.now() - head.since >= GRACE_MS;
-    if (!onlyHeads && !isSilent) {
-      for (const other of others) {
-        if (other.phase === 'idle' || !other.request?.complete) return this.#end(other);
-        // The body has arrived since: the application works on the request.
-        this.#leave(other);
-      }
+    if (head !== undefined && this.options.now() - head.since >= GRACE_MS) return this.#end(head);
+    for (const other of others) {
+      if (other.phase === 'idle' || !other.request?.complete) return this.#end(other);
+      // The body has arrived since: the application works on the request.
+      this.#leave(other);
     }
     if (head !== undefined && heads.size > 1) this.#end(head);
   }
@@ -181,12 +191,15 @@ export class SilentSockets {
   }
 
   #arm(delayMs = Math.min(1000, this.options.timeoutMs / 4)): void {
-    this.#timer ??= setTimeout(() => this.#check(), delayMs).unref();
+    if (this.#timer) return;
+    this.#dueAt = this.options.now() + delayMs;
+    this.#timer = setTimeout(() => this.#check(), delayMs).unref();
   }
 
   #check(): void {
     this.#timer = null;
     const now = this.options.now();
+    if (now - this.#dueAt > LATE_MS) return this.#arm(READ_FIRST_MS);
     const isMore = this.#checkHeads(now) || this.#checkIdle(now);
     if (isMore) this.#arm(0);
     else if (this.#heads.size + this.#idle.size > 0) this.#arm();
@@ -196,7 +209,8 @@ export class SilentSockets {
   #checkHeads(now: number): boolean {
     let ended = 0;
     for (const entry of this.#heads) {
-      if (now - entry.since < this.options.timeoutMs) return false;
+      if (now - entry.since < Math.min(GRACE_MS, this.options.timeoutMs)) return false;
+      if (now - entry.since < this.options.timeoutMs && !this.#isTooMany(entry)) continue;
       if (++ended > ENDS_PER_TURN) return true;
       // An application that handles `checkContinue` gets its request without the event `request`.
       if (responseUnderWay(entry.socket)) this.#enter(entry, 'idle');
