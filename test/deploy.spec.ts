@@ -11,6 +11,8 @@ import { readEnvironment } from '../apps/server/src/environment.js';
 
 /** The reference server's port unless PORT says otherwise. */
 const PORT = 3000;
+/** The port of admin API and metrics in docker-compose.yml. */
+const ADMIN_PORT = 3001;
 /** The contract: after the drain's deadline the process ends within a second. */
 const AFTER_DEADLINE_MS = 1000;
 const READY = `http://127.0.0.1:${PORT}${String(DEFAULT_ROUTES.health)}/ready`;
@@ -76,7 +78,7 @@ describe.each(NODES)('docker-compose.yml: %s', name => {
   });
 
   it('listens on every interface, where the load balancer looks for it, and is reached through that alone', () => {
-    expect(settings).toMatchObject({ host: '0.0.0.0', port: PORT });
+    expect(settings).toMatchObject({ host: '0.0.0.0', port: PORT, adminPort: ADMIN_PORT });
     expect(node.ports).toBeUndefined();
   });
 
@@ -120,7 +122,7 @@ describe.each(Object.entries(services))('docker-compose.yml: %s', (name, service
   it('is published to this machine alone, or not at all', () => {
     const published = service.ports ?? [];
     expect(published.filter(port => !port.startsWith('127.0.0.1:'))).toEqual([]);
-    expect(published.length).toBe(name === 'load-balancer' ? 1 : 0);
+    expect(published.length).toBe(name === 'load-balancer' ? 2 : 0);
   });
 });
 
@@ -141,7 +143,10 @@ describe('docker-compose.yml: Redis', () => {
 
 describe('docker-compose.yml: the load balancer', () => {
   it('publishes the port that it listens on as that of a server', () => {
-    expect(balancer.ports).toEqual([`127.0.0.1:${PORT}:${directive('listen').split(' ')[0]}`]);
+    const [clients, operators] = [...read('deploy/nginx/nginx.conf').matchAll(/^ *listen (\d+)/gm)].map(
+      ([, port]) => port,
+    );
+    expect(balancer.ports).toEqual([`127.0.0.1:${PORT}:${clients}`, `127.0.0.1:${ADMIN_PORT}:${operators}`]);
   });
 
   it('reads the configuration that is there', () => {
@@ -180,7 +185,7 @@ describe('deploy/nginx/nginx.conf', () => {
 
   it('leads to the nodes, by the names and the port that they have', () => {
     const servers = [...configuration.matchAll(/^ *server ([\w-]+):(\d+)/gm)].map(([, name, port]) => [name, port]);
-    expect(servers).toEqual(NODES.map(name => [name, `${PORT}`]));
+    expect(servers).toEqual([PORT, ADMIN_PORT].flatMap(port => NODES.map(name => [name, `${port}`])));
   });
 
   it('cuts nobody whom the heartbeat keeps, or is about to judge', () => {
@@ -224,8 +229,17 @@ describe('deploy/nginx/nginx.conf', () => {
     expect(backlog).toBe(balancer.sysctls['net.core.somaxconn']);
   });
 
-  it('keeps what is each node’s own to the nodes', () => {
-    expect(configuration).toContain(`location = ${String(DEFAULT_ROUTES.metrics)} {`);
+  it('passes on what clients need, and nothing else of what the nodes serve', () => {
+    const [, clients = ''] = configuration.split(/^ {2}server \{$/m);
+    const locations = [...clients.matchAll(/location (.+) \{\s*([^;]+);/g)].map(([, path, first]) => [path, first]);
+    const health = String(DEFAULT_ROUTES.health);
+    expect(locations).toEqual([
+      ['/', 'return 404'],
+      ...[readEnvironment({}).wsPath, health, `${health}/live`, `${health}/ready`].map(path => [
+        `= ${path}`,
+        'proxy_pass http://nodes',
+      ]),
+    ]);
   });
 });
 

@@ -18,19 +18,25 @@ const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
 const CONFIGURATION = readFileSync(new URL('../../deploy/nginx/nginx.conf', import.meta.url), 'utf8');
 
 let servers: ServerProcess[];
+let adminPorts: number[];
 let nginx: ChildProcess;
 let folder: string;
 let port: number;
+let adminPort: number;
 const clients: RawClient[] = [];
 
 beforeAll(async () => {
   const redis = await RedisServer.start();
   const env = { REDIS_URL: redis.url, ADMIN_TOKEN, TRUSTED_PROXIES: '127.0.0.1', DRAIN_SPREAD_MS: '2000' };
+  adminPorts = [await freePort(), await freePort()];
   servers = await Promise.all(
-    ['node-1', 'node-2'].map(NODE_NAME => ServerProcess.start({ env: { ...env, NODE_NAME } })),
+    ['node-1', 'node-2'].map((NODE_NAME, index) =>
+      ServerProcess.start({ env: { ...env, NODE_NAME, ADMIN_PORT: `${adminPorts[index]}` } }),
+    ),
   );
   folder = mkdtempSync(join(tmpdir(), 'nginx-'));
   port = await freePort();
+  adminPort = await freePort();
   const file = join(folder, 'nginx.conf');
   writeFileSync(file, here(CONFIGURATION));
   const args = ['-p', folder, '-c', file, '-e', 'stderr', '-g', `daemon off; pid ${folder}/nginx.pid;`];
@@ -63,11 +69,48 @@ function here(configuration: string): string {
     name => `${name}_temp_path ${folder}/${name};`,
   );
   return servers
-    .reduce((text, server, index) => text.replace(`node-${index + 1}:3000`, `127.0.0.1:${server.port}`), configuration)
+    .reduce(
+      (text, server, index) =>
+        text
+          .replace(`node-${index + 1}:3000`, `127.0.0.1:${server.port}`)
+          .replace(`node-${index + 1}:3001`, `127.0.0.1:${adminPorts[index]}`),
+      configuration,
+    )
     .replace(/worker_rlimit_nofile.*;/, '')
     .replace(/worker_connections \d+/, 'worker_connections 1000')
     .replace('listen 8080', `listen 127.0.0.1:${port}`)
+    .replace('listen 8081', `listen 127.0.0.1:${adminPort}`)
     .replace('http {', `http {\naccess_log off; ${written.join(' ')}`);
+}
+
+/** A path, and how else it may be written to slip through a rule about it. */
+function spellingsOf(path: string): string[] {
+  const [first = '', ...rest] = path.slice(1).split('/');
+  const encoded = `%${first.charCodeAt(0).toString(16)}${first.slice(1)}`;
+  const below = rest.map(segment => `/${segment}`).join('');
+  const all = [
+    path,
+    `${path}/`,
+    `/${path}`,
+    path.toUpperCase(),
+    `/${first.slice(0, 1).toUpperCase()}${first.slice(1)}${below}`,
+    `/${encoded}${below}`,
+    `/${encoded.toUpperCase()}${below}`,
+    `/%2e${path}`,
+    `/x/..${path}`,
+    `/health/..${path}`,
+    `/ws/..${path}`,
+    `/.${path}`,
+    `${path};x=1`,
+    `/x;${path}`,
+    `${path}%00`,
+    `${path}%20`,
+    `${path}/.`,
+    `/${path.slice(1).replaceAll('/', '%2f')}`,
+    `/${path.slice(1).replaceAll('/', '\\')}`,
+    `/health${path}`,
+  ];
+  return [...new Set(all)];
 }
 
 async function open(count: number): Promise<RawClient[]> {
@@ -79,7 +122,7 @@ async function open(count: number): Promise<RawClient[]> {
 }
 
 async function list(): Promise<{ items: ConnectionView[]; total: number; nodes: NodeAnswer[] }> {
-  return (await ask({ port, path: '/admin/connections?limit=500', headers })).json;
+  return (await ask({ port: adminPort, path: '/admin/connections?limit=500', headers })).json;
 }
 
 describe('the load balancer', () => {
@@ -100,8 +143,39 @@ describe('the load balancer', () => {
     expect((await list()).items.map(({ ip }) => ip)).toEqual(['127.0.0.1']);
   });
 
-  it('keeps the metrics of the nodes to the nodes', async () => {
-    expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(404);
+  describe.each([
+    '/metrics',
+    '/admin',
+    '/admin/connections',
+    '/admin/nodes',
+    '/admin/doctor',
+    '/docs',
+    '/docs-json',
+    '/',
+  ])('hides %s from clients', path => {
+    it.each(spellingsOf(path))('as %s', async spelling => {
+      const { status, text } = await ask({ port, path: spelling, headers });
+      expect([400, 404]).toContain(status);
+      expect(text).not.toMatch(/ws_connections|"items"|"findings"|openapi|swagger/i);
+    });
+  });
+
+  it.each(['/health', '/health/live', '/health/ready'].flatMap(path => [[path, spellingsOf(path)] as const]))(
+    'serves %s by its exact name only',
+    async (path, [exact, ...others]) => {
+      expect([exact, (await ask({ port, path })).status]).toEqual([path, 200]);
+      for (const spelling of others) {
+        const { status } = await ask({ port, path: spelling });
+        expect([spelling, [400, 404].includes(status)]).toEqual([spelling, true]);
+      }
+    },
+  );
+
+  it('serves the admin API and the metrics of the nodes on the port of the operators', async () => {
+    const statuses = ['/admin/nodes', '/metrics', '/health', '/docs-json', '/ws', '/ADMIN/nodes', '/metrics/'].map(
+      async path => (await ask({ port: adminPort, path, headers })).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([200, 200, 200, 200, 404, 404, 404]);
   });
 
   it('sends newcomers to the other node while one drains, whose clients get their goodbye through it', async () => {

@@ -129,3 +129,22 @@ describe('WORKERS', () => {
     for (const client of [...clients, ...newcomers]) client.destroy();
   });
 });
+
+describe('workers with ADMIN_PORT', () => {
+  it('share both ports, and the greeting names each', async () => {
+    const more = { WORKERS: '2', ADMIN_PORT: '0', LOG_FORMAT: 'json', LOG_LEVEL: 'fatal', DRAIN_SPREAD_MS: '0' };
+    const server = await ServerProcess.start({ env: { ...env, ...more } });
+    const { http, admin = '' } = JSON.parse(server.stdout) as Record<string, string>;
+    expect(http).toBe(server.url);
+    const own = Number(new URL(admin).port);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    await clientsOf(server, 3);
+    await until(async () => {
+      const { json } = await ask({ port: own, path: '/admin/connections', headers });
+      return json.total === 3 && json.nodes.length === 2;
+    });
+    expect((await ask({ port: server.port, path: '/admin/connections', headers })).status).toBe(404);
+    server.signal('SIGTERM');
+    expect((await server.exited).code).toBe(0);
+  });
+});

@@ -197,3 +197,41 @@ describe('the API docs', () => {
     expect(Object.keys(document.paths)).toContain('/admin/connections/{id}');
   });
 });
+
+describe('ADMIN_PORT', () => {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+
+  it('takes admin API, metrics and API docs to a port of their own, which the greeting shows', async () => {
+    const server = await ServerProcess.start({ env: { ADMIN_TOKEN, ADMIN_PORT: '0', LOG_FORMAT: 'json' } });
+    const { admin = '' } = JSON.parse(server.stdout.trim().split('\n').at(-1) ?? '') as Record<string, string>;
+    const own = Number(new URL(admin).port);
+    expect(own).not.toBe(server.port);
+    const answers = async (path: string) => {
+      const [there, here] = [own, server.port].map(port => ask({ port, path, headers }));
+      return [path, (await there)?.status, (await here)?.status];
+    };
+    for (const path of ['/admin/nodes', '/metrics', '/docs', '/docs-json'])
+      expect(await answers(path)).toEqual([path, 200, 404]);
+    expect(await answers('/health/ready')).toEqual(['/health/ready', 200, 200]);
+    const { text } = await ask({ port: own, path: '/metrics' });
+    for (const name of [
+      'process_cpu_seconds_total',
+      'process_resident_memory_bytes',
+      'nodejs_heap_size_used_bytes',
+      'ws_ready 1',
+    ])
+      expect(text).toContain(`\n${name}`);
+    server.signal('SIGTERM');
+    expect((await server.exited).code).toBe(0);
+  });
+
+  it('that is taken stops the start with the name of the variable', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await until(() => other.listening);
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await failedStart({ ADMIN_PORT: `${port}` });
+    other.close();
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`port ${port} (EADDRINUSE)`)]);
+    expect(stderr).toContain('set ADMIN_PORT to another one');
+  });
+});

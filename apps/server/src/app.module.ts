@@ -1,18 +1,25 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { HeartbeatModule } from 'nestjs-heartbeat';
+import { type AdminPortOptions, HeartbeatModule } from 'nestjs-heartbeat';
 
 import { ClientTokens } from './client-tokens.js';
+import { DOCS_PATHS } from './docs-port.js';
 import { createEchoGateway } from './echo.gateway.js';
 import type { Settings } from './environment.js';
+import { processMetrics } from './process-metrics.js';
+
+type Needed = Pick<Settings, 'wsPath' | 'options' | 'clientTokens'> & Partial<Pick<Settings, 'host' | 'adminPort'>>;
 
 @Module({})
 export class AppModule {
-  static with({ wsPath, options, clientTokens }: Pick<Settings, 'wsPath' | 'options' | 'clientTokens'>): DynamicModule {
+  static with({ wsPath, options, clientTokens, host = '127.0.0.1', adminPort = null }: Needed): DynamicModule {
     const tokens = clientTokens && new ClientTokens(clientTokens);
-    return {
-      module: AppModule,
-      imports: [HeartbeatModule.forRoot({ ...options, ...(tokens && { authenticate: tokens.authenticate }) })],
-      providers: [createEchoGateway(wsPath, tokens)],
-    };
+    const own: AdminPortOptions | null = adminPort === null ? null : { port: adminPort, host, also: DOCS_PATHS };
+    const heartbeat = HeartbeatModule.forRoot({
+      ...options,
+      metrics: { ...options.metrics, registry: processMetrics() },
+      ...(tokens && { authenticate: tokens.authenticate }),
+      ...(own && { adminPort: own }),
+    });
+    return { module: AppModule, imports: [heartbeat], providers: [createEchoGateway(wsPath, tokens)] };
   }
 }

@@ -22,6 +22,7 @@ function diagnose(): void {
     system: thisSystem,
     proxyHeaderSeen: null,
     listensOn: host,
+    hasAdminPort: settings.adminPort !== null,
   });
   const all = withExposure(findings, settings);
   process.stdout.write(doctorReport(all));

@@ -141,6 +141,18 @@ describe('readEnvironment', () => {
     expect(workers).toBe(4);
   });
 
+  it('takes a port for the admin API that is not PORT', () => {
+    expect([readEnvironment({}).adminPort, readEnvironment({ ADMIN_PORT: '9000' }).adminPort]).toEqual([null, 9000]);
+    expect(readEnvironment({ PORT: '0', ADMIN_PORT: '0' }).adminPort).toBe(0);
+    expect(messageOf({ PORT: '9000', ADMIN_PORT: '9000' })).toContain('ADMIN_PORT is 9000 but must differ from PORT');
+    for (const text of ['65536', '-1', 'x', '1.5'])
+      expect(messageOf({ ADMIN_PORT: text })).toContain(
+        `ADMIN_PORT is "${text}" but must be a whole number from 0 to 65535`,
+      );
+    expect(messageOf({ ADMIN_PORT: '' })).toContain('ADMIN_PORT is "" but must not be empty');
+    expect(readEnvironment({ ADMIN_PORT: 'tcp://10.0.0.7:80' }).adminPort).toBeNull();
+  });
+
   it('asks for REDIS_URL beside WORKERS, and for nothing beside one worker', () => {
     expect(messageOf({ WORKERS: '2' })).toContain('WORKERS is 2 but needs REDIS_URL');
     expect(problemsOf({ WORKERS: '1' })).toEqual([]);

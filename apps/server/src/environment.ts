@@ -13,6 +13,8 @@ export interface Settings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** The port of admin API, metrics, health and API docs; 0 takes any free port, null is the application's own. */
+  readonly adminPort: number | null;
   readonly wsPath: string;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
@@ -40,6 +42,11 @@ export class EnvironmentError extends Error {
 }
 
 const portRule = 'must be a whole number from 0 to 65535';
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, portRule)
+  .transform(Number)
+  .refine(number => number <= 65_535, portRule);
 const workersRule = 'must be a whole number from 1 to 256';
 const yesOrNo = z
   .enum(['true', 'false'], 'must be true or false')
@@ -50,12 +57,8 @@ const levels = ['verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal'] as 
 /** The variables of this server; those of the library's options are in `OPTION_VARIABLES`. */
 const OWN_VARIABLES = {
   HOST: z.string().default('127.0.0.1'),
-  PORT: z
-    .string()
-    .regex(/^\d{1,5}$/, portRule)
-    .transform(Number)
-    .refine(port => port <= 65_535, portRule)
-    .default(3000),
+  PORT: port.default(3000),
+  ADMIN_PORT: port.optional(),
   WS_PATH: z
     .string()
     .regex(
@@ -108,13 +111,14 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
   problems.push(...clusterProblems(given, parsed.data?.WORKERS ?? 1).filter(({ key }) => !reported.has(key)));
   const options = { ...optionsFrom(given), admin: { tokens: [...tokens] } };
   const clientTokens = readClientTokens(withFiles, problems);
-  problems.push(...optionProblems(options));
+  problems.push(...optionProblems(options), ...portProblems(parsed.data));
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems);
-  const { HOST, PORT, WS_PATH, WORKERS, LOG_LEVEL, LOG_FORMAT } = parsed.data;
+  const { HOST, PORT, ADMIN_PORT = null, WS_PATH, WORKERS, LOG_LEVEL, LOG_FORMAT } = parsed.data;
   const logLevel = LOG_LEVEL === 'info' ? 'log' : LOG_LEVEL;
   return {
     host: HOST,
     port: PORT,
+    adminPort: ADMIN_PORT,
     wsPath: WS_PATH,
     logLevel,
     logFormat: LOG_FORMAT,
@@ -124,6 +128,15 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
     generatedToken,
     tokenSource,
   };
+}
+
+function portProblems(
+  given: { readonly PORT: number; readonly ADMIN_PORT?: number | undefined } | undefined,
+): Problem[] {
+  const { PORT, ADMIN_PORT } = given ?? {};
+  if (ADMIN_PORT === undefined || ADMIN_PORT === 0 || ADMIN_PORT !== PORT) return [];
+  const remedy = 'choose another one, or leave it out to have the admin API on PORT';
+  return [{ key: 'ADMIN_PORT', value: ADMIN_PORT, rule: 'must differ from PORT', remedy }];
 }
 
 /** What nodes that are to be one cluster cannot do without. */

@@ -44,6 +44,20 @@ describe('greeting', () => {
     }
   });
 
+  it('shows the admin port where there is one', () => {
+    const admin = { address: '0.0.0.0', port: 9000, family: 'IPv4' };
+    const text = greeting(bound, settings, admin);
+    for (const url of [
+      'http://127.0.0.1:9000/admin/connections',
+      'http://127.0.0.1:9000/docs',
+      'http://127.0.0.1:4000/health',
+    ])
+      expect(text).toContain(url);
+    expect(text).not.toContain('4000/admin');
+    const json = JSON.parse(greeting(bound, { ...settings, logFormat: 'json' }, admin)) as Record<string, unknown>;
+    expect(json).toMatchObject({ http: 'http://127.0.0.1:4000', admin: 'http://127.0.0.1:9000/admin' });
+  });
+
   it('shows a generated token once, to be exported, and in no argument of a program', () => {
     const lines = greeting(bound, settings)
       .split('\n')

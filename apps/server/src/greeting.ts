@@ -13,24 +13,33 @@ export interface Addresses {
   readonly docs: string;
 }
 
-/** @param bound What the socket really has, which with PORT=0 nobody knew before. */
-export function addressesOf({ address, port, family }: AddressInfo, wsPath: string): Addresses {
-  const host = isEveryInterface(address) ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
-  const http = `http://${host}:${port}`;
+/**
+ * @param bound What the socket really has, which is not known before with PORT=0.
+ * @param admin The same for ADMIN_PORT; null without one.
+ */
+export function addressesOf(bound: AddressInfo, wsPath: string, admin: AddressInfo | null = null): Addresses {
+  const host = hostOf(bound);
+  const http = `http://${host}`;
+  const own = admin === null ? http : `http://${hostOf(admin)}`;
   return {
     http,
-    webSocket: `ws://${host}:${port}${wsPath}`,
+    webSocket: `ws://${host}${wsPath}`,
     health: `${http}${String(DEFAULT_ROUTES.health)}`,
-    admin: `${http}${String(DEFAULT_ROUTES.admin)}`,
-    docs: `${http}/docs`,
+    admin: `${own}${String(DEFAULT_ROUTES.admin)}`,
+    docs: `${own}/docs`,
   };
+}
+
+function hostOf({ address, port, family }: AddressInfo): string {
+  const host = isEveryInterface(address) ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
+  return `${host}:${port}`;
 }
 
 type Greeted = Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken' | 'tokenSource'>;
 
 /** What the server prints once it listens: a text for people, and for programs one line of JSON like Nest's own, without a token. */
-export function greeting(bound: AddressInfo, settings: Greeted): string {
-  const addresses = addressesOf(bound, settings.wsPath);
+export function greeting(bound: AddressInfo, settings: Greeted, admin: AddressInfo | null = null): string {
+  const addresses = addressesOf(bound, settings.wsPath, admin);
   return settings.logFormat === 'json' ? asJson(addresses) : asText(addresses, bound, settings);
 }
 

@@ -18,22 +18,25 @@ export class ListenError extends Error {
 /**
  * Takes the address and gives it back, before anything else is started: so a failure is one line, and not preceded by that of
  * a whole start.
+ * @param variable The variable that names the port.
  * @throws ListenError
  */
-export async function assertCanListen(host: string, port: number): Promise<void> {
+export async function assertCanListen(host: string, port: number, variable = 'PORT'): Promise<void> {
   const server = createServer();
   try {
     await once(server.listen(port, host), 'listening');
   } catch (error) {
-    throw explained(error, host, port);
+    throw explained(error, host, port, variable);
   }
   server.close();
   await once(server, 'close');
 }
 
-function explained(error: unknown, host: string, port: number): unknown {
+function explained(error: unknown, host: string, port: number, variable: string): unknown {
   const { code = '' } = error as NodeJS.ErrnoException;
   const explanation = EXPLANATIONS[code === 'EAI_AGAIN' ? 'ENOTFOUND' : code];
   if (explanation === undefined) return error;
-  return new ListenError(`The server cannot listen on ${host}, port ${port} (${code}): ${explanation}.`);
+  return new ListenError(
+    `The server cannot listen on ${host}, port ${port} (${code}): ${explanation.replace('PORT', variable)}.`,
+  );
 }

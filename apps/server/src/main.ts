@@ -7,10 +7,11 @@ import { isatty } from 'node:tty';
 
 import { ConsoleLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { HeartbeatError, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+import { AdminPort, HeartbeatError, HeartbeatWsAdapter } from 'nestjs-heartbeat';
 
 import { withoutHiddenToken } from './admin-tokens.js';
 import { AppModule } from './app.module.js';
+import { keepDocsToAdminPort } from './docs-port.js';
 import { EnvironmentError, readEnvironment, type Settings } from './environment.js';
 import { exposureOf } from './exposure.js';
 import { greeting } from './greeting.js';
@@ -25,12 +26,14 @@ async function start(): Promise<void> {
   if (cluster.isPrimary) {
     for (const warning of exposureOf(settings)) createLogger(settings).warn(warning, 'Server');
     await assertCanListen(settings.host, settings.port);
+    if (settings.adminPort !== null) await assertCanListen(settings.host, settings.adminPort, 'ADMIN_PORT');
   }
   if (cluster.isWorker || settings.workers === 1) return serve(settings);
   const status = await superviseWorkers({
     count: settings.workers,
     logger: createLogger(settings),
-    listening: bound => greet(bound, settings),
+    listeners: settings.adminPort === null ? 1 : 2,
+    listening: ([bound, admin]) => greet(bound, admin ?? null, settings),
   });
   process.exit(status);
 }
@@ -44,10 +47,11 @@ async function serve(settings: Settings): Promise<void> {
   // By name, because by default Nest would take SIGUSR2 too; and by exit, because a signal to itself does not end PID 1.
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   secureResponses(app);
+  if (settings.adminPort !== null) keepDocsToAdminPort(app);
   serveDocs(app);
   takeSnapshotsBySignal(app);
   const server = (await app.listen(settings.port, settings.host)) as Server;
-  if (cluster.isPrimary) greet(server.address() as AddressInfo, settings);
+  if (cluster.isPrimary) greet(server.address() as AddressInfo, app.get(AdminPort).address, settings);
 }
 
 /** In text each line of a worker begins with its name; in JSON it has its pid. */
@@ -61,8 +65,8 @@ function createLogger({ logFormat, logLevel }: Settings): ConsoleLogger {
 }
 
 /** Not through the logger: a level above `log` must not hide a token from its terminal. */
-function greet(bound: AddressInfo, settings: Settings): void {
-  process.stdout.write(greeting(bound, settings));
+function greet(bound: AddressInfo, admin: AddressInfo | null, settings: Settings): void {
+  process.stdout.write(greeting(bound, settings, admin));
 }
 
 // A log that nobody reads any more is no reason to end: EPIPE would do so otherwise.

@@ -13,8 +13,10 @@ export interface Supervision {
   /** How many workers. */
   readonly count: number;
   readonly logger: LoggerService;
-  /** Told once, when all listen. */
-  listening(bound: AddressInfo): void;
+  /** Ports on which each worker listens; its last one is that of the application. Default: 1. */
+  readonly listeners?: number;
+  /** Called once, when all listen: with the address of the application, and with that of the other port. */
+  listening(bound: readonly [AddressInfo, AddressInfo?]): void;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Supervision {
  * - SIGTERM and SIGINT are sent on, so that all drain; SIGUSR2 too, which makes snapshots.
  * - A worker that dies otherwise is told of and replaced. One that dies before it listens is a start that failed: all end.
  */
-export function superviseWorkers({ count, logger, listening }: Supervision): Promise<number> {
+export function superviseWorkers({ count, logger, listeners = 1, listening }: Supervision): Promise<number> {
   const serving = new Set<number>();
   let replacing: NodeJS.Timeout[] = [];
   let isAnnounced = false;
@@ -37,16 +39,21 @@ export function superviseWorkers({ count, logger, listening }: Supervision): Pro
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal));
   process.on('SIGUSR2', () => Object.values(cluster.workers ?? {}).forEach(worker => worker?.process.kill('SIGUSR2')));
 
+  const bound = new Map<number, AddressInfo[]>();
   cluster.on('listening', ({ id }: Worker, { address, port, addressType }) => {
+    const own = [{ address, port, family: addressType === 6 ? 'IPv6' : 'IPv4' }, ...(bound.get(id) ?? [])];
+    bound.set(id, own);
+    if (own.length < listeners) return;
     serving.add(id);
     if (isAnnounced || serving.size < count) return;
     isAnnounced = true;
-    listening({ address, port, family: addressType === 6 ? 'IPv6' : 'IPv4' });
+    listening(own as [AddressInfo, AddressInfo?]);
   });
 
   for (let i = 0; i < count; i++) cluster.fork();
   return new Promise(resolve => {
     cluster.on('exit', (worker: Worker, code: number | null, signal: NodeJS.Signals | null) => {
+      bound.delete(worker.id);
       const hasServed = serving.delete(worker.id);
       const status = statusOf(code, signal);
       const who = `worker ${worker.id} (pid ${worker.process.pid})`;

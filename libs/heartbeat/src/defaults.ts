@@ -60,6 +60,7 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
   },
   metrics: { guarded: false, prefix: 'ws_', registry: undefined },
   origins: 'same-host',
+  hosts: [],
   trustedProxies: [],
   authenticate: undefined,
   drain: { readinessDelayMs: 0, spreadMs: undefined, closeTimeoutMs: 2000, deadlineMs: 25_000, returnWindowMs: 10_000 },

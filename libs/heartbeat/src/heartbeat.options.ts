@@ -178,6 +178,13 @@ export interface ResolvedOptions {
    */
   readonly origins: 'same-host' | readonly string[];
   /**
+   * Host names that the server answers to, without ports: an upgrade with another Host header is answered 403 `origin-refused`, and a
+   * request with another name for metrics or the admin API 421. Against DNS rebinding, where `origins` is `same-host` and plain HTTP
+   * is served.
+   * Default: none given, every name.
+   */
+  readonly hosts: readonly string[];
+  /**
    * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is trusted, in any spelling; `unix:` names the peers of a
    * Unix socket.
    * Default: none.
@@ -206,7 +213,10 @@ export type HeartbeatOptions = {
     : ResolvedOptions[Group];
 } & { readonly load?: Partial<Omit<LoadOptions, 'source'>> & { readonly source?: Partial<LoadSources> } };
 
-type GroupName = Exclude<keyof ResolvedOptions, 'origins' | 'trustedProxies' | 'authenticate' | 'closedHistory'>;
+type GroupName = Exclude<
+  keyof ResolvedOptions,
+  'origins' | 'hosts' | 'trustedProxies' | 'authenticate' | 'closedHistory'
+>;
 
 /** The paths of the HTTP routes; `false` leaves one out. An extra: given beside the options, never by a factory. */
 export interface HeartbeatRoutes {

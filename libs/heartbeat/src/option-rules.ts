@@ -2,6 +2,7 @@ import { CronTime } from 'cron';
 import { z } from 'zod';
 
 import { CloseCodes } from './close-code.js';
+import { isHostEntry } from './host-names.js';
 import { isTrustedProxy } from './network-address.js';
 import { isOriginEntry } from './origin.js';
 
@@ -31,6 +32,7 @@ const prefixRule = 'must be a prefix of Prometheus metric names: letters, digits
 const originRule =
   'must be "same-host" or a list of origins such as "https://app.example.com" or "capacitor://localhost": scheme, host and port only; ' +
   '"https://*.example.com" allows its subdomains of one label, "null" opaque origins, "*" all';
+const hostRule = 'must be a list of host names such as "app.example.com", without scheme, port and wildcard';
 const networkRule = 'must be a list of addresses and CIDRs such as "10.0.0.0/8", and "unix:" for a Unix socket';
 const tokenRule = 'must be a text of 1 to 1024 characters, printable ASCII without blanks, as it goes into a header';
 const redisUrlRule = 'must be a URL such as "redis://127.0.0.1:6379", or "rediss://" for TLS';
@@ -104,6 +106,7 @@ export const optionsSchema = group({
     [z.literal('same-host'), z.array(z.string(originRule).refine(isOriginEntry, originRule), originRule)],
     originRule,
   ),
+  hosts: z.array(z.string(hostRule).refine(isHostEntry, hostRule), hostRule),
   trustedProxies: z.array(z.string(networkRule).refine(isTrustedProxy, networkRule), networkRule),
   authenticate: z.custom(value => typeof value === 'function', 'must be a function (request, signal) => identity'),
   drain: group({

@@ -73,6 +73,7 @@ describe('resolveOptions', () => {
         policy: 'close',
       },
       origins: 'same-host',
+      hosts: [],
       trustedProxies: [],
       tcp: { keepAlive: true, keepAliveDelayMs: 60_000, noDelay: true },
       load: {

@@ -15,6 +15,7 @@ import { type Authenticated, authenticate } from './authenticator.js';
 import { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import { HeldPlaces } from './held-places.js';
+import { HostCheck } from './host-check.js';
 import { OriginLog } from './origin-log.js';
 import { ProxyNotes } from './proxy-notes.js';
 import { RateLimiter } from './rate-limiter.js';
@@ -53,6 +54,7 @@ export class AdmissionService {
   /** Places held by upgrades whose `authenticate` or `verifyClient` is under way. */
   readonly #held = new HeldPlaces();
   readonly #judgeOrigin: OriginJudge;
+  readonly #hosts: HostCheck;
   readonly #originLog: OriginLog;
   readonly #proxyNotes: ProxyNotes;
 
@@ -63,7 +65,8 @@ export class AdmissionService {
     private readonly addresses: ClientAddresses,
     private readonly events: HeartbeatEvents,
   ) {
-    const { limits, origins } = node.options;
+    const { limits, origins, hosts } = node.options;
+    this.#hosts = new HostCheck(hosts, node.log);
     this.#judgeOrigin = originJudge(origins);
     this.#originLog = new OriginLog(node.log, node.clock, origins);
     this.#proxyNotes = new ProxyNotes(node, addresses);
@@ -168,6 +171,8 @@ export class AdmissionService {
     if (ban) return refusals.banned(ban.reason);
     if (!pathIsServed) return refusals.noSuchPath(request.url?.split('?', 1)[0] ?? '/');
     const { origin, host } = request.headers;
+    const foreign = this.#hosts.refusalOf(host);
+    if (foreign !== null) return foreign;
     if (this.#judgeOrigin(origin, host) === 'refused') {
       this.#originLog.refused(origin ?? '', host ?? '');
       return refusals.originRefused(JSON.stringify(printable(origin ?? '', 200)));

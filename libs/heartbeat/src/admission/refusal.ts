@@ -35,10 +35,13 @@ export const refusals = {
     detail,
     headers: { 'WWW-Authenticate': 'Bearer' },
   }),
-  originRefused: (origin: string): Refusal => ({
+  originRefused: (named: string, option: 'origins' | 'hosts' = 'origins'): Refusal => ({
     status: 403,
     reason: 'origin-refused',
-    detail: `Pages of ${origin} may not connect here: the server's option "origins" decides.`,
+    detail:
+      option === 'origins'
+        ? `Pages of ${named} may not connect here: the server's option "origins" decides.`
+        : `The server does not answer to the host ${named}: its option "hosts" decides.`,
   }),
   banned: (reason: string): Refusal => ({ status: 403, reason: 'banned', detail: reason }),
   noSuchPath: (path: string): Refusal => ({

@@ -13,9 +13,14 @@ const VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 
 function start(deadlineMs: number, variables: Readonly<Record<string, string>>): void {
   const options = resolveOptions({ drain: { deadlineMs } });
-  const doctor = new DoctorService({ options, proxyHeaderSeen: false } as NodeState, new HttpAdapterHost(), {
-    answerWith: () => undefined,
-  } as unknown as Requests);
+  const doctor = new DoctorService(
+    { options, proxyHeaderSeen: false } as NodeState,
+    new HttpAdapterHost(),
+    { routes: [], adminPort: null },
+    {
+      answerWith: () => undefined,
+    } as unknown as Requests,
+  );
   const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };
   doctor.onApplicationBootstrap(system);
 }

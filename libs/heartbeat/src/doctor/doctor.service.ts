@@ -1,7 +1,10 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Server as TlsServer } from 'node:tls';
+
+import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
 import { Requests } from '../cluster/requests.js';
+import { HTTP_SETTINGS, type HttpSettings } from '../http/http-settings.js';
 import { NodeState } from '../connection/node-state.js';
 import { examine } from './examine.js';
 import type { Finding } from './finding.js';
@@ -21,6 +24,7 @@ export class DoctorService implements OnApplicationBootstrap {
   constructor(
     private readonly node: NodeState,
     private readonly adapterHost: HttpAdapterHost,
+    @Inject(HTTP_SETTINGS) private readonly http: HttpSettings,
     requests: Requests,
   ) {
     requests.answerWith({ doctor: () => ({ findings: [...this.findings().findings] }) });
@@ -35,8 +39,11 @@ export class DoctorService implements OnApplicationBootstrap {
 
   findings(system = thisSystem): DoctorReport {
     const { options, proxyHeaderSeen, unixPeerSeen } = this.node;
-    const listensOn = addressOf(this.adapterHost.httpAdapter?.getHttpServer());
-    return { findings: examine({ options, system, proxyHeaderSeen, unixPeerSeen, listensOn }) };
+    const server: unknown = this.adapterHost.httpAdapter?.getHttpServer();
+    const listensOn = addressOf(server);
+    const isTls = server instanceof TlsServer;
+    const hasAdminPort = this.http.adminPort !== null && !this.http.adminPort.beside;
+    return { findings: examine({ options, system, proxyHeaderSeen, unixPeerSeen, listensOn, isTls, hasAdminPort }) };
   }
 }
 

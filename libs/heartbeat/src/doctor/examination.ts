@@ -10,6 +10,10 @@ export interface Patient {
   readonly proxyHeaderSeen: boolean | null;
   /** The address or host name that the server listens on; null or left out where it is unknown. */
   readonly listensOn?: string | null;
+  /** Whether the server itself speaks TLS. Default: false. */
+  readonly isTls?: boolean;
+  /** Whether admin API and metrics have a port of their own; left out where it is unknown. */
+  readonly hasAdminPort?: boolean;
   /** Whether a client came through a Unix socket; left out where no node is running. */
   readonly unixPeerSeen?: boolean;
 }

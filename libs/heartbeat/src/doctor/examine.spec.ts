@@ -13,6 +13,7 @@ const SOUND: HeartbeatOptions = {
   admin: { tokens: [TOKEN] },
   heartbeat: { skipWhenActive: false },
   trustedProxies: ['10.0.0.0/8'],
+  hosts: ['app.example'],
   backpressure: { maxTotalBufferedBytes: 512 * MIB },
 };
 /** Files of a machine that has nothing wrong. */
@@ -40,10 +41,12 @@ interface Case {
   readonly proxyHeaderSeen?: boolean | null;
   readonly listensOn?: string | null;
   readonly unixPeerSeen?: boolean;
+  readonly isTls?: boolean;
+  readonly hasAdminPort?: boolean;
 }
 
 function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', ...node }: Case) {
-  const { proxyHeaderSeen = false, listensOn = null, unixPeerSeen = false } = node;
+  const { proxyHeaderSeen = false, listensOn = null, unixPeerSeen = false, ...more } = node;
   const all: Readonly<Record<string, string | null>> = { ...FILES, ...files };
   const system: SystemReader = {
     file: path => all[path] ?? null,
@@ -57,6 +60,7 @@ function findingsOf({ options, files, variables, heapMib = 2048, ws = '8.23.0', 
     proxyHeaderSeen,
     unixPeerSeen,
     listensOn,
+    ...more,
   });
 }
 
@@ -178,6 +182,15 @@ describe('examine', () => {
       { options: { admin: { tokens: [TOKEN, { ...TOKEN, token: 'short', name: 'tv' }] } } },
     ],
     ['anonymous-clients', 'an unknown address', 'ok', {}],
+    ['host-names', 'no list', 'warn', { options: { hosts: [], trustedProxies: [] } }],
+    ['host-names', 'no list behind a proxy', 'info', { options: { hosts: [] } }],
+    ['host-names', 'no list, and TLS', 'ok', { isTls: true, options: { hosts: [] } }],
+    ['host-names', 'a list of origins', 'ok', { options: { hosts: [], origins: ['https://app.example'] } }],
+    ['host-names', 'a list', 'ok', {}],
+    ['admin-port', 'one port for all', 'info', { listensOn: '0.0.0.0', hasAdminPort: false }],
+    ['admin-port', 'a port of its own', 'ok', { listensOn: '0.0.0.0', hasAdminPort: true }],
+    ['admin-port', 'one port for this machine', 'ok', { listensOn: '::1', hasAdminPort: false }],
+    ['admin-port', 'no server', 'ok', {}],
     ['anonymous-clients', 'this machine alone', 'ok', { listensOn: '127.0.0.1' }],
     ['anonymous-clients', 'this machine alone, by IPv6', 'ok', { listensOn: '::1' }],
     ['anonymous-clients', 'this machine alone, by a mapped address', 'ok', { listensOn: '::ffff:127.0.0.1' }],

@@ -1,5 +1,5 @@
 import type { Check, Patient } from './examination.js';
-import { anonymousClients } from './exposure-checks.js';
+import { adminExposure, anonymousClients, hostNames } from './exposure-checks.js';
 import { byGravity, type Finding } from './finding.js';
 import { drainDeadline } from './grace-checks.js';
 import { bufferedMemory, heapForConnections, heapLimit } from './memory-checks.js';
@@ -28,6 +28,8 @@ const CHECKS: readonly Check[] = [
   drainDeadline,
   adminTokens,
   anonymousClients,
+  hostNames,
+  adminExposure,
   conntrackTimeout,
   conntrackTable,
   ephemeralPorts,

@@ -13,6 +13,46 @@ export const anonymousClients: Check = ({ options, listensOn = null }) => {
   if (options.authenticate !== undefined) return ok(subject, 'authenticate is set');
   if (listensOn === null) return ok(subject, 'authenticate is not set; the address of the server is unknown here');
   const evidence = `authenticate is not set; the server listens on ${listensOn}`;
-  if (listensOn === 'localhost' || isLoopbackAddress(plainAddress(listensOn))) return ok(subject, evidence);
+  if (isLoopback(listensOn)) return ok(subject, evidence);
   return trouble('warn', subject, evidence, 'Set authenticate, or listen on 127.0.0.1 for this machine alone.');
 };
+
+export const hostNames: Check = ({ options, isTls = false }) => {
+  const subject = {
+    id: 'host-names',
+    title: 'Host names against DNS rebinding',
+    why: 'A page of another site whose name is made to point to this server passes the check "same-host": its Origin names the Host that it requests. TLS stops it, since the certificate lacks that name.',
+  };
+  const { origins, hosts, trustedProxies } = options;
+  if (origins !== 'same-host') return ok(subject, 'origins is a list');
+  if (hosts.length > 0) return ok(subject, `hosts is ${hosts.join(', ')}`);
+  if (isTls) return ok(subject, 'hosts is empty; the server speaks TLS');
+  const remedy = 'Set hosts (HOSTS) to the names by which clients reach this server, such as app.example.com.';
+  if (trustedProxies.length === 0)
+    return trouble('warn', subject, 'origins is "same-host", hosts is empty, and plain HTTP is served', remedy);
+  const evidence =
+    'origins is "same-host", hosts is empty, and proxies are trusted; whether they end TLS is unknown here';
+  return trouble('info', subject, evidence, remedy);
+};
+
+export const adminExposure: Check = ({ listensOn = null, hasAdminPort }) => {
+  const subject = {
+    id: 'admin-port',
+    title: 'Port of the admin API',
+    why: 'On the port of the application, admin API and metrics are reachable wherever clients are; metrics need no token by default.',
+  };
+  if (hasAdminPort === undefined) return ok(subject, 'whether they have a port of their own is unknown here');
+  if (hasAdminPort) return ok(subject, 'admin API and metrics have a port of their own');
+  const evidence = `admin API and metrics are on the port of the application, which listens on ${listensOn ?? 'an unknown address'}`;
+  if (listensOn === null || isLoopback(listensOn)) return ok(subject, evidence);
+  return trouble(
+    'info',
+    subject,
+    evidence,
+    'Give them a port of their own (the extra adminPort, here ADMIN_PORT), or hide their paths in the proxy, as deploy/nginx/nginx.conf does.',
+  );
+};
+
+function isLoopback(address: string): boolean {
+  return address === 'localhost' || isLoopbackAddress(plainAddress(address));
+}

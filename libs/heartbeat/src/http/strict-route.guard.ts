@@ -1,7 +1,13 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+
+import type { ResolvedOptions } from '../heartbeat.options.js';
+import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import { cannotBeRebound, type HostJudge, hostJudge } from '../host-names.js';
+import { problemOf } from '../problem.js';
 
 import { AdminPort } from './admin-port.js';
-import { notFound, type ProblemException } from './problem.exception.js';
+import { areaOf } from './own-routes.js';
+import { notFound, ProblemException } from './problem.exception.js';
 import { isExactly, matchedPattern, mountPath, rawPath, rawRequest } from './raw-request.js';
 
 /**
@@ -10,16 +16,36 @@ import { isExactly, matchedPattern, mountPath, rawPath, rawRequest } from './raw
  */
 @Injectable()
 export class StrictRouteGuard implements CanActivate {
-  constructor(private readonly adminPort: AdminPort) {}
+  readonly #isHostServed: HostJudge;
 
-  /** @throws ProblemException 404. */
+  constructor(
+    private readonly adminPort: AdminPort,
+    @Inject(HEARTBEAT_OPTIONS) { hosts }: ResolvedOptions,
+  ) {
+    this.#isHostServed = hostJudge(hosts);
+  }
+
+  /** @throws ProblemException 404, or 421 for a host name that the option `hosts` lacks. */
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<object>();
-    if (!this.adminPort.serves(rawRequest(request), context.getClass())) throw noRoute();
+    const raw = rawRequest(request);
+    if (!this.adminPort.serves(raw, context.getClass())) throw noRoute();
+    if (areaOf(context.getClass()) !== 'health' && !this.#answersTo(raw.headers.host)) throw misdirected();
     const pattern = matchedPattern(request);
     if (pattern !== null && !isExactly(rawPath(request).slice(mountPath(request).length), pattern)) throw noRoute();
     return true;
   }
+
+  /** A probe or a scraper names the address of the node, which no attacker can make a page's host. */
+  #answersTo(host: string | undefined): boolean {
+    return this.#isHostServed(host) || cannotBeRebound(host);
+  }
+}
+
+function misdirected(): ProblemException {
+  const detail =
+    'The server does not answer to this host: add its name to the option hosts (HOSTS), or request it by its address.';
+  return new ProblemException(problemOf('misdirected-request', 421, detail));
 }
 
 function noRoute(): ProblemException {
