@@ -1,5 +1,5 @@
 /** The bus over a real Redis keeps the contract that the one in memory keeps. */
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveOptions } from 'nestjs-heartbeat';
 import { SystemClock } from '../../libs/heartbeat/src/clock.js';
@@ -25,4 +25,33 @@ holdsTheBusContract('RedisBus', async () => {
     empty: async () => void (await redis.command('FLUSHALL')),
     end: async () => void (await redis.command('FLUSHALL')),
   };
+});
+
+describe('the keys of a cluster', () => {
+  it('expire within days, each of them, also where all nodes ended without a word', async () => {
+    const { cluster } = resolveOptions({ cluster: { redisUrl: redis.url, namespace: 'expiry' } });
+    const bus = new RedisBus(cluster, new SystemClock());
+    await bus.start('one-1', { message: () => undefined, availability: () => undefined, failed: () => undefined });
+    await bus.renew(15_000, '{}');
+    await bus.putBan({ id: 'b1', text: 'ban', forMs: 60_000 });
+    await bus.dropBan('b2', 60_000);
+    await bus.stateUsers([{ userId: 'u', count: 2, oldestAt: 1, oldestSerial: 1 }]);
+    await bus.renew(15_000, '{}');
+    const keys = (await redis.command('KEYS', '{expiry}:*')) as string[];
+    expect(keys.map(key => key.replace('{expiry}:', '')).toSorted()).toEqual([
+      'bans',
+      'bans:ends',
+      'bans:version',
+      'bans:versions',
+      'leases',
+      'nodes',
+      'user:u',
+      'users:one-1',
+    ]);
+    for (const key of keys) {
+      const seconds = Number(await redis.command('TTL', key));
+      expect([key, seconds > 0 && seconds < 2 * 24 * 3600]).toEqual([key, true]);
+    }
+    await bus.stop();
+  });
 });

@@ -59,19 +59,19 @@ describe('BanSweep', () => {
   it('closes many in slices, however long a close takes', async () => {
     costMs = 0.1;
     const task = sweep.begin('ban', 'all');
-    expect(closed()).toBeLessThan(20);
+    expect(closed()).toBeLessThan(40);
     expect(await task.finished()).toBe(2000);
     expect([closed(), sweep.isIdle]).toEqual([2000, true]);
-    // A slice of half a millisecond and the steps until the clock is read again.
-    expect(Math.max(...closesInTurn)).toBeLessThanOrEqual(20);
+    // The free steps; later a slice, and the steps until the clock is read again.
+    expect(Math.max(...closesInTurn)).toBeLessThanOrEqual(40);
   });
 
   it('gives all bans of a turn together no more time than one', async () => {
     costMs = 0.1;
     for (let n = 0; n < 200; n++) sweep.begin(`ban ${n}`, some(n * 10, n * 10 + 10));
-    expect(closed()).toBeLessThan(20);
+    expect(closed()).toBeLessThan(40);
     await until(() => sweep.isIdle);
-    expect([closed(), Math.max(...closesInTurn) <= 20]).toEqual([2000, true]);
+    expect([closed(), Math.max(...closesInTurn) <= 40]).toEqual([2000, true]);
   });
 
   it('looks for the networks of many bans in one pass, and once more for those that came meanwhile', async () => {
@@ -99,8 +99,8 @@ describe('BanSweep', () => {
     banOf = () => (isLifted ? null : 'ban');
     const task = sweep.begin('ban', 'all');
     isLifted = true;
-    expect(await task.finished()).toBeLessThan(20);
-    expect(closed()).toBeLessThan(20);
+    expect(await task.finished()).toBeLessThan(40);
+    expect(closed()).toBeLessThan(40);
   });
 
   it('takes a ban that is made because of a close', async () => {

@@ -179,10 +179,10 @@ for place = 3, #ARGV, 4 do
     redis.call('HSET', key, self, count .. ' ' .. oldestAt .. ' ' .. serial)
     redis.call('SADD', base .. 'users:' .. self, user)
     redis.call('PEXPIRE', key, ${KEPT_MS})
-    redis.call('PEXPIRE', base .. 'users:' .. self, ${KEPT_MS})
   end
   for _, word in ipairs({ isTaken and '1' or '0', text(total), first, firstSerial }) do found[#found + 1] = word end
 end
+redis.call('PEXPIRE', base .. 'users:' .. self, ${KEPT_MS})
 return found`);
 
 function script(text: string): Script {

@@ -135,7 +135,7 @@ export class SharedBans implements OnApplicationShutdown {
       this.#startAnew();
       return false;
     }
-    this.#take(page);
+    await this.#take(page);
     for (const { id } of page.put) known.there?.add(id);
     known.version = page.version;
     if (page.hasMore || known.there === null) return page.hasMore;
@@ -145,15 +145,15 @@ export class SharedBans implements OnApplicationShutdown {
     return false;
   }
 
-  #take({ put, dropped }: BanChanges): void {
+  async #take({ put, dropped }: BanChanges): Promise<void> {
     const { banBook } = this.node;
     for (const id of dropped) banBook?.drop(id);
-    for (const { id, text, forMs } of put) {
+    await inSlices(put, ({ id, text, forMs }) => {
       const read = decodeBan(text);
       const isLifted = this.#waiting.get(id)?.ban === null;
       if (read === null) this.link.failed('message');
       else if (!isLifted && banBook?.adopt({ id, ...read, forMs }) === false) this.link.failed('message');
-    }
+    });
   }
 
   /** All bans of Redis were fetched: those that are known here alone go there. */

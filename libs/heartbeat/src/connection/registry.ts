@@ -6,11 +6,12 @@ import { clientNetwork } from '../network-address.js';
 import { addressKey } from '../network-table.js';
 import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
+import { UserIndex } from './user-index.js';
 
 /** The books: every connection of this node by its serial, with indexes by user and by client network. */
 export class Registry {
   readonly #connections = new Map<number, Connection>();
-  readonly byUser = new SharedIndex<Connection>();
+  readonly byUser = new UserIndex();
   readonly byNetwork = new SharedIndex<Connection>();
   /** By whole address, where the client network is wider: IPv6 only, so that an IPv4 connection costs no further entry. */
   readonly #byAddress = new SharedIndex<Connection>();
@@ -107,7 +108,7 @@ export class Registry {
 
   /** Closes the oldest connections of a user with 4502 until at most `keep` are open. */
   makeRoomFor(userId: string, keep: number): void {
-    const open = this.byUser.get(userId).filter(({ state }) => state !== 'closing');
+    const open = this.byUser.open(userId);
     const { code, name } = CloseCodes.replaced;
     for (const connection of open.slice(0, Math.max(0, open.length - keep))) {
       connection.end({ code, reason: name, by: 'server' });
@@ -123,7 +124,10 @@ export class Registry {
     return typeof key === 'string' ? key : null;
   }
 
-  #sweep(index: SharedIndex<Connection>, keyOf: (connection: Connection) => string | null): number {
+  #sweep(
+    index: Pick<SharedIndex<Connection>, 'entries' | 'remove'>,
+    keyOf: (connection: Connection) => string | null,
+  ): number {
     let stale = 0;
     for (const [key, connection] of Array.from(index.entries())) {
       if (!this.has(connection) || keyOf(connection) !== key) stale += Number(index.remove(key, connection));
