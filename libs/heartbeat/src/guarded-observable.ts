@@ -24,7 +24,7 @@ export class GuardedObservable<Value> extends Observable<Value> {
 
   /** @deprecated Called by RxJS' operators only. */
   override lift<Result>(operator?: Operator<Value, Result>): Observable<Result> {
-    return new GuardedObservable<Result>(this, this.report, operator as Operator<unknown, Result> | undefined);
+    return new GuardedObservable<Result>(this, this.report, operator);
   }
 
   override subscribe(given?: Given<Value>, error?: Report | null, complete?: (() => void) | null): Subscription {

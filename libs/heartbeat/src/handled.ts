@@ -9,14 +9,14 @@ export function handled<Result extends Promise<unknown>>(promise: Result): Resul
 
 /** For a public method that returns a promise: {@link handled}. */
 export function Handled() {
-  return <Given extends unknown[], Result extends Promise<unknown>>(
+  return <Method extends (...given: never[]) => Promise<unknown>>(
     _target: object,
     _name: string | symbol,
-    descriptor: TypedPropertyDescriptor<(...given: Given) => Result>,
+    descriptor: TypedPropertyDescriptor<Method>,
   ): void => {
     const method = descriptor.value!;
-    descriptor.value = function (this: unknown, ...given: Given): Result {
+    descriptor.value = function (this: unknown, ...given: never[]): Promise<unknown> {
       return handled(method.apply(this, given));
-    };
+    } as Method;
   };
 }

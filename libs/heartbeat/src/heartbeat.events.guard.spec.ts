@@ -21,14 +21,22 @@ function fail(): never {
   throw new Error('subscriber');
 }
 
+/** A subscriber that RxJS takes for one that returns nothing. */
+const rejecting: () => unknown = async () => fail();
+
+/** Longer than the timers of RxJS and of the tables. */
+const settled = async () => {
+  for (let timer = 0; timer < 5; timer++) await new Promise(resolve => setTimeout(resolve, 1));
+};
+
 type Subscribe = (stream: Observable<HeartbeatEvent>) => unknown;
 
 /** Everything that a subscriber may get wrong. RxJS reports each of them in a timer, where it would be an uncaught exception. */
 const SUBSCRIBERS: [string, Subscribe][] = [
   ['a function that throws', stream => stream.subscribe(fail)],
   ['an observer that throws', stream => stream.subscribe({ next: fail })],
-  ['an observer that rejects', stream => stream.subscribe({ next: async () => fail() })],
-  ['a function that rejects', stream => stream.subscribe(async () => fail())],
+  ['an observer that rejects', stream => stream.subscribe({ next: rejecting })],
+  ['a function that rejects', stream => stream.subscribe(rejecting)],
   [
     'what throws what cannot be shown',
     stream =>
@@ -73,11 +81,6 @@ describe('HeartbeatEvents, with a subscriber that goes wrong', () => {
     process.on('uncaughtException', onUncaught).on('unhandledRejection', onUncaught);
   });
   afterEach(() => void process.off('uncaughtException', onUncaught).off('unhandledRejection', onUncaught));
-
-  /** Longer than the timers of RxJS and of the tables. */
-  const settled = async () => {
-    for (let timer = 0; timer < 5; timer++) await new Promise(resolve => setTimeout(resolve, 1));
-  };
 
   it.each(
     SUBSCRIBERS.flatMap(([what, subscribe]): [string, string, (all: HeartbeatEvents) => unknown][] => [

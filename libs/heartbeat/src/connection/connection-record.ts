@@ -38,6 +38,11 @@ export abstract class ConnectionRecord<Self> {
   appHeartbeat = false;
   /** Message handlers that have not ended yet. */
   inFlight = 0;
+  /**
+   * What waits of its messages and handlers, an object whose type the flow knows. Null where nothing does; undefined where nothing does
+   * and bytes may be buffered that are emitted together with those of other connections: at the opening, and after a pause.
+   */
+  input: object | null | undefined = undefined;
   /** The number of the last message to many that was sent to it, or was not for it. */
   lastShared = 0;
 

@@ -310,9 +310,8 @@ describe('TrackedSocket', () => {
     'reports each listener of "%s" that fails, and calls the others',
     async event => {
       const failures: unknown[] = [];
-      const ignored = () => undefined;
       socket.ownListeners = {
-        [event]: ignored,
+        [event]: () => undefined,
         [LISTENER_FAILED]: (name: string, error: unknown) => failures.push([name, error]),
       } as unknown as SocketListeners;
       const heard: string[] = [];
@@ -320,7 +319,7 @@ describe('TrackedSocket', () => {
       socket.once(event, () => {
         throw 'thrown once';
       });
-      socket.on(event, async () => Promise.reject(new Error('rejected')));
+      socket.on(event, (() => Promise.reject(new Error('rejected'))) as () => void);
       socket.on(event, () => heard.push(event));
       expect([socket.emit(event, new Error('given')), socket.emit(event, new Error('given'))]).toEqual([true, true]);
       await turn();

@@ -21,10 +21,6 @@ function costing(bytes: number): RawMessage {
   return { data: Buffer.alloc(bytes - MESSAGE_OVERHEAD_BYTES), isBinary: false };
 }
 
-const turns = async (count: number) => {
-  for (let turn = 0; turn < count; turn++) await new Promise(resolve => setImmediate(resolve));
-};
-
 /** A client's socket. */
 class FakeSocket {
   isPaused = false;

@@ -11,7 +11,7 @@ const options = resolveOptions({
 describe('InputTotal', () => {
   it('lets a queue grow while less than half of the total waits', () => {
     const total = new InputTotal(options);
-    const share = total.open({});
+    const share = total.open();
     total.set(share, 500);
     expect([total.bytes, total.isOver(share)]).toEqual([500, false]);
     total.set(share, 501);
@@ -20,7 +20,7 @@ describe('InputTotal', () => {
 
   it('leaves each queue its even share of the other half', () => {
     const total = new InputTotal(options);
-    const [flood, client] = [total.open({}), total.open({})];
+    const [flood, client] = [total.open(), total.open()];
     total.set(flood, 600);
     total.set(client, 50);
     expect([total.isOver(flood), total.isOver(client)]).toEqual([true, false]);
@@ -30,7 +30,7 @@ describe('InputTotal', () => {
 
   it('lets no queue grow beyond the whole', () => {
     const total = new InputTotal(options);
-    const [flood, client] = [total.open({}), total.open({})];
+    const [flood, client] = [total.open(), total.open()];
     total.set(flood, 1000);
     total.set(client, 1);
     expect(total.isOver(client)).toBe(true);
@@ -38,7 +38,7 @@ describe('InputTotal', () => {
 
   it('counts a queue no more that was closed', () => {
     const total = new InputTotal(options);
-    const share = total.open({});
+    const share = total.open();
     total.set(share, 900);
     total.close(share);
     total.close(share);

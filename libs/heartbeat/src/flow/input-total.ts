@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../heartbeat.options.js';
 /** What one queue holds at the moment. It must not refer to its connection. */
 export interface Share {
   bytes: number;
+  isKept: boolean;
 }
 
 /**
@@ -25,16 +26,22 @@ export class InputTotal {
     return this.#bytes;
   }
 
-  /** Counts a new queue, for as long as `owner` lives or until it is closed. */
-  open(owner: object): Share {
-    const share = { bytes: 0 };
+  /** Counts a new queue until it is closed. */
+  open(): Share {
+    return { bytes: 0, isKept: false };
+  }
+
+  /** Counts a queue for as long as `owner` lives, at most. */
+  keep(share: Share, owner: object): void {
+    if (share.isKept) return;
+    share.isKept = true;
     this.#lost.register(owner, share, share);
-    return share;
   }
 
   close(share: Share): void {
     this.set(share, 0);
-    this.#lost.unregister(share);
+    if (share.isKept) this.#lost.unregister(share);
+    share.isKept = false;
   }
 
   set(share: Share, bytes: number): void {

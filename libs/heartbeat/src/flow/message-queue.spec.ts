@@ -11,34 +11,53 @@ const message = fc.record({
   isBinary: fc.boolean(),
 });
 
+const memory = () => collected() + process.memoryUsage().arrayBuffers;
+
 describe('MessageQueue', () => {
   it('returns what was put in, in order, and counts what waits', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(message, fc.constant('shift' as const)), { maxLength: 200 }), steps => {
-        const queue = new MessageQueue();
-        const waiting: RawMessage[] = [];
-        for (const step of steps) {
-          if (step === 'shift') {
-            const expected = waiting.shift();
-            const got = queue.shift();
-            expect(got && { data: Buffer.from(got.data), isBinary: got.isBinary }).toEqual(expected);
-          } else {
-            const given = Buffer.from(step.data);
-            queue.push(given, step.isBinary);
-            // Whatever becomes of the read that it came in.
-            if (given.length < 1000) given.fill(0);
-            waiting.push(step);
+      fc.property(
+        fc.array(fc.oneof(message, fc.constantFrom('shift' as const, 'settle' as const)), { maxLength: 200 }),
+        steps => {
+          const queue = new MessageQueue();
+          const waiting: RawMessage[] = [];
+          for (const step of steps) {
+            const isTaken = step === 'shift';
+            if (step === 'settle') queue.settle();
+            else if (step !== 'shift') {
+              queue.push({ data: Buffer.from(step.data), isBinary: step.isBinary });
+              waiting.push(step);
+            }
+            const taken = isTaken ? queue.shift() : undefined;
+            const copy = taken && { data: Buffer.from(taken.data), isBinary: taken.isBinary };
+            expect(copy).toEqual(isTaken ? waiting.shift() : undefined);
+            const bytes = waiting.reduce((sum, { data }) => sum + data.length + MESSAGE_OVERHEAD_BYTES, 0);
+            expect(queue.bytes).toBe(bytes);
           }
-          const bytes = waiting.reduce((sum, { data }) => sum + data.length + MESSAGE_OVERHEAD_BYTES, 0);
-          expect(queue.bytes).toBe(bytes);
-        }
-      }),
+        },
+      ),
     );
+  });
+
+  it('keeps settled messages apart from the read that they came in', () => {
+    const queue = new MessageQueue();
+    const read = Buffer.alloc(65_536, 'x');
+    for (const [start, end] of [
+      [0, 10],
+      [10, 3000],
+    ] as const) {
+      queue.push({ data: read.subarray(start, end), isBinary: false });
+    }
+    queue.settle();
+    read.fill(0);
+    const [small, large] = [queue.shift()!.data, queue.shift()!.data];
+    expect([small.toString(), large.toString()]).toEqual(['x'.repeat(10), 'x'.repeat(2990)]);
+    expect(large.buffer.byteLength).toBeLessThan(10_000);
   });
 
   it('is empty when it was cleared', () => {
     const queue = new MessageQueue();
-    for (let count = 0; count < 1000; count++) queue.push(Buffer.from('abc'), false);
+    for (let count = 0; count < 1000; count++) queue.push({ data: Buffer.from('abc'), isBinary: false });
     queue.clear();
     expect([queue.bytes, queue.shift()]).toEqual([0, undefined]);
   });
@@ -49,10 +68,10 @@ describe('MessageQueue', () => {
     ['of 40 bytes', 40],
     ['too large for a block', 2000],
   ])('costs no more than it counts, for messages that are %s', (_what, length) => {
-    const memory = () => collected() + process.memoryUsage().arrayBuffers;
     const before = memory();
     const queue = new MessageQueue();
-    for (let sent = 0; sent < 20_000; sent++) queue.push(Buffer.alloc(length), false);
+    for (let sent = 0; sent < 20_000; sent++) queue.push({ data: Buffer.alloc(length), isBinary: false });
+    queue.settle();
     const cost = memory() - before;
     expect(cost).toBeLessThan(queue.bytes * 1.1 + 100_000);
   });

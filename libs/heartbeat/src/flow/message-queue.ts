@@ -36,11 +36,14 @@ class Block {
 }
 
 /**
- * Messages that wait, in order. Small ones are copied into blocks: an object for each would cost some 300 bytes, and one read
- * brings up to 9,000 messages of a byte.
+ * Messages that wait, in order, as they came until `settle` is called. That copies them out of the read that brought them, small ones
+ * into blocks: an object for each would cost some 300 bytes, and one read brings up to 9,000 messages of a byte.
  */
 export class MessageQueue {
-  #pieces: (RawMessage | Block)[] = [];
+  /** Messages as they came, after those in `#settled`; those before `#taken` are taken. */
+  #fresh: RawMessage[] = [];
+  #taken = 0;
+  #settled: (RawMessage | Block)[] = [];
   #bytes = 0;
 
   /** The memory that waits: content and overhead. */
@@ -48,12 +51,57 @@ export class MessageQueue {
     return this.#bytes;
   }
 
-  push(data: Buffer, isBinary: boolean): void {
-    this.#bytes += data.length + MESSAGE_OVERHEAD_BYTES;
-    if (data.length > MAX_PACKED_BYTES) return void this.#pieces.push({ data: detached(data), isBinary });
-    let block = this.#pieces.at(-1);
+  push(message: RawMessage): void {
+    this.#bytes += message.data.length + MESSAGE_OVERHEAD_BYTES;
+    this.#fresh.push(message);
+  }
+
+  shift(): RawMessage | undefined {
+    const message = this.#settled.length > 0 ? this.#shiftSettled() : this.#shiftFresh();
+    if (message !== undefined) this.#bytes -= message.data.length + MESSAGE_OVERHEAD_BYTES;
+    return message;
+  }
+
+  /** For messages that wait longer than the turn in which they came. */
+  settle(): void {
+    for (let at = this.#taken; at < this.#fresh.length; at++) this.#pack(this.#fresh[at]!);
+    this.#fresh = [];
+    this.#taken = 0;
+  }
+
+  clear(): void {
+    this.#fresh = [];
+    this.#settled = [];
+    this.#taken = 0;
+    this.#bytes = 0;
+  }
+
+  #shiftFresh(): RawMessage | undefined {
+    const message = this.#fresh[this.#taken];
+    if (message === undefined) return undefined;
+    if (++this.#taken === this.#fresh.length) this.#fresh.length = this.#taken = 0;
+    return message;
+  }
+
+  #shiftSettled(): RawMessage {
+    const first = this.#settled[0]!;
+    if (!(first instanceof Block)) {
+      this.#settled.shift();
+      return first;
+    }
+    const { bytes, taken } = first;
+    const start = taken + HEADER_BYTES;
+    const data = bytes.subarray(start, start + bytes.readUInt16LE(taken));
+    first.taken = start + data.length;
+    if (first.taken === first.written) this.#settled.shift();
+    return { data, isBinary: bytes[taken + 2] === 1 };
+  }
+
+  #pack({ data, isBinary }: RawMessage): void {
+    if (data.length > MAX_PACKED_BYTES) return void this.#settled.push({ data: detached(data), isBinary });
+    let block = this.#settled.at(-1);
     if (!(block instanceof Block) || block.written + HEADER_BYTES + data.length > BLOCK_BYTES) {
-      this.#pieces.push((block = new Block()));
+      this.#settled.push((block = new Block()));
     }
     const { bytes, written } = block;
     bytes.writeUInt16LE(data.length, written);
@@ -61,29 +109,14 @@ export class MessageQueue {
     data.copy(bytes, written + HEADER_BYTES);
     block.written = written + HEADER_BYTES + data.length;
   }
-
-  shift(): RawMessage | undefined {
-    const [first] = this.#pieces;
-    if (first === undefined) return undefined;
-    if (!(first instanceof Block)) {
-      this.#pieces.shift();
-      this.#bytes -= first.data.length + MESSAGE_OVERHEAD_BYTES;
-      return first;
-    }
-    const { bytes, taken } = first;
-    const start = taken + HEADER_BYTES;
-    const data = bytes.subarray(start, start + bytes.readUInt16LE(taken));
-    first.taken = start + data.length;
-    if (first.taken === first.written) this.#pieces.shift();
-    this.#bytes -= data.length + MESSAGE_OVERHEAD_BYTES;
-    return { data, isBinary: bytes[taken + 2] === 1 };
-  }
-
-  clear(): void {
-    this.#pieces = [];
-    this.#bytes = 0;
-  }
 }
+
+export function emptyQueue(share: Share): InputQueue {
+  return { handlers: [], messages: new MessageQueue(), share, take: ignoreMessage, isHeld: false };
+}
+
+/** Stands for no taker. */
+export function ignoreMessage(): void {}
 
 /** The content without the rest of the read that it came in. */
 function detached(data: Buffer): Buffer {

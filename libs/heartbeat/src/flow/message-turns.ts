@@ -3,13 +3,15 @@ import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
+import { AfterPromises } from './after-promises.js';
 import { InputTotal } from './input-total.js';
-import { type InputQueue, MessageQueue, type RawMessage, type Take } from './message-queue.js';
+import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage, type Take } from './message-queue.js';
 
 /** How long messages are handled in one turn of the event loop; the rest waits, so that timers and I/O have their turn. */
 const TURN_MS = 10;
 /** Messages of one connection that are handled before it is the turn of the next. */
 const MESSAGES_PER_VISIT = 16;
+const MAX_SPARE = 64;
 
 /**
  * Hands messages to their handlers. What does not fit into a turn of the loop waits and is served round robin, and until the queue of
@@ -18,22 +20,24 @@ const MESSAGES_PER_VISIT = 16;
  * show what they cost.
  */
 export class MessageTurns {
-  /** Work that waits, by connection; held weakly, since a handler that never ends must not keep one alive. */
-  readonly #waiting = new WeakMap<Connection, InputQueue>();
   /** Connections whose work may go on, in the order of their turns. */
   readonly #ready = new Set<Connection>();
   /** Connections that were served since the last rest. */
   readonly #corked = new Set<Connection>();
   readonly #total: InputTotal;
+  readonly #after = new AfterPromises(() => this.#step());
   #turn: NodeJS.Immediate | null = null;
   #turnEndsAt = 0;
   /** Whether the next turn is for what waits, so that messages that just came wait too. */
   #owed = false;
   /** Whether the turn is one for what waits. */
   #serving = false;
-  #hopping = false;
   /** Whether all handlers that have begun have run up to their first wait, so that the clock tells what they cost. */
   #mayStart = true;
+  /** Whether the handler that begins next is that of the first message of a read. */
+  #isFirst = false;
+  /** Empty queues, for use again. */
+  readonly #spare: InputQueue[] = [];
   /** Messages of the first connection in its visit. */
   #visit = 0;
   #isOver = false;
@@ -55,21 +59,27 @@ export class MessageTurns {
   /** Whether a message that came in now may be handled at once; else it has to `wait`. */
   mayTake(connection: Connection, now: number): boolean {
     if (this.#turn === null) this.#beginTurn(now);
-    return this.#mayStart && now < this.#turnEndsAt && this.#hasRoom(connection) && !this.#waiting.has(connection);
+    const { input, inFlight } = connection;
+    if (input || now >= this.#turnEndsAt || inFlight >= this.node.options.limits.maxInFlight) return false;
+    // The first message of a read: the event loop calls for each read once all promises have run.
+    if (input === null && inFlight === 0) return (this.#mayStart = this.#isFirst = true);
+    this.#isFirst = false;
+    if (this.#mayStart) connection.input = null;
+    return this.#mayStart;
   }
 
   /** Keeps a message until it is its turn; false if too much waits, which begins a close. */
-  wait(connection: Connection, { data, isBinary }: RawMessage, take: Take): boolean {
+  wait(connection: Connection, message: RawMessage, take: Take): boolean {
     const queue = this.#queue(connection);
     queue.take = take;
-    queue.messages.push(data, isBinary);
-    this.#total.set(queue.share, queue.messages.bytes);
+    queue.messages.push(message);
     // One read may hold much more than was sent, where messages are deflated.
-    if (queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes || this.#total.isOver(queue.share)) {
+    const isTooMuch = queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes;
+    if (isTooMuch || (queue.isHeld && !this.#settle(queue))) {
       this.refuse(connection);
       return false;
     }
-    if (this.#hasRoom(connection)) this.#makeReady(connection);
+    if (this.#hasRoom(connection)) this.#ready.add(connection);
     return true;
   }
 
@@ -80,16 +90,17 @@ export class MessageTurns {
   run(connection: Connection, handler: () => Promise<void>): void {
     if (this.#mayStart && this.#hasRoom(connection)) return void this.#start(connection, handler);
     this.#queue(connection).handlers.push(handler);
-    if (this.#hasRoom(connection)) this.#makeReady(connection);
+    if (this.#hasRoom(connection)) this.#ready.add(connection);
   }
 
   async #start(connection: Connection, handler: () => Promise<void>): Promise<void> {
     this.#mayStart = false;
-    this.#hop();
+    if (!this.#isFirst) this.#after.request();
+    this.#isFirst = false;
     connection.inFlight++;
     await handler();
     connection.inFlight--;
-    if (this.#isOver || !this.#waiting.has(connection)) return;
+    if (this.#isOver || !connection.input) return;
     this.#ready.add(connection);
     if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
   }
@@ -99,18 +110,12 @@ export class MessageTurns {
   }
 
   #queue(connection: Connection): InputQueue {
-    const known = this.#waiting.get(connection);
+    const known = queueOf(connection);
     if (known) return known;
-    const queue: InputQueue = {
-      handlers: [],
-      messages: new MessageQueue(),
-      share: this.#total.open(connection),
-      take: ignore,
-      isHeld: false,
-    };
-    this.#waiting.set(connection, queue);
+    const queue = this.#spare.pop() ?? emptyQueue(this.#total.open());
+    connection.input = queue;
     this.#visited(connection);
-    this.#hop();
+    this.#after.request();
     return queue;
   }
 
@@ -121,27 +126,15 @@ export class MessageTurns {
     connection.network.cork();
   }
 
-  #makeReady(connection: Connection): void {
-    this.#ready.add(connection);
-    this.#hop();
-  }
-
   #beginTurn(now: number): void {
     this.#owed = false;
     this.#turnEndsAt = now + TURN_MS;
     this.#turn = setImmediate(() => this.#serve());
   }
 
-  /** Goes on once everything that has begun has run up to its first wait: after all promises that are settled by then. */
-  #hop(): void {
-    if (this.#hopping) return;
-    this.#hopping = true;
-    queueMicrotask(() => process.nextTick(this.#step));
-  }
-
   /** Begins with one handler, or with the messages before the first that has one, and looks at the clock when it has run. */
-  readonly #step = (): void => {
-    this.#hopping = false;
+  #step(): void {
+    this.#isFirst = false;
     this.#mayStart = true;
     if (this.#ready.size === 0 || this.#isOver) return this.#rest();
     while (this.node.clock.now() < this.#turnEndsAt) {
@@ -153,17 +146,20 @@ export class MessageTurns {
     if (this.#ready.size > 0 && this.#serving) this.#owed = true;
     if (this.#ready.size > 0) this.#turn ??= setImmediate(() => this.#serve());
     this.#rest();
-  };
+  }
 
   /** The end of the hops: what was answered goes out, and connections with messages left are not read. */
   #rest(): void {
     this.#serving = false;
+    if (this.#corked.size === 0) return;
     for (const connection of this.#corked) {
       connection.network.uncork();
-      const queue = this.#waiting.get(connection);
+      const queue = queueOf(connection);
       if (queue === undefined || queue.isHeld || isSilenced(connection)) continue;
       queue.isHeld = true;
       (connection.socket as TrackedSocket).holdBack();
+      this.#total.keep(queue.share, connection);
+      if (!this.#settle(queue)) this.refuse(connection);
     }
     this.#corked.clear();
   }
@@ -181,24 +177,31 @@ export class MessageTurns {
     if (this.#owed) this.#turnEndsAt = now + TURN_MS;
     this.#owed = false;
     this.#serving = true;
-    this.#hop();
+    this.#after.request();
   }
 
   /** Does one thing that waits for a connection; after some of them it is the next one's turn. */
   #next(connection: Connection): void {
-    const queue = this.#waiting.get(connection);
+    const queue = queueOf(connection);
     if (queue === undefined || !this.#hasRoom(connection)) return this.#leave(connection);
     this.#visited(connection);
     const handler = queue.handlers.shift();
     if (handler) void this.#start(connection, handler);
     else this.#takeNext(connection, queue);
     // The application may have closed the connection meanwhile.
-    if (this.#waiting.get(connection) !== queue) return;
+    if (connection.input !== queue) return;
     if (queue.handlers.length === 0 && queue.messages.bytes === 0) return this.#letGo(connection, queue);
     if (!this.#hasRoom(connection)) return this.#leave(connection);
     if (++this.#visit < MESSAGES_PER_VISIT) return;
     this.#leave(connection);
     this.#ready.add(connection);
+  }
+
+  /** Counts what waits longer than the turn in which it came; false if that is too much. */
+  #settle({ messages, share }: InputQueue): boolean {
+    messages.settle();
+    this.#total.set(share, messages.bytes);
+    return !this.#total.isOver(share);
   }
 
   #leave(connection: Connection): void {
@@ -209,13 +212,13 @@ export class MessageTurns {
   #takeNext(connection: Connection, { messages, share, take }: InputQueue): void {
     if (isSilenced(connection)) messages.clear();
     const message = messages.shift();
-    this.#total.set(share, messages.bytes);
+    if (share.isKept) this.#total.set(share, messages.bytes);
     if (message !== undefined) take(message);
   }
 
   /** Drops the messages that wait; the handlers of a message that has begun still run. The socket is read on: for the close frame. */
   #drop(connection: Connection): void {
-    const queue = this.#waiting.get(connection);
+    const queue = queueOf(connection);
     if (queue === undefined) return;
     queue.messages.clear();
     this.#total.set(queue.share, 0);
@@ -224,13 +227,19 @@ export class MessageTurns {
     queue.isHeld = false;
   }
 
-  #letGo(connection: Connection, { share, isHeld }: InputQueue): void {
-    this.#waiting.delete(connection);
+  #letGo(connection: Connection, queue: InputQueue): void {
+    const { isHeld, share } = queue;
+    connection.input = isHeld ? undefined : null;
     this.#leave(connection);
-    this.#total.close(share);
     // A flood that was refused is read no more.
     if (isHeld && connection.closing?.code !== CloseCodes.rate.code) (connection.socket as TrackedSocket).letGo();
+    // It must not keep the connection.
+    queue.take = ignoreMessage;
+    if (share.isKept) this.#total.close(share);
+    else if (this.#spare.length < MAX_SPARE) this.#spare.push(queue);
   }
 }
 
-function ignore(): void {}
+function queueOf({ input }: Connection): InputQueue | undefined {
+  return (input as InputQueue | null | undefined) ?? undefined;
+}

@@ -66,7 +66,7 @@ export class PathServer extends WebSocketServer {
 
   /** As any emitter, but the listeners of a client cannot fail its upgrade, nor each other. */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
-    if (event !== 'connection' && event !== 'headers') return super.emit(event as 'close', ...(given as []));
+    if (event !== 'connection' && event !== 'headers') return super.emit(event, ...given);
     return emitGuarded(this, event, given, error =>
       this.failed(`a listener of "${event}" on a gateway's server`, error),
     );
