@@ -18,8 +18,9 @@ async function stoppedReaders(siege: Siege) {
   const clients = await siege.crowd(CLIENTS);
   for (const client of clients) {
     client.pause();
-    client.sendEvent('fill', { bytes: 64 * KIB, waiting: 128 * KIB });
+    client.sendEvent('fill-line', { bytes: 64 * KIB, waiting: 128 * KIB });
   }
+  await until(async () => (await siege.state()).filled === CLIENTS, { timeoutMs: 20_000 });
   return clients;
 }
 

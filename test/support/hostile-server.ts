@@ -30,9 +30,11 @@ export interface ServerState {
   readonly rssBytes: number;
   /** Handlers of `sleep` and `hang` that were begun. */
   readonly begun: number;
+  /** Handlers of `fill-line` that have ended. */
+  readonly filled: number;
 }
 
-const counts = { asked: 0, givenUp: 0, begun: 0 };
+const counts = { asked: 0, givenUp: 0, begun: 0, filled: 0 };
 
 /** How clients are asked who they are, by the word in `AUTHENTICATE`. */
 const ways: Record<
@@ -174,6 +176,19 @@ class EchoGateway {
     @MessageBody() { bytes, waiting }: { bytes: number; waiting: number },
   ) {
     while (socket.bufferedAmount < waiting) socket.send(Buffer.alloc(bytes, 'x'));
+  }
+
+  /** The same over many turns, until the kernel takes nothing more for ten of them. */
+  @SubscribeMessage('fill-line')
+  async fillLine(
+    @CurrentConnection() { socket }: Connection,
+    @MessageBody() { bytes, waiting }: { bytes: number; waiting: number },
+  ) {
+    for (let full = 0; full < 10; full++) {
+      for (; socket.bufferedAmount < waiting; full = 0) socket.send(Buffer.alloc(bytes, 'x'));
+      await sleep(1);
+    }
+    counts.filled++;
   }
 
   /** Sends texts to all, one in each turn. */

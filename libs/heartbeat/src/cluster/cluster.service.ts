@@ -223,6 +223,7 @@ export class ClusterService {
    * Whether a node may be there; while Redis is lost any may.
    * @internal
    */
+  @Handled()
   async mayLive(nodeId: string): Promise<boolean> {
     if (!this.bus.isShared) return false;
     try {

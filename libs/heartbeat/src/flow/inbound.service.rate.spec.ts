@@ -195,6 +195,24 @@ describe('InboundService, of rates', () => {
     world.inbound.onApplicationShutdown();
   });
 
+  it.each<[string, (world: World, connection: Connection) => unknown]>([
+    ['messages', (world, connection) => world.inbound.admit(connection)],
+    ['pings', (world, connection) => world.inbound.pinged(connection)],
+  ])('reads on for the close frame of a client that it has begun to close, but not a flood of %s', (_what, send) => {
+    const world = new World({}, { maxBufferedBytes: 100_000 });
+    const socket = new FakeSocket(world);
+    socket.connection.close(4400);
+    for (const [bytesRead, isPaused] of [
+      [70_000, false],
+      [170_000, false],
+      [170_001, true],
+    ] as const) {
+      socket.network.bytesRead = bytesRead;
+      send(world, socket.connection);
+      expect([bytesRead, socket.isPaused]).toEqual([bytesRead, isPaused]);
+    }
+  });
+
   it('keeps no more bytes waiting than may be, drops them all then, and ends who sent them with 4004', async () => {
     const world = new World({}, { maxBufferedBytes: 100_000 });
     const [flood, other] = [new FakeSocket(world), new FakeSocket(world)];

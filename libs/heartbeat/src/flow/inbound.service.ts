@@ -14,6 +14,8 @@ import { MessageTurns } from './message-turns.js';
 @Injectable()
 export class InboundService implements OnApplicationShutdown {
   readonly #turns: MessageTurns;
+  /** How much had been read when the first frame was dropped, of connections that the server has begun to close. */
+  readonly #readAtClose = new WeakMap<Connection, number>();
 
   constructor(
     private readonly node: NodeState,
@@ -28,7 +30,7 @@ export class InboundService implements OnApplicationShutdown {
 
   /** Counts a message; false after the server has begun to close the connection, and for one too many, which begins a close. */
   admit(connection: Connection): boolean {
-    if (isSilenced(connection)) return false;
+    if (isSilenced(connection)) return this.#dropped(connection);
     const { messagesPerSecond } = this.node.options.limits;
     if (messagesPerSecond === 0) return true;
     this.#countIn(connection);
@@ -41,7 +43,7 @@ export class InboundService implements OnApplicationShutdown {
   pinged(connection: Connection): void {
     connection.countBytes(this.node.clock.now());
     // Who is on the way out gets no answers, and has a deadline already.
-    if (connection.closing !== null) return;
+    if (connection.closing !== null) return void this.#dropped(connection);
     const { limits, backpressure } = this.node.options;
     const waiting = connection.socket.bufferedAmount;
     // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.
@@ -52,6 +54,17 @@ export class InboundService implements OnApplicationShutdown {
     this.#countIn(connection);
     const most = limits.pingsPerSecond * this.#seconds;
     if (++connection.pulse.pingsInSecond > most) this.#refuse(connection, 'too many pings');
+  }
+
+  /** Reads no more of a client that goes on sending after the close frame: to read and drop a flood costs the time of the others. */
+  #dropped(connection: Connection): false {
+    const { bytesRead } = connection.network;
+    const before = this.#readAtClose.get(connection);
+    if (before === undefined) this.#readAtClose.set(connection, bytesRead);
+    else if (bytesRead - before > this.node.options.backpressure.maxBufferedBytes) {
+      (connection.socket as TrackedSocket).holdBack();
+    }
+    return false;
   }
 
   /** How many seconds' worth may be read in this one: after a stall, those of the stall too. */
