@@ -1,6 +1,6 @@
 /** What anonymous clients can write into the log: a few lines of visible characters, however many clients come and whatever they send. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type PipeTransform, UsePipes } from '@nestjs/common';
+import { type CanActivate, type PipeTransform, UsePipes } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { once } from 'node:events';
@@ -78,6 +78,18 @@ class FailingVerifyClient {}
 
 @WebSocketGateway({ path: '/protocols', handleProtocols: () => fail(HOSTILE) })
 class FailingProtocols {}
+
+class FailingGuard implements CanActivate {
+  canActivate(): boolean {
+    return fail(HOSTILE);
+  }
+}
+
+class RejectingGuard implements CanActivate {
+  async canActivate(): Promise<boolean> {
+    return fail(HOSTILE);
+  }
+}
 
 const gateways = [FailingGateway, FailingHooks, FailingVerifyClient, FailingProtocols];
 
@@ -194,8 +206,28 @@ describe('The log', () => {
   });
 
   it.each([
+    ['throws', FailingGuard],
+    ['rejects', RejectingGuard],
+  ])('has two lines for 200 admin requests where a guard of the application %s', async (_what, adminGuard) => {
+    const lines = await linesOf({ options: { adminGuard }, providers: [adminGuard] }, app =>
+      pour(app, 'GET /admin/connections HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
+    );
+    expect(lines).toHaveLength(2);
+  });
+
+  it.each([
     ['no HTTP', '\u001b[2J\u0000\r\n\r\n'],
     ['a request with a broken path', 'GET /%E0%A4%A HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+    ['an upgrade without a key', 'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+    [
+      'frames of a wrong protocol',
+      'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\u00ff\u00ff\u00ff\u00ff',
+    ],
+  ])('has no line for 200 times %s', async (_what, bytes) => {
+    expect(await linesOf({}, app => pour(app, bytes))).toEqual([]);
+  });
+
+  it.each([
     [
       'a request for an admin route with a broken path',
       'GET /admin/connections/%E0%A4%A HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
@@ -204,12 +236,7 @@ describe('The log', () => {
       'a body that is no JSON',
       'POST /admin/bans HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{\u001b\u009b2J',
     ],
-    ['an upgrade without a key', 'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
-    [
-      'frames of a wrong protocol',
-      'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\u00ff\u00ff\u00ff\u00ff',
-    ],
-  ])('has no line for 200 times %s', async (_what, bytes) => {
-    expect(await linesOf({}, app => pour(app, bytes))).toEqual([]);
+  ])('has one line of the audit trail for 200 times %s', async (_what, bytes) => {
+    expect(await linesOf({}, app => pour(app, bytes))).toEqual([expect.stringContaining('"count":200')]);
   });
 });

@@ -7,6 +7,7 @@ import { NodeState } from '../connection/node-state.js';
 import { handled } from '../handled.js';
 import { HeartbeatEvents } from '../heartbeat.events.js';
 import { inSlices } from '../slices.js';
+import { printable } from '../printable.js';
 import { planGoodbyes, shuffled, spreadOf } from './drain-plan.js';
 
 /** The step of a drain: goodbyes go out in small batches this often. */
@@ -78,7 +79,7 @@ export class DrainService implements OnModuleDestroy {
     const startedAt = clock.now();
     // Synchronously, before anything else: the next probe must see it.
     this.node.draining = true;
-    this.#logger.log(`drain begins with ${this.connections.count} connections: ${reason}`);
+    this.#logger.log(`drain begins with ${this.connections.count} connections: ${printable(reason)}`);
     this.events.announce({ type: 'drain-started', connections: this.connections.count, reason });
     const run = new DrainRun(this.connections, this.node, startedAt);
     const terminated = await new Promise<number>(resolve => {

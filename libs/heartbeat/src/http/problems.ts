@@ -1,8 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 
-import { HttpException, Injectable, Logger } from '@nestjs/common';
+import { HttpException, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
+import type { Clock } from '../clock.js';
+import { HEARTBEAT_CLOCK } from '../heartbeat.tokens.js';
+import { LimitedLogger } from '../limited-logger.js';
 import { PROBLEM_JSON, problemOf } from '../problem.js';
 import { ProblemException } from './problem.exception.js';
 
@@ -15,10 +18,19 @@ interface StatusError {
 
 /** Turns errors into RFC 9457 problem details and sends them. An unforeseen error is logged, and its text is sent to no client. */
 @Injectable()
-export class Problems {
-  readonly #logger = new Logger('HeartbeatAdmin');
+export class Problems implements OnApplicationShutdown {
+  readonly #log: LimitedLogger;
 
-  constructor(private readonly adapterHost: HttpAdapterHost) {}
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(HEARTBEAT_CLOCK) clock: Clock,
+  ) {
+    this.#log = new LimitedLogger('HeartbeatAdmin', clock);
+  }
+
+  onApplicationShutdown(): void {
+    this.#log.close();
+  }
 
   /** @param error Of ours, of Nest (guards and pipes of the application throw these), or of the HTTP platform. */
   of(error: unknown): ProblemException {
@@ -29,7 +41,7 @@ export class Problems {
     }
     const status = clientErrorOf(error);
     if (status !== null) return new ProblemException(problemOf(nameOf(status), status, platformDetail(status)));
-    this.#logger.error(error);
+    this.#log.error('an HTTP route failed', 'an HTTP route failed', error);
     return new ProblemException(problemOf('internal-error', 500, 'The server failed to answer; its log says why.'));
   }
 
