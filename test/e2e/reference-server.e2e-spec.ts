@@ -148,9 +148,16 @@ describe('the gateway', () => {
 });
 
 describe('anonymous clients', () => {
-  it('of other machines are warned of at the start, and found by the doctor', async () => {
-    const server = await ServerProcess.start({ env: { HOST: '0.0.0.0', ADMIN_TOKEN } });
-    expect(server.output).toMatch(/WARN \[Server\] every client is anonymous, and HOST=0\.0\.0\.0/);
+  it.each([
+    ['all clients', {}, /WARN \[Server\] every client is anonymous, and HOST=0\.0\.0\.0/],
+    [
+      'some clients',
+      { JWT_SECRET: 'a secret of at least thirty-two bytes', ALLOW_ANONYMOUS: 'true' },
+      /WARN \[Server\] anonymous clients of other machines/,
+    ],
+  ])('of other machines are warned of at the start, and found by the doctor: %s', async (_which, more, warning) => {
+    const server = await ServerProcess.start({ env: { HOST: '0.0.0.0', ADMIN_TOKEN, ...more } });
+    expect(server.output).toMatch(warning);
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     const { json } = await ask({ port: server.port, path: '/admin/doctor', headers });
     const { findings } = json as { findings: { id: string; severity: string }[] };

@@ -34,6 +34,18 @@ describe('admin tokens', () => {
     expect(() => readEnvironment({ [key]: token })).toThrow(`${key} is "(hidden)" but must have 16 characters or more`);
   });
 
+  it.each(['a token with blanks in it', 'ein-schlüssel-mit-umlaut', `${LONG}\nX-Header: x`, 'x'.repeat(1025)])(
+    'that fit into no header are refused, by the name of the variable: %j',
+    token => {
+      for (const key of ['ADMIN_TOKEN', 'ADMIN_VIEWER_TOKEN']) {
+        const environment = { ADMIN_TOKEN: 'sixteen-letters!', [key]: token };
+        expect(() => readEnvironment(environment)).toThrow(
+          new RegExp(`- ${key} is "\\(hidden\\)" but .*: make one with openssl rand -base64 24$`),
+        );
+      }
+    },
+  );
+
   it('of 16 characters are taken', () => {
     expect(readEnvironment({ ADMIN_TOKEN: 'sixteen-letters!' }).options.admin?.tokens).toHaveLength(1);
   });

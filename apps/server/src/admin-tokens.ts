@@ -6,6 +6,7 @@ import type { Variables } from './variable-names.js';
 
 /** Shorter tokens can be guessed. */
 const SHORTEST_TOKEN = 16;
+const MAKE_ONE = 'make one with openssl rand -base64 24';
 
 /** Where the operator's token is from; `nowhere`: it was made for this run, and there is no terminal to show it on. */
 export type TokenSource = 'variable' | 'file' | 'generated' | 'nowhere';
@@ -24,7 +25,7 @@ export function readAdminTokens(given: Variables, problems: Problem[]): AdminTok
   for (const [key, token] of Object.entries({ ADMIN_TOKEN, ADMIN_VIEWER_TOKEN })) {
     if (token === undefined || token.length >= SHORTEST_TOKEN) continue;
     const rule = `must have ${SHORTEST_TOKEN} characters or more`;
-    problems.push({ key, value: '(hidden)', rule, remedy: 'make one with openssl rand -base64 24' });
+    problems.push({ key: nameOf(key, given), value: '(hidden)', rule, remedy: MAKE_ONE });
   }
   const generatedToken = ADMIN_TOKEN === undefined ? randomBytes(24).toString('base64url') : null;
   const tokens: AdminToken[] = [{ token: ADMIN_TOKEN ?? generatedToken!, role: 'operator', name: 'operator' }];
@@ -59,8 +60,14 @@ const SAME_TOKEN: Problem = {
 };
 
 /** `admin.tokens.0.token` is ADMIN_TOKEN, and the next is the viewer's; neither is ever shown. */
-export function namingToken(problem: Problem): Problem {
+export function namingToken(problem: Problem, given: Variables): Problem {
   const place = /^admin\.tokens\.(\d)/.exec(problem.key)?.[1];
   if (place === undefined) return problem;
-  return { ...problem, key: place === '0' ? 'ADMIN_TOKEN' : 'ADMIN_VIEWER_TOKEN', value: '(hidden)' };
+  const key = place === '0' ? nameOf('ADMIN_TOKEN', given) : 'ADMIN_VIEWER_TOKEN';
+  return { ...problem, key, value: '(hidden)', remedy: MAKE_ONE };
+}
+
+/** The variable that an operator has set: the one with a file's path, where the token is from a file. */
+function nameOf(key: string, given: Variables): string {
+  return key === 'ADMIN_TOKEN' && given['ADMIN_TOKEN_FILE'] !== undefined ? 'ADMIN_TOKEN_FILE' : key;
 }

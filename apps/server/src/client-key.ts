@@ -98,6 +98,7 @@ function readKeys(file: string, problems: Problem[]): ClientKey | null {
 
 function isUsable(key: JWK): boolean {
   if (key.use !== undefined && key.use !== 'sig') return false;
+  if (key.key_ops !== undefined && !key.key_ops.includes('verify')) return false;
   if (key.alg !== undefined && !ASYMMETRIC.includes(key.alg)) return false;
   if (key.kty !== 'RSA' && !CURVES.has(key.crv ?? '')) return false;
   try {

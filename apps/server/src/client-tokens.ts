@@ -37,6 +37,8 @@ export function readClientTokens(given: Variables, problems: Problem[]): ClientT
 
 /** Checks clients' tokens, at the upgrade and when one is renewed, by the same rules. */
 export class ClientTokens {
+  /** The hook for the library's option of this name. */
+  readonly authenticate: Authenticate;
   readonly #verify: (token: string) => ReturnType<typeof jwtVerify>;
   readonly #wrongAlgorithm: string;
 
@@ -44,7 +46,9 @@ export class ClientTokens {
     private readonly settings: ClientTokenSettings,
     private readonly refusals = logged(),
   ) {
-    const { key, rules } = settings;
+    const { key, rules, allowAnonymous: admitsAnonymous } = settings;
+    const authenticate = (request: IncomingMessage) => this.#authenticationOf(request);
+    this.authenticate = Object.assign(authenticate, { admitsAnonymous });
     if ('secret' in key) {
       const secret = createSecretKey(Buffer.from(key.secret, 'utf8'));
       this.#verify = token => jwtVerify(token, secret, options(SYMMETRIC, rules));
@@ -55,13 +59,6 @@ export class ClientTokens {
       this.#wrongAlgorithm = `its alg is none of JWKS_FILE (${ASYMMETRIC.join(', ')}): tokens of a secret need JWT_SECRET`;
     }
   }
-
-  /** The hook for the library's option of this name. */
-  readonly authenticate: Authenticate = async (request: IncomingMessage): Promise<Authentication> => {
-    const token = tokenOf(request, this.settings.allowQueryToken);
-    if (token === null) return this.settings.allowAnonymous ? 'anonymous' : null;
-    return this.identityOf(token);
-  };
 
   /** The identity that a token proves: `sub` and `exp`; null for a token that is refused. The reason is logged, not sent. */
   async identityOf(token: string): Promise<Identity | null> {
@@ -75,6 +72,12 @@ export class ClientTokens {
       this.refusals.refused(this.#reasonOf(error));
     }
     return null;
+  }
+
+  async #authenticationOf(request: IncomingMessage): Promise<Authentication> {
+    const token = tokenOf(request, this.settings.allowQueryToken);
+    if (token === null) return this.settings.allowAnonymous ? 'anonymous' : null;
+    return this.identityOf(token);
   }
 
   /** In words of our own: those of an error may repeat what the token holds. */

@@ -5,15 +5,13 @@ import { examine, resolveOptions, thisSystem } from 'nestjs-heartbeat';
 import { ClientTokens } from './client-tokens.js';
 import { doctorReport } from './doctor-report.js';
 import { EnvironmentError, readEnvironment } from './environment.js';
-import { withExposure } from './exposure.js';
 
 /**
  * `npm run doctor`: what would hurt a server that is started in this environment, on this machine. Status 1 when something
  * would break.
  */
 function diagnose(): void {
-  const settings = readEnvironment(process.env);
-  const { host, options, clientTokens, generatedToken } = settings;
+  const { host, adminPort, options, clientTokens, generatedToken } = readEnvironment(process.env);
   // A token that is made at each start is none that an operator has set.
   const admin = generatedToken === null ? options.admin : { ...options.admin, tokens: [] };
   const authenticate = clientTokens && new ClientTokens(clientTokens).authenticate;
@@ -22,11 +20,10 @@ function diagnose(): void {
     system: thisSystem,
     proxyHeaderSeen: null,
     listensOn: host,
-    hasAdminPort: settings.adminPort !== null,
+    hasAdminPort: adminPort !== null,
   });
-  const all = withExposure(findings, settings);
-  process.stdout.write(doctorReport(all));
-  process.exitCode = all.some(({ severity }) => severity === 'error') ? 1 : 0;
+  process.stdout.write(doctorReport(findings));
+  process.exitCode = findings.some(({ severity }) => severity === 'error') ? 1 : 0;
 }
 
 try {

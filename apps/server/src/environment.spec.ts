@@ -125,6 +125,19 @@ describe('readEnvironment', () => {
     expect(problemsOf({ [key]: value })).toEqual([expect.objectContaining({ key, rule })]);
   });
 
+  it.each([
+    ['ADMIN_PORT', 'x', 'correct it, or unset it'],
+    ['PORT', 'x', 'correct it, or leave it out for 3000'],
+    ['HOSTS', 'app.example.com:443', 'correct it, or leave HOSTS out for every name'],
+    ['ORIGINS', 'https://*.com', 'correct it, or leave ORIGINS out for "same-host"'],
+    ['TRUSTED_PROXIES', 'loopback', 'correct it, or leave TRUSTED_PROXIES out for no trusted proxy'],
+  ])('names the default of %s in words', (key, value, remedy) => {
+    const [problem] = problemsOf({ [key]: value });
+    expect(problem).toMatchObject({ key, remedy });
+    // A word of the language is no name of an option.
+    expect(problem?.rule).not.toMatch(/[A-Z]{2,}S\b/);
+  });
+
   it('names variables where the library names options', () => {
     expect(messageOf({ HEARTBEAT_INTERVAL_MS: '15000', HEARTBEAT_PONG_TIMEOUT_MS: '15000' })).toBe(
       'The server cannot start, a variable is wrong:\n' +

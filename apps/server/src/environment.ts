@@ -111,7 +111,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
   problems.push(...clusterProblems(given, parsed.data?.WORKERS ?? 1).filter(({ key }) => !reported.has(key)));
   const options = { ...optionsFrom(given), admin: { tokens: [...tokens] } };
   const clientTokens = readClientTokens(withFiles, problems);
-  problems.push(...optionProblems(options), ...portProblems(parsed.data));
+  problems.push(...optionProblems(options, given), ...portProblems(parsed.data));
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems);
   const { HOST, PORT, ADMIN_PORT = null, WS_PATH, WORKERS, LOG_LEVEL, LOG_FORMAT } = parsed.data;
   const logLevel = LOG_LEVEL === 'info' ? 'log' : LOG_LEVEL;
@@ -154,17 +154,22 @@ function clusterProblems(given: Variables, workers: number): Problem[] {
 
 function ownProblem({ path, message }: z.core.$ZodIssue, given: Variables): Problem {
   const key = String(path[0]);
-  const standard: unknown = OWN_VARIABLES[key as keyof typeof OWN_VARIABLES].parse(undefined);
-  return { key, value: given[key], rule: message, remedy: `correct it, or leave it out for ${String(standard)}` };
+  const standard = OWN_VARIABLES[key as keyof typeof OWN_VARIABLES].parse(undefined);
+  return {
+    key,
+    value: given[key],
+    rule: message,
+    remedy: `correct it, or ${standard === undefined ? 'unset it' : `leave it out for ${String(standard)}`}`,
+  };
 }
 
 /** What the library itself would refuse, named by variables. */
-function optionProblems(options: HeartbeatOptions): Problem[] {
+function optionProblems(options: HeartbeatOptions, given: Variables): Problem[] {
   try {
     resolveOptions(options);
     return [];
   } catch (error) {
     if (!(error instanceof HeartbeatError)) throw error;
-    return error.problems.map(problem => namingVariables(namingToken(problem)));
+    return error.problems.map(problem => namingVariables(namingToken(problem, given)));
   }
 }

@@ -1,7 +1,5 @@
 import { BlockList, isIP } from 'node:net';
 
-import type { Finding } from 'nestjs-heartbeat';
-
 import type { Settings } from './environment.js';
 
 const LOOPBACK = new BlockList();
@@ -25,19 +23,6 @@ export function exposureOf({ host, clientTokens }: Pick<Settings, 'host' | 'clie
     `anonymous clients of other machines are admitted, by ALLOW_ANONYMOUS=true and HOST=${host}: unset it unless they are meant`,
   ];
 }
-
-/** The doctor's findings, with clients that ALLOW_ANONYMOUS admits: the library sees only that `authenticate` is set. */
-export function withExposure(findings: readonly Finding[], settings: Parameters<typeof exposureOf>[0]): Finding[] {
-  const [evidence] = exposureOf(settings);
-  if (evidence === undefined || settings.clientTokens === null) return [...findings];
-  const remedy = 'Unset ALLOW_ANONYMOUS unless anonymous clients are meant.';
-  const all = findings.map(finding =>
-    finding.id === 'anonymous-clients' ? { ...finding, severity: 'warn' as const, evidence, remedy } : finding,
-  );
-  return all.toSorted((one, other) => GRAVITY.indexOf(one.severity) - GRAVITY.indexOf(other.severity));
-}
-
-const GRAVITY: readonly Finding['severity'][] = ['error', 'warn', 'info', 'ok'];
 
 function isLoopback(host: string): boolean {
   const family = isIP(host);

@@ -50,8 +50,8 @@ describe('ADMIN_TOKEN_FILE and JWT_SECRET_FILE', () => {
     ['holds a line ending alone', () => ({ JWT_SECRET_FILE: file('\n') }), 'JWT_SECRET_FILE', 'not empty'],
     ['holds blanks alone', () => ({ JWT_SECRET_FILE: file(' \t \n') }), 'JWT_SECRET_FILE', 'not empty'],
     ['holds a short secret', () => ({ JWT_SECRET_FILE: file('x') }), 'JWT_SECRET_FILE', '32 bytes'],
-    ['holds a short token', () => ({ ADMIN_TOKEN_FILE: file('x') }), 'ADMIN_TOKEN', '16 characters'],
-    ['holds two lines', () => ({ ADMIN_TOKEN_FILE: file(`${TOKEN}\n${TOKEN}\n`) }), 'ADMIN_TOKEN', 'printable'],
+    ['holds a short token', () => ({ ADMIN_TOKEN_FILE: file('x') }), 'ADMIN_TOKEN_FILE', '16 characters'],
+    ['holds two lines', () => ({ ADMIN_TOKEN_FILE: file(`${TOKEN}\n${TOKEN}\n`) }), 'ADMIN_TOKEN_FILE', 'printable'],
     [
       'is beside the value',
       () => ({ ADMIN_TOKEN: TOKEN, ADMIN_TOKEN_FILE: file(TOKEN) }),

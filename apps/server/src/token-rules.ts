@@ -22,11 +22,15 @@ export const NO_RULES: TokenRules = { issuers: null, audiences: null, type: null
 const LATEST_S = 8.64e12;
 const ACCESS_TYPES = ['jwt', 'at+jwt'];
 /** Claims by which issuers name the kind of a token (Keycloak `typ`, Cognito `token_use`, many libraries `token_type`). */
-const KIND_CLAIMS = ['typ', 'token_use', 'token_type', 'tokenType'];
+const KIND_CLAIMS = ['typ', 'token_use', 'tokenUse', 'token_type', 'tokenType'];
 const ACCESS_KINDS = [...ACCESS_TYPES, 'access', 'access_token', 'bearer'];
 /** Claims with other meanings too, of which only these values name another kind of token. */
 const LOOSE_KIND_CLAIMS = ['type', 'purpose', 'use', 'kind'];
-const OTHER_KIND = /refresh|offline|logout|\bid\b|id[_-]?token|reset|verif|confirm|invit|activat/i;
+const OTHER_KIND =
+  /refresh|offline|logout|\bid\b|id[_-]?token|reset|verif|confirm|invit|activat|magic|(?<![a-z])([2m]fa|otp)(?![a-z])/i;
+/** A scope that admits to nothing but another token. */
+const REFRESH_SCOPE = /^refresh([_-]?token)?$/i;
+const SCOPE_CLAIMS = ['scope', 'scopes', 'scp'];
 /** Hashes that only ID tokens have (OpenID Connect Core, sections 3.1.3.6 and 3.3.2.11). */
 const ID_TOKEN_CLAIMS = ['at_hash', 'c_hash', 's_hash'];
 
@@ -87,11 +91,18 @@ function kindRefusal(typ: unknown, payload: JWTPayload, rules: TokenRules): stri
   const isIdToken = ID_TOKEN_CLAIMS.some(claim => payload[claim] !== undefined);
   if (isIdToken || (payload['nonce'] !== undefined && !isNamedAccess)) return 'it is an ID token, for the client alone';
   const kinds = KIND_CLAIMS.filter(claim => payload[claim] !== undefined && !isOneOf(ACCESS_KINDS, payload[claim]));
-  const loose = LOOSE_KIND_CLAIMS.filter(
-    claim => typeof payload[claim] === 'string' && OTHER_KIND.test(payload[claim]),
-  );
-  const [kind] = [...kinds, ...loose];
+  const loose = LOOSE_KIND_CLAIMS.filter(claim => textsOf(payload[claim]).some(text => OTHER_KIND.test(text)));
+  const scopes = SCOPE_CLAIMS.filter(claim => {
+    const scope = textsOf(payload[claim]).flatMap(text => text.split(' '));
+    return scope.length > 0 && scope.every(text => REFRESH_SCOPE.test(text));
+  });
+  const [kind] = [...kinds, ...loose, ...scopes];
   return kind === undefined ? null : `its claim ${kind} names another kind of token than an access token`;
+}
+
+/** The texts of a claim that is a text or a list. */
+function textsOf(claim: unknown): string[] {
+  return [claim].flat().filter(text => typeof text === 'string');
 }
 
 function isOneOf(words: readonly string[], value: unknown): boolean {

@@ -32,6 +32,7 @@ describe('Names that begin like a security variable, or nearly are one,', () => 
     ['JWKS', 'JWKS_FILE'],
     ['JWK_FILE', 'JWKS_FILE'],
     ['JWK_URL', 'JWKS_FILE'],
+    ['JWKS_PATH', 'JWKS_FILE'],
     ['ALLOW_ANON', 'ALLOW_ANONYMOUS'],
     ['ALLOW_ANONYMOUS_CLIENTS', 'ALLOW_ANONYMOUS'],
     ['ALOW_ANONYMOUS', 'ALLOW_ANONYMOUS'],
@@ -52,6 +53,10 @@ describe('Names that begin like a security variable, or nearly are one,', () => 
     ['REDIS_HOST', 'REDIS_URL'],
     ['REDISURL', 'REDIS_URL'],
     ['redis_url', 'REDIS_URL'],
+    ['METRIC_GUARDED', 'METRICS_GUARDED'],
+    ['LIMIT_MAX_PER_IP', 'LIMITS_MAX_PER_IP'],
+    ['LIMIT_UPGRADES_PER_SECOND', 'LIMITS_UPGRADES_PER_SECOND'],
+    ['HOSTS_', 'HOSTS'],
   ])('stop the start: %s, with the name that was meant', (name, meant) => {
     const [[key, remedy] = ['', ''], ...more] = slipsIn({ [name]: 'geheim' });
     expect([key, more]).toEqual([name, []]);

@@ -45,12 +45,14 @@ export function unknownVariables(variables: Variables, known: readonly string[])
     ...known.map(name => [name, name] as const),
   ]);
   const secured = known.filter(name => SECURITY.test(name));
+  const unsafeWithout = known.filter(isLessSafeWithout);
   return Object.entries(variables).flatMap(([key, value]) => {
     if (known.includes(key)) return [];
     const upperCase = key.toUpperCase();
-    const isSecurity = SECURITY.test(key) || closestWord(upperCase, secured) !== undefined;
+    const isSecurity = SECURITY.test(key) || closestWord(upperCase, unsafeWithout) !== undefined;
     if (!isSecurity && (value === '' || !GROUP.test(key))) return [];
-    const closest = closestWord(upperCase, [...names.keys()]);
+    // JWKS_PATH is nearer to WS_PATH by its letters than to JWKS_FILE.
+    const closest = closestWord(upperCase, SECURITY.test(key) ? secured : [...names.keys()]);
     const meant = closest === undefined ? relatives(upperCase, secured) : [names.get(closest)!];
     const remedy = meant.length === 0 ? 'correct the name, or unset it' : `did you mean ${meant.join(' or ')}?`;
     return [{ key, value: '(set)', rule: 'is not a variable of this server', remedy }];

@@ -91,6 +91,7 @@ export const DEFAULTS_IN_WORDS: Readonly<Record<string, string>> = {
   'cluster.client': 'a cluster of one node',
   'cluster.nodeName': 'the host name',
   'admin.tokens': 'no token',
+  hosts: 'every name',
   trustedProxies: 'no trusted proxy',
   authenticate: 'anonymous clients',
 };

@@ -179,4 +179,11 @@ export interface LoadOptions {
  * @param signal Aborts when the client has gone or `handshakeTimeoutMs` has passed. For Node's own APIs: of what a listener of your
  * own throws Node makes an uncaught exception, which ends the process.
  */
-export type Authenticate = (request: IncomingMessage, signal: AbortSignal) => Authentication | Promise<Authentication>;
+export interface Authenticate {
+  (request: IncomingMessage, signal: AbortSignal): Authentication | Promise<Authentication>;
+  /**
+   * Whether it may return `'anonymous'`: the doctor then warns where clients of other machines reach the server. Changes nothing else.
+   * Default: false.
+   */
+  readonly admitsAnonymous?: boolean;
+}

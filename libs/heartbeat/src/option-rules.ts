@@ -30,8 +30,8 @@ const oneOf = <const Words extends readonly [string, ...string[]]>(...allowed: W
   z.enum(allowed, `must be ${allowed.map(word => JSON.stringify(word)).join(' or ')}`);
 const prefixRule = 'must be a prefix of Prometheus metric names: letters, digits, "_" and ":", no digit first';
 const originRule =
-  'must be "same-host" or a list of origins such as "https://app.example.com" or "capacitor://localhost": scheme, host and port only; ' +
-  '"https://*.example.com" allows its subdomains of one label, "null" opaque origins, "*" all';
+  'must be "same-host" or a list such as "https://app.example.com" and "capacitor://localhost": each with scheme, host and port only; ' +
+  '"https://*.example.com" allows each subdomain of one label, "null" every page of opaque origin, "*" all';
 const hostRule = 'must be a list of host names such as "app.example.com", without scheme, port and wildcard';
 const networkRule = 'must be a list of addresses and CIDRs such as "10.0.0.0/8", and "unix:" for a Unix socket';
 const tokenRule = 'must be a text of 1 to 1024 characters, printable ASCII without blanks, as it goes into a header';

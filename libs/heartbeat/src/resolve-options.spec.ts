@@ -303,7 +303,7 @@ describe('resolveOptions', () => {
       ['app.example.com'],
       ['https://app example.com'],
       [5],
-    ].map((value): [string, unknown, string] => ['origins', value, 'must be "same-host" or a list of origins']),
+    ].map((value): [string, unknown, string] => ['origins', value, 'must be "same-host" or a list such as']),
     ...['10.0.0.0/8', ['10.0.0.0/33'], ['proxy'], [''], [5]].map((value): [string, unknown, string] => [
       'trustedProxies',
       value,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { closedQuery, kickQuery, listQuery } from './admin-query.js';
+import { banBody, closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { ProblemException } from '../http/problem.exception.js';
 import { QueryPipe } from '../http/query.pipe.js';
 
@@ -177,5 +177,19 @@ describe('the query of a kick', () => {
     [{ reasons: 'x' }, '/reasons', 'is no parameter of this route, which takes reason, reconnect'],
   ])('refuses %j', async (query, pointer, detail) => {
     expect(await errorsOf(kickQuery, query)).toEqual([{ pointer, detail }]);
+  });
+});
+
+describe('the body of a ban', () => {
+  const ban = { kind: 'ip', value: '192.0.2.1', forMs: 1 };
+
+  it.each<[unknown, string]>([
+    ['x', 'must be an object: the body is JSON with kind, value, forMs, reason and force'],
+    [[ban], 'must be an object: the body is JSON with kind, value, forMs, reason and force'],
+    [{ ...ban, until: 'later' }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
+    [{ ...ban, Force: true }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
+    [{ ...ban, force: 'true' }, 'must be true or false'],
+  ])('names the keys, and takes no other value: %j', (body, message) => {
+    expect(banBody.safeParse(body).error?.issues).toMatchObject([{ message }]);
   });
 });

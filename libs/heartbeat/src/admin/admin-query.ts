@@ -90,7 +90,7 @@ export const listQuery = z.preprocess(gatherLabels, list).transform((query, cont
   return markRead({ filter, sort, order, limit, after, cursorTo: end => encodeCursor(end, scope) });
 });
 
-const BAN_KEYS = 'has kind, value, forMs, reason and force';
+const BAN_KEYS = 'kind, value, forMs, reason and force';
 const KINDS = ['user', 'ip', 'cidr'] as const;
 
 /** `GET bans`, in the order of their ids. */
@@ -180,6 +180,8 @@ export const banBody = z.strictObject(
   },
   {
     error: ({ code }) =>
-      code === 'unrecognized_keys' ? BAN_KEYS : `must be an object: the body is JSON, and it ${BAN_KEYS}`,
+      code === 'unrecognized_keys'
+        ? `is no key of a ban, which has ${BAN_KEYS}`
+        : `must be an object: the body is JSON with ${BAN_KEYS}`,
   },
 );

@@ -68,6 +68,8 @@ const find = (id: string, given: Case) => findingsOf(given).find(found => found.
 const limits = (count: string) => ({ '/proc/self/limits': FILES['/proc/self/limits']!.replaceAll('65536', count) });
 const conntrack = (name: string, value: string | null) => ({ [`/proc/sys/net/netfilter/nf_conntrack_${name}`]: value });
 
+const ANONYMOUS_TOO = { authenticate: Object.assign(() => 'anonymous' as const, { admitsAnonymous: true }) };
+
 describe('examine', () => {
   it('finds nothing wrong with a sound node', () => {
     expect(findingsOf({}).filter(({ severity }) => severity !== 'ok')).toEqual([]);
@@ -200,6 +202,9 @@ describe('examine', () => {
     ['anonymous-clients', 'an address of the network', 'warn', { listensOn: '192.0.2.7' }],
     ['anonymous-clients', 'a name', 'warn', { listensOn: 'realtime.example' }],
     ['anonymous-clients', 'authenticate', 'ok', { listensOn: '::', options: { authenticate: () => null } }],
+    ['anonymous-clients', 'allowed, on every interface', 'warn', { listensOn: '::', options: ANONYMOUS_TOO }],
+    ['anonymous-clients', 'allowed, on this machine alone', 'ok', { listensOn: '::1', options: ANONYMOUS_TOO }],
+    ['anonymous-clients', 'allowed, on an unknown address', 'ok', { options: ANONYMOUS_TOO }],
     ['ws-version', 'the safe one', 'ok', { ws: '8.23.0' }],
     ['ws-version', 'a newer one', 'ok', { ws: '8.23.1' }],
     ['ws-version', 'a much newer one', 'ok', { ws: '10.0.0' }],

@@ -8,13 +8,18 @@ export const anonymousClients: Check = ({ options, listensOn = null }) => {
   const subject = {
     id: 'anonymous-clients',
     title: 'Identity of clients',
-    why: 'Without authenticate every client that reaches the port is admitted as an anonymous client; bans and limits by user have no effect.',
+    why: 'A client that is admitted without an identity has no user: bans and limits by user have no effect on it.',
   };
-  if (options.authenticate !== undefined) return ok(subject, 'authenticate is set');
-  if (listensOn === null) return ok(subject, 'authenticate is not set; the address of the server is unknown here');
-  const evidence = `authenticate is not set; the server listens on ${listensOn}`;
+  const isSet = options.authenticate !== undefined;
+  if (isSet && options.authenticate.admitsAnonymous !== true) return ok(subject, 'authenticate is set');
+  const cause = isSet ? 'anonymous clients are admitted beside those with an identity' : 'authenticate is not set';
+  if (listensOn === null) return ok(subject, `${cause}; the address of the server is unknown here`);
+  const evidence = `${cause}; the server listens on ${listensOn}`;
   if (isLoopback(listensOn)) return ok(subject, evidence);
-  return trouble('warn', subject, evidence, 'Set authenticate, or listen on 127.0.0.1 for this machine alone.');
+  const remedy = isSet
+    ? 'Refuse clients without an identity (here: unset ALLOW_ANONYMOUS), unless anonymous clients are meant.'
+    : 'Set authenticate, or listen on 127.0.0.1 for this machine alone.';
+  return trouble('warn', subject, evidence, remedy);
 };
 
 export const hostNames: Check = ({ options, isTls = false }) => {
