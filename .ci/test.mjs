@@ -7,24 +7,31 @@
  * The last line is `N passed, N failed` over all jest runs; any other step that failed counts as one.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { ensurePackages, FOR_CLUSTER } from './packages.mjs';
 import { ensureBuilt, ensureModules, PrepareError, requireNode, ROOT } from './prepare.mjs';
 
-/** A step that would run past this is ended and fails: a hanging test must not hang whoever waits for the result. */
-const BUDGET_MS = 24 * 60_000;
+/** A step that would run past this is ended and fails, so that a test that hangs has an end; a slow or busy machine stays below it. */
+const BUDGET_MS = 60 * 60_000;
 const bin = (...path) => join(ROOT, 'node_modules', ...path);
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', bin('jest/bin/jest.js')];
-/** Projects that measure time or share ports: one test file after the other. */
-const ALONE = ['e2e', 'cluster', 'browser'];
+/** Projects whose tests start servers, processes or a browser. */
+const TIMED = ['e2e', 'cluster', 'browser'];
+/** Test files of these projects that mostly wait run together, so many at a time. */
+const TOGETHER = 4;
+/** The comment at the top of a test file that measures time, memory or the whole machine, and therefore runs alone. */
+const RUNS_ALONE = /^\/\/ Runs alone: /;
+const SLOWEST_FILES = 10;
 
 const startedAt = performance.now();
 const reports = mkdtempSync(join(tmpdir(), 'test-reports-'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];
+/** Seconds of each test file, by its path. */
+const durations = new Map();
 let child = null;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -39,6 +46,12 @@ const args = process.argv.slice(2);
 if (args.length > 0) await onlyJest(args);
 else await everything();
 
+if (durations.size > 1) {
+  const slowest = [...durations].toSorted(([, one], [, other]) => other - one).slice(0, SLOWEST_FILES);
+  console.log(`\nThe ${slowest.length} slowest test files, in seconds:`);
+  for (const [path, seconds] of slowest) console.log(`${seconds.toFixed(1).padStart(7)}  ${path}`);
+  console.log('');
+}
 for (const line of summary) console.log(line);
 if (totals.skipped > 0) console.log(`${totals.skipped} skipped`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
@@ -61,12 +74,24 @@ async function everything() {
   await step('types: tsc', () => node(bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'));
   await step('build: nest build --all', () => node(bin('@nestjs/cli/bin/nest.js'), 'build', '--all'));
   await step('jest: unit', () => jest('unit', ['--selectProjects', 'unit']));
-  await step('jest: e2e', () => jest('e2e', ['--selectProjects', 'e2e', '--runInBand']));
-  for (const project of ['cluster', 'browser']) {
-    await step(`jest: ${project}`, () =>
-      jest(project, ['--selectProjects', project, '--runInBand', '--passWithNoTests']),
-    );
-  }
+  const files = TIMED.flatMap(project => filesOf(project));
+  const alone = files.filter(path => RUNS_ALONE.test(readFileSync(join(ROOT, path), 'utf8')));
+  const together = files.filter(path => !alone.includes(path));
+  await step(`jest: ${together.length} files that mostly wait, ${TOGETHER} at a time`, () =>
+    jest('together', [...together, '--runTestsByPath', `--maxWorkers=${TOGETHER}`, '--selectProjects', ...TIMED]),
+  );
+  await step(`jest: ${alone.length} files that measure, one after the other`, () =>
+    jest('alone', [...alone, '--runTestsByPath', '--runInBand', '--selectProjects', ...TIMED]),
+  );
+}
+
+/** The test files of a project, by their paths from the root. */
+function filesOf(project) {
+  const folder = join('test', project);
+  if (!existsSync(join(ROOT, folder))) return [];
+  return readdirSync(join(ROOT, folder), { recursive: true })
+    .filter(name => /[.-]spec\.ts$/.test(name))
+    .map(name => join(folder, name));
 }
 
 /** With arguments: installed and, for tests that may start the built server, built; then jest as it was asked for. */
@@ -77,11 +102,11 @@ async function onlyJest(given) {
   });
   if (!installed) return;
   const at = given.indexOf('--selectProjects') + 1;
-  const selected = at === 0 ? ALONE : given.slice(at);
-  const alone = ALONE.some(project => selected.includes(project));
+  const selected = at === 0 ? TIMED : given.slice(at);
+  const timed = TIMED.some(project => selected.includes(project));
   if (selected.includes('cluster') && at > 0) await step('packages of Debian', () => ensurePackages(FOR_CLUSTER));
-  if (alone) await step('build', () => ['server', 'loadtest'].forEach(ensureBuilt));
-  const inBand = alone && !given.some(arg => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg));
+  if (timed) await step('build', () => ['server', 'loadtest'].forEach(ensureBuilt));
+  const inBand = timed && !given.some(arg => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg));
   await step(`jest ${given.join(' ')}`, () => jest('jest', inBand ? ['--runInBand', ...given] : given));
 }
 
@@ -111,9 +136,12 @@ async function jest(name, jestArgs) {
   const report = join(reports, `${name}.json`);
   const status = await node(...JEST, '--json', `--outputFile=${report}`, ...jestArgs);
   try {
-    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests } = JSON.parse(
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
     );
+    for (const { name: path, startTime, endTime } of testResults) {
+      durations.set(relative(ROOT, path), (endTime - startTime) / 1000);
+    }
     totals.passed += numPassedTests;
     totals.failed += numFailedTests + numRuntimeErrorTestSuites;
     totals.skipped += numPendingTests;
