@@ -107,7 +107,7 @@ describe('work on a whole set of connections', () => {
       'bans of many addresses, as from another node',
       () => {
         openAll();
-        for (const { ip } of [...world.connections.all()]) {
+        for (const { ip } of world.connections.all()) {
           world.bans.adopt({ id: ip, kind: 'ip', value: ip, reason: 'spam', forMs: 60_000 });
         }
       },

@@ -109,7 +109,8 @@ describe.each(PLATFORMS)('on %s', (_name, platform) => {
     for (let n = 0; n < 100; n++) await app.open(n < 89 ? many : '/ws', { localAddress: '127.0.0.2' });
     for (let n = 0; n < 11; n++) await app.open(tenth, { localAddress: '127.0.1.1' });
     const { status, json } = await post(app, { ...ban, forMs: 60_000 });
-    expect([status, json.type ?? '']).toEqual(needsForce ? [400, expect.stringMatching(/:ban-too-wide$/)] : [201, '']);
+    const type = String(json.type ?? '').replace(/^.*:/, '');
+    expect([status, type]).toEqual(needsForce ? [400, 'ban-too-wide'] : [201, '']);
     if (!needsForce) return;
     expect(json.detail).toMatch(/"force": true/);
     expect((await app.ask('bans')).json).toEqual(NO_BANS);

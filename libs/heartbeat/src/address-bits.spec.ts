@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { BlockList, isIP } from 'node:net';
 
 import { ipv4Bits, ipv6Groups, networkBits, networkText } from './address-bits.js';
@@ -16,6 +16,10 @@ const SPELLINGS: readonly (readonly [string, ...string[]])[] = [
   ['2001:db8:0:0:1::', '2001:db8::1:0:0:0', '2001:db8:0:0:1:0:0:0'],
   ['fe80::ffff:ffff:ffff:ffff', 'fe80:0::ffff:ffff:255.255.255.255'],
 ];
+
+function nearby(address: string): fc.Arbitrary<string> {
+  return fc.constantFrom(address, address.replace(/.$/, '1'), address.replace(/^./, '2'));
+}
 
 describe('an address', () => {
   it.each(SPELLINGS)('%s is the same address in each spelling', (first, ...others) => {
@@ -101,8 +105,6 @@ describe('a network', () => {
   });
 
   it('contains the addresses that Node says, of its own family', () => {
-    const nearby = (address: string) =>
-      fc.constantFrom(address, address.replace(/.$/, '1'), address.replace(/^./, '2'));
     const cases = fc
       .oneof(
         fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }), fc.constant('ipv4' as const)),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { BanIndex, type BanKind, targetOf } from './ban-index.js';
 import { type BanPage, type BanQuery, pageOfBans } from './ban-page.js';
