@@ -30,6 +30,7 @@ import {
 import { finalize, interval, map, type Observable, of } from 'rxjs';
 import type { Message, TrackedSocket } from 'nestjs-heartbeat';
 import { freePort, TestApp, type TestAppOptions } from '../support/app.js';
+import { encodeFrame, Opcode } from '../support/frame.js';
 import type { RawClient } from '../support/raw-client.js';
 import { until } from '../support/until.js';
 
@@ -269,6 +270,31 @@ describe('A handler’s answer', () => {
     expect(endlessEnded).toBe(1);
     staying.close(1000);
     await until(() => endlessEnded === 2);
+  });
+});
+
+describe('A burst that a handler sends', () => {
+  it('counts as waiting only where the kernel does not take it, also behind other messages of one read', async () => {
+    @WebSocketGateway({ path: '/ws' })
+    class BurstGateway {
+      readonly waiting: number[] = [];
+
+      @SubscribeMessage('burst')
+      burst(@ConnectedSocket() client: TrackedSocket): void {
+        for (let sent = 0; sent < 8; sent++) client.send(Buffer.alloc(48 * 1024));
+        this.waiting.push(client.bufferedAmount);
+      }
+    }
+    const app = await TestApp.start({
+      gateways: [BurstGateway],
+      options: { backpressure: { maxBufferedBytes: 128 * 1024 } },
+    });
+    const client = await app.opened();
+    const burst = encodeFrame({ opcode: Opcode.text, payload: '{"event":"burst"}' });
+    client.sendRaw(Buffer.concat([burst, burst, burst]));
+    await until(() => client.messages.length === 24 || client.closeFrame);
+    expect([client.closeFrame, client.messages.length]).toEqual([null, 24]);
+    expect(Math.max(...app.app.get(BurstGateway).waiting)).toBeLessThan(128 * 1024);
   });
 });
 

@@ -33,6 +33,10 @@ export interface ConnectionOwner<Owned> {
   mayQueue(connection: Owned, bytes: number): boolean;
   /** The server has begun to close it: what its client sent and no handler has begun with is dropped. */
   silenced(connection: Owned): void;
+  /** Whether an answer is sent together with those of other messages of one read, a moment later. */
+  holdAnswers(connection: Owned): boolean;
+  /** Sends the answers that are held. */
+  releaseAnswers(connection: Owned): void;
   /** What was queued last is no message of the application. */
   uncountSent(): void;
   failed(connection: Owned, what: string, error: unknown): void;

@@ -12,6 +12,9 @@ import { guarded, Lifetime } from './lifetime.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
 import { isSilenced, silence } from './silence.js';
 
+/** The connection whose answer is being sent: what else is sent is not held back for it. */
+let answering: Connection | null = null;
+
 /** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
 export class Connection extends ConnectionRecord<Connection> {
   #lifetime: Lifetime | null = null;
@@ -30,9 +33,15 @@ export class Connection extends ConnectionRecord<Connection> {
     this.owner.catchUp(this);
   }
 
+  /** Sends answers that are held: whatever is sent after them counts as waiting only where the kernel does not take it. */
+  sendHeld(): void {
+    if (this.network.writableCorked > 0) this.owner.releaseAnswers(this);
+  }
+
   /** Counts a message on its way out; false if so much is waiting already that it must not be added. */
   queue(bytes: number): boolean {
     this.catchUp();
+    if (answering !== this) this.sendHeld();
     if (!this.owner.mayQueue(this, bytes)) return false;
     this.messagesOut++;
     this.pulse.activeAt = this.owner.attended();
@@ -95,12 +104,17 @@ export class Connection extends ConnectionRecord<Connection> {
   /** Sends the answer of a handler; those of messages that came in one read go out in one write. */
   answer(text: string): void {
     const { network } = this;
-    if (this.inFlight > 1 && network.writableCorked === 0) {
+    if (!this.owner.holdAnswers(this) && this.inFlight > 1 && network.writableCorked === 0) {
       network.cork();
       // After the promises of the handlers that are as far.
       process.nextTick(() => network.uncork());
     }
-    this.socket.send(text);
+    answering = this;
+    try {
+      this.socket.send(text);
+    } finally {
+      answering = null;
+    }
   }
 
   /**

@@ -24,6 +24,8 @@ export interface LoadState {
   readonly shedding: boolean;
 }
 
+const NOTHING_HELD = { hold: () => false, release: () => undefined };
+
 /**
  * What one rule needs to know of another: whether the node drains, which interval is in force, what time was attended.
  * Each field has one owner who writes it, named beside it; everybody may read.
@@ -75,6 +77,8 @@ export class NodeState {
   queueRoom = Infinity;
   /** Owner: flow. Sums the backlogs up, and makes room where they are too much. */
   makeRoom: () => void = () => undefined;
+  /** Owner: flow. Holds answers for one write, and sends those that are held. */
+  answers: { hold(connection: Connection): boolean; release(connection: Connection): void } = NOTHING_HELD;
   /** Owner: flow. Drops the messages of a connection that no handler has begun with. */
   dropInput: (connection: Connection) => void = () => undefined;
   /** Owner: heartbeat. The interval in force, in milliseconds. */

@@ -96,6 +96,14 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
     this.node.dropInput(connection);
   }
 
+  holdAnswers(connection: Connection): boolean {
+    return this.node.answers.hold(connection);
+  }
+
+  releaseAnswers(connection: Connection): void {
+    this.node.answers.release(connection);
+  }
+
   uncountSent(): void {
     this.node.totals.messagesOut--;
   }

@@ -58,11 +58,12 @@ export class TrackedSocket extends WebSocket {
     const own = this.ownListeners?.[event as keyof SocketListeners];
     if (own === undefined) return super.emit(event, ...given);
     if (Reflect.apply(own, this, given) === false) return true;
-    const failed = (error: unknown) => this.ownListeners?.[LISTENER_FAILED](String(event), error);
-    if (event === 'error') emitGuarded(this, errorMonitor, given, failed);
+    const isError = event === 'error';
     // Our own listener has taken an error: without one of the app it is no reason to throw.
-    if (this.listenerCount(event) === 0) return event === 'error';
-    return emitGuarded(this, event, given, failed);
+    if (this.listenerCount(event) === 0 && !(isError && this.listenerCount(errorMonitor) > 0)) return isError;
+    const failed = (error: unknown) => this.ownListeners?.[LISTENER_FAILED](String(event), error);
+    if (isError) emitGuarded(this, errorMonitor, given, failed);
+    return emitGuarded(this, event, given, failed) || isError;
   }
 
   /**
@@ -85,7 +86,10 @@ export class TrackedSocket extends WebSocket {
 
   /** Sends a pong, as `ws` does also by itself; it is counted among what waits, since a flood of pings makes as many. */
   override pong(data?: unknown, mask?: boolean, sent?: (error: Error) => void): void {
-    if (this.readyState === this.OPEN) this.connection?.countPiece(this.bufferedAmount);
+    if (this.readyState === this.OPEN) {
+      this.connection?.sendHeld();
+      this.connection?.countPiece(this.bufferedAmount);
+    }
     super.pong(data, mask, sent);
   }
 

@@ -9,6 +9,10 @@ export class AfterPromises {
 
   constructor(private readonly step: () => void) {}
 
+  get isRequested(): boolean {
+    return this.#isRequested;
+  }
+
   request(): void {
     if (this.#isRequested) return;
     this.#isRequested = true;

@@ -4,6 +4,7 @@ import type { NodeState } from '../connection/node-state.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { AfterPromises } from './after-promises.js';
+import { HeldAnswers } from './held-answers.js';
 import { InputTotal } from './input-total.js';
 import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage, type Take } from './message-queue.js';
 
@@ -22,8 +23,9 @@ const MAX_SPARE = 64;
 export class MessageTurns {
   /** Connections whose work may go on, in the order of their turns. */
   readonly #ready = new Set<Connection>();
-  /** Connections that were served since the last rest. */
-  readonly #corked = new Set<Connection>();
+  /** Connections that had something waiting since the last rest. */
+  readonly #visited = new Set<Connection>();
+  readonly #held = new HeldAnswers();
   readonly #total: InputTotal;
   readonly #after = new AfterPromises(() => this.#step());
   #turn: NodeJS.Immediate | null = null;
@@ -47,6 +49,10 @@ export class MessageTurns {
     private readonly refuse: (connection: Connection) => void,
   ) {
     this.#total = new InputTotal(node.options);
+    node.answers = {
+      hold: connection => this.#hold(connection),
+      release: connection => this.#held.release(connection),
+    };
     node.dropInput = connection => this.#drop(connection);
   }
 
@@ -114,16 +120,15 @@ export class MessageTurns {
     if (known) return known;
     const queue = this.#spare.pop() ?? emptyQueue(this.#total.open());
     connection.input = queue;
-    this.#visited(connection);
+    this.#visited.add(connection);
     this.#after.request();
     return queue;
   }
 
-  /** Answers go out together, and what still waits at the end of the hops is read no more. */
-  #visited(connection: Connection): void {
-    if (this.#corked.has(connection)) return;
-    this.#corked.add(connection);
-    connection.network.cork();
+  /** Until the next rest: there is none without messages that wait their turn. */
+  #hold(connection: Connection): boolean {
+    if (this.#after.isRequested) this.#held.hold(connection);
+    return this.#after.isRequested;
   }
 
   #beginTurn(now: number): void {
@@ -151,9 +156,9 @@ export class MessageTurns {
   /** The end of the hops: what was answered goes out, and connections with messages left are not read. */
   #rest(): void {
     this.#serving = false;
-    if (this.#corked.size === 0) return;
-    for (const connection of this.#corked) {
-      connection.network.uncork();
+    this.#held.releaseAll();
+    if (this.#visited.size === 0) return;
+    for (const connection of this.#visited) {
       const queue = queueOf(connection);
       if (queue === undefined || queue.isHeld || isSilenced(connection)) continue;
       queue.isHeld = true;
@@ -161,7 +166,7 @@ export class MessageTurns {
       this.#total.keep(queue.share, connection);
       if (!this.#settle(queue)) this.refuse(connection);
     }
-    this.#corked.clear();
+    this.#visited.clear();
   }
 
   /** What waits has its turn, a few messages of each connection; after one that messages which just came have used up, the next. */
@@ -184,7 +189,6 @@ export class MessageTurns {
   #next(connection: Connection): void {
     const queue = queueOf(connection);
     if (queue === undefined || !this.#hasRoom(connection)) return this.#leave(connection);
-    this.#visited(connection);
     const handler = queue.handlers.shift();
     if (handler) void this.#start(connection, handler);
     else this.#takeNext(connection, queue);
