@@ -12,8 +12,8 @@ import { guarded, Lifetime } from './lifetime.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
 import { isSilenced, silence } from './silence.js';
 
-/** The connection whose answer is being sent: what else is sent is not held back for it. */
-let answering: Connection | null = null;
+/** Whether an answer is being sent: answers that are held wait for it, other messages send them first. */
+let isAnswering = false;
 
 /** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
 export class Connection extends ConnectionRecord<Connection> {
@@ -41,7 +41,7 @@ export class Connection extends ConnectionRecord<Connection> {
   /** Counts a message on its way out; false if so much is waiting already that it must not be added. */
   queue(bytes: number): boolean {
     this.catchUp();
-    if (answering !== this) this.sendHeld();
+    if (!isAnswering) this.sendHeld();
     if (!this.owner.mayQueue(this, bytes)) return false;
     this.messagesOut++;
     this.pulse.activeAt = this.owner.attended();
@@ -109,11 +109,11 @@ export class Connection extends ConnectionRecord<Connection> {
       // After the promises of the handlers that are as far.
       process.nextTick(() => network.uncork());
     }
-    answering = this;
+    isAnswering = true;
     try {
       this.socket.send(text);
     } finally {
-      answering = null;
+      isAnswering = false;
     }
   }
 
