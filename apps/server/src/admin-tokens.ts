@@ -46,7 +46,7 @@ export function withoutHiddenToken<S extends AdminSettings>(settings: S, isTermi
   return { ...settings, options, generatedToken: null, tokenSource: 'nowhere' };
 }
 
-/** What {@link withoutHiddenToken} looks at. */
+/** The settings that {@link withoutHiddenToken} reads. */
 interface AdminSettings extends Omit<AdminTokens, 'tokens'> {
   readonly logFormat: 'text' | 'json';
   readonly options: HeartbeatOptions;

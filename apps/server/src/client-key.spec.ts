@@ -106,7 +106,7 @@ describe('readClientKey', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const jwk = rsa.publicKey.export({ format: 'jwk' });
 
-  // Such a secret is known to everyone, who could then sign tokens with it.
+  // Such a secret is public: any client could sign tokens with it.
   it.each<[string, string]>([
     ['a public key in PEM', rsa.publicKey.export({ format: 'pem', type: 'spki' }).toString()],
     ['a private key in PEM', rsa.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()],

@@ -53,7 +53,7 @@ function secretKey(given: Variables, secret: string, problems: Problem[]): Clien
   return null;
 }
 
-/** What makes a text no secret: too short, or known to others by its nature. */
+/** Why a text is no secret: it is too short, or public by its nature. */
 function faultOf(secret: string): Pick<Problem, 'rule' | 'remedy'> | null {
   const inFile = 'put public keys as {"keys":[…]} (RFC 7517) into a file, and set JWKS_FILE to its path';
   if (/^https?:\/\//i.test(secret.trim())) return { rule: 'is a URL, and must be a secret', remedy: inFile };

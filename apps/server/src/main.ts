@@ -69,13 +69,13 @@ function greet(bound: AddressInfo, admin: AddressInfo | null, settings: Settings
   process.stdout.write(greeting(bound, settings, admin));
 }
 
-// A log that nobody reads any more is no reason to end: EPIPE would do so otherwise.
+// A log whose reader has ended must not end the server, as EPIPE would.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
 
 try {
   await start();
 } catch (error) {
-  // What the user can put right is told in words; anything else with its stack, for whoever must find it.
+  // An error that the operator can correct is printed as its message, any other with its stack.
   const isUserError = [EnvironmentError, ListenError, HeartbeatError].some(known => error instanceof known);
   console.error(isUserError ? (error as Error).message : error);
   process.exit(1);

@@ -19,8 +19,8 @@ const DOCS_PAGE = [
 const DOCS = /^\/docs(?:[/?#]|$)/i;
 
 /**
- * Headers for every HTTP response of the server. A page of its own may set another Content-Security-Policy later; Express' name
- * is not told to clients.
+ * Headers for every HTTP response of the server. A page of its own may set another Content-Security-Policy later. None names
+ * Express.
  */
 export function secureResponses(app: INestApplication): void {
   (app.getHttpAdapter().getInstance() as { disable(setting: string): void }).disable('x-powered-by');
