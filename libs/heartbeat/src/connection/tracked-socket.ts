@@ -81,7 +81,9 @@ export class TrackedSocket extends WebSocket {
     }
     const callback = typeof options === 'function' ? options : sent;
     if (typeof callback !== 'function') return;
-    process.nextTick(callback, wasOpen && !mayGo ? dropped() : notOpen(this.readyState));
+    const { readyState } = this;
+    // The error is made when the callback runs: errors of a whole loop of sends would wait together, each with its stack.
+    process.nextTick(() => callback(wasOpen && !mayGo ? dropped() : notOpen(readyState)));
   }
 
   /** Sends a pong, as `ws` does also by itself; it is counted among what waits, since a flood of pings makes as many. */
