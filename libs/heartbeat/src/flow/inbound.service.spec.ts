@@ -98,7 +98,11 @@ const services: InboundService[] = [];
 
 function serviceWith(limits: Partial<LimitOptions>): InboundService {
   const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
-  const node = { options: resolveOptions({ limits }), clock } as NodeState;
+  const node = {
+    options: resolveOptions({ limits }),
+    clock,
+    closeIfBanned: (): void => undefined,
+  } as unknown as NodeState;
   const inbound = new InboundService(node, new HeartbeatEvents());
   services.push(inbound);
   return inbound;

@@ -14,15 +14,23 @@ const [TURN_MS, VISIT] = [10, 16];
 const worlds: World[] = [];
 
 /** A node whose clock goes on only by what its handlers cost. */
+
+const BANNED: Closing = { code: 4501, reason: 'banned', by: 'operator' };
+
 class World {
   time = 1000;
   /** Whose messages were handled, in order. */
   readonly handled: string[] = [];
   readonly inbound: InboundService;
+  /** Met by a ban whose closes have not come to it yet. */
+  banned: Connection | null = null;
 
   constructor() {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
-    const node = { options: resolveOptions(), clock } as NodeState;
+    const closeIfBanned = (connection: Connection) => {
+      if (this.banned === connection) (connection as { closing: Closing }).closing ??= BANNED;
+    };
+    const node = { options: resolveOptions(), clock, closeIfBanned } as NodeState;
     this.inbound = new InboundService(node, new HeartbeatEvents());
     worlds.push(this);
   }
@@ -72,6 +80,18 @@ describe('InboundService, of turns', () => {
     flood.send(100);
     await turn();
     expect([world.handled.length, flood.socket.isHeld]).toEqual([TURN_MS, true]);
+  });
+
+  it('drops what waits for a connection that a ban meets, before the close has come to it', async () => {
+    const world = new World();
+    const [banned, other] = [world.client('banned'), world.client('other')];
+    banned.send(100);
+    other.send(5);
+    await turn();
+    const handled = world.count('banned');
+    world.banned = banned.connection as unknown as Connection;
+    for (let turns = 0; turns < 20; turns++) await turn();
+    expect([handled, world.count('banned'), world.count('other')]).toEqual([TURN_MS, TURN_MS, 5]);
   });
 
   it('counts the time of all together', async () => {

@@ -214,6 +214,7 @@ export class MessageTurns {
   }
 
   #takeNext(connection: Connection, { messages, share, take }: InputQueue): void {
+    this.node.closeIfBanned(connection);
     if (isSilenced(connection)) messages.clear();
     const message = messages.shift();
     if (share.isKept) this.#total.set(share, messages.bytes);
