@@ -65,8 +65,10 @@ describe('the greeting', () => {
       'health',
       'level',
       'message',
+      'node',
       'pid',
       'timestamp',
+      'version',
     ]);
   });
 
@@ -127,6 +129,66 @@ describe('a start that cannot be', () => {
     other.close();
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(/^The server cannot listen on 127\.0\.0\.1, port \d+ \(EADDRINUSE\): .*set PORT .*\n$/);
+  });
+});
+
+const lines = (text: string) =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line) as Record<string, unknown>);
+
+describe('LOG_FORMAT=json', () => {
+  it('names node and version in each line, and has audit entries as fields', async () => {
+    const server = await ServerProcess.start({ env: { ADMIN_TOKEN, LOG_FORMAT: 'json', NODE_NAME: 'a' } });
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ kind: 'user', value: 'u', forMs: 60_000 });
+    await ask({ port: server.port, path: '/admin/bans', headers, method: 'POST', body });
+    await until(() => server.stdout.includes('HeartbeatAudit'));
+    const all = lines(server.stdout);
+    const started = all.find(({ message }) => /^node a-[0-9a-f]{8}, version \S+, Node\.js /.test(String(message)));
+    const node = String(started?.['node']);
+    expect(node).toMatch(/^a-[0-9a-f]{8}$/);
+    for (const line of all)
+      expect(line).toMatchObject({ version: '0.1.0', node: expect.stringMatching(`^(a|${node})$`) });
+    expect(all.at(-1)).toMatchObject({
+      context: 'HeartbeatAudit',
+      node,
+      actor: 'operator',
+      action: 'ban',
+      from: '127.0.0.1',
+      result: 'done',
+      parameters: { kind: 'user', value: 'u' },
+    });
+    expect(server.stderr).toBe('');
+  });
+
+  it.each<[string, Record<string, string>, object]>([
+    [
+      'variables',
+      { PORT: '1e3', LOG_LEVEL: 'loud' },
+      { error: { name: 'EnvironmentError' }, problems: [{ key: 'PORT', value: '1e3' }, { key: 'LOG_LEVEL' }] },
+    ],
+    ['a host', { HOST: '192.0.2.1', LOG_LEVEL: 'fatal' }, { error: { name: 'ListenError', code: 'EADDRNOTAVAIL' } }],
+  ])('has a start that fails as one line, on the stream of its text: %s', async (_what, more, expected) => {
+    const { code, stdout, stderr } = await failedStart({ LOG_FORMAT: 'json', ...more });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(lines(stderr)).toMatchObject([{ level: 'fatal', context: 'Server', version: '0.1.0', ...expected }]);
+  });
+
+  it('that is not written so leaves a failed start in text', async () => {
+    const { code, stderr } = await failedStart({ LOG_FORMAT: 'JSON' });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^The server cannot start, a variable is wrong:\n.*LOG_FORMAT/),
+    ]);
+  });
+});
+
+describe('the text of the log', () => {
+  it('names node and version at the start', async () => {
+    const { stdout } = await ServerProcess.start({ env: { NODE_NAME: 'a' } });
+    expect(stdout).toMatch(/LOG \[Server\] node a-[0-9a-f]{8}, version 0\.1\.0, Node\.js \d/);
   });
 });
 

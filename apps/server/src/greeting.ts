@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 
-import { DEFAULT_ROUTES } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES, VERSION } from 'nestjs-heartbeat';
 
 import type { Settings } from './environment.js';
 
@@ -38,18 +38,25 @@ function hostOf({ address, port, family }: AddressInfo): string {
 type Greeted = Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken' | 'tokenSource'>;
 
 /** What the server prints once it listens: a text for people, and for programs one line of JSON like Nest's own, without a token. */
-export function greeting(bound: AddressInfo, settings: Greeted, admin: AddressInfo | null = null): string {
+export function greeting(
+  bound: AddressInfo,
+  settings: Greeted,
+  admin: AddressInfo | null = null,
+  node: string | null = null,
+): string {
   const addresses = addressesOf(bound, settings.wsPath, admin);
-  return settings.logFormat === 'json' ? asJson(addresses) : asText(addresses, bound, settings);
+  return settings.logFormat === 'json' ? asJson(addresses, node) : asText(addresses, bound, settings);
 }
 
-function asJson(addresses: Addresses): string {
+function asJson(addresses: Addresses, node: string | null): string {
   return `${JSON.stringify({
     level: 'log',
     pid: process.pid,
     timestamp: Date.now(),
     message: `listening on ${addresses.http}`,
     context: 'Server',
+    ...(node !== null && { node }),
+    version: VERSION,
     ...addresses,
   })}\n`;
 }

@@ -13,6 +13,14 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
 /** The address cannot be listened on; the message says why, and which variable to change. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
+
+  /** @param code That of the system, such as `EADDRINUSE`. */
+  constructor(
+    message: string,
+    readonly code: string,
+  ) {
+    super(message);
+  }
 }
 
 /**
@@ -38,5 +46,6 @@ function explained(error: unknown, host: string, port: number, variable: string)
   if (explanation === undefined) return error;
   return new ListenError(
     `The server cannot listen on ${host}, port ${port} (${code}): ${explanation.replace('PORT', variable)}.`,
+    code,
   );
 }

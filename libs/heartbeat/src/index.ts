@@ -78,6 +78,7 @@ export {
 } from './heartbeat.options.js';
 export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
 export { AdminPort } from './http/admin-port.js';
+export { VERSION } from './version.js';
 export { type AdminPortOptions } from './http/http-settings.js';
 export { type RouteDecorator } from './http/own-routes.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { inspect } from 'node:util';
 
-import { type AuditEntry, auditLine } from './admin-audit.js';
+import { type AuditEntry, auditLine, AuditMessage } from './admin-audit.js';
 
 const entry: AuditEntry = { who: 'ops', what: 'kick', target: 'n.00000001', from: '127.0.0.1', result: 'done' };
 
@@ -31,5 +32,19 @@ describe('auditLine', () => {
         expect((JSON.parse(line) as AuditEntry).target).toBe(target);
       }),
     );
+  });
+});
+
+describe('AuditMessage', () => {
+  it.each<[string, Partial<AuditEntry>]>([
+    ['without parameters', {}],
+    ['with parameters', { parameters: { reason: 'a\u202eb', reconnect: true } }],
+    ['of a target that is not plain', { target: '\u009b\n' }],
+  ])('is fields in JSON and the line in text: %s', (_what, part) => {
+    const whole = { ...entry, ...part };
+    const message = new AuditMessage(whole);
+    expect(JSON.parse(JSON.stringify(message))).toEqual(whole);
+    expect([String(message), inspect(message)]).toEqual([auditLine(whole), auditLine(whole)]);
+    expect(inspect(message, { colors: true })).toBe(`\u001b[32m${auditLine(whole)}\u001b[39m`);
   });
 });

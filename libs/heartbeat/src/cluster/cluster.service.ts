@@ -52,6 +52,11 @@ export class ClusterService {
     });
   }
 
+  /** Id of this node: its name, and a random part for each start. */
+  get nodeId(): string {
+    return this.node.id;
+  }
+
   /** Whether Redis does not answer, so that other nodes are out of sight. */
   get isDegraded(): boolean {
     return this.node.clusterLost;
