@@ -245,6 +245,13 @@ describe('the changelog', () => {
   });
 });
 
+describe('the licence', () => {
+  it('is packed with the library', () => {
+    expect(read('libs/heartbeat/LICENSE')).toBe(read('LICENSE'));
+    expect(read('LICENSE')).toMatch(/^MIT License\n/);
+  });
+});
+
 describe.each(DOCUMENTS)('%s', path => {
   const markdown = read(path);
   /** What is not code: a bracket there is no link. */

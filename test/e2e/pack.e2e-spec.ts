@@ -95,8 +95,41 @@ export class Uses {
     socket.nothingOfTheKind();
     return count + buffered;
   }
+
+  handleConnection(client: TrackedSocket): void {
+    const { connection } = client;
+    const userId: string | null = client.connection.userId;
+    client.connection.defer(() => console.log(connection.id, userId));
+    // @ts-expect-error the connection is set by the library only
+    client.connection = connection;
+  }
 }
 `;
+
+/** Run as CommonJS and compiled with the resolution of old compilers, which reads \`main\` and \`types\`. */
+const OLD = `
+import { HeartbeatModule, type HeartbeatOptions } from 'nestjs-heartbeat';
+
+const options: HeartbeatOptions = { heartbeat: { intervalMs: 20_000 } };
+console.log(HeartbeatModule.forRoot(options).module.name);
+`;
+
+const OLD_TSCONFIG = {
+  compilerOptions: {
+    module: 'commonjs',
+    moduleResolution: 'node10',
+    ignoreDeprecations: '6.0',
+    target: 'ES2023',
+    types: ['node'],
+    strict: true,
+    esModuleInterop: true,
+    // Packages that are not ours do not resolve in their own declarations.
+    skipLibCheck: true,
+    rootDir: 'old',
+    outDir: 'old-dist',
+  },
+  include: ['old'],
+};
 
 const TSCONFIG = {
   compilerOptions: {
@@ -117,6 +150,7 @@ const TSCONFIG = {
 describe('The packed library', () => {
   let folder: string;
   let packed: string[];
+  let manifest: Record<string, unknown>;
 
   beforeAll(async () => {
     await run(process.execPath, [join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'heartbeat'], {
@@ -132,11 +166,9 @@ describe('The packed library', () => {
     await mkdir(target, { recursive: true });
     await run('tar', ['-xzf', join(folder, tarball!.filename), '--strip-components=1', '-C', target]);
     // A registry would bring what the manifest names, and nothing else: so nothing else is there.
-    const manifest = JSON.parse(await readFile(join(target, 'package.json'), 'utf8')) as Record<
-      string,
-      object | undefined
-    >;
-    const wanted = [...OF_THE_APP, ...Object.keys({ ...manifest['dependencies'], ...manifest['peerDependencies'] })];
+    manifest = JSON.parse(await readFile(join(target, 'package.json'), 'utf8')) as Record<string, unknown>;
+    const { dependencies, peerDependencies } = manifest as Record<string, object>;
+    const wanted = [...OF_THE_APP, ...Object.keys({ ...dependencies, ...peerDependencies })];
     for (const name of wanted) {
       const link = join(folder, 'node_modules', name);
       await mkdir(dirname(link), { recursive: true });
@@ -147,6 +179,9 @@ describe('The packed library', () => {
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG));
     await writeFile(join(folder, 'src/main.ts'), MAIN);
     await writeFile(join(folder, 'src/types.ts'), TYPES);
+    await mkdir(join(folder, 'old'));
+    await writeFile(join(folder, 'tsconfig.old.json'), JSON.stringify(OLD_TSCONFIG));
+    await writeFile(join(folder, 'old/main.cts'), OLD);
   }, 120_000);
 
   afterAll(async () => {
@@ -155,7 +190,8 @@ describe('The packed library', () => {
   });
 
   it('holds what runs and its types, and no tests, no build records, no places of the machine that built it', async () => {
-    expect(packed).toEqual(expect.arrayContaining(['package.json', 'dist/index.js', 'dist/index.d.ts']));
+    const needed = ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts'];
+    expect(packed).toEqual(expect.arrayContaining(needed));
     expect(packed.filter(path => /\.spec\.|\.tsbuildinfo$|^src\/|^test\//.test(path))).toEqual([]);
     for (const name of await readdir(join(folder, 'node_modules/nestjs-heartbeat/dist'), { recursive: true })) {
       if (!/\.(js|ts|map)$/.test(name)) continue;
@@ -163,6 +199,48 @@ describe('The packed library', () => {
       expect(text.includes(ROOT) ? `${name} names ${ROOT}` : '').toBe('');
     }
   });
+
+  it('holds no source map, and refers to none, since the sources are not in it', async () => {
+    expect(packed.filter(path => path.endsWith('.map'))).toEqual([]);
+    const scripts = packed.filter(path => /^dist\/.*\.(js|ts)$/.test(path));
+    expect(scripts.length).toBeGreaterThan(100);
+    const referring = await Promise.all(
+      scripts.map(async path => {
+        const text = await readFile(join(folder, 'node_modules/nestjs-heartbeat', path), 'utf8');
+        return text.includes('sourceMappingURL') ? [path] : [];
+      }),
+    );
+    expect(referring.flat()).toEqual([]);
+  });
+
+  it('holds a file for each source of the library, and no other file of code', async () => {
+    const sources = (await readdir(join(LIBRARY, 'src'), { recursive: true }))
+      .filter(path => path.endsWith('.ts') && !path.endsWith('.spec.ts'))
+      .map(path => path.slice(0, -'.ts'.length));
+    const expected = sources.flatMap(path => [`dist/${path}.d.ts`, `dist/${path}.js`]);
+    expect(packed.filter(path => path.startsWith('dist/')).toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('states its licence, repository and keywords', () => {
+    expect(manifest).toMatchObject({ license: 'MIT', repository: { type: 'git', directory: 'libs/heartbeat' } });
+    expect(manifest['keywords']).toEqual(expect.arrayContaining(['nestjs', 'websocket', 'heartbeat']));
+  });
+
+  it('resolves alike with and without exports', () => {
+    const { main, types, exports } = manifest as Record<string, string> & { exports: Record<string, object> };
+    expect(exports['.']).toEqual({ types, default: main });
+    expect(packed).toEqual(expect.arrayContaining([main, types].map(path => path?.replace('./', ''))));
+  });
+
+  it('type-checks with the resolution of old compilers, and runs by require', async () => {
+    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, '-p', 'tsconfig.old.json'], { cwd: folder }).catch(
+      (error: { stdout: string }) => error,
+    );
+    expect(stdout).toBe('');
+    const ran = await run(process.execPath, ['--no-warnings', join(folder, 'old-dist/main.cjs')], { cwd: folder });
+    expect(ran.stdout).toBe('HeartbeatModule\n');
+  }, 60_000);
 
   it('type-checks in an app of its own, its declarations included', async () => {
     const tsc = join(folder, 'node_modules/typescript/bin/tsc');

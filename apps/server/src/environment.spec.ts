@@ -121,6 +121,9 @@ describe('readEnvironment', () => {
     ['HEARTBEAT_INTERVAL_MS', '1e5', 'must be a whole number of milliseconds from 200 to 2147483647'],
     ['HEARTBEAT_SKIP_WHEN_ACTIVE', 'yes', 'must be true or false'],
     ['CLOSED_HISTORY', '-1', 'must be a whole number of connections from 0 to 1000000'],
+    ['NODE_NAME', 'a b', 'must be a text of 1 to 200 letters, digits, "_", "-" and "."'],
+    ['NODE_NAME', '../web', 'must be a text of 1 to 200 letters, digits, "_", "-" and "."'],
+    ['NODE_NAME', 'n'.repeat(201), 'must be a text of 1 to 200 letters, digits, "_", "-" and "."'],
   ])('refuses %s=%s', (key, value, rule) => {
     expect(problemsOf({ [key]: value })).toEqual([expect.objectContaining({ key, rule })]);
   });

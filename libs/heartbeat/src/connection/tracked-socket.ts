@@ -37,8 +37,7 @@ export interface SocketListeners {
  * option of its server, so that no look-up and no closure for each socket and event is needed.
  */
 export class TrackedSocket extends WebSocket {
-  /** The record of this socket; gone once the connection was forgotten. */
-  connection: Connection | undefined = undefined;
+  #connection: Connection | undefined = undefined;
   /** Not added as listeners, which would cost each socket five entries in a table of its own. */
   ownListeners: SocketListeners | undefined = undefined;
   /** The handlers of all gateways on this path, in the order of the path's routing table. */
@@ -49,6 +48,20 @@ export class TrackedSocket extends WebSocket {
   #heldBack = false;
   /** Whom Nest wants to be told when this socket closes: one for each gateway on the path, the usual single one without an array. */
   disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] | null = null;
+
+  /**
+   * The connection of this socket: present in lifecycle hooks, handlers and listeners, from `handleConnection` until `handleDisconnect`
+   * has returned. At run time it is `undefined` afterwards, since Nest keeps the last socket of each gateway: code that continues
+   * after an `await` keeps the connection (`const { connection } = client`), not the socket.
+   */
+  get connection(): Connection {
+    return this.#connection as Connection;
+  }
+
+  /** @internal */
+  set connection(connection: Connection | undefined) {
+    this.#connection = connection;
+  }
 
   /**
    * Calls our own listener first, then those that the app has added. A message that is refused reaches none of them. What one of the
@@ -72,7 +85,7 @@ export class TrackedSocket extends WebSocket {
    */
   override send(data: Sendable, options?: SendOptions | Sent, sent?: Sent): void {
     const wasOpen = this.readyState === this.OPEN;
-    const mayGo = wasOpen && this.connection?.queue(sizeOf(data)) !== false;
+    const mayGo = wasOpen && this.#connection?.queue(sizeOf(data)) !== false;
     // To make room for it may have closed somebody: this one, or one that a listener then closes.
     if (mayGo && this.readyState === this.OPEN) {
       if (isPart(options)) SENDING_IN_PARTS.add(this);
@@ -89,8 +102,8 @@ export class TrackedSocket extends WebSocket {
   /** Sends a pong, as `ws` does also by itself; it is counted among what waits, since a flood of pings makes as many. */
   override pong(data?: unknown, mask?: boolean, sent?: (error: Error) => void): void {
     if (this.readyState === this.OPEN) {
-      this.connection?.sendHeld();
-      this.connection?.countPiece(this.bufferedAmount);
+      this.#connection?.sendHeld();
+      this.#connection?.countPiece(this.bufferedAmount);
     }
     super.pong(data, mask, sent);
   }
@@ -101,7 +114,7 @@ export class TrackedSocket extends WebSocket {
    * @internal
    */
   sendShared(message: SharedMessage): void {
-    const { connection } = this;
+    const connection = this.#connection;
     const mayGo = this.readyState === this.OPEN && connection?.queue(message.payload.length) !== false;
     if (!mayGo || this.readyState !== this.OPEN) return;
     if (connection !== undefined && this.#takesFrames(connection.network)) connection.network.write(message.frame);
@@ -116,17 +129,17 @@ export class TrackedSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     const peerClosed = this.#peerClosed();
     // The first call after the peer's close frame is the answer of `ws` to it; any later one is the application's.
-    const byPeer = peerClosed && !this.connection?.closing;
-    if (!peerClosed) this.connection?.catchUp();
+    const byPeer = peerClosed && !this.#connection?.closing;
+    if (!peerClosed) this.#connection?.catchUp();
     // First, since it throws for what cannot be sent, and then no close has begun.
     super.close(code, reason);
     const by = byPeer ? 'client' : 'server';
-    this.connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by });
+    this.#connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by });
   }
 
   /** Destroys the socket at once, as `ws` does, and writes down that the application did. */
   override terminate(): void {
-    this.connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' });
+    this.#connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' });
     super.terminate();
   }
 
@@ -139,7 +152,7 @@ export class TrackedSocket extends WebSocket {
   /** Reads on, as `ws` does, unless it is held back. */
   override resume(): void {
     this.#pausedByApp = false;
-    if (this.connection?.input === null) this.connection.input = undefined;
+    if (this.#connection?.input === null) this.#connection.input = undefined;
     if (!this.#heldBack) super.resume();
   }
 
