@@ -33,7 +33,7 @@ class CommandGateway implements OnGatewayConnection {
     client.on('message', (data: Buffer) => handled.push(`listener ${data.toString()}`));
     client.addEventListener('message', ({ data }) => handled.push(`event target ${(data as Buffer).toString()}`));
     if (url.includes('refused')) client.close(4321, 'not you');
-    if (url.includes('cut')) client.connection!.close(4322);
+    if (url.includes('cut')) client.connection.close(4322);
   }
 
   @SubscribeMessage('command')

@@ -105,7 +105,7 @@ describe('TrackedSocket', () => {
   });
 
   it('sends nothing behind the close frame, should making room for it have closed this one, and tells the caller', async () => {
-    Object.assign(socket.connection!, { queue: () => (socket.close(1000), true) });
+    Object.assign(socket.connection, { queue: () => (socket.close(1000), true) });
     const error = await new Promise<unknown>(resolve => socket.send('a', resolve));
     await turn();
     expect([String(error), socket.bufferedAmount]).toEqual([expect.stringContaining('is not open'), 0]);
@@ -230,14 +230,14 @@ describe('TrackedSocket', () => {
 
     it('leaves it to ws where that writes to something else than the network', async () => {
       const network = new Line();
-      Object.assign(socket.connection!, { network });
+      Object.assign(socket.connection, { network });
       socket.sendShared(new SharedMessage('news'));
       const frames = await came(1);
       expect([frames.map(({ payload }) => String(payload)), network.writableLength, told]).toEqual([['news'], 0, [4]]);
     });
 
     it('begins no message within one whose first part was sent while room was made for it', async () => {
-      const connection = socket.connection!;
+      const connection = socket.connection;
       const { queue } = connection;
       connection.queue = bytes => {
         connection.queue = queue;
@@ -250,7 +250,7 @@ describe('TrackedSocket', () => {
     });
 
     it('sends none behind the close frame, should making room for it have closed this one', async () => {
-      Object.assign(socket.connection!, { queue: () => (socket.close(1000), true) });
+      Object.assign(socket.connection, { queue: () => (socket.close(1000), true) });
       socket.sendShared(new SharedMessage('news'));
       await turn();
       expect((await came(1)).map(({ opcode }) => opcode)).toEqual([Opcode.close]);
