@@ -39,7 +39,7 @@ async function startWithClient(options: object = {}, client: object = {}) {
   const gateway = app.app.get(EchoGateway);
   await until(() => gateway.sockets.length === 1);
   const [socket] = gateway.sockets as [TrackedSocket];
-  return { app, client: opened, socket, connection: socket.connection as Connection, gateway };
+  return { app, client: opened, socket, connection: socket.connection, gateway };
 }
 
 /** Sends more than the kernel takes to a client that does not read. */

@@ -51,6 +51,21 @@ describe('the greeting', () => {
     expect(await opened).toBe('{"event":"echo","data":"hello"}\nclosed 4500 kicked\n');
   });
 
+  it('offers lines that work where clients need a token', async () => {
+    const JWT_SECRET = 'a-secret-of-the-issuer-of-32-bytes';
+    const env = { ADMIN_TOKEN, JWT_SECRET, JWT_ISSUER: 'https://id.example.com', JWT_AUDIENCE: 'chat' };
+    const server = await ServerProcess.start({ env });
+    await until(() => commandsOf(server).length === 4);
+    const [makeIt = '', openIt = '', showIt = '', kickIt = ''] = commandsOf(server);
+    const opened = run(`export JWT_SECRET=${JWT_SECRET}; ${makeIt}; ${openIt}`);
+    const show = async () => JSON.parse(await run(showIt)) as { items: { userId: string; messagesIn: number }[] };
+    await until(async () => (await show()).items[0]?.messagesIn === 1);
+    expect((await show()).items[0]?.userId).toBe('me');
+    await run(kickIt);
+    expect(await opened).toBe('{"event":"echo","data":"hello"}\nclosed 4500 kicked\n');
+    expect(server.output).not.toContain(JWT_SECRET);
+  });
+
   it('is one line of JSON where logs are, whatever the level', async () => {
     const server = await ServerProcess.start({ env: { LOG_FORMAT: 'json', LOG_LEVEL: 'fatal', WS_PATH: '/live' } });
     const { http, webSocket, docs, ...rest } = JSON.parse(server.stdout) as Record<string, string>;
@@ -107,6 +122,37 @@ describe('the greeting', () => {
     });
     await until(() => commandsOf(server).length === 3);
     expect(server.output).not.toMatch(/geheim|privat/);
+  });
+});
+
+describe('GET /', () => {
+  const security = {
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  };
+
+  it('leads to the routes of the server, as JSON and as a page', async () => {
+    const { port } = await ServerProcess.start({ env: { ADMIN_TOKEN } });
+    const home = await ask({ port, path: '/' });
+    expect([home.status, home.headers]).toMatchObject([200, security]);
+    const { links } = home.json as { links: Record<string, string> };
+    expect(Object.keys(links)).toEqual(['docs', 'health', 'metrics', 'admin']);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    for (const path of Object.values(links)) expect((await ask({ port, path, headers })).status).toBe(200);
+    const page = await ask({ port, path: '/?from=a-browser', headers: { accept: 'text/html,*/*;q=0.8' } });
+    expect(page.headers).toMatchObject({ ...security, 'content-type': 'text/html; charset=utf-8' });
+    expect([...page.text.matchAll(/href="([^"]+)"/g)].map(([, path]) => path)).toEqual(Object.values(links));
+    expect((await ask({ port, path: '/', method: 'POST' })).status).toBe(404);
+    expect((await ask({ port, path: '/other' })).status).toBe(404);
+  });
+
+  it('leads to nothing that ADMIN_PORT has moved', async () => {
+    const { port } = await ServerProcess.start({ env: { ADMIN_TOKEN, ADMIN_PORT: '0' } });
+    expect((await ask({ port, path: '/' })).json).toMatchObject({ links: { health: '/health' } });
+    const { text } = await ask({ port, path: '/', headers: { accept: 'text/html' } });
+    expect(text).not.toMatch(/admin|metrics|docs/);
   });
 });
 

@@ -8,6 +8,7 @@ const settings = {
   logFormat: 'text',
   generatedToken: 'generated-for-this-run',
   tokenSource: 'generated',
+  clientTokens: null,
 } as const;
 
 describe('addressesOf', () => {

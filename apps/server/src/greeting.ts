@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 
 import { DEFAULT_ROUTES, VERSION } from 'nestjs-heartbeat';
 
+import { clientTokenStep } from './client-token-command.js';
 import type { Settings } from './environment.js';
 
 /** Where everything is, as seen from this machine. */
@@ -35,7 +36,7 @@ function hostOf({ address, port, family }: AddressInfo): string {
   return `${host}:${port}`;
 }
 
-type Greeted = Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken' | 'tokenSource'>;
+type Greeted = Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken' | 'tokenSource' | 'clientTokens'>;
 
 /** What the server prints once it listens: a text for people, and for programs one line of JSON like Nest's own, without a token. */
 export function greeting(
@@ -69,7 +70,13 @@ const TOKEN_TEXTS: Readonly<Record<Settings['tokenSource'], string>> = {
     'none, and no access to the admin API: set ADMIN_TOKEN or ADMIN_TOKEN_FILE (only a terminal is shown a generated one)',
 };
 
-function asText(addresses: Addresses, bound: AddressInfo, { generatedToken, tokenSource }: Greeted): string {
+function asText(
+  addresses: Addresses,
+  bound: AddressInfo,
+  { generatedToken, tokenSource, clientTokens }: Greeted,
+): string {
+  const client = clientTokenStep(clientTokens);
+  const nameClientToken = client === null ? '' : `\n  0. ${client.title}\n     ${client.command}`;
   const everywhere = isEveryInterface(bound.address) ? '  (and on every other address of this machine)' : '';
   const nameToken =
     generatedToken === null
@@ -87,9 +94,9 @@ function asText(addresses: Addresses, bound: AddressInfo, { generatedToken, toke
     Admin token  ${TOKEN_TEXTS[tokenSource]}
 
   Try it, each line in another terminal, from the repository:
-${nameToken}
+${nameToken}${nameClientToken}
   1. Open a connection and leave it open:
-     ${openConnection(addresses)}
+     ${openConnection(addresses, client !== null)}
   2. See it:
      ${curl(tokenSource, `${addresses.admin}/connections`)}
   3. Kick the oldest one:
@@ -100,9 +107,11 @@ ${nameToken}
 `;
 }
 
-function openConnection({ webSocket }: Addresses): string {
+function openConnection({ webSocket }: Addresses, withToken: boolean): string {
+  // From the environment, as the tokens of the lines below: other users of the machine can read the arguments of a process.
+  const options = withToken ? ", { headers: { authorization: 'Bearer ' + process.env.CLIENT_TOKEN } }" : '';
   const script =
-    `new (require('ws'))('${webSocket}').on('open', function () { this.send(JSON.stringify({ event: 'echo', data: 'hello' })) })` +
+    `new (require('ws'))('${webSocket}'${options}).on('open', function () { this.send(JSON.stringify({ event: 'echo', data: 'hello' })) })` +
     `.on('message', data => console.log(String(data))).on('close', (code, reason) => console.log('closed', code, String(reason)))`;
   return `node -e "${script}"`;
 }

@@ -15,6 +15,7 @@ import { keepDocsToAdminPort } from './docs-port.js';
 import { readEnvironment, type Settings } from './environment.js';
 import { exposureOf } from './exposure.js';
 import { greeting } from './greeting.js';
+import { serveHomePage } from './home-page.js';
 import { JsonLogger } from './json-logger.js';
 import { assertCanListen } from './listen-failure.js';
 import { serveDocs } from './openapi.js';
@@ -55,6 +56,7 @@ async function serve(settings: Settings, logger: ConsoleLogger): Promise<void> {
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   secureResponses(app);
   if (settings.adminPort !== null) keepDocsToAdminPort(app);
+  serveHomePage(app, settings.adminPort !== null);
   serveDocs(app);
   takeSnapshotsBySignal(app);
   const server = (await app.listen(settings.port, settings.host)) as Server;

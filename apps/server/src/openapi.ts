@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { DEFAULT_ROUTES } from 'nestjs-heartbeat';
 
+import { healthExample, KICK_EXAMPLES, problemExample } from './openapi-examples.js';
 import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';
 
 type PathItem = OpenAPIObject['paths'][string];
@@ -190,7 +191,7 @@ function describe(operation: Operation, text: OperationText, path: string): void
     // Labels are gathered in one object when they are read; each is a parameter of its own, with a text.
     if ('name' in parameter && parameter.name === 'label.<key>') parameter.schema = { type: 'string' };
   }
-  if (isMetrics) operation.responses = { 200: content('OK', ref('Metrics'), 'text/plain') };
+  if (isMetrics) operation.responses = { 200: content('OK', ref('Metrics'), { type: 'text/plain' }) };
   else operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
 }
 
@@ -198,19 +199,34 @@ function adminResponses({ answer, status = 200, unconfirmed, problems = [] }: Op
   const statuses = [401, 429, ...problems].toSorted((left, right) => left - right);
   const refusals = statuses.map(refused => [
     refused,
-    content(PROBLEM_TEXTS[refused]!, ref('Problem'), 'application/problem+json'),
+    content(PROBLEM_TEXTS[refused]!, ref('Problem'), {
+      type: 'application/problem+json',
+      example: problemExample(refused),
+    }),
   ]);
-  const accepted = unconfirmed && { 202: content('Its node did not confirm it in time.', ref(answer)) };
-  return { [status]: content('OK', ref(answer)), ...accepted, ...Object.fromEntries(refusals) };
+  const accepted = unconfirmed && {
+    202: content('Its node did not confirm it in time.', ref(answer), { example: KICK_EXAMPLES[202] }),
+  };
+  const example = answer === 'KickAnswer' ? KICK_EXAMPLES[200] : undefined;
+  return { [status]: content('OK', ref(answer), { example }), ...accepted, ...Object.fromEntries(refusals) };
 }
 
-function healthResponses({ answer }: OperationText): Responses {
+function healthResponses({ id, answer }: OperationText): Responses {
   return {
-    200: content('OK', ref(answer)),
-    503: content('An indicator is down; the body says which, and why.', ref(answer)),
+    200: content('OK', ref(answer), { example: healthExample(id, 200) }),
+    503: content('An indicator is down; the body says which, and why.', ref(answer), {
+      example: healthExample(id, 503),
+    }),
   };
 }
 
-function content(description: string, schema: Schema, type = 'application/json') {
-  return { description, content: { [type]: { schema } } };
+interface ContentOptions {
+  /** Default: `application/json`. */
+  readonly type?: string;
+  /** Of this status. Default: the example of the schema. */
+  readonly example?: object | undefined;
+}
+
+function content(description: string, schema: Schema, { type = 'application/json', example }: ContentOptions = {}) {
+  return { description, content: { [type]: { schema, ...(example !== undefined && { example }) } } };
 }
