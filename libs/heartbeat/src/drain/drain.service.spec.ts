@@ -239,6 +239,16 @@ describe('DrainService', () => {
     expect(world.connections.closedHistory()[0]).toMatchObject({ code: 1001, reason: 'server is going away' });
   });
 
+  it('counts the connections that it terminates, also where a stall left no time for any close', async () => {
+    const world = new World({ readinessDelayMs: 100, spreadMs: 100, closeTimeoutMs: 100, deadlineMs: 900 });
+    // More than one slice has.
+    world.open(100, false);
+    world.start();
+    world.time += 950;
+    await world.pass(50);
+    expect(world.result).toMatchObject({ total: 100, terminated: 100 });
+  });
+
   it('tells how far it is every second', async () => {
     const world = new World();
     world.open(10, false);

@@ -82,13 +82,14 @@ export class DrainService implements OnModuleDestroy {
     this.#logger.log(`drain begins with ${this.connections.count} connections: ${printable(reason)}`);
     this.events.announce({ type: 'drain-started', connections: this.connections.count, reason });
     const run = new DrainRun(this.connections, this.node, startedAt);
+    let total = 0;
     const terminated = await new Promise<number>(resolve => {
       let progressAt = startedAt + PROGRESS_MS;
       const timer = setInterval(() => next ?? step(), STEP_MS);
       const step = () => {
         const now = clock.now();
-        if (this.connections.count === 0) return finish(0);
-        if (now - startedAt >= options.drain.deadlineMs) return finish(this.#terminateRest());
+        if (this.connections.count === 0) return finish(() => 0);
+        if (now - startedAt >= options.drain.deadlineMs) return finish(() => this.#terminateRest());
         const isBehind = run.step(now);
         this.node.doorShut = run.isBegun;
         // What is due and did not fit into this turn goes out in the next ones, after the I/O that waits.
@@ -103,15 +104,17 @@ export class DrainService implements OnModuleDestroy {
       };
       let ended = false;
       let next: NodeJS.Immediate | null = null;
-      const finish = (left: number | Promise<number>) => {
+      // Before the rest is terminated: where no close has begun, the total is the number of connections.
+      const finish = (left: () => number | Promise<number>) => {
         ended = true;
+        total = run.total;
         clearInterval(timer);
         this.node.doorShut = true;
-        resolve(left);
+        resolve(left());
       };
       step();
     });
-    const result = { total: run.total, terminated, durationMs: Math.round(clock.now() - startedAt) };
+    const result = { total, terminated, durationMs: Math.round(clock.now() - startedAt) };
     this.events.announce({ type: 'drain-ended', ...result });
     const told = `drain ended after ${result.durationMs} ms: ${result.total} connections were told`;
     if (terminated > 0) this.#logger.warn(`${told}, ${terminated} of them had to be terminated at the deadline`);
