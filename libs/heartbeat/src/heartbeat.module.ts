@@ -46,6 +46,7 @@ import {
 import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
 import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
 import { AdminPort } from './http/admin-port.js';
+import { HTTP_SETTINGS, type HttpSettings } from './http/http-settings.js';
 import { OwnRouting } from './http/own-routing.js';
 import { PlatformErrors } from './http/platform-errors.js';
 import { Problems } from './http/problems.js';
@@ -86,6 +87,8 @@ const PUBLIC = [
     },
     { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
     { provide: HEARTBEAT_RANDOM, useValue: Math.random },
+    // Where the class alone is imported, which its constructor refuses with the line to write instead.
+    { provide: HTTP_SETTINGS, useValue: { routes: [], adminPort: null } satisfies HttpSettings },
     { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
     ...PUBLIC,
     NodeState,
