@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
 
 const EACH = 300;
 /** All that nodes say; of requests and replies, what is asked. */
-const KINDS = ['list', 'detail', 'kick', 'kick-all', 'reply', 'deliver', 'replace', 'bans'];
+const KINDS = ['keys', 'rows', 'detail', 'kick', 'kick-all', 'reply', 'deliver', 'replace', 'bans'];
 
 let redis: RedisServer;
 let cluster: TestCluster;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import type { ConnectionView } from '../connection-view.js';
-import { comparePositions } from '../connection/connection-query.js';
+import { comparePositions, type SortKey } from '../connection/connection-query.js';
 import type { SortOrder } from '../connection/sort-order.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { type NodePage, positionOf } from './merge-pages.js';
@@ -25,6 +25,7 @@ function keyPage(keys: Keys, nodeId: string, { after, order, limit }: Turn): Nod
 
 interface Turn {
   readonly after: ClusterPosition | null;
+  readonly sort: SortKey;
   readonly order: SortOrder;
   readonly limit: number;
 }
@@ -35,7 +36,7 @@ async function walk(keys: Keys, order: SortOrder, limit: number, trouble: readon
   let asked = 0;
   let after: ClusterPosition | null = null;
   do {
-    const turn: Turn = { after, order, limit };
+    const turn: Turn = { after, sort: 'messagesIn', order, limit };
     const { silent = [], rowless = [] } = trouble[pages.length] ?? {};
     const answering = Object.keys(keys).filter(nodeId => !silent.includes(nodeId));
     const fetchRows = async (nodeId: string, ids: readonly string[]) => {
@@ -95,15 +96,32 @@ describe('pageWithRows', () => {
     );
   });
 
+  it.each<[SortKey, Partial<ConnectionView>, number | null, unknown]>([
+    ['lastSeenAt', { lastSeenAt: '2026-01-01T00:00:09.000Z' }, Date.UTC(2026, 0, 1), '2026-01-01T00:00:00.000Z'],
+    ['lastMessageAt', { lastMessageAt: '2026-01-01T00:00:09.000Z' }, null, null],
+    ['rttMs', { rttMs: 7.5 }, null, null],
+    ['bufferedBytes', { bufferedBytes: 0 }, 4096, 4096],
+    ['messagesOut', { messagesOut: 9 }, 8, 8],
+  ])(
+    'shows the value by which a row was sorted, also where it has moved since: %s',
+    async (sort, moved, key, value) => {
+      const [id, turn] = [idOf('a-1', 0), { after: null, sort, order: 'asc', limit: 1 } as const];
+      const page = keyPage({ 'a-1': [key] }, 'a-1', turn);
+      const row = { ...viewOf(id), ...moved } as ConnectionView;
+      const { items } = await pageWithRows([page], [], turn, async () => new Map([[id, row]]));
+      expect(items).toEqual([{ ...row, [sort]: value }]);
+    },
+  );
+
   it('leaves out what has ended meanwhile, and goes on', async () => {
-    const turn: Turn = { after: null, order: 'asc', limit: 2 };
+    const turn: Turn = { after: null, sort: 'messagesIn', order: 'asc', limit: 2 };
     const pages = [keyPage({ 'a-1': [1, 2, 3] }, 'a-1', turn)];
     const { items, end, failed } = await pageWithRows(pages, [], turn, async () => new Map());
     expect([items, end, failed.size]).toEqual([[], { at: { key: 2, id: idOf('a-1', 1) }, behind: [] }, 0]);
   });
 
   it('names nodes that gave their keys and not their rows', async () => {
-    const turn: Turn = { after: null, order: 'asc', limit: 3 };
+    const turn: Turn = { after: null, sort: 'messagesIn', order: 'asc', limit: 3 };
     const pages = ['a-1', 'b-2'].map(nodeId => keyPage({ 'a-1': [1, 3], 'b-2': [2, 4] }, nodeId, turn));
     const { items, end, failed } = await pageWithRows(pages, [], turn, async (nodeId, ids) =>
       nodeId === 'b-2' ? null : new Map(ids.map(id => [id, viewOf(id)])),

@@ -1,4 +1,5 @@
 import type { ConnectionView } from '../connection-view.js';
+import type { SortKey } from '../connection/connection-query.js';
 import type { SortOrder } from '../connection/sort-order.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage } from './merge-pages.js';
@@ -9,6 +10,7 @@ const SERIAL_LENGTH = 9;
 
 interface Turn {
   readonly after: ClusterPosition | null;
+  readonly sort: SortKey;
   readonly order: SortOrder;
   readonly limit: number;
 }
@@ -42,7 +44,10 @@ export function keyPageOf(
   return { nodeId, rows: answer.rows.map(({ key, item: { id } }) => ({ key, id, item: id })), hasMore };
 }
 
-/** Merges the keys of all nodes and then gets the rows of the page, so that no node sends rows that are on no page. */
+/**
+ * Merges the keys of all nodes and then gets the rows of the page, so that no node sends rows that are on no page. A row shows the value by
+ * which it was sorted: a value that has moved since would make a list that is out of order.
+ */
 export async function pageWithRows(
   pages: readonly NodePage<string>[],
   silent: readonly string[],
@@ -58,12 +63,18 @@ export async function pageWithRows(
     for (const [id, row] of got ?? []) rows.set(id, row);
   });
   await Promise.all(fetches);
-  if (failed.size === 0) return { items: shown(merged.items, rows), end: merged.end, failed };
+  const keys = new Map(pages.flatMap(page => page.rows.map(({ id, key }) => [id, key])));
+  const shown = (ids: readonly string[]) =>
+    ids.flatMap(id => {
+      const row = rows.get(id);
+      return row === undefined ? [] : [asSorted(row, turn.sort, keys.get(id) ?? null)];
+    });
+  if (failed.size === 0) return { items: shown(merged.items), end: merged.end, failed };
   // The same page without those nodes: what is left of it has the same order, and they keep their positions.
   const limit = merged.items.filter(id => !failed.has(nodeOf(id))).length;
   const others = pages.filter(({ nodeId }) => !failed.has(nodeId));
   const { items, end } = mergePages(others, [...silent, ...failed], { ...turn, limit });
-  return { items: shown(items, rows), end, failed };
+  return { items: shown(items), end, failed };
 }
 
 function idsByNode(ids: readonly string[]): ReadonlyMap<string, string[]> {
@@ -81,6 +92,7 @@ function nodeOf(id: string): string {
   return id.slice(0, -SERIAL_LENGTH);
 }
 
-function shown(ids: readonly string[], rows: ReadonlyMap<string, ConnectionView>): ConnectionView[] {
-  return ids.flatMap(id => rows.get(id) ?? []);
+function asSorted(row: ConnectionView, sort: SortKey, key: number | null): ConnectionView {
+  const isTime = typeof row[sort] === 'string';
+  return { ...row, [sort]: isTime && key !== null ? new Date(key).toISOString() : key };
 }
