@@ -21,7 +21,7 @@ const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarnin
 /** Projects whose tests start servers, processes or a browser. */
 const TIMED = ['e2e', 'cluster', 'browser'];
 /** Test files of these projects that mostly wait run together, so many at a time. */
-const TOGETHER = 4;
+const TOGETHER = 3;
 /** The comment at the top of a test file that measures time, memory or the whole machine, and therefore runs alone. */
 const RUNS_ALONE = /^\/\/ Runs alone: /;
 const SLOWEST_FILES = 10;

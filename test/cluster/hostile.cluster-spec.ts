@@ -1,3 +1,4 @@
+// Runs alone: it measures memory.
 /** Somebody else writes on the cluster's channels: what is not a node's own is counted and dropped, and nothing else happens. */
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,3 +1,4 @@
+// Runs alone: it measures heartbeats of thousands of clients while Redis is lost.
 /** Redis fails in every way that it can, under three nodes with 3,000 clients: nobody is lost, no heartbeat is late, and all is whole again soon. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

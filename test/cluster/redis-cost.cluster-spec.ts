@@ -1,3 +1,4 @@
+// Runs alone: it counts commands a second.
 /** What Redis is asked, counted by Redis itself: so much for each node in a second, nothing for a heartbeat or a message. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

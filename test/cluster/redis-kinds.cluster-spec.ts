@@ -1,3 +1,4 @@
+// Runs alone: it measures how soon clusters are complete again.
 /** Redis in its other forms: Sentinel and Cluster, and what a failover costs. Nobody is lost, and all is whole again soon. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/heartbeat-watch.js';

@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 /** The bench as users run it, in its smallest form: that it works and leaves nothing behind. What it finds is judged by nobody here. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';

@@ -1,3 +1,4 @@
+// Runs alone: it measures the heap after 15,000 connections.
 /**
  * Tens of thousands come and go, in every way there is; then nothing of them is left. The server is a process of its own that can
  * be asked what it holds (test/support/census-app.ts), down to a heap snapshot.

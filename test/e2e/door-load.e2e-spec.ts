@@ -1,3 +1,4 @@
+// Runs alone: it measures load.
 /** What a busy node does: it asks its connections less often, refuses newcomers, sends some away, and stops when it is well. */
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';

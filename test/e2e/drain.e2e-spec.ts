@@ -1,3 +1,4 @@
+// Runs alone: it measures the pace of closes.
 /** How everybody is sent away: the built server in a process of its own, its clients here. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

@@ -1,3 +1,4 @@
+// Runs alone: it measures memory and the times of closes.
 /**
  * What a peer sends to do harm. Beside each attack a well-behaved client in a process of its own echoes all the time and must
  * notice nothing; the server's process must stay the same, and what the attackers cost must stay within the contract's 10 MB each.

@@ -1,3 +1,4 @@
+// Runs alone: it measures memory and the pace of readers.
 /**
  * Who does not take what is sent: nobody who pauses, trickles or vanishes may cost the server its memory or another client its
  * time, and who is only slow is served.

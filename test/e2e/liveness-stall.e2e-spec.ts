@@ -1,3 +1,4 @@
+// Runs alone: it stalls servers and measures deadlines.
 /**
  * What a server that stalled may do to others, and how the pings of a crowd lie in time. The clients live in a process of their
  * own, so that what stalls the server does not stall them.

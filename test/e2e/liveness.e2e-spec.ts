@@ -1,3 +1,4 @@
+// Runs alone: it measures deadlines.
 /**
  * The promises of liveness with real sockets: who is found, how fast, and who is left alone. What a stalled server may do is in
  * `liveness-stall.e2e-spec.ts`.
