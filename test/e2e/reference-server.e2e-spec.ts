@@ -206,7 +206,8 @@ describe('LOG_FORMAT=json', () => {
       result: 'done',
       parameters: { kind: 'user', value: 'u' },
     });
-    expect(server.stderr).toBe('');
+    // The package `cron` prints a run that came late by `console.warn`, as on a busy machine.
+    expect(server.stderr.replaceAll(/^\[Cron\] .*\n/gm, '')).toBe('');
   });
 
   it.each<[string, Record<string, string>, object]>([
