@@ -49,7 +49,7 @@ const MAX_SHOWN = 80;
 /** A value for a message: short, on one line, and without what could be a secret's whole length. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
-  // A description in the place of the value, such as "(hidden)".
+  // A description instead of the value, such as "(hidden)".
   if (typeof value === 'string' && /^\([\w ]+\)$/.test(value)) return value;
   const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 2, breakLength: Infinity });
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;

@@ -16,7 +16,7 @@ export class NetworkTable<Item> {
     return this.#tables(network.family).get(network.prefix)?.get(keyOf(network));
   }
 
-  /** Puts `item` in the place of what the network had before. */
+  /** Replaces what the network had before by `item`. */
   set(network: NetworkBits, item: Item): void {
     const tables = this.#tables(network.family);
     let table = tables.get(network.prefix);

@@ -107,7 +107,7 @@ describe('AdminRefusals', () => {
     expect(entries).toEqual([entry, entry]);
   });
 
-  it('counts a 403 of a guard that named nobody, since anybody can cause it', () => {
+  it('counts a 403 of a guard that named no actor, since any client can cause it', () => {
     for (let turn = 0; turn < 3; turn++) refuse(403);
     jest.advanceTimersByTime(60_000);
     expect(entries).toEqual([expect.objectContaining({ parameters: { count: 3, forbidden: 3 } })]);
