@@ -106,9 +106,10 @@ describe.each(PLATFORMS)('adminPort on %s', (_, platform: Platform) => {
     const client = await running.open();
     void running.app.get(DrainService).start('test');
     expect([await status(own, '/health/live'), await status(own, '/health/ready')]).toEqual([200, 503]);
-    client.destroy();
+    // The drain waits for this client, and so does the end of the application.
     const closing = running.app.close();
     expect(await status(own, '/health/live')).toBe(200);
+    client.destroy();
     await closing;
     await expect(status(own, '/health/live')).rejects.toThrow('ECONNREFUSED');
   });

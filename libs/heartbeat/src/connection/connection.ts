@@ -190,7 +190,7 @@ export class Connection extends ConnectionRecord<Connection> {
   }
 
   #endReason(): HeartbeatError {
-    return closedError(this.id, this.ending);
+    return closedError(this);
   }
 
   /** Made when it is needed, so that no connection carries a closure. */

@@ -18,22 +18,29 @@ export function payloadOf(data: unknown): string | Buffer {
   return JSON.stringify(data) ?? '';
 }
 
+/** What is stated of the end of a connection. */
+interface Ended {
+  readonly id: string;
+  readonly closing: Closing | null;
+}
+
 /**
- * The error of each send after the end, and the reason of the signal. All sends that one close refuses share one error: an error of its own,
- * with its stack, costs 750 bytes for each message of a client that reads nothing.
+ * The error of each send after the end, and the reason of the signal. All sends that the end of a connection refuses share one error: an error
+ * of its own, with its stack, costs 750 bytes for each message of a client that reads nothing.
  */
-export function closedError(id: string, closing: Closing | null): HeartbeatError {
-  const known = closing === null ? undefined : CLOSED_ERRORS.get(closing);
-  if (known?.id === id) return known.error;
+export function closedError(connection: Ended): HeartbeatError {
+  const { id, closing } = connection;
+  const known = CLOSED_ERRORS.get(connection);
+  if (known !== undefined && known.closing === closing) return known.error;
   const { code, reason } = closing ?? { code: CloseCodes.abnormal.code, reason: CloseCodes.abnormal.name };
   const text = `connection ${id} is closed: ${code} ${reason}`.trimEnd();
   const error = new HeartbeatError('HEARTBEAT_CONNECTION_CLOSED', text);
-  if (closing !== null) CLOSED_ERRORS.set(closing, { id, error });
+  CLOSED_ERRORS.set(connection, { closing, error });
   return error;
 }
 
-/** The latest error of each close; several connections may share the record of a close. */
-const CLOSED_ERRORS = new WeakMap<Closing, { readonly id: string; readonly error: HeartbeatError }>();
+/** By connection, and by nothing that lives longer: the stack of an error holds the objects whose methods were running. */
+const CLOSED_ERRORS = new WeakMap<Ended, { readonly closing: Closing | null; readonly error: HeartbeatError }>();
 
 /** How a connection has ended that this server did not begin to close: `code` and `reason` as `ws` reports them. */
 export function endOf(code: number, reason: string): Closing {
