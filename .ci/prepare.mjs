@@ -3,7 +3,7 @@
  *
  *   node .ci/prepare.mjs start   the reference server is installed and built
  *   node .ci/prepare.mjs load    the load generator is
- *   node .ci/prepare.mjs bench   the bench is, which is a part of it
+ *   node .ci/prepare.mjs bench   the bench is
  *
  * What is there already is left alone, without a look at the network. It speaks on stderr only: stdout is for the program that
  * runs afterwards.
@@ -67,7 +67,9 @@ function absentPackages() {
 /** The first source found that is newer than `since`, null when there is none. */
 function newestSource(app, since) {
   const configs = ['package-lock.json', 'tsconfig.json', 'nest-cli.json', `apps/${app}/tsconfig.app.json`];
-  const sources = [`apps/${app}/src`, 'libs/heartbeat/src'].flatMap(folder =>
+  // The bench uses the load tool's files.
+  const folders = [`apps/${app}/src`, 'libs/heartbeat/src', ...(app === 'bench' ? ['apps/loadtest/src'] : [])];
+  const sources = folders.flatMap(folder =>
     readdirSync(join(ROOT, folder), { recursive: true })
       .filter(name => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
       .map(name => join(folder, name)),
@@ -85,7 +87,7 @@ function say(text) {
   process.stderr.write(`prepare: ${text}\n`);
 }
 
-const APPS = { start: 'server', load: 'loadtest', bench: 'loadtest' };
+const APPS = { start: 'server', load: 'loadtest', bench: 'bench' };
 
 // Not when it is imported; the real path, since a folder above may be a symbolic link.
 if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -105,7 +105,7 @@ async function onlyJest(given) {
   const selected = at === 0 ? TIMED : given.slice(at);
   const timed = TIMED.some(project => selected.includes(project));
   if (selected.includes('cluster') && at > 0) await step('packages of Debian', () => ensurePackages(FOR_CLUSTER));
-  if (timed) await step('build', () => ['server', 'loadtest'].forEach(ensureBuilt));
+  if (timed) await step('build', () => ['server', 'loadtest', 'bench'].forEach(ensureBuilt));
   const inBand = timed && !given.some(arg => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg));
   await step(`jest ${given.join(' ')}`, () => jest('jest', inBand ? ['--runInBand', ...given] : given));
 }

@@ -39,28 +39,32 @@ describe('architectureProblems', () => {
   it('finds nothing in sources that keep to it', () => {
     const sources = {
       [`${SRC}/index.ts`]: `export { A } from './admin/a.controller.js';`,
-      [`${SRC}/heartbeat.module.ts`]: `import { A } from './admin/a.controller.js'; import { Cron } from './words.js';`,
+      [`${SRC}/heartbeat.module.ts`]: `import { A } from './admin/a.controller.js'; import { Cron } from './base/words.js';`,
       [`${SRC}/admin/a.controller.ts`]: `import { b } from '../drain/b.service.js'; import './c.js'; export class A {}`,
-      [`${SRC}/admin/c.ts`]: `import { x } from '../words.js'; export const c = 1;`,
+      [`${SRC}/admin/c.ts`]: `import { x } from '../base/words.js'; export const c = 1;`,
       [`${SRC}/drain/b.service.ts`]: `import { d } from '../connection/d.js'; setTimeout(() => {}, 1); export const b = 1;`,
-      [`${SRC}/connection/d.ts`]: `import { x } from '../words.js'; import ws from 'ws'; export const d = 1; // Date.now(), setTimeout(`,
+      [`${SRC}/connection/d.ts`]: `import { x } from '../base/words.js'; import ws from 'ws'; export const d = 1; // Date.now(), setTimeout(`,
       [`${SRC}/connection/d.spec.ts`]: `import { b } from '../drain/b.service.js'; Date.now(); setTimeout(() => {}, 1); export default 1;`,
-      [`${SRC}/words.ts`]: `import { now } from './clock.js'; export const x = 'export * from @Cron( Date.now() forwardRef';`,
-      [`${SRC}/clock.ts`]: `export const now = () => Date.now();`,
+      [`${SRC}/base/words.ts`]: `import { now } from './clock.js'; export const x = 'export * from @Cron( Date.now() forwardRef';`,
+      [`${SRC}/base/clock.ts`]: `export const now = () => Date.now();`,
       'apps/server/src/main.ts': `import { A } from 'nestjs-heartbeat'; Date.now();`,
       'apps/page/vite.config.ts': `export default {};`,
-      [`${SRC}/long.ts`]: '\n'.repeat(250),
+      [`${SRC}/base/long.ts`]: '\n'.repeat(250),
     };
     expect(architectureProblems(sources)).toEqual([]);
   });
 
   it.each<[string, Sources, string]>([
     [
-      'a word that imports state',
-      { 'error.ts': `import { a } from './connection/a.js';` },
-      'upward from words to state',
+      'the base that imports the connection',
+      { 'base/error.ts': `import { a } from '../connection/a.js';` },
+      'upward from base to connection',
     ],
-    ['state that imports a rule', { 'connection/a.ts': `import '../flow/b.js';` }, 'upward from state to rules'],
+    [
+      'a connection that imports a rule',
+      { 'connection/a.ts': `import '../flow/b.js';` },
+      'upward from connection to rules',
+    ],
     [
       'a rule that imports an edge',
       { 'load/a.ts': `import type { b } from '../metrics/b.js';` },
@@ -78,7 +82,8 @@ describe('architectureProblems', () => {
       { 'drain/a.ts': `\nimport '../load/b.js';` },
       'drain/a.ts:2 imports ../load/b.js: sideways within rules',
     ],
-    ['an edge that imports an edge', { 'health/a.ts': `import '../gateway/b.js';` }, 'sideways within edges'],
+    ['an edge that imports an edge', { 'health/a.ts': `import '../transports/ws/b.js';` }, 'sideways within edges'],
+    ['a loose file in the root', { 'error.ts': '' }, 'error.ts is in a folder that no layer holds'],
     ['an unknown folder', { 'utils/a.ts': '' }, 'utils/a.ts is in a folder that no layer holds'],
     ['an import of an unknown folder', { 'index.ts': `import './utils/a.js';` }, 'one that no layer holds'],
     ['an import of a folder', { 'admin/a.ts': `import '../connection';` }, 'a folder, or one that no layer holds'],
@@ -92,12 +97,12 @@ describe('architectureProblems', () => {
     [
       'a cycle of three that is entered from outside',
       {
-        '0.ts': `import './a.js';`,
-        'a.ts': `import './b.js';`,
-        'b.ts': `import './c.js';`,
-        'c.ts': `import './a.js';`,
+        'flow/0.ts': `import './a.js';`,
+        'flow/a.ts': `import './b.js';`,
+        'flow/b.ts': `import './c.js';`,
+        'flow/c.ts': `import './a.js';`,
       },
-      `circle: ${SRC}/a.ts → ${SRC}/b.ts → ${SRC}/c.ts → ${SRC}/a.ts`,
+      `circle: ${SRC}/flow/a.ts → ${SRC}/flow/b.ts → ${SRC}/flow/c.ts → ${SRC}/flow/a.ts`,
     ],
     ['forwardRef', { 'admin/a.ts': `import { forwardRef } from '@nestjs/common';` }, 'admin/a.ts:1 uses forwardRef'],
     ['an inner index', { 'admin/index.ts': 'export const a = 1;' }, 'admin/index.ts is an inner barrel'],

@@ -1,5 +1,5 @@
-import { LocalBus, LocalStore } from '../libs/heartbeat/src/cluster/local-bus.js';
-import { holdsTheBusContract } from './support/bus-contract.js';
+import { LocalBus, LocalStore } from '../libs/heartbeat/src/messaging/local-bus.js';
+import { holdsTheBusContract } from './support/redis/bus-contract.js';
 
 holdsTheBusContract('LocalBus', async () => {
   let now = 1000;

@@ -5,7 +5,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   DEFAULTS,
-  examine,
+  runChecks,
   type Finding,
   HeartbeatError,
   HeartbeatModule,
@@ -224,7 +224,7 @@ const findingsOf = ({ options, files: own = {}, variables, heapMib = 2048, ws = 
     packageVersion: () => ws,
     heapLimitBytes: () => heapMib * MIB,
   };
-  return examine({ options: resolveOptions(options), system, proxyHeaderSeen: seen });
+  return runChecks({ options: resolveOptions(options), system, proxyHeaderSeen: seen });
 };
 const text = ({ severity, id, evidence, why, remedy }: Finding) => `${severity} ${id}: ${evidence}. ${why} ${remedy}`;
 

@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CloseCodes, DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
 import { parse } from 'yaml';
-import { BENCH_FLAGS } from '../apps/loadtest/src/bench/bench-arguments.js';
-import { readingsOf, type Results } from '../apps/loadtest/src/bench/results.js';
-import { renderTable } from '../apps/loadtest/src/bench/table.js';
+import { BENCH_FLAGS } from '../apps/bench/src/bench-arguments.js';
+import { readingsOf, type Results } from '../apps/bench/src/results.js';
+import { renderTable } from '../apps/bench/src/table.js';
 import { FLAGS } from '../apps/loadtest/src/flags.js';
 import { readEnvironment } from '../apps/server/src/environment.js';
 import { OPERATIONS } from '../apps/server/src/openapi.js';
@@ -112,7 +112,8 @@ describe('README.md', () => {
   });
 
   it('lists every refusal', () => {
-    const [, list = ''] = /REFUSAL_REASONS = \[([^\]]+)\]/.exec(read('libs/heartbeat/src/heartbeat.events.ts')) ?? [];
+    const [, list = ''] =
+      /REFUSAL_REASONS = \[([^\]]+)\]/.exec(read('libs/heartbeat/src/connection/heartbeat.events.ts')) ?? [];
     const reasons = [...list.matchAll(/'([a-z-]+)'/g)].map(([, reason]) => reason);
     const rows = tableOf(README, 'status', 'type ends in').map(([, reason]) => reason);
     expect(new Set(rows)).toEqual(new Set(reasons));

@@ -7,18 +7,18 @@ import type { ModuleRef } from '@nestjs/core';
 import type { WebSocket } from 'ws';
 
 import { BanList } from '../libs/heartbeat/src/admission/ban-list.js';
-import { SystemClock } from '../libs/heartbeat/src/clock.js';
+import { SystemClock } from '../libs/heartbeat/src/base/clock.js';
 import type { Connection } from '../libs/heartbeat/src/connection/connection.js';
 import { ConnectionService } from '../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../libs/heartbeat/src/connection/node-state.js';
 import { DrainService } from '../libs/heartbeat/src/drain/drain.service.js';
 import { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
-import { HeartbeatEvents } from '../libs/heartbeat/src/heartbeat.events.js';
+import { HeartbeatEvents } from '../libs/heartbeat/src/connection/heartbeat.events.js';
 import { ReaperService } from '../libs/heartbeat/src/liveness/reaper.service.js';
 import { LoadService } from '../libs/heartbeat/src/load/load.service.js';
-import { resolveOptions } from '../libs/heartbeat/src/resolve-options.js';
-import { ClusterWorld } from './support/cluster-world.js';
-import { until } from './support/until.js';
+import { resolveOptions } from '../libs/heartbeat/src/options/resolve-options.js';
+import { ClusterWorld } from './support/servers/cluster-world.js';
+import { until } from './support/assert/until.js';
 
 Logger.overrideLogger(false);
 
@@ -108,7 +108,7 @@ describe('work on a whole set of connections', () => {
       () => {
         openAll();
         for (const { ip } of world.connections.all()) {
-          world.bans.adopt({ id: ip, kind: 'ip', value: ip, reason: 'spam', forMs: 60_000 });
+          world.bans.add({ id: ip, kind: 'ip', value: ip, reason: 'spam', forMs: 60_000 });
         }
       },
     ],

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveOptions } from 'nestjs-heartbeat';
-import { SystemClock } from '../../libs/heartbeat/src/clock.js';
-import { RedisBus } from '../../libs/heartbeat/src/cluster/redis-bus.js';
-import { holdsTheBusContract } from '../support/bus-contract.js';
-import { RedisServer } from '../support/redis-server.js';
+import { SystemClock } from '../../libs/heartbeat/src/base/clock.js';
+import { RedisBus } from '../../libs/heartbeat/src/messaging/redis-bus.js';
+import { holdsTheBusContract } from '../support/redis/bus-contract.js';
+import { RedisServer } from '../support/redis/redis-server.js';
 
 let redis: RedisServer;
 let worlds = 0;

@@ -3,13 +3,13 @@
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import type { Crowd } from '../support/crowd.js';
+import type { Clients } from '../support/clients/clients.js';
 import { readFileSync } from 'node:fs';
-import { decode, OPERATIONS } from '../../libs/heartbeat/src/cluster/wire.js';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { APART_MS, TestCluster } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { decode, OPERATIONS } from '../../libs/heartbeat/src/messaging/wire.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { APART_MS, TestCluster } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 300;
 /** All that nodes say; of requests and replies, what is asked. */
@@ -17,7 +17,7 @@ const KINDS = ['keys', 'rows', 'detail', 'kick', 'kick-all', 'reply', 'deliver',
 
 let redis: RedisServer;
 let cluster: TestCluster;
-let crowds: Crowd[];
+let crowds: Clients[];
 let wire: ReturnType<typeof createClient>;
 let channels: string[];
 /** What the nodes have said to each other, of each kind. */

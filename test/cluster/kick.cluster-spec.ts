@@ -4,13 +4,13 @@ import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BulkKick } from 'nestjs-heartbeat';
 import { performance } from 'node:perf_hooks';
-import { ask } from '../support/ask.js';
-import { Crowd } from '../support/crowd.js';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { quantile } from '../support/statistics.js';
-import { REQUEST_TIMEOUT_MS, TestCluster, type TestNode } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import { Clients } from '../support/clients/clients.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { quantile } from '../support/assert/statistics.js';
+import { REQUEST_TIMEOUT_MS, TestCluster, type TestNode } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 1000;
 /** Kicks from each node to each. */
@@ -23,7 +23,7 @@ const P99_MS = 50;
 let redis: RedisServer;
 let line: ReturnType<typeof createClient>;
 let cluster: TestCluster;
-let crowds: Crowd[];
+let crowds: Clients[];
 
 beforeAll(async () => {
   redis = await RedisServer.start();

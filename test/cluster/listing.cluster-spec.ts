@@ -2,11 +2,11 @@
 /** Lists over three nodes with 3,000 clients are the truth, which the clients know: page by page, from any node, while others come and go. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConnectionView, SortKey } from 'nestjs-heartbeat';
-import { Crowd, machineMs } from '../support/crowd.js';
-import { fixedHeartbeat } from '../support/heartbeat-watch.js';
-import { RedisServer } from '../support/redis-server.js';
-import { TestCluster, type TestNode, walk } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { Clients, machineMs } from '../support/clients/clients.js';
+import { fixedHeartbeat } from '../support/clients/heartbeat-watch.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { TestCluster, type TestNode, walk } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 /** Slow enough that those who answer nothing are there until the end. */
 const INTERVAL_MS = 20_000;
@@ -39,7 +39,7 @@ const ROUND_MS = 50;
 
 let cluster: TestCluster;
 /** One for each node, with clients of all groups. */
-let crowds: Crowd[];
+let crowds: Clients[];
 /** The numbers of a group's clients in each crowd. */
 const numbers = new Map<Group, number[]>();
 /** Who of the fickle is there, and the number of the last client, in each crowd. */
@@ -80,7 +80,7 @@ beforeAll(async () => {
   // Long enough for a busy machine: here nobody is to be silent.
   const options = { heartbeat: HEARTBEAT, backpressure, cluster: { requestTimeoutMs: 5000 } };
   cluster = await TestCluster.start({ redisUrl: redis.url, options });
-  crowds = cluster.nodes.map(() => new Crowd());
+  crowds = cluster.nodes.map(() => new Clients());
   await open('red', { from: ['127.0.1.1', '127.0.1.2'] });
   await open('blue', { path: '/other', from: ['127.0.2.1'] });
   await open('slow', { delayMs: SLOW_MS });
@@ -107,7 +107,7 @@ afterAll(async () => {
 async function whileTheyComeAndGo<Result>(work: () => Promise<Result>): Promise<Result> {
   const over = new AbortController();
   let rounds = 0;
-  const comeAndGo = async (crowd: Crowd, { port }: TestNode, index: number): Promise<void> => {
+  const comeAndGo = async (crowd: Clients, { port }: TestNode, index: number): Promise<void> => {
     while (!over.signal.aborted) {
       const from = machineMs();
       await crowd.leave(fickle[index]!.splice(0, AT_ONCE));

@@ -6,12 +6,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ConnectionView, NodeAnswer } from 'nestjs-heartbeat';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ask } from '../support/ask.js';
-import { freePort } from '../support/free-port.js';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import { freePort } from '../support/servers/free-port.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 const ADMIN_TOKEN = 'a-token-for-this-test';
 const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };

@@ -2,10 +2,16 @@
 /** Nodes that freeze, die or leave: the others tell the truth about them, in time. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import type { Crowd } from '../support/crowd.js';
-import { RedisServer } from '../support/redis-server.js';
-import { LEASE_MS, type Listing, REQUEST_TIMEOUT_MS, TestCluster, type TestNode } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import type { Clients } from '../support/clients/clients.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import {
+  LEASE_MS,
+  type Listing,
+  REQUEST_TIMEOUT_MS,
+  TestCluster,
+  type TestNode,
+} from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 1000;
 /** The contract: all is whole within 5 s. */
@@ -14,7 +20,7 @@ const WHOLE_MS = 5000;
 const HICCUP_MS = 500;
 
 let cluster: TestCluster;
-let crowds: Crowd[];
+let crowds: Clients[];
 
 beforeAll(async () => {
   const redis = await RedisServer.start();

@@ -2,10 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import type { ClosedView, ClusterNode } from 'nestjs-heartbeat';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { TestCluster, type TestNode } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { TestCluster, type TestNode } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 let cluster: TestCluster;
 let one: TestNode;

@@ -2,12 +2,18 @@
 /** Redis fails in every way that it can, under three nodes with 3,000 clients: nobody is lost, no heartbeat is late, and all is whole again soon. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import { ask } from '../support/ask.js';
-import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/heartbeat-watch.js';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { LEASE_MS, REQUEST_TIMEOUT_MS, TestCluster, type TestNode, watchHeartbeats } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/clients/heartbeat-watch.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import {
+  LEASE_MS,
+  REQUEST_TIMEOUT_MS,
+  TestCluster,
+  type TestNode,
+  watchHeartbeats,
+} from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 1000;
 const INTERVAL_MS = 2000;

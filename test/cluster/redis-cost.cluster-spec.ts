@@ -2,11 +2,11 @@
 /** What Redis is asked, counted by Redis itself: so much for each node in a second, nothing for a heartbeat or a message. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import type { Crowd } from '../support/crowd.js';
-import { fixedHeartbeat } from '../support/heartbeat-watch.js';
-import { RedisServer } from '../support/redis-server.js';
-import { TestCluster } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import type { Clients } from '../support/clients/clients.js';
+import { fixedHeartbeat } from '../support/clients/heartbeat-watch.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { TestCluster } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 1000;
 const REST_MS = 3000;
@@ -18,7 +18,7 @@ const COMING = 200;
 
 let redis: RedisServer;
 let cluster: TestCluster;
-let crowds: Crowd[];
+let crowds: Clients[];
 let ofThree: number;
 
 beforeAll(async () => {

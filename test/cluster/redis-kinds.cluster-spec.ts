@@ -1,12 +1,12 @@
 // Runs alone: it measures how soon clusters are complete again.
 /** Redis in its other forms: Sentinel and Cluster, and what a failover costs. Nobody is lost, and all is whole again soon. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/heartbeat-watch.js';
-import { RedisCluster } from '../support/redis-cluster.js';
-import { RedisSentinels } from '../support/redis-sentinels.js';
-import { RedisServer } from '../support/redis-server.js';
-import { TestCluster, watchHeartbeats } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/clients/heartbeat-watch.js';
+import { RedisCluster } from '../support/redis/redis-cluster.js';
+import { RedisSentinels } from '../support/redis/redis-sentinels.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { TestCluster, watchHeartbeats } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 300;
 const INTERVAL_MS = 2000;

@@ -2,12 +2,12 @@
 /** The line to Redis is slow, or carries nothing: the nodes stay what they are, and are one again when it is well. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import { DelayingProxy } from '../support/delaying-proxy.js';
-import { fixedHeartbeat, type HeartbeatWatch, NO_HARM } from '../support/heartbeat-watch.js';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { LEASE_MS, REQUEST_TIMEOUT_MS, TestCluster, watchHeartbeats } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { DelayingProxy } from '../support/faults/delaying-proxy.js';
+import { fixedHeartbeat, type HeartbeatWatch, NO_HARM } from '../support/clients/heartbeat-watch.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { LEASE_MS, REQUEST_TIMEOUT_MS, TestCluster, watchHeartbeats } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 const EACH = 300;
 /** Of each direction. */

@@ -1,10 +1,10 @@
 /** What is agreed between nodes: bans, and how many connections a user may have. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
-import { type Ended, RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { APART_MS, LEASE_MS, TestCluster } from '../support/test-cluster.js';
-import { until } from '../support/until.js';
+import { type Ended, RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { APART_MS, LEASE_MS, TestCluster } from '../support/servers/test-cluster.js';
+import { until } from '../support/assert/until.js';
 
 /** The contract: a ban is applied on every node within a second. */
 const BAN_MS = 1000;
@@ -49,7 +49,7 @@ async function statusAt(port: number): Promise<number> {
 }
 
 /** Upgrades of one user, as many on each node, all at once. */
-async function crowdOf(user: string, each: number, path = '/ws'): Promise<RawClient[]> {
+async function clientsOf(user: string, each: number, path = '/ws'): Promise<RawClient[]> {
   const all = cluster.nodes.flatMap(({ port }) =>
     Array.from({ length: each }, () => knock(port, `${path}?user=${user}`)),
   );
@@ -74,7 +74,7 @@ function endsOf(clients: readonly RawClient[]): Map<number, number> {
 
 describe('a ban', () => {
   it('on one node sends the user away on all, within a second, and lets nobody in until it is lifted', async () => {
-    const clients = await crowdOf('banned', 1);
+    const clients = await clientsOf('banned', 1);
     const from = performance.now();
     const { id } = await cluster
       .node(1)
@@ -140,13 +140,13 @@ describe('a ban', () => {
 describe('the limit of a user', () => {
   it('is exact over all nodes, however many come at once, and every place is given back', async () => {
     for (let round = 0; round < 5; round++) {
-      const clients = await crowdOf('eager', 20);
+      const clients = await clientsOf('eager', 20);
       expect(clients).toHaveLength(MAX_PER_USER);
       const [first, second, ...rest] = clients;
       await gone([first!, second!]);
       await until(async () => (await cluster.node(0).list('user=eager')).total === MAX_PER_USER - 2);
       const more = await until(async () => {
-        const newcomers = await crowdOf('eager', 1);
+        const newcomers = await clientsOf('eager', 1);
         return newcomers.length === 2 ? newcomers : null;
       });
       expect((await cluster.node(1).list('user=eager')).total).toBe(MAX_PER_USER);
@@ -156,33 +156,33 @@ describe('the limit of a user', () => {
   });
 
   it('is exact also where the gateway takes its time to let them in', async () => {
-    const clients = await crowdOf('patient', 20, '/asking');
+    const clients = await clientsOf('patient', 20, '/asking');
     expect(clients).toHaveLength(MAX_PER_USER);
     await gone(clients.slice(1));
     const more = await until(async () => {
-      const newcomers = await crowdOf('patient', 2, '/asking');
+      const newcomers = await clientsOf('patient', 2, '/asking');
       return newcomers.length > 0 ? newcomers : null;
     });
     expect((await cluster.node(0).list('user=patient')).total).toBeLessThanOrEqual(MAX_PER_USER);
     await gone([...clients.slice(0, 1), ...more]);
     await until(async () => (await cluster.node(2).list('user=patient')).total === 0);
-    const again = await crowdOf('patient', 20, '/asking');
+    const again = await clientsOf('patient', 20, '/asking');
     expect(again).toHaveLength(MAX_PER_USER);
     await gone(again);
   });
 
   it('is kept by each node while Redis is away, cuts nobody when it is back, and is exact again then', async () => {
     await redis.kill();
-    const clients = await crowdOf('lonely', 8);
+    const clients = await clientsOf('lonely', 8);
     expect(clients).toHaveLength(3 * MAX_PER_USER);
     const ends = endsOf(clients);
     await redis.restart();
     await cluster.whole(3 * MAX_PER_USER, { timeoutMs: WHOLE_MS });
-    await until(async () => (await crowdOf('lonely', 1)).length === 0, { timeoutMs: WHOLE_MS });
+    await until(async () => (await clientsOf('lonely', 1)).length === 0, { timeoutMs: WHOLE_MS });
     expect(ends.size).toBe(0);
     await gone(clients.slice(0, 12));
     await until(async () => (await cluster.node(0).list('user=lonely')).total === 3);
-    const more = await crowdOf('lonely', 8);
+    const more = await clientsOf('lonely', 8);
     expect(more).toHaveLength(MAX_PER_USER - 3);
     await gone([...clients.slice(12), ...more]);
   });

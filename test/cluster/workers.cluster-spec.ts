@@ -4,11 +4,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SignJWT } from 'jose';
 import type { NodeAnswer } from 'nestjs-heartbeat';
 import { readdirSync, readFileSync } from 'node:fs';
-import { ask } from '../support/ask.js';
-import { RawClient } from '../support/raw-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 const ADMIN_TOKEN = 'a-token-for-this-test';
 const JWT_SECRET = 'a secret of thirty-two characters';

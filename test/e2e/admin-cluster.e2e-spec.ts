@@ -1,8 +1,8 @@
 /** The admin routes about what nodes share, on a cluster of one: the same ways as for many. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { AdminApp, PLATFORMS, PROBLEM } from '../support/admin-app.js';
-import type { Answer } from '../support/ask.js';
-import { until } from '../support/until.js';
+import { AdminApp, PLATFORMS, PROBLEM } from '../support/servers/admin-app.js';
+import type { Answer } from '../support/clients/ask.js';
+import { until } from '../support/assert/until.js';
 
 afterEach(() => AdminApp.closeAll());
 

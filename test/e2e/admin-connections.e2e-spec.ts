@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { AdminApp, PLATFORMS, PROBLEM } from '../support/admin-app.js';
+import { AdminApp, PLATFORMS, PROBLEM } from '../support/servers/admin-app.js';
 
 afterEach(() => AdminApp.closeAll());
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { AdminApp, PLATFORMS, TOKENS } from '../support/admin-app.js';
-import { until } from '../support/until.js';
+import { AdminApp, PLATFORMS, TOKENS } from '../support/servers/admin-app.js';
+import { until } from '../support/assert/until.js';
 
 afterEach(() => AdminApp.closeAll());
 

@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { AdminPort, DrainService, type HeartbeatExtras } from 'nestjs-heartbeat';
 
-import { AdminApp, type Platform, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
-import { ask } from '../support/ask.js';
-import { RawClient } from '../support/raw-client.js';
+import { AdminApp, type Platform, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
+import { ask } from '../support/clients/ask.js';
+import { RawClient } from '../support/clients/raw-client.js';
 
 const admin = { tokens: TOKENS } as const;
 const OPERATOR = { authorization: 'Bearer do' };

@@ -9,8 +9,8 @@ import {
 import type { IncomingMessage } from 'node:http';
 import { ConnectionService } from 'nestjs-heartbeat';
 
-import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
-import { ask } from '../support/ask.js';
+import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
+import { ask } from '../support/clients/ask.js';
 
 /** An application's own guard: it refuses in every way that Nest knows. */
 @Injectable()

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import { TestApp } from '../support/app.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class Gateway {

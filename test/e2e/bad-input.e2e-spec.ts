@@ -5,13 +5,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Canary } from '../support/canary.js';
-import { closePayload, encodeFrame, Opcode, type FrameToSend } from '../support/frame.js';
-import { Program } from '../support/program.js';
-import { RawClient, type RawClientOptions } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { Stalls } from '../support/stalls.js';
-import { until } from '../support/until.js';
+import { Probe } from '../support/assert/probe.js';
+import { closePayload, encodeFrame, Opcode, type FrameToSend } from '../support/clients/frame.js';
+import { Program } from '../support/servers/program.js';
+import { RawClient, type RawClientOptions } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { Stalls } from '../support/faults/stalls.js';
+import { until } from '../support/assert/until.js';
 
 const MAX_MESSAGE_BYTES = 65_536;
 const MAX_FRAGMENTS = 16;
@@ -24,7 +24,7 @@ const ADMIN_TOKEN = 'a-token-for-tests-only';
 
 let server: ServerProcess | null = null;
 let pid = 0;
-let canary: Canary;
+let canary: Probe;
 let stalls: Stalls;
 const clients: RawClient[] = [];
 
@@ -40,7 +40,7 @@ beforeEach(async () => {
     });
   }
   pid = server.pid;
-  canary = await Canary.start(server.port);
+  canary = await Probe.start(server.port);
   stalls = Stalls.watch();
 });
 

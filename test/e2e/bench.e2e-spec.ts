@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { FIGURES } from '../../apps/loadtest/src/bench/figures.js';
-import type { Results } from '../../apps/loadtest/src/bench/results.js';
-import { until } from '../support/until.js';
+import { FIGURES } from '../../apps/bench/src/figures.js';
+import type { Results } from '../../apps/bench/src/results.js';
+import { until } from '../support/assert/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BENCH = 'dist/apps/loadtest/src/bench/main.js';
+const BENCH = 'dist/apps/bench/src/main.js';
 const run = promisify(execFile);
 
 describe('npm run bench -- --quick', () => {

@@ -1,20 +1,20 @@
 // Runs alone: it measures the heap after 15,000 connections.
 /**
  * Tens of thousands come and go, in every way there is; then nothing of them is left. The server is a process of its own that can
- * be asked what it holds (test/support/census-app.ts), down to a heap snapshot.
+ * be asked what it holds (test/support/servers/connections-app.ts), down to a heap snapshot.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { beat } from '../support/app.js';
-import type { Census } from '../support/census-app.js';
-import { countObjects } from '../support/heap-snapshot.js';
-import { Program } from '../support/program.js';
-import { RawClient } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { beat } from '../support/servers/app.js';
+import type { ConnectionsApp } from '../support/servers/connections-app.js';
+import { countObjects } from '../support/assert/heap-snapshot.js';
+import { Program } from '../support/servers/program.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 const MAX_CONNECTIONS = 400;
 const OPTIONS = {
@@ -164,9 +164,9 @@ let server: ServerProcess;
 let program: Program;
 let folder: string;
 
-async function ask(path: string): Promise<Census> {
+async function ask(path: string): Promise<ConnectionsApp> {
   const answer = await fetch(`${server.url}${path}`, { headers: { connection: 'close' } });
-  return (await answer.json()) as Census;
+  return (await answer.json()) as ConnectionsApp;
 }
 
 /** Waits until nobody is in the books, and no socket is open but the one that asks. */
@@ -181,7 +181,7 @@ async function everybodyGone(): Promise<void> {
 }
 
 /** What the server holds with its garbage collected. */
-async function heap(name: string): Promise<{ census: Census; objects: ReadonlyMap<string, number> }> {
+async function heap(name: string): Promise<{ census: ConnectionsApp; objects: ReadonlyMap<string, number> }> {
   const file = join(folder, name);
   const census = await ask(`/heap?file=${encodeURIComponent(file)}`);
   return { census, objects: await countObjects(file) };

@@ -4,11 +4,11 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ask } from '../support/ask.js';
-import type { HttpAnswer } from '../support/http-answer.js';
-import { RawClient } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import type { HttpAnswer } from '../support/clients/http-answer.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 const FROM_SOURCE = {
   entry: 'apps/server/src/main.ts',

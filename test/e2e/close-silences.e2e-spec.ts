@@ -17,10 +17,10 @@ import {
   type TrackedSocket,
 } from 'nestjs-heartbeat';
 
-import { TestApp } from '../support/app.js';
-import { encodeFrame, Opcode } from '../support/frame.js';
-import type { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 /** What the app was given to do, in order. */
 let handled: string[] = [];

@@ -9,10 +9,10 @@ import {
   MetricsService,
   type TrackedSocket,
 } from 'nestjs-heartbeat';
-import { beat, TestApp } from '../support/app.js';
-import { Opcode } from '../support/frame.js';
-import type { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { beat, TestApp } from '../support/servers/app.js';
+import { Opcode } from '../support/clients/frame.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {

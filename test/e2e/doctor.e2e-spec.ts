@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Finding } from 'nestjs-heartbeat';
 
-import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
-import { ServerProcess } from '../support/server-process.js';
+import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
+import { ServerProcess } from '../support/servers/server-process.js';
 
 const DOCTOR = 'dist/apps/server/src/doctor.js';
 

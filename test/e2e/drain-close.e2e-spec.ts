@@ -4,11 +4,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { performance } from 'node:perf_hooks';
-import { TestApp } from '../support/app.js';
-import { RawClient } from '../support/raw-client.js';
-import { distanceFromEven } from '../support/statistics.js';
-import { openTold, type ToldClient } from '../support/told-client.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { distanceFromEven } from '../support/assert/statistics.js';
+import { openTold, type ToldClient } from '../support/clients/told-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {

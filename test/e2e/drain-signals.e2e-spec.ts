@@ -1,7 +1,7 @@
 // Runs alone: it measures how long ends of processes take.
 /**
  * A signal ends the process in time, whatever the app, the machine and the peers do. Each server is a process of its own: the built
- * one, or an app whose hooks misbehave (test/support/user-app.ts).
+ * one, or an app whose hooks misbehave (test/support/servers/user-app.ts).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -10,15 +10,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../support/app.js';
-import { DeafPipe } from '../support/deaf-pipe.js';
-import { Program } from '../support/program.js';
-import { RawClient } from '../support/raw-client.js';
-import { ReadinessWatch } from '../support/readiness-watch.js';
-import { type Exit, ServerProcess, type ServerProcessOptions } from '../support/server-process.js';
-import { Stalls } from '../support/stalls.js';
-import { openTold, type ToldClient } from '../support/told-client.js';
-import { until } from '../support/until.js';
+import { freePort } from '../support/servers/app.js';
+import { DeafPipe } from '../support/clients/deaf-pipe.js';
+import { Program } from '../support/servers/program.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { ReadinessWatch } from '../support/clients/readiness-watch.js';
+import { type Exit, ServerProcess, type ServerProcessOptions } from '../support/servers/server-process.js';
+import { Stalls } from '../support/faults/stalls.js';
+import { openTold, type ToldClient } from '../support/clients/told-client.js';
+import { until } from '../support/assert/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -3,14 +3,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HttpAnswer } from '../support/http-answer.js';
-import { RawClient } from '../support/raw-client.js';
-import { ReadinessWatch } from '../support/readiness-watch.js';
-import { type Exit, ServerProcess } from '../support/server-process.js';
-import { Stalls } from '../support/stalls.js';
-import { distanceFromEven, quantile } from '../support/statistics.js';
-import { openTold, ToldClient } from '../support/told-client.js';
-import { until } from '../support/until.js';
+import type { HttpAnswer } from '../support/clients/http-answer.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { ReadinessWatch } from '../support/clients/readiness-watch.js';
+import { type Exit, ServerProcess } from '../support/servers/server-process.js';
+import { Stalls } from '../support/faults/stalls.js';
+import { distanceFromEven, quantile } from '../support/assert/statistics.js';
+import { openTold, ToldClient } from '../support/clients/told-client.js';
+import { until } from '../support/assert/until.js';
 
 /** What a busy machine may add to a moment; what the contract itself bounds is never widened by more than was measured. */
 const HICCUP_MS = 300;

@@ -30,9 +30,9 @@ import {
 } from '@nestjs/websockets';
 import type { TrackedSocket } from 'nestjs-heartbeat';
 import { concat, map, type Observable, of, throwError, timer } from 'rxjs';
-import { TestApp } from '../support/app.js';
-import type { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 /** A thing that cannot even be printed. */
 const UNPRINTABLE = {

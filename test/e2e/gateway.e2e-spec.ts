@@ -29,10 +29,10 @@ import {
 } from '@nestjs/websockets';
 import { finalize, interval, map, type Observable, of } from 'rxjs';
 import type { Message, TrackedSocket } from 'nestjs-heartbeat';
-import { freePort, TestApp, type TestAppOptions } from '../support/app.js';
-import { encodeFrame, Opcode } from '../support/frame.js';
-import type { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { freePort, TestApp, type TestAppOptions } from '../support/servers/app.js';
+import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {

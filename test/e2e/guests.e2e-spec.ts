@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { DrainService, type HeartbeatEvent, HeartbeatEvents, type HeartbeatOptions } from 'nestjs-heartbeat';
 import { Server as SocketIo } from 'socket.io';
 import { WebSocket, WebSocketServer } from 'ws';
-import { freePort } from '../support/free-port.js';
+import { freePort } from '../support/servers/free-port.js';
 import {
   answerTo,
   PLATFORMS,
@@ -15,8 +15,8 @@ import {
   type SharedPortOptions,
   type UpgradeListener,
   upgradeHead,
-} from '../support/shared-port.js';
-import { until } from '../support/until.js';
+} from '../support/servers/shared-port.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class AppGateway {

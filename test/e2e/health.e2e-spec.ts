@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { type Clock, DrainService, HeartbeatHealthIndicator, HeartbeatService } from 'nestjs-heartbeat';
 
-import { TestApp } from '../support/app.js';
-import { ask } from '../support/ask.js';
-import { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import { ask } from '../support/clients/ask.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class Gateway {}

@@ -4,10 +4,10 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { ask } from '../support/ask.js';
-import { RawClient } from '../support/raw-client.js';
-import { beatEnv, ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { beatEnv, ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 let folder = '';
 const clients: RawClient[] = [];

@@ -12,8 +12,8 @@ import {
 } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { WebSocketGateway, WsException } from '@nestjs/websockets';
-import { TestApp } from '../support/app.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import { until } from '../support/assert/until.js';
 
 afterEach(() => TestApp.closeAll());
 

@@ -27,8 +27,8 @@ import type { IncomingMessage } from 'node:http';
 import type { HeartbeatExtras } from 'nestjs-heartbeat';
 import { catchError, map, type Observable, of, throwError, timeout } from 'rxjs';
 
-import { AdminApp, type Platform, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
-import { ask } from '../support/ask.js';
+import { AdminApp, type Platform, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
+import { ask } from '../support/clients/ask.js';
 
 const admin = { tokens: TOKENS } as const;
 const OPERATOR = { authorization: 'Bearer do' };

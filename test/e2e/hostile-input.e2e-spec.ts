@@ -6,14 +6,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { deflateRawSync } from 'node:zlib';
-import { encodeFrame, Opcode } from '../support/frame.js';
-import type { RawClient } from '../support/raw-client.js';
-import { COLLECT_SOON, MAX_COST_BYTES, Siege, type SiegeOptions } from '../support/siege.js';
-import { until } from '../support/until.js';
+import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { COLLECT_SOON, MAX_COST_BYTES, Attack, type AttackOptions } from '../support/faults/attack.js';
+import { until } from '../support/assert/until.js';
 
 const SECOND = 1000;
 /** Quick limits, so that who is found within them is found in a test. */
-const QUICK: SiegeOptions['options'] = {
+const QUICK: AttackOptions['options'] = {
   limits: { messageTimeoutMs: SECOND },
   backpressure: { slowAfterMs: SECOND },
   drain: { closeTimeoutMs: 500 },
@@ -21,7 +21,7 @@ const QUICK: SiegeOptions['options'] = {
 /** The sockets are looked at once a second, and whoever does not answer the close has half a second. */
 const GONE_WITHIN_MS = SECOND + 2 * SECOND + 500;
 
-afterEach(() => Siege.raiseAll());
+afterEach(() => Attack.raiseAll());
 
 /** Writes `bytes` again and again, as fast as they are taken, until the socket is gone or the time is over. */
 async function flood({ socket }: RawClient, bytes: Buffer, forMs: number): Promise<void> {
@@ -57,7 +57,7 @@ async function endsOf(clients: readonly RawClient[], withinMs: number): Promise<
 }
 
 describe('A flood', () => {
-  it.each<[string, SiegeOptions['options'], RegExp]>([
+  it.each<[string, AttackOptions['options'], RegExp]>([
     ['ends with 4004 before it costs anything', QUICK, /^4004 too many pings$/],
     [
       'ends where their number is not limited',
@@ -66,7 +66,7 @@ describe('A flood', () => {
       /^(4003 slow consumer|1006 terminated)$/,
     ],
   ])('of pings, whose pongs are not read, %s', async (_, options, end) => {
-    const siege = await Siege.lay({ options });
+    const siege = await Attack.lay({ options });
     const clients = await siege.crowd(20);
     for (const client of clients) client.pause();
     const pings = copies(2000, { opcode: Opcode.ping, payload: 'p'.repeat(125) });
@@ -78,7 +78,7 @@ describe('A flood', () => {
   });
 
   it('of pongs that nobody asked for ends with 4004 as one of pings does', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(20);
     const pongs = copies(10_000, { opcode: Opcode.pong });
     await Promise.all(clients.map(client => flood(client, pongs, 3 * SECOND)));
@@ -89,7 +89,7 @@ describe('A flood', () => {
   });
 
   it('of pings is not one when they are as many as may be', async () => {
-    const siege = await Siege.lay({ options: { limits: { pingsPerSecond: 10 } }, lookout: false });
+    const siege = await Attack.lay({ options: { limits: { pingsPerSecond: 10 } }, lookout: false });
     const client = await siege.opened();
     for (let i = 0; i < 10; i++) client.ping(`${i}`);
     await until(() => client.pongs.length === 10);
@@ -103,7 +103,7 @@ describe('A flood', () => {
     ['messages that nothing takes', '{"event":"else"}'],
   ])('of %s by ten at once, where their number is not limited,', (_, payload) => {
     /** Answers how many bytes they were answered. */
-    async function floodByTen(siege: Siege): Promise<number> {
+    async function floodByTen(siege: Attack): Promise<number> {
       const clients = await siege.crowd(10);
       const bytes = copies(1000, { opcode: Opcode.text, payload });
       // What they are answered is taken and thrown away, or it would be this process that slows them down.
@@ -116,7 +116,7 @@ describe('A flood', () => {
     }
 
     it('is endured', async () => {
-      const siege = await Siege.lay({ options: QUICK });
+      const siege = await Attack.lay({ options: QUICK });
       const answered = await floodByTen(siege);
       expect(await siege.complaints()).toEqual([]);
       // It was one: the shortest of these answers has 25 bytes.
@@ -125,14 +125,14 @@ describe('A flood', () => {
     });
 
     it('costs little', async () => {
-      const siege = await Siege.lay({ options: QUICK, nodeArgs: COLLECT_SOON, lookout: false });
+      const siege = await Attack.lay({ options: QUICK, nodeArgs: COLLECT_SOON, lookout: false });
       await floodByTen(siege);
       expect(siege.costOfEach(10)).toBeLessThan(MAX_COST_BYTES);
     });
   });
 
   it('is none where the server itself stood still, and what came meanwhile is read at once', async () => {
-    const siege = await Siege.lay({
+    const siege = await Attack.lay({
       options: { limits: { messagesPerSecond: 20, pingsPerSecond: 10 } },
       lookout: false,
     });
@@ -158,7 +158,7 @@ describe('A flood', () => {
   });
 
   it('of messages over messagesPerSecond ends with 4004, and its sender is not read any more', async () => {
-    const siege = await Siege.lay({ options: { ...QUICK, limits: { messagesPerSecond: 500 } } });
+    const siege = await Attack.lay({ options: { ...QUICK, limits: { messagesPerSecond: 500 } } });
     const clients = await siege.crowd(4);
     const messages = copies(500, { opcode: Opcode.text, payload: '{"event":"echo","data":1}' });
     await Promise.all(clients.map(client => flood(client, messages, 3 * SECOND)));
@@ -170,7 +170,7 @@ describe('A flood', () => {
   });
 
   it('of messages whose handlers sleep is read no faster than they end', async () => {
-    const siege = await Siege.lay({ options: { ...QUICK, limits: { maxInFlight: 8 } } });
+    const siege = await Attack.lay({ options: { ...QUICK, limits: { maxInFlight: 8 } } });
     const clients = await siege.crowd(10);
     const messages = copies(2000, { opcode: Opcode.text, payload: '{"event":"sleep","data":60000}' });
     await Promise.all(clients.map(client => flood(client, messages, 2 * SECOND)));
@@ -182,7 +182,7 @@ describe('A flood', () => {
   });
 
   it('of messages that nothing takes, not read, ends by backpressure', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(2);
     for (const client of clients) client.pause();
     const messages = copies(500, { opcode: Opcode.text, payload: `{"event":"${'x'.repeat(60)}"}` });
@@ -200,7 +200,7 @@ describe('A deflate bomb', () => {
   const BOMB = deflateRawSync(Buffer.alloc(64 * 1024 * 1024), { finishFlush: 2 }).subarray(0, -4);
 
   it('of 64 MiB in one message ends with 1009', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(10, { path: '/deflate', headers: EXTENSION });
     for (const client of clients) client.sendFrame({ opcode: Opcode.binary, rsv: 4, payload: BOMB });
     expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(10).fill(1009));
@@ -209,7 +209,7 @@ describe('A deflate bomb', () => {
   });
 
   it('that fits before inflation ends with 1009 too', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const small = deflateRawSync(Buffer.alloc(4 * 1024 * 1024), { finishFlush: 2 }).subarray(0, -4);
     expect(small.length).toBeLessThan(65_536);
     const clients = await siege.crowd(20, { path: '/deflate', headers: EXTENSION });
@@ -220,7 +220,7 @@ describe('A deflate bomb', () => {
   });
 
   it('is no bomb when it stays under the limit, and is echoed', async () => {
-    const siege = await Siege.lay({ lookout: false });
+    const siege = await Attack.lay({ lookout: false });
     const client = await siege.opened({ path: '/deflate', headers: EXTENSION });
     const text = JSON.stringify({ event: 'echo', data: 'a'.repeat(500) });
     const payload = deflateRawSync(Buffer.from(text), { finishFlush: 2 }).subarray(0, -4);
@@ -232,7 +232,7 @@ describe('A deflate bomb', () => {
 
 describe('A message that does not end', () => {
   it('of endless fragments ends with 1008 at maxFragments', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(10);
     const fragments = copies(2000, { opcode: Opcode.continuation, fin: false, payload: 'x' });
     for (const client of clients) {
@@ -245,7 +245,7 @@ describe('A message that does not end', () => {
   });
 
   it('of fragments that come slowly, or that are empty, is found within messageTimeoutMs', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(10);
     for (const client of clients) client.sendFrame({ opcode: Opcode.text, fin: false, payload: '' });
     const timer = setInterval(() => {
@@ -263,7 +263,7 @@ describe('A message that does not end', () => {
   });
 
   it('because only its header came, is found within messageTimeoutMs', async () => {
-    const siege = await Siege.lay({ options: QUICK, lookout: false });
+    const siege = await Attack.lay({ options: QUICK, lookout: false });
     const clients = await siege.crowd(4);
     const whole = encodeFrame({ opcode: Opcode.text, payload: 'x'.repeat(1000) });
     clients.forEach((client, i) => client.sendRaw(whole.subarray(0, [1, 2, 8, 500][i])));
@@ -271,7 +271,7 @@ describe('A message that does not end', () => {
   });
 
   it('because it comes byte by byte, is found within messageTimeoutMs and costs little', async () => {
-    const siege = await Siege.lay({ options: QUICK });
+    const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(10);
     for (const client of clients)
       client.sendRaw(encodeFrame({ opcode: Opcode.binary, payload: Buffer.alloc(65_536) }).subarray(0, 14));
@@ -288,7 +288,7 @@ describe('A message that does not end', () => {
   });
 
   it('but does end in time, though in single bytes, is answered', async () => {
-    const siege = await Siege.lay({ options: QUICK, lookout: false });
+    const siege = await Attack.lay({ options: QUICK, lookout: false });
     const client = await siege.opened();
     for (const byte of encodeFrame({ opcode: Opcode.text, payload: '{"event":"echo","data":"whole"}' })) {
       client.sendRaw(Buffer.from([byte]));
@@ -300,7 +300,7 @@ describe('A message that does not end', () => {
 });
 
 /** How the connections have closed, oldest first, as the server has written it down. */
-async function closedBy(siege: Siege): Promise<string[]> {
+async function closedBy(siege: Attack): Promise<string[]> {
   const client = await siege.opened();
   client.sendEvent('closed');
   const { data } = (await until(() => client.json[0])) as { data: string[] };

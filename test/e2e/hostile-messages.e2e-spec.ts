@@ -4,20 +4,20 @@
  * connection. One server serves all tests; should one end it, the next begins another.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Siege } from '../support/siege.js';
-import type { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { Attack } from '../support/faults/attack.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
-let siege: Siege;
+let siege: Attack;
 let bystander: RawClient;
 
 beforeEach(async () => {
-  if (!(siege as Siege | undefined)?.isAlive)
-    siege = await Siege.lay({ options: { limits: { maxMessageBytes: 512 * 1024 } } });
+  if (!(siege as Attack | undefined)?.isAlive)
+    siege = await Attack.lay({ options: { limits: { maxMessageBytes: 512 * 1024 } } });
   bystander = await siege.opened();
 });
 afterEach(() => siege.dismiss());
-afterAll(() => Siege.raiseAll());
+afterAll(() => Attack.raiseAll());
 
 function nested(depth: number): string {
   return '['.repeat(depth) + ']'.repeat(depth);
@@ -127,7 +127,7 @@ describe('User code that goes wrong', () => {
   });
 
   it('in authenticate, rejecting with what cannot be shown, refuses and ends nothing', async () => {
-    const asking = await Siege.lay({ authenticate: 'absurd', lookout: false });
+    const asking = await Attack.lay({ authenticate: 'absurd', lookout: false });
     const first = asking.client().open();
     const answer = await first.catch(() => null);
     expect(await asking.complaints()).toEqual([]);

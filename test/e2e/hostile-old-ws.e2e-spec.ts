@@ -10,9 +10,9 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { encodeFrame, Opcode } from '../support/frame.js';
-import { COLLECT_SOON, MAX_COST_BYTES, Siege } from '../support/siege.js';
-import { until } from '../support/until.js';
+import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
+import { until } from '../support/assert/until.js';
 
 const VERSION = '8.22.0';
 /** As many as make what any process that works may grow by a small part of each one's cost. */
@@ -40,11 +40,11 @@ beforeAll(
   },
   TRIES * INSTALL_MS + 5000,
 );
-afterEach(() => Siege.raiseAll());
+afterEach(() => Attack.raiseAll());
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** So many at once send pings as fast as they are taken and read nothing, until all are gone. */
-async function attack(siege: Siege, count: number, payload: string): Promise<void> {
+async function attack(siege: Attack, count: number, payload: string): Promise<void> {
   const attackers = await siege.crowd(count);
   for (const attacker of attackers) {
     attacker.pause();
@@ -72,7 +72,7 @@ describe(`With ws ${VERSION}`, () => {
     ['empty ones, where the limit of pings is off', { pingsPerSecond: 0 }, '', '4003'],
     ['of one byte, where the limit of pings is off', { pingsPerSecond: 0 }, 'p', '4003'],
   ])('a flood of pings whose pongs are not read, %s, costs little and ends', async (_, limits, payload, code) => {
-    const siege = await Siege.lay({
+    const siege = await Attack.lay({
       options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
       nodeArgs: ['--import', './test/support/other-ws.mjs', ...COLLECT_SOON],
       env: { WS_FOLDER: join(folder, 'node_modules/ws') },

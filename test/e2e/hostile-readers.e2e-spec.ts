@@ -8,11 +8,11 @@ import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { Connection, HeartbeatOptions } from 'nestjs-heartbeat';
-import { beat, TestApp } from '../support/app.js';
-import type { RawClient } from '../support/raw-client.js';
-import { MAX_COST_BYTES, Siege } from '../support/siege.js';
-import { SlowReader } from '../support/slow-reader.js';
-import { until } from '../support/until.js';
+import { beat, TestApp } from '../support/servers/app.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
+import { SlowReader } from '../support/clients/slow-reader.js';
+import { until } from '../support/assert/until.js';
 
 const SECOND = 1000;
 const KIB = 1024;
@@ -33,7 +33,7 @@ class Gateway {
 
 afterEach(async () => {
   await SlowReader.stopAll();
-  await Siege.raiseAll();
+  await Attack.raiseAll();
   await TestApp.closeAll();
 });
 
@@ -58,7 +58,7 @@ async function backlog(connection: Connection, bytes: number, piece = 16 * KIB):
 }
 
 /** How the connections have closed, as the server has written it down. */
-async function closedBy(siege: Siege): Promise<string[]> {
+async function closedBy(siege: Attack): Promise<string[]> {
   const client = await siege.opened();
   client.sendEvent('closed');
   const { data } = (await until(() => client.json[0])) as { data: string[] };
@@ -79,7 +79,7 @@ async function trickle(client: RawClient, pauseMs: number, isOver: () => boolean
 
 describe('A reader that', () => {
   it('has stopped is closed with 4003 as soon as too much waits, and costs little', async () => {
-    const siege = await Siege.lay({ options: { drain: { closeTimeoutMs: 500 } } });
+    const siege = await Attack.lay({ options: { drain: { closeTimeoutMs: 500 } } });
     const clients = await siege.crowd(20);
     for (const client of clients) {
       client.pause();
@@ -130,7 +130,7 @@ describe('A reader that', () => {
   });
 
   it('takes 4 kB/s through a small window is served, and ones that take next to nothing are destroyed', async () => {
-    const siege = await Siege.lay({ options: { heartbeat: SELDOM } });
+    const siege = await Attack.lay({ options: { heartbeat: SELDOM } });
     // 500 kB wait for each, as many small messages of one turn: they go out as one write.
     const open = (bytesPerSecond: number) =>
       SlowReader.open(siege.server.port, bytesPerSecond, { event: 'fill', data: { bytes: 200, waiting: 500_000 } });
@@ -155,7 +155,7 @@ describe('A reader that', () => {
 
   it('stops with a thousand others is sacrificed, largest first, until all together are few enough', async () => {
     const cap = 16 * MIB;
-    const siege = await Siege.lay({
+    const siege = await Attack.lay({
       options: {
         heartbeat: SELDOM,
         backpressure: { maxTotalBufferedBytes: cap, slowAfterMs: 60 * SECOND, maxBufferedBytes: 64 * MIB },

@@ -5,17 +5,17 @@
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Socket } from 'node:net';
-import { encodeFrame, Opcode } from '../support/frame.js';
-import { COLLECT_SOON, MAX_COST_BYTES, Siege } from '../support/siege.js';
-import { until } from '../support/until.js';
+import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
+import { until } from '../support/assert/until.js';
 
 const CLIENTS = 8;
 const KIB = 1024;
 
-afterEach(() => Siege.raiseAll());
+afterEach(() => Attack.raiseAll());
 
 /** Clients that read nothing, and for which the kernel takes nothing any more. */
-async function stoppedReaders(siege: Siege) {
+async function stoppedReaders(siege: Attack) {
   const clients = await siege.crowd(CLIENTS);
   for (const client of clients) {
     client.pause();
@@ -25,7 +25,7 @@ async function stoppedReaders(siege: Siege) {
   return clients;
 }
 
-async function codesOf(siege: Siege): Promise<string[]> {
+async function codesOf(siege: Attack): Promise<string[]> {
   const client = await siege.opened();
   client.sendEvent('closed');
   const { data } = (await until(() => client.json[0])) as { data: string[] };
@@ -40,7 +40,7 @@ describe('Small messages to a reader that has stopped', () => {
     ['connection', 0],
     ['broadcast', 16],
   ])('sent by %s, of %d bytes, cost little, and close it with 4003', async (by, bytes) => {
-    const siege = await Siege.lay({
+    const siege = await Attack.lay({
       options: { drain: { closeTimeoutMs: 500 } },
       nodeArgs: COLLECT_SOON,
       lookout: false,
@@ -53,7 +53,7 @@ describe('Small messages to a reader that has stopped', () => {
   });
 
   it('that are answers to its own messages cost little, and close it with 4003', async () => {
-    const siege = await Siege.lay({
+    const siege = await Attack.lay({
       options: { drain: { closeTimeoutMs: 500 } },
       nodeArgs: COLLECT_SOON,
       lookout: false,
@@ -79,7 +79,7 @@ describe('Small messages to a reader that has stopped', () => {
 
 describe('A burst of small messages', () => {
   it('reaches a client that reads', async () => {
-    const siege = await Siege.lay({ lookout: false });
+    const siege = await Attack.lay({ lookout: false });
     const client = await siege.opened();
     client.sendEvent('pour', { bytes: 16, count: 50_000 });
     await until(() => client.messages.length === 50_000, { timeoutMs: 20_000 });

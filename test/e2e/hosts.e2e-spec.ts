@@ -1,9 +1,9 @@
 /** The option `hosts`, against DNS rebinding: which names the server answers to. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { AdminApp, type Platform, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
-import { ask } from '../support/ask.js';
-import { RawClient } from '../support/raw-client.js';
+import { AdminApp, type Platform, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
+import { ask } from '../support/clients/ask.js';
+import { RawClient } from '../support/clients/raw-client.js';
 
 async function upgrade(port: number, headers: Record<string, string>) {
   const client = new RawClient({ port, headers });

@@ -2,8 +2,8 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { beatEnv, ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { beatEnv, ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 /** Debian's own interpreter: another one in the path does not see Debian's modules. */
 const PYTHON = '/usr/bin/python3';

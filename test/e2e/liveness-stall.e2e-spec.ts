@@ -7,12 +7,12 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { performance } from 'node:perf_hooks';
 import type { Clock } from 'nestjs-heartbeat';
-import { beat, boundOf, TestApp } from '../support/app.js';
-import { Crowd, machineMs } from '../support/crowd.js';
-import { DelayingProxy } from '../support/delaying-proxy.js';
-import { RawClient } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { beat, boundOf, TestApp } from '../support/servers/app.js';
+import { Clients, machineMs } from '../support/clients/clients.js';
+import { DelayingProxy } from '../support/faults/delaying-proxy.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 /** One way of a line whose round trip is 150 ms. */
 const SLOW_LINE_MS = 75;
@@ -35,7 +35,7 @@ class BlockingGateway {
 
 afterEach(async () => {
   // First: an app that is left with something fails, and nobody else would end these.
-  await Crowd.stopAll();
+  await Clients.stopAll();
   await ServerProcess.stopAll();
   await TestApp.closeAll();
 });
@@ -68,7 +68,7 @@ function closedCodes(app: TestApp): number[] {
 /** The library as a process of its own, as it is in the sources. */
 async function startServer(options: object): Promise<ServerProcess> {
   return ServerProcess.start({
-    entry: 'test/support/echo-server.ts',
+    entry: 'test/support/servers/echo-server.ts',
     nodeArgs: ['--import', './test/support/run-typescript.mjs'],
     env: { OPTIONS: JSON.stringify(options) },
   });
@@ -88,7 +88,7 @@ describe('A handler that blocks the event loop', () => {
 
   it('right after a tick’s pings costs none of 200 clients behind a slow line, and 10 dead ones are found in time', async () => {
     const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT } });
-    const crowd = new Crowd();
+    const crowd = new Clients();
     await crowd.open({ port: app.port, count: 210, delayMs: SLOW_LINE_MS });
     const caller = await app.opened();
     await crowd.blackHole(range(200, 210));
@@ -159,7 +159,7 @@ describe('A server that is stopped', () => {
     // A single ping decides here: one that was under way when everything stopped is answered only after everything goes on.
     const heartbeat = beat(1000, 800, 1);
     const server = await startServer({ heartbeat });
-    const crowd = new Crowd();
+    const crowd = new Clients();
     await crowd.open({ port: server.port, count: 100, delayMs: SLOW_LINE_MS });
     for (let times = 1; times <= 2; times++) {
       await passed(heartbeat.intervalMs);
@@ -250,7 +250,7 @@ describe('5,000 clients that open at once', () => {
 
   it('are not pinged together: not at first, not later, not after a stall, not after they all answered one broadcast', async () => {
     const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT } });
-    const crowd = new Crowd();
+    const crowd = new Clients();
     await crowd.open({ port: app.port, count: CLIENTS });
     await until(async () => (await crowd.pings()).every(({ length }) => length >= 2), {
       timeoutMs: 3 * BEAT.intervalMs,
@@ -271,7 +271,7 @@ describe('5,000 clients that open at once', () => {
     expect(app.connections.count).toBe(CLIENTS);
   }, 90_000);
 
-  async function pingsOfOneInterval(crowd: Crowd, from: number): Promise<number[]> {
+  async function pingsOfOneInterval(crowd: Clients, from: number): Promise<number[]> {
     const to = from + BEAT.intervalMs;
     await passed(to - machineMs());
     return (await crowd.pings()).flat().filter(at => at >= from && at < to);

@@ -8,13 +8,13 @@ import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websock
 import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { type Connection, CurrentConnection, type TrackedSocket } from 'nestjs-heartbeat';
-import { beat, boundOf, TestApp } from '../support/app.js';
-import { DelayingProxy } from '../support/delaying-proxy.js';
-import { encodeFrame, Opcode } from '../support/frame.js';
-import { NetworkNamespace } from '../support/netns.js';
-import type { Ended, RawClient } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { beat, boundOf, TestApp } from '../support/servers/app.js';
+import { DelayingProxy } from '../support/faults/delaying-proxy.js';
+import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { NetworkNamespace } from '../support/faults/netns.js';
+import type { Ended, RawClient } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
@@ -156,7 +156,7 @@ describe('A peer that went silent', () => {
     app.onClose(() => namespace.remove());
     app.onClose(() => ServerProcess.stopAll());
     ServerProcess.spawn({
-      entry: 'test/support/lone-client.ts',
+      entry: 'test/support/clients/lone-client.ts',
       nodeArgs: ['--import', './test/support/run-typescript.mjs'],
       via: namespace.exec,
       env: { HOST: namespace.hostAddress, TARGET_PORT: String(app.port) },

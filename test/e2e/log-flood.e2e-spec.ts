@@ -6,8 +6,8 @@ import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { throwError } from 'rxjs';
-import { TestApp, type TestAppOptions } from '../support/app.js';
-import { until } from '../support/until.js';
+import { TestApp, type TestAppOptions } from '../support/servers/app.js';
+import { until } from '../support/assert/until.js';
 
 const CLIENTS = 200;
 /** What a hostile client sends: a forged line, a terminal's command, a right-to-left override. */

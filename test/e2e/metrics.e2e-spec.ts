@@ -11,11 +11,11 @@ import { type IncomingMessage, request } from 'node:http';
 import { Gauge, Registry } from 'prom-client';
 import { map, type Observable } from 'rxjs';
 
-import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/admin-app.js';
-import { beat, TestApp } from '../support/app.js';
-import { Crowd } from '../support/crowd.js';
-import { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
+import { beat, TestApp } from '../support/servers/app.js';
+import { Clients } from '../support/clients/clients.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
@@ -44,7 +44,7 @@ class Envelope implements NestInterceptor {
 const authenticate = ({ url = '' }: IncomingMessage) => ({ userId: `user ${url}` });
 
 afterEach(async () => {
-  await Crowd.stopAll();
+  await Clients.stopAll();
   await AdminApp.closeAll();
   await TestApp.closeAll();
 });
@@ -247,7 +247,7 @@ describe('the metrics', () => {
 
   it('are scraped in under 50 ms with 15,000 connections', async () => {
     const { port, app } = await start({ gateways: [EchoGateway], options: { limits: { maxConnections: 15_000 } } });
-    const crowd = new Crowd();
+    const crowd = new Clients();
     await crowd.open({ port, count: 15_000 });
     const times: number[] = [];
     for (let i = 0; i < 11; i++) {

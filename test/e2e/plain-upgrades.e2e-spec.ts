@@ -7,8 +7,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../support/free-port.js';
-import { answerTo, PLATFORMS, SharedPort, upgradeHead } from '../support/shared-port.js';
+import { freePort } from '../support/servers/free-port.js';
+import { answerTo, PLATFORMS, SharedPort, upgradeHead } from '../support/servers/shared-port.js';
 
 @WebSocketGateway({ path: '/ws' })
 class AppGateway {}

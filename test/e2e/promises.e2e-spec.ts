@@ -6,9 +6,9 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import * as library from 'nestjs-heartbeat';
 import { ClusterService, type Connection, DrainService, MetricsService, ReaperService } from 'nestjs-heartbeat';
 
-import { TestApp } from '../support/app.js';
-import type { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { TestApp } from '../support/servers/app.js';
+import type { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class QuietGateway {}

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ask } from '../support/ask.js';
-import { RawClient } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { ask } from '../support/clients/ask.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

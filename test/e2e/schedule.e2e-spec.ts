@@ -4,8 +4,8 @@ import { type DynamicModule, Injectable, Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule';
 import { HeartbeatModule, HeartbeatWsAdapter, REAPER_JOB } from 'nestjs-heartbeat';
-import { CapturingLogger } from '../support/app.js';
-import { watchLeaks } from '../support/leaks.js';
+import { CapturingLogger } from '../support/servers/app.js';
+import { watchLeaks } from '../support/assert/leaks.js';
 
 @Injectable()
 class HostJobs {

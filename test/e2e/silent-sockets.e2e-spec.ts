@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answerTo, SharedPort, upgradeHead } from '../support/shared-port.js';
-import { until } from '../support/until.js';
+import { answerTo, SharedPort, upgradeHead } from '../support/servers/shared-port.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class AppGateway {}
@@ -97,7 +97,8 @@ it('an application that handles checkContinue itself keeps its requests', async 
 
 /** An application as a process of its own; resolves with its port, and how to end it. */
 async function limited(limits: object): Promise<{ port: number; end: () => Promise<unknown> }> {
-  const command = 'ulimit -n 300; exec node --import ./test/support/run-typescript.mjs test/support/user-app.ts';
+  const command =
+    'ulimit -n 300; exec node --import ./test/support/run-typescript.mjs test/support/servers/user-app.ts';
   const env = { ...process.env, OPTIONS: JSON.stringify({ limits }) };
   const child = spawn('bash', ['-c', command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');

@@ -16,10 +16,10 @@ import {
   HeartbeatWsAdapter,
   type ResolvedOptions,
 } from 'nestjs-heartbeat';
-import { CapturingLogger, freePort } from '../support/app.js';
-import { watchLeaks } from '../support/leaks.js';
-import { RawClient } from '../support/raw-client.js';
-import { until } from '../support/until.js';
+import { CapturingLogger, freePort } from '../support/servers/app.js';
+import { watchLeaks } from '../support/assert/leaks.js';
+import { RawClient } from '../support/clients/raw-client.js';
+import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {

@@ -7,8 +7,8 @@ import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { AddressInfo } from 'node:net';
 import { HeartbeatModule, HeartbeatWsAdapter } from 'nestjs-heartbeat';
 import { WebSocket } from 'ws';
-import { freePort } from '../support/free-port.js';
-import { until } from '../support/until.js';
+import { freePort } from '../support/servers/free-port.js';
+import { until } from '../support/assert/until.js';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -9,13 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { DelayingProxy } from '../support/delaying-proxy.js';
-import { Opcode } from '../support/frame.js';
-import { watchLeaks } from '../support/leaks.js';
-import { NetworkNamespace } from '../support/netns.js';
-import { RawClient, type RawClientOptions } from '../support/raw-client.js';
-import { ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { DelayingProxy } from '../support/faults/delaying-proxy.js';
+import { Opcode } from '../support/clients/frame.js';
+import { watchLeaks } from '../support/assert/leaks.js';
+import { NetworkNamespace } from '../support/faults/netns.js';
+import { RawClient, type RawClientOptions } from '../support/clients/raw-client.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { until } from '../support/assert/until.js';
 
 const ignore = (): void => {};
 

@@ -8,28 +8,23 @@ export type Sources = Readonly<Record<string, string>>;
 const MAX_LINES = 250;
 const LIBRARY = 'libs/heartbeat/src/';
 const ENTRY = `${LIBRARY}index.ts`;
-const CLOCK = `${LIBRARY}clock.ts`;
+const CLOCK = `${LIBRARY}base/clock.ts`;
 
-/** From the bottom up. What stands alone in the library's root and is not wiring belongs to the words. */
-const LAYERS = ['words', 'state', 'rules', 'edges', 'wiring'] as const;
-const WIRING = new Set(['index.ts', 'heartbeat.module.ts', 'heartbeat.module-definition.ts']);
-const FOLDERS: Readonly<Record<string, (typeof LAYERS)[number]>> = {
-  connection: 'state',
-  admission: 'rules',
-  liveness: 'rules',
-  flow: 'rules',
-  drain: 'rules',
-  cluster: 'rules',
-  load: 'rules',
-  http: 'rules',
-  gateway: 'edges',
-  health: 'edges',
-  admin: 'edges',
-  metrics: 'edges',
-  doctor: 'edges',
-  diagnosis: 'edges',
-  dashboard: 'edges',
-};
+/** From the bottom up: the folders of each layer. Folders of one layer do not import each other. */
+const LAYERS = {
+  protocol: ['protocol'],
+  base: ['base'],
+  options: ['options'],
+  node: ['node'],
+  connection: ['connection'],
+  messaging: ['messaging'],
+  rules: ['admission', 'liveness', 'flow', 'load', 'drain', 'cluster'],
+  http: ['http'],
+  edges: ['transports', 'health', 'admin', 'metrics', 'doctor', 'diagnosis'],
+  wiring: [],
+} as const;
+/** The files of the library's root. */
+const WIRING = new Set(['index.ts', 'heartbeat.module.ts', 'heartbeat.module-definition.ts', 'module-imports.ts']);
 
 /**
  * Everything in which sources depart from the project's architecture, one sentence with place and remedy for each; empty when
@@ -115,10 +110,13 @@ function arrowProblems(code: Code): string[] {
 
 function layerOf(path: string): { name: string; rank: number; folder: string } | null {
   const [first = '', ...below] = path.slice(LIBRARY.length).split('/');
-  const root = WIRING.has(first) ? 'wiring' : 'words';
-  const name = below.length === 0 ? root : FOLDERS[first];
-  if (name === undefined || !path.endsWith('.ts')) return null;
-  return { name, rank: LAYERS.indexOf(name), folder: below.length === 0 ? '' : first };
+  const isWiring = below.length === 0 && WIRING.has(first);
+  const layers: readonly (readonly [string, readonly string[]])[] = Object.entries(LAYERS);
+  const rank = layers.findIndex(([name, folders]) =>
+    isWiring ? name === 'wiring' : below.length > 0 && folders.includes(first),
+  );
+  if (rank < 0 || !path.endsWith('.ts')) return null;
+  return { name: layers[rank]![0], rank, folder: isWiring ? '' : first };
 }
 
 /** The source that a relative import names, null for a package. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from './clock.js';
-import { Crew, type CrewListener } from './crew.js';
+import { Workers, type WorkersListener } from './workers.js';
 import type { FleetOrder } from './messages.js';
 import type { Progress, ProgressView } from './progress.js';
 import { DurationHistogram } from './statistics.js';
@@ -32,12 +32,12 @@ const SCAN_EVERY_MS = 250;
 const SCAN_SHARE = 10;
 
 /** One run, from the first connection to the end of the last child: open, run, look once more, leave. */
-export class LoadRun implements CrewListener {
+export class LoadRun implements WorkersListener {
   readonly tally = new Tally();
   readonly #request: LoadRunRequest;
   readonly #progress: Progress;
   readonly #watch: StoppedWatch;
-  readonly #crew: Crew;
+  readonly #crew: Workers;
   readonly #begunAt = monotonicMs();
   #recentEchoes = new DurationHistogram();
   #nextScanAt = 0;
@@ -47,7 +47,7 @@ export class LoadRun implements CrewListener {
     this.#request = request;
     this.#progress = progress;
     this.#watch = new StoppedWatch(request.serverPort);
-    this.#crew = new Crew(request.orders, this);
+    this.#crew = new Workers(request.orders, this);
   }
 
   /** An interrupted run leaves early, and what it has seen so far stands. */

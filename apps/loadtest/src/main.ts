@@ -6,7 +6,7 @@ import { socketsPerProcess } from './file-limit.js';
 import { usage } from './flags.js';
 import { CONTRACT_PROMISE, lastFaultMs, shortRunProblem, type LivenessPromise } from './liveness-bound.js';
 import { LoadRun } from './load-run.js';
-import { makeOrders, openWithinMs } from './orders.js';
+import { makeOrders, openWithinMs } from './assignments.js';
 import { probeServer, type ProbeResult } from './probe.js';
 import { Progress } from './progress.js';
 import { seededRandom } from './random.js';

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 
-import { examine, resolveOptions, thisSystem } from 'nestjs-heartbeat';
+import { resolveOptions, runChecks, thisSystem } from 'nestjs-heartbeat';
 
 import { ClientTokens } from './client-tokens.js';
 import { doctorReport } from './doctor-report.js';
@@ -15,7 +15,7 @@ function diagnose(): void {
   // A token that is made at each start is none that an operator has set.
   const admin = generatedToken === null ? options.admin : { ...options.admin, tokens: [] };
   const authenticate = clientTokens && new ClientTokens(clientTokens).authenticate;
-  const findings = examine({
+  const findings = runChecks({
     options: resolveOptions({ ...options, admin, ...(authenticate && { authenticate }) }),
     system: thisSystem,
     proxyHeaderSeen: null,

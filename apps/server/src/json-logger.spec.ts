@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger, type LogLevel } from '@nestjs/common';
 import { VERSION } from 'nestjs-heartbeat';
 
-import { AuditMessage } from '../../../libs/heartbeat/src/admin/admin-audit.js';
+import { AuditMessage } from '../../../libs/heartbeat/src/http/admin-audit.js';
 import { JsonLogger } from './json-logger.js';
 
 /** Everything that is written to either stream. */

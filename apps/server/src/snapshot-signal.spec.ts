@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { HeapSnapshotService } from 'nestjs-heartbeat';
 
-import { until } from '../../../test/support/until.js';
+import { until } from '../../../test/support/assert/until.js';
 import { takeSnapshotsBySignal } from './snapshot-signal.js';
 
 const SIGNAL = 'SIGUSR2';

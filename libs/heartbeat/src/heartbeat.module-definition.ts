@@ -1,16 +1,16 @@
 import { type CanActivate, ConfigurableModuleBuilder, type Type } from '@nestjs/common';
 
-import type { AdminDoor } from './admin-door.js';
-import { adminOf } from './admin/admin-actor.js';
-import { AdminAudit } from './admin/admin-audit.js';
-import { AdminTokenGuard } from './admin/admin-token.guard.js';
+import type { AdminExposure } from './http/admin-exposure.js';
+import { adminOf } from './http/admin-actor.js';
+import { AdminAudit } from './http/admin-audit.js';
+import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
-import { DEFAULT_ROUTES } from './defaults.js';
+import { DEFAULT_ROUTES } from './options/defaults.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
 import { createHealthController } from './health/health.controller.js';
-import type { HeartbeatOptions, HeartbeatRoutes } from './heartbeat.options.js';
+import type { HeartbeatOptions, HeartbeatRoutes } from './options/heartbeat.options.js';
 import { type AdminPortOptions, HTTP_SETTINGS, type HttpSettings, resolveAdminPort } from './http/http-settings.js';
 import { finishController, type OwnRoute, type RouteArea, type RouteDecorator } from './http/own-routes.js';
 import { createMetricsController } from './metrics/metrics.controller.js';
@@ -61,7 +61,7 @@ type Made = readonly [RouteArea, Type<unknown>];
 
 /** Controllers are made for each module: their paths are the app's to choose. */
 function controllersFor({ health, metrics, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Made[] {
-  const door: AdminDoor = { guard: adminGuard, audit: AdminAudit, adminOf };
+  const door: AdminExposure = { guard: adminGuard, audit: AdminAudit, adminOf };
   const controllers: Made[] = [];
   if (health !== false) controllers.push(['health', createHealthController(health)]);
   if (metrics !== false) controllers.push(['metrics', createMetricsController(metrics, door)]);

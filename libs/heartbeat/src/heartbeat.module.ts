@@ -2,23 +2,23 @@ import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplica
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
-import { AdminAudit } from './admin/admin-audit.js';
-import { AdminRefusals } from './admin/admin-refusals.js';
-import { AdminTokenGuard } from './admin/admin-token.guard.js';
-import { FailureWindow } from './admin/failure-window.js';
+import { AdminAudit } from './http/admin-audit.js';
+import { AdminRefusals } from './http/admin-refusals.js';
+import { AdminTokenGuard } from './http/admin-token.guard.js';
+import { FailureWindow } from './http/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
 import { BanList } from './admission/ban-list.js';
 import { ClientAddresses } from './admission/client-addresses.js';
-import { type Clock, SystemClock } from './clock.js';
-import type { ClusterBus } from './cluster/cluster-bus.js';
-import { ClusterLink } from './cluster/cluster-link.js';
+import { type Clock, SystemClock } from './base/clock.js';
+import type { ClusterBus } from './messaging/cluster-bus.js';
+import { ClusterMembership } from './messaging/cluster-membership.js';
 import { ClusterService } from './cluster/cluster.service.js';
-import { LocalBus } from './cluster/local-bus.js';
+import { LocalBus } from './messaging/local-bus.js';
 import { NodeRouter } from './cluster/node-router.js';
 import { NodeWatch } from './cluster/node-watch.js';
 import { OwnAnswers } from './cluster/own-answers.js';
-import { RedisBus } from './cluster/redis-bus.js';
-import { Requests } from './cluster/requests.js';
+import { RedisBus } from './messaging/redis-bus.js';
+import { NodeRequests } from './messaging/node-requests.js';
 import { SharedBans } from './cluster/shared-bans.js';
 import { UserLimit } from './cluster/user-limit.js';
 import { ConnectionService } from './connection/connection.service.js';
@@ -30,21 +30,21 @@ import { DrainService } from './drain/drain.service.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
 import { InboundService } from './flow/inbound.service.js';
 import { OutboundService } from './flow/outbound.service.js';
-import { UnfinishedService } from './flow/unfinished.service.js';
-import { GatewayInspector } from './gateway/gateway-inspector.js';
-import { HeartbeatGateway } from './gateway/heartbeat.gateway.js';
-import { MessageDispatcher } from './gateway/message-dispatcher.js';
+import { IncompleteMessageService } from './flow/incomplete-message.service.js';
+import { GatewayInspector } from './transports/ws/gateway-inspector.js';
+import { HeartbeatGateway } from './transports/ws/heartbeat.gateway.js';
+import { MessageDispatcher } from './transports/ws/message-dispatcher.js';
 import { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
-import { assertAsyncOptions, assertExtras } from './extras.js';
-import { HeartbeatEvents } from './heartbeat.events.js';
+import { assertAsyncOptions, assertExtras } from './options/extras.js';
+import { HeartbeatEvents } from './connection/heartbeat.events.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
 } from './heartbeat.module-definition.js';
-import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
-import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
+import type { HeartbeatOptions, ResolvedOptions } from './options/heartbeat.options.js';
+import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/heartbeat.tokens.js';
 import { AdminPort } from './http/admin-port.js';
 import { HTTP_SETTINGS, type HttpSettings } from './http/http-settings.js';
 import { OwnRouting } from './http/own-routing.js';
@@ -57,7 +57,7 @@ import { FileWatch } from './load/file-watch.js';
 import { LoadService } from './load/load.service.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { assertImportedOnce } from './module-imports.js';
-import { resolveOptions } from './resolve-options.js';
+import { resolveOptions } from './options/resolve-options.js';
 
 /** What an app may inject. */
 const PUBLIC = [
@@ -92,8 +92,8 @@ const PUBLIC = [
     { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
     ...PUBLIC,
     NodeState,
-    ClusterLink,
-    Requests,
+    ClusterMembership,
+    NodeRequests,
     OwnAnswers,
     NodeRouter,
     UserLimit,
@@ -103,7 +103,7 @@ const PUBLIC = [
     ClientAddresses,
     InboundService,
     OutboundService,
-    UnfinishedService,
+    IncompleteMessageService,
     ReaperService,
     FileWatch,
     ShutdownSignals,

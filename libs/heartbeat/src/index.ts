@@ -1,17 +1,17 @@
 export type { Ban, BanKind } from './admission/ban-index.js';
 export { BanList } from './admission/ban-list.js';
-export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './close-code.js';
-export { type Clock } from './clock.js';
+export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './protocol/close-code.js';
+export { type Clock } from './base/clock.js';
 export {
   type BulkKick,
-  type ClusterNode,
   type ClusterPage,
   type ClusterPosition,
   type ClusterQuery,
   type KickOutcome,
   type NodeAnswer,
 } from './cluster/cluster-answers.js';
-export { type ClusterOptions, type RedisClientSource } from './cluster.options.js';
+export type { ClusterNode } from './messaging/cluster-node.js';
+export { type ClusterOptions, type RedisClientSource } from './options/cluster.options.js';
 export { ClusterService } from './cluster/cluster.service.js';
 export {
   type ClosedView,
@@ -19,26 +19,26 @@ export {
   type ConnectionState,
   type ConnectionView,
   type FlightEntry,
-} from './connection-view.js';
-export { type ConnectionFilter } from './connection/connection-filter.js';
-export { type ConnectionQuery, type SortKey } from './connection/connection-query.js';
-export { type SortOrder } from './connection/sort-order.js';
-export { type Authentication, type Identity } from './identity.js';
+} from './connection/listing/connection-view.js';
+export { type ConnectionFilter } from './connection/listing/connection-filter.js';
+export { type ConnectionQuery, type SortKey } from './connection/listing/connection-query.js';
+export { type SortOrder } from './connection/listing/sort-order.js';
+export { type Authentication, type Identity } from './base/identity.js';
 export { Connection } from './connection/connection.js';
-export { type Kick } from './connection/connection-words.js';
+export { type Kick } from './connection/connection.types.js';
 export { ConnectionService } from './connection/connection.service.js';
 export { TrackedSocket } from './connection/tracked-socket.js';
-export { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
+export { DEFAULT_ROUTES, DEFAULTS } from './options/defaults.js';
 export { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 export { DoctorService } from './doctor/doctor.service.js';
-export { type Patient } from './doctor/examination.js';
-export { examine } from './doctor/examine.js';
+export { type NodeFacts } from './doctor/node-facts.js';
+export { runChecks } from './doctor/run-checks.js';
 export { type Finding, type Severity } from './doctor/finding.js';
 export { type SystemReader, thisSystem } from './doctor/system-reader.js';
 export { type DrainResult, DrainService } from './drain/drain.service.js';
-export { CurrentConnection } from './gateway/current-connection.decorator.js';
-export { HeartbeatWsAdapter } from './gateway/heartbeat-ws.adapter.js';
-export { type Message, type MessageParser } from './gateway/message-dispatcher.js';
+export { CurrentConnection } from './transports/ws/current-connection.decorator.js';
+export { HeartbeatWsAdapter } from './transports/ws/heartbeat-ws.adapter.js';
+export { type Message, type MessageParser } from './transports/ws/message-dispatcher.js';
 export {
   type Authenticate,
   type BackpressureOptions,
@@ -46,10 +46,10 @@ export {
   type LoadOptions,
   type LoadSources,
   type TcpOptions,
-} from './guard.options.js';
+} from './options/guard.options.js';
 export { type NotReadyReason } from './connection/readiness.js';
 export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
-export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './heartbeat.error.js';
+export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
 export {
   type DriftKind,
   type HeartbeatEvent,
@@ -60,7 +60,7 @@ export {
   type MessageRefusal,
   type ReapReason,
   type RefusalReason,
-} from './heartbeat.events.js';
+} from './connection/heartbeat.events.js';
 export { type HeartbeatExtras } from './heartbeat.module-definition.js';
 export { HeartbeatModule } from './heartbeat.module.js';
 export {
@@ -75,14 +75,14 @@ export {
   type MetricsOptions,
   type ReaperOptions,
   type ResolvedOptions,
-} from './heartbeat.options.js';
-export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './heartbeat.tokens.js';
+} from './options/heartbeat.options.js';
+export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/heartbeat.tokens.js';
 export { AdminPort } from './http/admin-port.js';
-export { VERSION } from './version.js';
+export { VERSION } from './base/version.js';
 export { type AdminPortOptions } from './http/http-settings.js';
 export { type RouteDecorator } from './http/own-routes.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB, ReaperService } from './liveness/reaper.service.js';
 export { LoadService } from './load/load.service.js';
 export { MetricsService } from './metrics/metrics.service.js';
-export { resolveOptions } from './resolve-options.js';
+export { resolveOptions } from './options/resolve-options.js';

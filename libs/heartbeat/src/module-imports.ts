@@ -1,4 +1,4 @@
-import { HeartbeatError } from './heartbeat.error.js';
+import { HeartbeatError } from './base/heartbeat.error.js';
 
 /** What is read of a module in Nest's container. */
 export interface ImportedModule {

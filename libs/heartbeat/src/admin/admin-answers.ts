@@ -1,5 +1,6 @@
-import type { ClusterNode, NodeAnswer } from '../cluster/cluster-answers.js';
-import type { ClosedView, ConnectionView } from '../connection-view.js';
+import type { NodeAnswer } from '../cluster/cluster-answers.js';
+import type { ClusterNode } from '../messaging/cluster-node.js';
+import type { ClosedView, ConnectionView } from '../connection/listing/connection-view.js';
 
 /** Answer of `GET connections`. */
 export interface ConnectionList {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
 import type { ClusterPosition, ClusterQuery } from '../cluster/cluster-answers.js';
-import { clusterPosition } from '../cluster/wire.js';
-import type { ConnectionFilter } from '../connection/connection-filter.js';
-import { MAX_PAGE, SORT_KEYS } from '../connection/connection-query.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
+import { clusterPosition } from '../messaging/wire.js';
+import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
+import { MAX_PAGE, SORT_KEYS } from '../connection/listing/connection-query.js';
+import { decodeCursor, encodeCursor } from '../http/cursor.js';
 import {
   isAddressOrCidr,
   markRead,

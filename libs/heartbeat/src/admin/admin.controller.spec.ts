@@ -5,10 +5,10 @@ import type { CanActivate } from '@nestjs/common';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
 import type { ClusterService } from '../cluster/cluster.service.js';
-import type { Kick } from '../connection/connection-words.js';
-import { resolveOptions } from '../resolve-options.js';
-import { identifyAdmin } from './admin-actor.js';
-import type { AdminAudit } from './admin-audit.js';
+import type { Kick } from '../connection/connection.types.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import { identifyAdmin } from '../http/admin-actor.js';
+import type { AdminAudit } from '../http/admin-audit.js';
 import { createAdminController } from './admin.controller.js';
 import { ProblemException } from '../http/problem.exception.js';
 

@@ -25,8 +25,8 @@ import { BanList, type BanRequest } from '../admission/ban-list.js';
 import { assertBan, faultOfReach, faultOfWidth } from '../admission/ban-rules.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { ClusterService } from '../cluster/cluster.service.js';
-import { HeartbeatError } from '../heartbeat.error.js';
-import { adminOf } from './admin-actor.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import { adminOf } from '../http/admin-actor.js';
 import {
   type BanAnswer,
   type BanPage,
@@ -35,14 +35,14 @@ import {
   type LiftAnswer,
   type NodeList,
 } from './admin-answers.js';
-import { AdminAudit } from './admin-audit.js';
+import { AdminAudit } from '../http/admin-audit.js';
 import { banBody, bansQuery } from './admin-query.js';
 import { badBody, notFound, pointerTo, ProblemException } from '../http/problem.exception.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { JsonBodyGuard } from '../http/json-body.guard.js';
-import { problemOf } from '../problem.js';
+import { problemOf } from '../base/problem.js';
 import { QueryPipe } from '../http/query.pipe.js';
 
 /** The admin routes below `path` that are about what all nodes share: the nodes themselves, and bans. */

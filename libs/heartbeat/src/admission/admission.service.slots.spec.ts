@@ -10,10 +10,10 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import type { Authentication } from '../identity.js';
-import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import type { Authentication } from '../base/identity.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { type Admitted, AdmissionService } from './admission.service.js';
 import { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
@@ -110,7 +110,7 @@ const settled = () => jest.advanceTimersByTimeAsync(0);
 function agreeing(door: Door) {
   const asked: string[] = [];
   const waiting: ((isGranted: boolean) => void)[] = [];
-  door.node.userPlaces = {
+  door.node.userSlots = {
     take: async userId => {
       asked.push(`take ${userId}`);
       const isGranted = await new Promise<boolean>(resolve => waiting.push(resolve));
@@ -157,7 +157,7 @@ describe('AdmissionService, while the app is asked', () => {
   it('refuses who was asked about when the door was shut, whatever the answer', async () => {
     const door = new Door();
     const visitors = [door.knock(), door.knock(), door.knock()];
-    door.node.doorShut = true;
+    door.node.admissionClosed = true;
     (['anonymous', { userId: 'ann' }, null] as const).forEach((answer, index) => visitors[index]!.answer(answer));
     await settled();
     expect(visitors.flatMap(({ verdicts }) => verdicts)).toEqual(['draining', 'draining', 'draining']);
@@ -282,7 +282,7 @@ describe('AdmissionService, while the app is asked', () => {
     it('gives it back where the client has gone meanwhile, or is refused for something else', async () => {
       const door = new Door({ limits: { maxPerUser: 1 } });
       const places = agreeing(door);
-      for (const change of [(visitor: Visitor) => visitor.socket.destroy(), () => (door.node.doorShut = true)]) {
+      for (const change of [(visitor: Visitor) => visitor.socket.destroy(), () => (door.node.admissionClosed = true)]) {
         const visitor = door.knock();
         visitor.answer({ userId: 'ann' });
         await settled();

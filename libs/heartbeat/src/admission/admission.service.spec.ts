@@ -8,11 +8,11 @@ import type { WebSocket } from 'ws';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { Authenticate } from '../guard.options.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import type { Authentication } from '../identity.js';
-import { resolveOptions } from '../resolve-options.js';
+import type { Authenticate } from '../options/guard.options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import type { Authentication } from '../base/identity.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { type Admitted, AdmissionService } from './admission.service.js';
 import { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
@@ -123,7 +123,7 @@ describe('AdmissionService', () => {
     const door = new Door({ limits, authenticate });
     const { node } = door;
     node.bootstrapHookRan = false;
-    node.doorShut = true;
+    node.admissionClosed = true;
     node.load = { ...node.load, refusing: true };
     const connections = [door.open(), door.open('198.51.100.1')];
     const { id } = door.bans.ban({ kind: 'ip', value: IP, forMs: 60_000 });
@@ -132,7 +132,7 @@ describe('AdmissionService', () => {
     const seen: string[] = [];
     const repairs: [string, () => void][] = [
       ['starting', () => (node.bootstrapHookRan = true)],
-      ['draining', () => (node.doorShut = false)],
+      ['draining', () => (node.admissionClosed = false)],
       ['overloaded', () => (node.load = { ...node.load, refusing: false })],
       ['at-capacity', () => leave(1)],
       ['bad-upgrade', () => (person.headers = { origin: 'https://evil.com' })],
@@ -244,7 +244,7 @@ describe('AdmissionService', () => {
 
   const ann: Admitted = { ip: IP, identity: { userId: 'ann' }, deferred: false };
   it.each<[string, HeartbeatOptions['limits'], (door: Door) => void, string]>([
-    ['the door was shut', {}, ({ node }) => (node.doorShut = true), 'draining'],
+    ['the door was shut', {}, ({ node }) => (node.admissionClosed = true), 'draining'],
     ['the node became overloaded', {}, ({ node }) => (node.load = { ...node.load, refusing: true }), 'overloaded'],
     ['the node is full', { maxConnections: 1 }, door => door.open('198.51.100.1'), 'at-capacity'],
     ['the address has all of its places', { maxPerIp: 1 }, door => door.open(IP), 'ip-limit'],

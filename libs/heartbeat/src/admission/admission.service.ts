@@ -5,16 +5,16 @@ import { Injectable } from '@nestjs/common';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { Authenticate } from '../guard.options.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import type { Authentication, Identity } from '../identity.js';
-import { clientNetwork } from '../network-address.js';
-import { type OriginJudge, originJudge } from '../origin.js';
-import { printable } from '../printable.js';
+import type { Authenticate } from '../options/guard.options.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { Authentication, Identity } from '../base/identity.js';
+import { clientNetwork } from '../base/network-address.js';
+import { type OriginJudge, originJudge } from '../base/origin.js';
+import { printable } from '../base/printable.js';
 import { type Authenticated, authenticate } from './authenticator.js';
 import { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
-import { HeldPlaces } from './held-places.js';
+import { HeldSlots } from './held-slots.js';
 import { HostCheck } from './host-check.js';
 import { OriginLog } from './origin-log.js';
 import { ProxyNotes } from './proxy-notes.js';
@@ -52,7 +52,7 @@ export class AdmissionService {
   readonly #upgrades: RateLimiter;
   readonly #upgradesByNetwork: RateLimiter;
   /** Places held by upgrades whose `authenticate` or `verifyClient` is under way. */
-  readonly #held = new HeldPlaces();
+  readonly #held = new HeldSlots();
   readonly #judgeOrigin: OriginJudge;
   readonly #hosts: HostCheck;
   readonly #originLog: OriginLog;
@@ -103,7 +103,7 @@ export class AdmissionService {
     const { request, socket, ip, network } = upgrade;
     this.#held.change(network, 1);
     const end = await authenticate(ask, request, socket, this.node.options.limits.handshakeTimeoutMs);
-    const places = this.node.userPlaces;
+    const places = this.node.userSlots;
     const user = places !== null && end.outcome === 'answered' ? userOf(end.answer) : null;
     const release = places === null || user === null ? undefined : await places.take(user);
     this.#held.change(network, -1);
@@ -183,9 +183,9 @@ export class AdmissionService {
 
   /** Whether this node takes anybody at all. */
   #checkNode(): Refusal | null {
-    const { doorShut, load, options } = this.node;
+    const { admissionClosed, load, options } = this.node;
     const maxConnections = Math.min(options.limits.maxConnections, this.node.socketRoom);
-    if (doorShut) return refusals.draining(this.connections.returnDelay());
+    if (admissionClosed) return refusals.draining(this.connections.retryAfterMs());
     if (load.refusing) return refusals.overloaded(this.#delay());
     return this.connections.count + this.#held.total >= maxConnections
       ? refusals.atCapacity(maxConnections, this.#delay())
@@ -210,7 +210,7 @@ export class AdmissionService {
 
   /** What is left to check once the user is known, and what may have changed meanwhile. */
   #checkUser(answer: Authentication, ip: string): Refusal | Admitted {
-    if (this.node.doorShut) return refusals.draining(this.connections.returnDelay());
+    if (this.node.admissionClosed) return refusals.draining(this.connections.retryAfterMs());
     if (answer === null)
       return refusals.unauthenticated('The server does not know who you are: send valid credentials.');
     const identity = typeof answer === 'string' ? null : answer;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 
-import type { Authenticate } from '../guard.options.js';
+import type { Authenticate } from '../options/guard.options.js';
 import { authenticate } from './authenticator.js';
 
 const TIMEOUT = 10_000;

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import type { Authenticate } from '../guard.options.js';
-import { type Authentication, identityProblem } from '../identity.js';
+import type { Authenticate } from '../options/guard.options.js';
+import { type Authentication, identityProblem } from '../base/identity.js';
 
 /** How an authentication ended: an answer, an error of the app's code, too late, or nobody is there to be told. */
 export type Authenticated =

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../base/clock.js';
 
 /** Ids that share a millisecond. */
 const IDS_PER_MS = 0x1000;

@@ -1,5 +1,5 @@
-import { type NetworkBits, networkBits, networkText } from '../address-bits.js';
-import { NetworkTable } from '../network-table.js';
+import { type NetworkBits, networkBits, networkText } from '../base/address-bits.js';
+import { NetworkTable } from '../base/network-table.js';
 import { EndQueue } from './end-queue.js';
 
 export type BanKind = 'user' | 'ip' | 'cidr';

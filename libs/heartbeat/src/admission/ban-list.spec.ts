@@ -6,9 +6,9 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { HeartbeatError } from '../heartbeat.error.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import type { Ban, BanKind } from './ban-index.js';
 import { BanList } from './ban-list.js';
 
@@ -220,8 +220,8 @@ describe('BanList', () => {
       const told: unknown[] = [];
       events.stream.subscribe(event => told.push(event));
       const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
-      bans.adopt(notice);
-      bans.drop('b1');
+      bans.add(notice);
+      bans.remove('b1');
       time += 400;
       bans.lift(id);
       bans.lift(id);
@@ -234,12 +234,12 @@ describe('BanList', () => {
     it('adopts a ban once, for the time that is left, and sends away whom it meets', () => {
       const { closing } = ((): Connection => {
         const connection = open('10.0.0.1', 'u');
-        expect(bans.adopt(notice)).toBe(true);
+        expect(bans.add(notice)).toBe(true);
         return connection;
       })();
       expect(closing).toMatchObject({ code: 4501, reason: 'spam' });
       time += 400;
-      expect(bans.adopt(notice)).toBe(true);
+      expect(bans.add(notice)).toBe(true);
       expect([...bans.records()]).toEqual([{ ...notice, forMs: 100 }]);
       time += 100;
       expect([[...bans.records()], bans.find('10.0.0.1', 'u')]).toEqual([[], undefined]);
@@ -251,7 +251,7 @@ describe('BanList', () => {
       { ...notice, value: '' },
       { ...notice, forMs: 0 },
     ])('does not adopt what is no ban: %j', wrong => {
-      expect([bans.adopt(wrong), bans.list()]).toEqual([false, []]);
+      expect([bans.add(wrong), bans.list()]).toEqual([false, []]);
     });
   });
 });

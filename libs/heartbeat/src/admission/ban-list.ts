@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { BanBook } from '../connection/shared-words.js';
-import { Handled } from '../handled.js';
-import { type BanNotice, HeartbeatEvents } from '../heartbeat.events.js';
+import type { BanStore } from '../connection/ports.js';
+import { Handled } from '../base/handled.js';
+import { type BanNotice, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import {
   type Ban,
   BanIndex,
@@ -49,7 +49,7 @@ interface Made {
 
 /** Users and addresses that are refused for a time, and whose connections are closed with 4501. Checked from memory. */
 @Injectable()
-export class BanList implements BanBook {
+export class BanList implements BanStore {
   readonly #bans = new BanIndex();
   readonly #sweep: BanSweep;
   readonly #ids = new BanIds();
@@ -63,7 +63,7 @@ export class BanList implements BanBook {
       () => connections.all(),
       connection => this.#close(connection),
     );
-    node.banBook = this;
+    node.banStore = this;
     node.banOf = (ip, userId) => this.find(ip, userId)?.reason ?? null;
     node.closeIfBanned = connection => {
       if (!this.#sweep.isIdle) this.#close(connection);
@@ -107,7 +107,7 @@ export class BanList implements BanBook {
     return isLifted;
   }
 
-  adopt(notice: BanNotice): boolean {
+  add(notice: BanNotice): boolean {
     const target = targetOf(notice.kind, notice.value);
     if (target === null || faultOfBan(notice, target) !== null) return false;
     const known = this.#bans.get(notice.id)?.held.find(({ id }) => id === notice.id);
@@ -116,7 +116,7 @@ export class BanList implements BanBook {
     return true;
   }
 
-  drop(id: string): void {
+  remove(id: string): void {
     this.#bans.delete(id);
   }
 

@@ -1,4 +1,4 @@
-import { inSlices } from '../slices.js';
+import { inSlices } from '../base/slices.js';
 import { type Ban, type BanKind, type BanTarget, type TargetBans, targetOf } from './ban-index.js';
 
 /** One page of the bans in force. */

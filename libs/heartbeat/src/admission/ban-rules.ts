@@ -1,4 +1,4 @@
-import { HeartbeatError, type Problem } from '../heartbeat.error.js';
+import { HeartbeatError, type Problem } from '../base/heartbeat.error.js';
 import { type BanKind, type BanTarget, targetOf } from './ban-index.js';
 
 /** The shortest prefixes that a ban may have without `force`. */

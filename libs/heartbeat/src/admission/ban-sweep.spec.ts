@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../test/support/assert/until.js';
 import type { Connection } from '../connection/connection.js';
 import { BanSweep } from './ban-sweep.js';
 

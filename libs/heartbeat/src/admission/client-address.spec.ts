@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 import * as fc from 'fast-check';
 
-import { heapBytesOf } from '../../../../test/support/heap-bytes.js';
-import { networkMatcher } from '../network-address.js';
+import { heapBytesOf } from '../../../../test/support/assert/heap-bytes.js';
+import { networkMatcher } from '../base/network-address.js';
 import { clientAddress, hasProxyHeader } from './client-address.js';
 
 const PROXY = '10.0.0.1';

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP, type Server, type Socket } from 'node:net';
 
-import { plainAddress, UNIX_PEER } from '../network-address.js';
-import { ownCopy } from '../own-copy.js';
+import { plainAddress, UNIX_PEER } from '../base/network-address.js';
+import { detachString } from '../base/detach-string.js';
 
 /** Whether an address is one of the proxies whose headers are believed. */
 export type IsTrusted = (address: string) => boolean;
@@ -70,7 +70,7 @@ function hopsOf({ headers }: IncomingMessage): string[] {
 function addressOfHop(hop: string): string | null {
   const text = hop.trim();
   const bare = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text;
-  return isIP(bare) === 0 ? null : plainAddress(ownCopy(bare));
+  return isIP(bare) === 0 ? null : plainAddress(detachString(bare));
 }
 
 /**

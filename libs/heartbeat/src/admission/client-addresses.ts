@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 
 import { Inject, Injectable } from '@nestjs/common';
 
-import type { ResolvedOptions } from '../heartbeat.options.js';
-import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
-import { clientNetwork, networkMatcher, plainAddress, UNIX_PEER } from '../network-address.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import { HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js';
+import { clientNetwork, networkMatcher, plainAddress, UNIX_PEER } from '../base/network-address.js';
 import { clientAddress, type IsTrusted, peerAddress } from './client-address.js';
 
 /** Addresses whose answer is remembered. */

@@ -1,6 +1,6 @@
-import { type HostJudge, hostJudge } from '../host-names.js';
-import type { LimitedLogger } from '../limited-logger.js';
-import { printable } from '../printable.js';
+import { type HostJudge, hostJudge } from '../base/host-names.js';
+import type { LimitedLogger } from '../base/limited-logger.js';
+import { printable } from '../base/printable.js';
 import { type Refusal, refusals } from './refusal.js';
 
 /** Longer than any host name. */

@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 
-import { LimitedLogger } from '../limited-logger.js';
-import { originJudge } from '../origin.js';
-import { resolveOptions } from '../resolve-options.js';
+import { LimitedLogger } from '../base/limited-logger.js';
+import { originJudge } from '../base/origin.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { OriginLog } from './origin-log.js';
 
 const warnings: string[] = [];

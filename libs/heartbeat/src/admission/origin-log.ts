@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
-import { type LimitedLogger, WINDOW_MS } from '../limited-logger.js';
-import { printable } from '../printable.js';
-import { canonicalOrigin, OPAQUE } from '../origin.js';
+import type { Clock } from '../base/clock.js';
+import { type LimitedLogger, WINDOW_MS } from '../base/limited-logger.js';
+import { printable } from '../base/printable.js';
+import { canonicalOrigin, OPAQUE } from '../base/origin.js';
 
 /** Origins that are named in a minute; the log counts further ones together. */
 const MOST_NAMED = 10;

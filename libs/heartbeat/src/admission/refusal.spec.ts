@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { REFUSAL_REASONS } from '../heartbeat.events.js';
+import { REFUSAL_REASONS } from '../connection/heartbeat.events.js';
 import { closeOf, drawDelay, isOfThisNode, type Refusal, refusals } from './refusal.js';
 
 /** Contract, section 2: each refusal with its status, the end of its type, its advised delay and its close code. */

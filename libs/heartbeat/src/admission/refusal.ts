@@ -1,5 +1,5 @@
-import { CloseCodes, closeReason } from '../close-code.js';
-import type { RefusalReason } from '../heartbeat.events.js';
+import { CloseCodes, closeReason } from '../protocol/close-code.js';
+import type { RefusalReason } from '../connection/heartbeat.events.js';
 
 /** An upgrade that is not let in: the HTTP answer, or the close code where that was asked for. */
 export interface Refusal {

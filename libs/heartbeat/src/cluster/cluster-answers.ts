@@ -1,25 +1,7 @@
-import type { ConnectionView } from '../connection-view.js';
-import type { SortOrder } from '../connection/sort-order.js';
-import type { ConnectionFilter } from '../connection/connection-filter.js';
-import type { Position, SortKey } from '../connection/connection-query.js';
-
-/** A node of the cluster, as its lease tells of it. */
-export interface ClusterNode {
-  readonly id: string;
-  readonly name: string;
-  /** Where it listens, as far as it can know. */
-  readonly address: string;
-  /** Of nestjs-heartbeat. */
-  readonly version: string;
-  readonly state: 'starting' | 'up' | 'draining';
-  readonly connections: number;
-  /** From 0 (idle) to 1 (no more). */
-  readonly load: number;
-  /** The heartbeat's interval in force. */
-  readonly intervalMs: number;
-  /** How old this report is. */
-  readonly ageMs: number;
-}
+import type { ConnectionView } from '../connection/listing/connection-view.js';
+import type { SortOrder } from '../connection/listing/sort-order.js';
+import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
+import type { Position, SortKey } from '../connection/listing/connection-query.js';
 
 /** What a node said when it was asked; one that is silent is named, not waited for. */
 export interface NodeAnswer {

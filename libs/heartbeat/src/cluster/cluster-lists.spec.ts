@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-world.js';
+import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
 
 Logger.overrideLogger(false);
 

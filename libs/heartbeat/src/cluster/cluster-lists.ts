@@ -1,14 +1,15 @@
-import type { ConnectionView } from '../connection-view.js';
-import type { ConnectionFilter } from '../connection/connection-filter.js';
+import type { ConnectionView } from '../connection/listing/connection-view.js';
+import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
 import type { NodeState } from '../connection/node-state.js';
-import type { ClusterNode, ClusterPage } from './cluster-answers.js';
-import type { ClusterBus } from './cluster-bus.js';
+import type { ClusterNode } from '../messaging/cluster-node.js';
+import type { ClusterPage } from './cluster-answers.js';
+import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { ListTurns } from './list-turns.js';
 import type { NodePage } from './merge-pages.js';
 import type { OwnAnswers } from './own-answers.js';
 import { keyPageOf, pageWithRows } from './page-rows.js';
-import type { Answer, Requests } from './requests.js';
-import type { RequestOf } from './wire.js';
+import type { Answer, NodeRequests } from '../messaging/node-requests.js';
+import type { RequestOf } from '../messaging/wire.js';
 
 /** What a list needs to know of the other nodes. */
 interface OtherNodes {
@@ -34,7 +35,7 @@ export class ClusterLists {
   constructor(
     private readonly node: NodeState,
     private readonly bus: ClusterBus,
-    private readonly requests: Requests,
+    private readonly requests: NodeRequests,
     private readonly own: OwnAnswers,
     private readonly others: OtherNodes,
   ) {}

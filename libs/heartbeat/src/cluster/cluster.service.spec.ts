@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-world.js';
-import { until } from '../../../../test/support/until.js';
+import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import { until } from '../../../../test/support/assert/until.js';
 import type { ClusterPosition } from './cluster-answers.js';
 
 Logger.overrideLogger(false);
@@ -283,7 +283,7 @@ describe('a cluster of one', () => {
     expect(await alone.cluster.nodes()).toHaveLength(1);
     expect(await alone.cluster.kick(id.replace(/^node1/, 'node2'))).toBe('not-found');
     expect(await alone.cluster.kick(id)).toBe('closing');
-    expect([alone.cluster.isDegraded, alone.state.userPlaces, alone.bus.calls]).toEqual([false, null, {}]);
+    expect([alone.cluster.isDegraded, alone.state.userSlots, alone.bus.calls]).toEqual([false, null, {}]);
     await world.end();
   });
 });

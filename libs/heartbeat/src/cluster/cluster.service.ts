@@ -1,29 +1,30 @@
 import { Inject, Injectable } from '@nestjs/common';
 
-import type { ConnectionDetail } from '../connection-view.js';
+import type { ConnectionDetail } from '../connection/listing/connection-view.js';
 import {
   assertText,
   badQuery,
   checkedCondition,
   checkedFilter,
   type ConnectionFilter,
-} from '../connection/connection-filter.js';
-import { MAX_PAGE } from '../connection/connection-query.js';
-import type { Kick } from '../connection/connection-words.js';
+} from '../connection/listing/connection-filter.js';
+import { MAX_PAGE } from '../connection/listing/connection-query.js';
+import type { Kick } from '../connection/connection.types.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { nodeIdOf } from '../connection/connection-id.js';
 import { NodeState } from '../connection/node-state.js';
 import { payloadOf } from '../connection/payload.js';
-import { Handled } from '../handled.js';
-import { HeartbeatError } from '../heartbeat.error.js';
-import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
-import type { BulkKick, ClusterNode, ClusterPage, ClusterQuery, KickOutcome, NodeAnswer } from './cluster-answers.js';
-import type { ClusterBus } from './cluster-bus.js';
-import { ClusterLink } from './cluster-link.js';
+import { Handled } from '../base/handled.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import type { ClusterNode } from '../messaging/cluster-node.js';
+import type { BulkKick, ClusterPage, ClusterQuery, KickOutcome, NodeAnswer } from './cluster-answers.js';
+import type { ClusterBus } from '../messaging/cluster-bus.js';
+import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { ClusterLists, reachable } from './cluster-lists.js';
 import { OwnAnswers } from './own-answers.js';
-import { type Answer, Requests } from './requests.js';
-import { decodeSummary, encode, MAX_MESSAGE_BYTES, type Operation, type RequestOf } from './wire.js';
+import { type Answer, NodeRequests } from '../messaging/node-requests.js';
+import { decodeSummary, encode, MAX_MESSAGE_BYTES, type Operation, type RequestOf } from '../messaging/wire.js';
 
 /**
  * All nodes as if they were one. Every node owns its connections; the others ask it, and wait no longer than
@@ -39,8 +40,8 @@ export class ClusterService {
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
-    private readonly link: ClusterLink,
-    private readonly requests: Requests,
+    private readonly link: ClusterMembership,
+    private readonly requests: NodeRequests,
     private readonly own: OwnAnswers,
   ) {
     this.#lists = new ClusterLists(node, bus, requests, own, {
@@ -240,10 +241,9 @@ export class ClusterService {
   }
 }
 
-/** Another node as its lease told of it last. */
+/** Another node by its last lease; `renewedAt` is a moment of this node's clock. */
 interface Known {
   readonly node: ClusterNode;
-  /** On our clock. */
   readonly renewedAt: number;
   /** Whether it lists by keys; older versions do not. */
   readonly givesKeys: boolean;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventEmitter, once } from 'node:events';
 
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../test/support/assert/until.js';
 import { ListTurns } from './list-turns.js';
 
 /** Work that goes on until it is let go. */

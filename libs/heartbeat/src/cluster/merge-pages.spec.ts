@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import type { SortOrder } from '../connection/sort-order.js';
-import { comparePositions, type Position } from '../connection/connection-query.js';
+import type { SortOrder } from '../connection/listing/sort-order.js';
+import { comparePositions, type Position } from '../connection/listing/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage, positionOf, type Row } from './merge-pages.js';
 

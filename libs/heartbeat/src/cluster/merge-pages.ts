@@ -1,5 +1,5 @@
-import type { SortOrder } from '../connection/sort-order.js';
-import { comparePositions, type Position } from '../connection/connection-query.js';
+import type { SortOrder } from '../connection/listing/sort-order.js';
+import { comparePositions, type Position } from '../connection/listing/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 
 /** One row of a node's page, and where it stands. */

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 
 import { NodeState } from '../connection/node-state.js';
-import { HeartbeatError } from '../heartbeat.error.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
 import { ClusterService } from './cluster.service.js';
-import { Requests } from './requests.js';
-import type { Operation, ReplyOf, RequestOf } from './wire.js';
+import { NodeRequests } from '../messaging/node-requests.js';
+import type { Operation, ReplyOf, RequestOf } from '../messaging/wire.js';
 
 /** An operation that each node does for itself, and what answers it here. */
 export interface OwnOperation<Name extends Operation> {
@@ -19,7 +19,7 @@ export class NodeRouter {
   constructor(
     private readonly node: NodeState,
     private readonly cluster: ClusterService,
-    private readonly requests: Requests,
+    private readonly requests: NodeRequests,
   ) {}
 
   /**

@@ -4,11 +4,11 @@ import { Logger } from '@nestjs/common';
 import { Subject } from 'rxjs';
 
 import { NodeState } from '../connection/node-state.js';
-import { resolveOptions } from '../resolve-options.js';
-import type { ClusterBus, Lease, Renewal } from './cluster-bus.js';
-import type { ClusterLink } from './cluster-link.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import type { ClusterBus, Lease, Renewal } from '../messaging/cluster-bus.js';
+import type { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeWatch } from './node-watch.js';
-import type { ClusterMessage } from './wire.js';
+import type { ClusterMessage } from '../messaging/wire.js';
 
 const lines: string[] = [];
 const turn = () => new Promise(resolve => setImmediate(resolve));
@@ -43,7 +43,7 @@ class World {
 
   constructor() {
     const bus = { leases: () => this.#leases() } as unknown as ClusterBus;
-    const link = { renewals: this.renewals, messages: this.messages, failed: () => {} } as unknown as ClusterLink;
+    const link = { renewals: this.renewals, messages: this.messages, failed: () => {} } as unknown as ClusterMembership;
     this.watch = new NodeWatch(this.node, bus, link);
   }
 

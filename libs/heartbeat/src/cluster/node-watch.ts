@@ -1,10 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 
 import { NodeState } from '../connection/node-state.js';
-import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
-import type { ClusterBus } from './cluster-bus.js';
-import { ClusterLink } from './cluster-link.js';
-import { decodeSummary } from './wire.js';
+import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import type { ClusterBus } from '../messaging/cluster-bus.js';
+import { ClusterMembership } from '../messaging/cluster-membership.js';
+import { decodeSummary } from '../messaging/wire.js';
 
 /** A Redis that comes back, empty or failed over, has all leases again after this time: until then a node is not called dead. */
 const RETURN_MS = 5000;
@@ -28,7 +28,7 @@ export class NodeWatch {
   constructor(
     private readonly node: NodeState,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
-    private readonly link: ClusterLink,
+    private readonly link: ClusterMembership,
   ) {
     link.messages.subscribe(({ kind, from }) => {
       if (kind === 'left' && this.#present.has(from)) this.#left.add(from);

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 
-import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection-view.js';
-import { checkedCondition } from '../connection/connection-filter.js';
-import type { Kick } from '../connection/connection-words.js';
+import type { ClosedView, ConnectionDetail, ConnectionView } from '../connection/listing/connection-view.js';
+import { checkedCondition } from '../connection/listing/connection-filter.js';
+import type { Kick } from '../connection/connection.types.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { inSlices } from '../slices.js';
-import { ClusterLink } from './cluster-link.js';
+import { inSlices } from '../base/slices.js';
+import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { type NodePage, positionOf } from './merge-pages.js';
-import { Requests } from './requests.js';
-import type { ClusterMessage, ReplyOf, RequestOf } from './wire.js';
+import { NodeRequests } from '../messaging/node-requests.js';
+import type { ClusterMessage, ReplyOf, RequestOf } from '../messaging/wire.js';
 
 /** One page of this node, and what a list says beside it. */
 export interface OwnPage extends NodePage<ConnectionView> {
@@ -26,8 +26,8 @@ export class OwnAnswers {
   constructor(
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
-    requests: Requests,
-    private readonly link: ClusterLink,
+    requests: NodeRequests,
+    private readonly link: ClusterMembership,
   ) {
     requests.answerWith({
       list: request => this.#wirePage(request),

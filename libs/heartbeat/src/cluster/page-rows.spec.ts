@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import type { ConnectionView } from '../connection-view.js';
-import { comparePositions, type SortKey } from '../connection/connection-query.js';
-import type { SortOrder } from '../connection/sort-order.js';
+import type { ConnectionView } from '../connection/listing/connection-view.js';
+import { comparePositions, type SortKey } from '../connection/listing/connection-query.js';
+import type { SortOrder } from '../connection/listing/sort-order.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { type NodePage, positionOf } from './merge-pages.js';
 import { pageWithRows } from './page-rows.js';

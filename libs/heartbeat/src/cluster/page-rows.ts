@@ -1,9 +1,9 @@
-import type { ConnectionView } from '../connection-view.js';
-import type { SortKey } from '../connection/connection-query.js';
-import type { SortOrder } from '../connection/sort-order.js';
+import type { ConnectionView } from '../connection/listing/connection-view.js';
+import type { SortKey } from '../connection/listing/connection-query.js';
+import type { SortOrder } from '../connection/listing/sort-order.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage } from './merge-pages.js';
-import type { ReplyOf } from './wire.js';
+import type { ReplyOf } from '../messaging/wire.js';
 
 /** The end of a connection's id: a point, and its serial on the node. */
 const SERIAL_LENGTH = 9;

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { ClusterWorld, type WorldNode } from '../../../../test/support/cluster-world.js';
-import { until } from '../../../../test/support/until.js';
+import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import { until } from '../../../../test/support/assert/until.js';
 
 Logger.overrideLogger(false);
 

@@ -2,12 +2,12 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 
 import { NodeState } from '../connection/node-state.js';
-import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../heartbeat.events.js';
-import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
-import { inSlices } from '../slices.js';
-import type { BanChanges, ClusterBus } from './cluster-bus.js';
-import { ClusterLink } from './cluster-link.js';
-import { decodeBan } from './wire.js';
+import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import { inSlices } from '../base/slices.js';
+import type { BanChanges, ClusterBus } from '../messaging/cluster-bus.js';
+import { ClusterMembership } from '../messaging/cluster-membership.js';
+import { decodeBan } from '../messaging/wire.js';
 
 /** A change of the bans that Redis does not know yet. */
 interface Change {
@@ -48,7 +48,7 @@ export class SharedBans implements OnApplicationShutdown {
   constructor(
     private readonly node: NodeState,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
-    private readonly link: ClusterLink,
+    private readonly link: ClusterMembership,
     events: HeartbeatEvents,
   ) {
     if (!bus.isShared) return;
@@ -121,7 +121,7 @@ export class SharedBans implements OnApplicationShutdown {
     if (forMs > 0 && change.ban === null) await this.bus.dropBan(id, forMs);
     else if (forMs > 0 && change.ban !== null) {
       const isTaken = await this.bus.putBan({ id, text: textOf(change.ban), forMs });
-      if (!isTaken && this.#waiting.get(id) === change) this.node.banBook?.renew(id);
+      if (!isTaken && this.#waiting.get(id) === change) this.node.banStore?.renew(id);
     }
     if (this.#waiting.get(id) === change) this.#waiting.delete(id);
   }
@@ -146,19 +146,19 @@ export class SharedBans implements OnApplicationShutdown {
   }
 
   async #take({ put, dropped }: BanChanges): Promise<void> {
-    const { banBook } = this.node;
-    for (const id of dropped) banBook?.drop(id);
+    const { banStore } = this.node;
+    for (const id of dropped) banStore?.remove(id);
     await inSlices(put, ({ id, text, forMs }) => {
       const read = decodeBan(text);
       const isLifted = this.#waiting.get(id)?.ban === null;
       if (read === null) this.link.failed('message');
-      else if (!isLifted && banBook?.adopt({ id, ...read, forMs }) === false) this.link.failed('message');
+      else if (!isLifted && banStore?.add({ id, ...read, forMs }) === false) this.link.failed('message');
     });
   }
 
   /** All bans of Redis were fetched: those that are known here alone go there. */
   async #tellMissing(there: ReadonlySet<string>): Promise<void> {
-    await inSlices(this.node.banBook?.records() ?? [], ban => {
+    await inSlices(this.node.banStore?.records() ?? [], ban => {
       if (there.has(ban.id) || this.#waiting.has(ban.id)) return;
       this.#changed(ban.id, ban, ban.forMs);
       this.#isWanted = true;

@@ -1,16 +1,16 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { UserPlaces } from '../connection/shared-words.js';
-import { type HeartbeatEventOf, HeartbeatEvents } from '../heartbeat.events.js';
-import { HEARTBEAT_BUS } from '../heartbeat.tokens.js';
-import type { ClusterBus, UserCount, UserStatement } from './cluster-bus.js';
-import { ClusterLink } from './cluster-link.js';
-import { KEPT_MS } from './redis-scripts.js';
+import type { UserSlots } from '../connection/ports.js';
+import { type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import type { ClusterBus, UserCount, UserStatement } from '../messaging/cluster-bus.js';
+import { ClusterMembership } from '../messaging/cluster-membership.js';
+import { KEPT_MS } from '../messaging/redis-scripts.js';
 import { UserQuestions } from './user-questions.js';
 
 /** Users whose counts are stated in one message to Redis. */
@@ -27,7 +27,7 @@ const UNKNOWN = Number.NaN;
  * have as many on every node; once it is back everything is stated anew, and nobody is cut for it.
  */
 @Injectable()
-export class UserLimit implements UserPlaces, OnApplicationShutdown {
+export class UserLimit implements UserSlots, OnApplicationShutdown {
   /** Places of upgrades that are under way: granted, or just being asked for. */
   readonly #granted = new Map<string, number>();
   /** Questions for a place that have no answer yet. */
@@ -49,7 +49,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
-    private readonly link: ClusterLink,
+    private readonly link: ClusterMembership,
     events: HeartbeatEvents,
   ) {
     const { maxPerUser, onUserLimit } = node.options.limits;
@@ -57,7 +57,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
     this.#restatedAt = node.clock.now();
     this.#replaces = onUserLimit === 'replace-oldest';
     if (!bus.isShared || maxPerUser === 0) return;
-    if (!this.#replaces) node.userPlaces = this;
+    if (!this.#replaces) node.userSlots = this;
     this.#subscription = events.ofType('closed', 'identified').subscribe(event => this.#noticed(event));
     if (this.#replaces) this.#subscription.add(events.ofType('opened').subscribe(({ id }) => this.#opened(id)));
     link.renewals.subscribe(({ isNew }) => {
@@ -114,7 +114,7 @@ export class UserLimit implements UserPlaces, OnApplicationShutdown {
   async #judge(userId: string, id: string): Promise<void> {
     if (await this.#ask(userId)) return;
     const { closeCode: code } = this.node.options.load;
-    this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.returnDelay());
+    this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.retryAfterMs());
   }
 
   /** The oldest of all goes. Where that is not enough, its node comes here again when it states what it has left. */

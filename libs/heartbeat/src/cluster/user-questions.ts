@@ -1,4 +1,4 @@
-import type { UserCount, UserStatement } from './cluster-bus.js';
+import type { UserCount, UserStatement } from '../messaging/cluster-bus.js';
 
 /** Questions in one message: not too many, since each answer may close a connection in the same turn. */
 const ASKS_AT_ONCE = 100;

@@ -1,4 +1,4 @@
-import { inSlices } from '../slices.js';
+import { inSlices } from '../base/slices.js';
 import type { Connection } from './connection.js';
 import { SharedMessage } from './shared-message.js';
 import type { TrackedSocket } from './tracked-socket.js';

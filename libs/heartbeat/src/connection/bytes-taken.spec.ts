@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../test/support/assert/until.js';
 import { bytesTaken } from './bytes-taken.js';
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { nodeNameOf } from '../defaults.js';
-import { resolveOptions } from '../resolve-options.js';
+import { nodeNameOf } from '../options/defaults.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { connectionId, nodeIdOf, serialOf } from './connection-id.js';
 
 /** Accepted names, those that look like a part of an id among them. */

@@ -2,11 +2,11 @@ import type { Socket } from 'node:net';
 
 import type { WebSocket } from 'ws';
 
-import type { ConnectionState } from '../connection-view.js';
-import { frozenIdentity, type Identity } from '../identity.js';
+import type { ConnectionState } from './listing/connection-view.js';
+import { frozenIdentity, type Identity } from '../base/identity.js';
 import { bytesTaken } from './bytes-taken.js';
-import type { Closing, ConnectionOwner, Opening } from './connection-words.js';
-import { FlightRecord } from './flight-record.js';
+import type { Closing, ConnectionOwner, Opening } from './connection.types.js';
+import { FlightRecord } from './history/flight-record.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
 import { WaitingPieces } from './waiting-pieces.js';
 
@@ -122,7 +122,7 @@ export abstract class ConnectionRecord<Self> {
 
   /** When bytes were last noticed, where those count that came since the last look. */
   seenAt(now: number): number {
-    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.knownAt >= this.pulse.lookedAt;
+    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.lastActivityAt >= this.pulse.lookedAt;
     return isNoted ? this.lastSeenAt : now;
   }
 

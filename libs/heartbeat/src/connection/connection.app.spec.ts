@@ -4,10 +4,10 @@ import type { Socket } from 'node:net';
 import { Subject } from 'rxjs';
 import type { WebSocket } from 'ws';
 
-import { HeartbeatError } from '../heartbeat.error.js';
-import type { Identity } from '../identity.js';
-import type { Closing } from './connection-words.js';
-import type { ConnectionOwner } from './connection-words.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import type { Identity } from '../base/identity.js';
+import type { Closing } from './connection.types.js';
+import type { ConnectionOwner } from './connection.types.js';
 import { Connection } from './connection.js';
 
 /** Writes down what it is asked to do, in order. */

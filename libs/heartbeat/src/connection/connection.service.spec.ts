@@ -4,9 +4,9 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import { resolveOptions } from '../resolve-options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
-import type { ClosedView, ConnectionDetail } from '../connection-view.js';
-import { Handled } from '../handled.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import { ClosedRecord } from './closed-record.js';
-import { ClosedRing } from './closed-ring.js';
+import { CloseCodes } from '../protocol/close-code.js';
+import type { ClosedView, ConnectionDetail } from './listing/connection-view.js';
+import { Handled } from '../base/handled.js';
+import { HeartbeatEvents } from './heartbeat.events.js';
+import { ClosedRecord } from './history/closed-record.js';
+import { ClosedRing } from './history/closed-ring.js';
 import { serialOf } from './connection-id.js';
-import { assertText, checkedFilter, type ConnectionFilter } from './connection-filter.js';
+import { assertText, checkedFilter, type ConnectionFilter } from './listing/connection-filter.js';
 import {
   assertLimit,
   type ConnectionPage,
@@ -19,14 +19,14 @@ import {
   pageOf,
   predicateOf,
   type QueryMoment,
-} from './connection-query.js';
-import type { Closing, Kick, Opening } from './connection-words.js';
+} from './listing/connection-query.js';
+import type { Closing, Kick, Opening } from './connection.types.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { endOf, payloadOf } from './payload.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
-import { detailOf, type ViewContext, viewOf } from './view.js';
+import { detailOf, type ViewContext, viewOf } from './listing/view.js';
 
 /** A node that was full is well again under this share of `maxConnections`. */
 const RELIEF = 0.95;
@@ -197,14 +197,14 @@ export class ConnectionService {
     const connection = this.get(id) ?? this.#owner.localUse.missed('kick', id);
     const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
     const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
-    if (connection === undefined || !connection.end(closing, reconnect ? this.returnDelay() : undefined)) return false;
+    if (connection === undefined || !connection.end(closing, reconnect ? this.retryAfterMs() : undefined)) return false;
     connection.note(`kicked by ${by}`);
     this.events.announce({ type: 'kicked', id, by, reason: closing.reason, code });
     return true;
   }
 
   /** A delay after which one client is advised to come back, drawn anew for each. */
-  returnDelay(): number {
+  retryAfterMs(): number {
     return Math.round(this.node.random() * this.node.options.drain.returnWindowMs);
   }
 

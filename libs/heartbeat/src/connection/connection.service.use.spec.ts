@@ -4,9 +4,9 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import { resolveOptions } from '../resolve-options.js';
-import { type Position, SORT_KEYS } from './connection-query.js';
+import { type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import { type Position, SORT_KEYS } from './listing/connection-query.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import type { SharedMessage } from './shared-message.js';
@@ -164,7 +164,7 @@ describe('ConnectionService, in the hands of the app', () => {
   });
 
   it('draws each return delay anew, within the window', () => {
-    const delays = Array.from({ length: 200 }, () => connections.returnDelay());
+    const delays = Array.from({ length: 200 }, () => connections.retryAfterMs());
     expect(delays.every(delay => Number.isInteger(delay) && delay >= 0 && delay <= 10_000)).toBe(true);
     expect(new Set(delays).size).toBeGreaterThan(150);
   });

@@ -4,8 +4,8 @@ import { Writable } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
-import type { Closing } from './connection-words.js';
-import type { ConnectionOwner } from './connection-words.js';
+import type { Closing } from './connection.types.js';
+import type { ConnectionOwner } from './connection.types.js';
 import { Connection } from './connection.js';
 import { Link, NEVER, phaseOf } from './pulse.js';
 

@@ -2,12 +2,13 @@ import { addAbortSignal, type Readable } from 'node:stream';
 
 import type { Subscription } from 'rxjs';
 
-import { assertSendable, closeReason } from '../close-code.js';
-import { Handled } from '../handled.js';
-import { HeartbeatError } from '../heartbeat.error.js';
-import { frozenIdentity, type Identity, identityProblem } from '../identity.js';
+import { assertSendable } from '../base/sendable-close-code.js';
+import { closeReason } from '../protocol/close-code.js';
+import { Handled } from '../base/handled.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import { frozenIdentity, type Identity, identityProblem } from '../base/identity.js';
 import { ConnectionRecord } from './connection-record.js';
-import type { Closing } from './connection-words.js';
+import type { Closing } from './connection.types.js';
 import { guarded, Lifetime } from './lifetime.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
 import { isSilenced, silence } from './silence.js';

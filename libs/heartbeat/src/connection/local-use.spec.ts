@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatEvents } from './heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 

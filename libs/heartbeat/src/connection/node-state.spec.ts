@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { NodeState } from './node-state.js';
 
 const clock = { now: () => 4200, wallTime: (moment: number) => new Date(moment) };
@@ -14,7 +14,7 @@ describe('NodeState', () => {
       intervalMs: 30_000,
       attendedMs: 0,
       draining: false,
-      doorShut: false,
+      admissionClosed: false,
       atCapacity: false,
     });
   });

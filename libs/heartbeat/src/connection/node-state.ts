@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 
 import { Inject, Injectable, Optional } from '@nestjs/common';
 
-import type { Clock } from '../clock.js';
-import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
-import type { ResolvedOptions } from '../heartbeat.options.js';
-import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../heartbeat.tokens.js';
-import { LimitedLogger } from '../limited-logger.js';
-import { type ApplicationCode, applicationCodeOf } from './application-code.js';
+import type { Clock } from '../base/clock.js';
+import type { LoadLevel, LoadSource } from './heartbeat.events.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/heartbeat.tokens.js';
+import { LimitedLogger } from '../base/limited-logger.js';
+import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
 import type { Connection } from './connection.js';
-import type { BanBook, UserPlaces } from './shared-words.js';
-import { Totals } from './totals.js';
+import type { BanStore, UserSlots } from './ports.js';
+import { Totals } from '../node/totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
 /** How busy a node is: a ratio from 0 to 1, what it was read from, and what follows from it. */
@@ -53,7 +53,7 @@ export class NodeState {
   /** Owner: drain. From the first signal on; readiness is 503. */
   draining = false;
   /** Owner: drain. Newcomers are refused. */
-  doorShut = false;
+  admissionClosed = false;
   /** Owner: the registry. Set at `maxConnections`, cleared under 95 % of it. */
   atCapacity = false;
   /** Owner: load. How busy this node is, and what follows. */
@@ -98,9 +98,9 @@ export class NodeState {
   /** Owner: cluster. Whether there is a Redis that does not answer. */
   clusterLost = false;
   /** Owner: cluster. The places of users on all nodes; null where each node keeps its own limit. */
-  userPlaces: UserPlaces | null = null;
+  userSlots: UserSlots | null = null;
   /** Owner: bans. Those in force on this node. */
-  banBook: BanBook | null = null;
+  banStore: BanStore | null = null;
 
   constructor(
     @Inject(HEARTBEAT_OPTIONS) readonly options: ResolvedOptions,

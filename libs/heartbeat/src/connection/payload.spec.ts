@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { Closing } from './connection-words.js';
+import type { Closing } from './connection.types.js';
 import { closedError } from './payload.js';
 
 const CLOSE: Closing = { code: 4003, reason: 'slow consumer', by: 'server' };

@@ -1,6 +1,6 @@
-import { CloseCodes } from '../close-code.js';
-import { HeartbeatError } from '../heartbeat.error.js';
-import type { Closing } from './connection-words.js';
+import { CloseCodes } from '../protocol/close-code.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import type { Closing } from './connection.types.js';
 
 /** The event that tells a client of the application heartbeat that the server is about to close, and why. */
 export function goodbye(code: number, reason: string, retryAfterMs: number | undefined): string {

@@ -104,7 +104,7 @@ describe('Pulse', () => {
       messageAt: NEVER,
       activeAt: NEVER,
       pingedAt: NEVER,
-      unfinishedSince: NEVER,
+      incompleteSince: NEVER,
       missed: 0,
     });
   });
@@ -113,7 +113,7 @@ describe('Pulse', () => {
     const pulse = new Pulse('owner', 0);
     Object.assign(pulse, { pingedAt: 400, missed: 1 });
     pulse.hear(300);
-    expect(pulse).toMatchObject({ quietSince: 300, pingedAt: NEVER, missed: 0 });
+    expect(pulse).toMatchObject({ silentSince: 300, pingedAt: NEVER, missed: 0 });
   });
 });
 

@@ -70,7 +70,7 @@ export class Pulse<Owner> extends Link {
   /** When the connection was opened. */
   openedAt = 0;
   /** The interval counts from here: the peer was heard at this time or later. */
-  quietSince = 0;
+  silentSince = 0;
   /** The last look at the socket; what is noticed at the next one came in after it. */
   lookedAt = 0;
   /** When the dispatcher last had a whole message of the peer. */
@@ -94,7 +94,7 @@ export class Pulse<Owner> extends Link {
   messagesInSecond = 0;
   pingsInSecond = 0;
   /** Since when a message is in the making. */
-  unfinishedSince = NEVER;
+  incompleteSince = NEVER;
 
   constructor(
     readonly owner: Owner,
@@ -105,13 +105,13 @@ export class Pulse<Owner> extends Link {
   }
 
   /** The last time at which something is known to have come in. */
-  get knownAt(): number {
+  get lastActivityAt(): number {
     return Math.max(this.messageAt, this.heardAt);
   }
 
   /** The peer is alive: the interval counts anew from `since`, and nothing is unanswered. */
   hear(since: number): void {
-    this.quietSince = since;
+    this.silentSince = since;
     this.pingedAt = NEVER;
     this.missed = 0;
   }

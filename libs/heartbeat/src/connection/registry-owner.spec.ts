@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 
 import type { WebSocket } from 'ws';
 
-import type { LimitOptions } from '../guard.options.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import { resolveOptions } from '../resolve-options.js';
+import type { LimitOptions } from '../options/guard.options.js';
+import { HeartbeatEvents } from './heartbeat.events.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import type { Connection } from './connection.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';

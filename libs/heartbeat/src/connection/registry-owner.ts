@@ -1,10 +1,10 @@
-import { CloseCodes } from '../close-code.js';
-import type { HeartbeatEvents } from '../heartbeat.events.js';
-import type { Identity } from '../identity.js';
-import { applicationCodeOf } from './application-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
+import type { HeartbeatEvents } from './heartbeat.events.js';
+import type { Identity } from '../base/identity.js';
+import { applicationCodeOf } from '../base/application-code.js';
 import { Broadcast } from './broadcast.js';
 import { connectionId } from './connection-id.js';
-import type { ConnectionOwner } from './connection-words.js';
+import type { ConnectionOwner } from './connection.types.js';
 import type { Connection } from './connection.js';
 import { LocalUse } from './local-use.js';
 import type { NodeState } from './node-state.js';

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 
-import { networkText } from '../address-bits.js';
-import { CloseCodes } from '../close-code.js';
-import { clientNetwork } from '../network-address.js';
-import { addressKey } from '../network-table.js';
+import { networkText } from '../base/address-bits.js';
+import { CloseCodes } from '../protocol/close-code.js';
+import { clientNetwork } from '../base/network-address.js';
+import { addressKey } from '../base/network-table.js';
 import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
 import { UserIndex } from './user-index.js';

@@ -1,4 +1,4 @@
-import type { Closing } from './connection-words.js';
+import type { Closing } from './connection.types.js';
 
 /** What is known of the end of a connection. */
 interface Closable {

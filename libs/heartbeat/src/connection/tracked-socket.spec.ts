@@ -7,7 +7,7 @@ import { inflateRawSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
-import { closePayload, encodeFrame, FrameDecoder, Opcode } from '../../../../test/support/frame.js';
+import { closePayload, encodeFrame, FrameDecoder, Opcode } from '../../../../test/support/clients/frame.js';
 import type { Connection } from './connection.js';
 import { SharedMessage } from './shared-message.js';
 import { LISTENER_FAILED, type SocketListeners, TrackedSocket } from './tracked-socket.js';

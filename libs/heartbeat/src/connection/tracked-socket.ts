@@ -2,7 +2,7 @@ import { errorMonitor } from 'node:events';
 import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 
-import { HeartbeatError } from '../heartbeat.error.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { Connection } from './connection.js';
 import { emitGuarded } from './guarded-emit.js';
 import type { SharedMessage } from './shared-message.js';

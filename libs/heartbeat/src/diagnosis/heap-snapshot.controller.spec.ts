@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import type { CanActivate } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 
-import type { AdminDoor, Change } from '../admin-door.js';
+import type { AdminExposure, Change } from '../http/admin-exposure.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { createHeapSnapshotController } from './heap-snapshot.controller.js';
 import type { HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
@@ -26,7 +26,7 @@ class Trail {
   }
 }
 
-const DOOR: AdminDoor = { guard: Guard, audit: Trail, adminOf: () => 'olga' };
+const DOOR: AdminExposure = { guard: Guard, audit: Trail, adminOf: () => 'olga' };
 const TAKEN: HeapSnapshot = { file: '/tmp/a.heapsnapshot', bytes: 5, durationMs: 1 };
 const TOO_SOON: SnapshotRefusal = { reason: 'too-soon', detail: 'Wait.', retryAfterSeconds: 7 };
 const FULL = new Error('ENOSPC');

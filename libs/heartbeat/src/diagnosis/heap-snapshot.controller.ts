@@ -19,7 +19,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
-import type { AdminDoor } from '../admin-door.js';
+import type { AdminExposure } from '../http/admin-exposure.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { NodeRouter } from '../cluster/node-router.js';
 import { JsonBodyGuard } from '../http/json-body.guard.js';
@@ -30,12 +30,12 @@ import { nodeQuery } from '../http/query-parameter.js';
 import { QueryPipe } from '../http/query.pipe.js';
 import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
-import { PROBLEM_JSON, type ProblemDetails, problemOf } from '../problem.js';
+import { PROBLEM_JSON, type ProblemDetails, problemOf } from '../base/problem.js';
 import { type HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
 
 /** `POST heap-snapshot` below the admin path, for operators: of the node that is asked or of another one. */
-export function createHeapSnapshotController(path: string, { guard, audit, adminOf }: AdminDoor): Type<unknown> {
+export function createHeapSnapshotController(path: string, { guard, audit, adminOf }: AdminExposure): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
   @UseInterceptors(ReplyInterceptor)
@@ -47,7 +47,7 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
       private readonly snapshots: HeapSnapshotService,
       private readonly adapterHost: HttpAdapterHost,
       private readonly addresses: ClientAddresses,
-      @Inject(audit) private readonly trail: InstanceType<AdminDoor['audit']>,
+      @Inject(audit) private readonly trail: InstanceType<AdminExposure['audit']>,
     ) {}
 
     @Post('heap-snapshot')

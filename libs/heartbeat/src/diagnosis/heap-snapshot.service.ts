@@ -2,10 +2,10 @@ import { getHeapStatistics } from 'node:v8';
 
 import { Injectable, Logger } from '@nestjs/common';
 
-import { Requests } from '../cluster/requests.js';
+import { NodeRequests } from '../messaging/node-requests.js';
 import { NodeState } from '../connection/node-state.js';
-import { memoryBudget } from '../container-memory.js';
-import { Handled } from '../handled.js';
+import { memoryBudget } from '../base/container-memory.js';
+import { Handled } from '../base/handled.js';
 import { type DiskRoom, snapshotPath, snapshotRoom, writeSnapshot } from './snapshot-file.js';
 import { refusalOf, type SnapshotRefusal, type SnapshotSituation } from './snapshot-rules.js';
 
@@ -31,7 +31,7 @@ export class HeapSnapshotService {
 
   constructor(
     private readonly node: NodeState,
-    requests: Requests,
+    requests: NodeRequests,
   ) {
     requests.answerWith({ 'heap-snapshot': () => this.take() });
   }

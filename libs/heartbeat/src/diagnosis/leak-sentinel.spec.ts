@@ -5,7 +5,7 @@ import { Logger, type LoggerService } from '@nestjs/common';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { LeakSentinel } from './leak-sentinel.js';
 
 const lines: string[] = [];

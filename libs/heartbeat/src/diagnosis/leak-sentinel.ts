@@ -4,8 +4,8 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
-import { type DriftKind, HeartbeatEvents } from '../heartbeat.events.js';
-import { inSlices } from '../slices.js';
+import { type DriftKind, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { inSlices } from '../base/slices.js';
 import { GrowthAlarm } from './growth-alarm.js';
 import { RetentionSample } from './retention-sample.js';
 

@@ -2,21 +2,21 @@ import { describe, expect, it } from '@jest/globals';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { type Mortal, RetentionSample } from './retention-sample.js';
+import { type Ended, RetentionSample } from './retention-sample.js';
 
-interface Item extends Mortal {
+interface Item extends Ended {
   ended: boolean;
 }
 
 /** A sample whose garbage is collected when the test says so. */
 function aSample(capacity = 10, random = Math.random) {
   const canaries: { alive: boolean }[] = [];
-  const makeCanary = () => {
+  const makeProbe = () => {
     const canary = { alive: true };
     canaries.push(canary);
     return { deref: () => (canary.alive ? {} : undefined) } as WeakRef<object>;
   };
-  const sample = new RetentionSample<Item>(capacity, makeCanary, random);
+  const sample = new RetentionSample<Item>(capacity, makeProbe, random);
   const collect = () => void (canaries.at(-1)!.alive = false);
   /** So many collections, each noticed by a look. */
   const lookAfter = (collections: number) => {

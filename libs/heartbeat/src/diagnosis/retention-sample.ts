@@ -1,9 +1,9 @@
 /** What is watched: something that ends, and should then be given up by everybody. */
-export interface Mortal {
+export interface Ended {
   readonly ended: boolean;
 }
 
-interface Watched<Item extends Mortal & object> {
+interface Watched<Item extends Ended & object> {
   readonly ref: WeakRef<Item>;
   /** Collections that had been noticed when its end was; null while it lives. */
   endedAt: number | null;
@@ -19,7 +19,7 @@ const COLLECTIONS = 3;
  * Finds out whether what has ended is still held by somebody, by a sample that holds nobody itself. A dead object stays in memory
  * until the next full collection of garbage, so time tells nothing; whether there was one, a canary tells.
  */
-export class RetentionSample<Item extends Mortal & object> {
+export class RetentionSample<Item extends Ended & object> {
   #watched: Watched<Item>[] = [];
   /** Held by nobody from the start: gone as soon as garbage was collected. */
   #canary: WeakRef<object> | null = null;
@@ -27,7 +27,7 @@ export class RetentionSample<Item extends Mortal & object> {
 
   constructor(
     private readonly capacity: number,
-    private readonly makeCanary: () => WeakRef<object> = () => new WeakRef({}),
+    private readonly makeProbe: () => WeakRef<object> = () => new WeakRef({}),
     private readonly random: () => number = Math.random,
   ) {}
 
@@ -40,7 +40,7 @@ export class RetentionSample<Item extends Mortal & object> {
   look(): number {
     if (this.#canary?.deref() === undefined) {
       this.#collections++;
-      this.#canary = this.makeCanary();
+      this.#canary = this.makeProbe();
     }
     this.#watched = this.#watched.filter(watched => this.#isThere(watched));
     return this.#watched.filter(({ endedAt }) => endedAt !== null && this.#collections - endedAt >= COLLECTIONS).length;

@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import type { z } from 'zod';
 
-import type { AdminDoor } from '../admin-door.js';
+import type { AdminExposure } from '../http/admin-exposure.js';
 import { NodeRouter } from '../cluster/node-router.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemFilter } from '../http/problem.filter.js';
@@ -23,7 +23,7 @@ import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { type DoctorReport, DoctorService } from './doctor.service.js';
 
 /** `GET doctor` below the admin path, of the node that is asked or of another one. */
-export function createDoctorController(path: string, { guard }: AdminDoor): Type<unknown> {
+export function createDoctorController(path: string, { guard }: AdminExposure): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, guard)
   @UseInterceptors(ReplyInterceptor)

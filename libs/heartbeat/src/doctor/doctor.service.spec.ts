@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import type { Requests } from '../cluster/requests.js';
+import type { NodeRequests } from '../messaging/node-requests.js';
 import type { NodeState } from '../connection/node-state.js';
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { DoctorService } from './doctor.service.js';
 import { thisSystem } from './system-reader.js';
 
@@ -19,7 +19,7 @@ function start(deadlineMs: number, variables: Readonly<Record<string, string>>):
     { routes: [], adminPort: null },
     {
       answerWith: () => undefined,
-    } as unknown as Requests,
+    } as unknown as NodeRequests,
   );
   const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };
   doctor.onApplicationBootstrap(system);

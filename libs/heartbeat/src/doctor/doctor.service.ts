@@ -3,10 +3,10 @@ import { Server as TlsServer } from 'node:tls';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import { Requests } from '../cluster/requests.js';
+import { NodeRequests } from '../messaging/node-requests.js';
 import { HTTP_SETTINGS, type HttpSettings } from '../http/http-settings.js';
 import { NodeState } from '../connection/node-state.js';
-import { examine } from './examine.js';
+import { runChecks } from './run-checks.js';
 import type { Finding } from './finding.js';
 import { drainDeadline } from './grace-checks.js';
 import { thisSystem } from './system-reader.js';
@@ -25,7 +25,7 @@ export class DoctorService implements OnApplicationBootstrap {
     private readonly node: NodeState,
     private readonly adapterHost: HttpAdapterHost,
     @Inject(HTTP_SETTINGS) private readonly http: HttpSettings,
-    requests: Requests,
+    requests: NodeRequests,
   ) {
     requests.answerWith({ doctor: () => ({ findings: [...this.findings().findings] }) });
   }
@@ -43,7 +43,7 @@ export class DoctorService implements OnApplicationBootstrap {
     const listensOn = addressOf(server);
     const isTls = server instanceof TlsServer;
     const hasAdminPort = this.http.adminPort !== null && !this.http.adminPort.beside;
-    return { findings: examine({ options, system, proxyHeaderSeen, unixPeerSeen, listensOn, isTls, hasAdminPort }) };
+    return { findings: runChecks({ options, system, proxyHeaderSeen, unixPeerSeen, listensOn, isTls, hasAdminPort }) };
   }
 }
 

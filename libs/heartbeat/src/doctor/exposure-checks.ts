@@ -1,5 +1,5 @@
-import { networkMatcher, plainAddress } from '../network-address.js';
-import type { Check } from './examination.js';
+import { networkMatcher, plainAddress } from '../base/network-address.js';
+import type { Check } from './node-facts.js';
 import { ok, trouble } from './finding.js';
 
 const isLoopbackAddress = networkMatcher(['127.0.0.0/8', '::1']);

@@ -1,6 +1,6 @@
-import { LONGEST_DEFAULT_SPREAD_MS } from '../defaults.js';
-import type { DrainOptions } from '../heartbeat.options.js';
-import type { Check } from './examination.js';
+import { LONGEST_DEFAULT_SPREAD_MS } from '../options/defaults.js';
+import type { DrainOptions } from '../options/heartbeat.options.js';
+import type { Check } from './node-facts.js';
 import { ok, trouble } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';
 import { seconds, type SystemReader } from './system-reader.js';

@@ -1,5 +1,5 @@
-import { memoryBudget } from '../container-memory.js';
-import type { Check } from './examination.js';
+import { memoryBudget } from '../base/container-memory.js';
+import type { Check } from './node-facts.js';
 import { ok, trouble } from './finding.js';
 import { megabytes } from './system-reader.js';
 

@@ -1,4 +1,4 @@
-import { type Check, detectionMs, longestIntervalMs } from './examination.js';
+import { type Check, detectionMs, longestIntervalMs } from './node-facts.js';
 import { ok, trouble, unreadable } from './finding.js';
 import { numberIn, numbersIn, seconds } from './system-reader.js';
 

@@ -1,4 +1,4 @@
-import { type Check, detectionMs, longestIntervalMs } from './examination.js';
+import { type Check, detectionMs, longestIntervalMs } from './node-facts.js';
 import { ok, trouble } from './finding.js';
 import { seconds } from './system-reader.js';
 

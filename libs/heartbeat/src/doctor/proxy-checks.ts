@@ -1,5 +1,5 @@
-import { UNIX_PEER } from '../network-address.js';
-import type { Check } from './examination.js';
+import { UNIX_PEER } from '../base/network-address.js';
+import type { Check } from './node-facts.js';
 import { ok, trouble } from './finding.js';
 
 export const unixSocket: Check = ({ options, unixPeerSeen }) => {

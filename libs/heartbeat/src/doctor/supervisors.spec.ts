@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { drainDeadline } from './grace-checks.js';
 import { supervisorOf } from './supervisors.js';
 import type { SystemReader } from './system-reader.js';

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { getHeapStatistics } from 'node:v8';
 
-import { readSystemFile, type ReadFile } from '../system-file.js';
+import { readSystemFile, type ReadFile } from '../base/system-file.js';
 
 /** What the doctor asks the system for. Nothing throws: what cannot be read is null. */
 export interface SystemReader {

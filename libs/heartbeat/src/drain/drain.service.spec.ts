@@ -7,9 +7,9 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import { resolveOptions } from '../resolve-options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { type DrainResult, DrainService } from './drain.service.js';
 
 Logger.overrideLogger(false);
@@ -131,7 +131,7 @@ describe('DrainService', () => {
     world.start();
     await world.pass(0);
     expect(world.result).toEqual({ total: 0, terminated: 0, durationMs: 0 });
-    expect(world.node.doorShut).toBe(true);
+    expect(world.node.admissionClosed).toBe(true);
   });
 
   it('keeps the door open until the balancer has heard, and says goodbye to who comes until then too', async () => {
@@ -139,10 +139,10 @@ describe('DrainService', () => {
     const clients = world.open(20);
     world.start();
     await world.pass(2900);
-    expect([world.node.doorShut, toldBy(clients, world.time)]).toEqual([false, 0]);
+    expect([world.node.admissionClosed, toldBy(clients, world.time)]).toEqual([false, 0]);
     clients.push(...world.open(20));
     await world.pass(120);
-    expect(world.node.doorShut).toBe(true);
+    expect(world.node.admissionClosed).toBe(true);
     await world.pass(5000);
     expect([toldBy(clients, world.time), world.result?.total]).toEqual([40, 40]);
   });

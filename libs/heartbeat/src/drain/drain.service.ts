@@ -1,13 +1,13 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { handled } from '../handled.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import { inSlices } from '../slices.js';
-import { printable } from '../printable.js';
+import { handled } from '../base/handled.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { inSlices } from '../base/slices.js';
+import { printable } from '../base/printable.js';
 import { planGoodbyes, shuffled, spreadOf } from './drain-plan.js';
 
 /** The step of a drain: goodbyes go out in small batches this often. */
@@ -91,7 +91,7 @@ export class DrainService implements OnModuleDestroy {
         if (this.connections.count === 0) return finish(() => 0);
         if (now - startedAt >= options.drain.deadlineMs) return finish(() => this.#terminateRest());
         const isBehind = run.step(now);
-        this.node.doorShut = run.isBegun;
+        this.node.admissionClosed = run.isBegun;
         // What is due and did not fit into this turn goes out in the next ones, after the I/O that waits.
         if (isBehind)
           next ??= setImmediate(() => {
@@ -109,7 +109,7 @@ export class DrainService implements OnModuleDestroy {
         ended = true;
         total = run.total;
         clearInterval(timer);
-        this.node.doorShut = true;
+        this.node.admissionClosed = true;
         resolve(left());
       };
       step();
@@ -164,7 +164,7 @@ class DrainRun {
     const passed = elapsed < this.#spreadMs ? elapsed / this.#spreadMs : 1;
     const late = (passed - GRACE * (1 - passed)) * this.#targets.length - this.#next;
     for (let said = 1; this.#next < this.#targets.length && this.#moments[this.#next]! <= elapsed; said++) {
-      this.#targets[this.#next++]!.end(goodbye, this.connections.returnDelay());
+      this.#targets[this.#next++]!.end(goodbye, this.connections.retryAfterMs());
       if (said % GOODBYES_PER_TURN !== 0) continue;
       if (said >= late * PART_OF_LATE || this.node.clock.now() - now > SLICE_MS) return true;
     }

@@ -7,10 +7,10 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import type { BackpressureOptions, LimitOptions } from '../guard.options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { BackpressureOptions, LimitOptions } from '../options/guard.options.js';
 import { AttendedClock } from '../liveness/attended-clock.js';
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 import { MESSAGE_OVERHEAD_BYTES, type RawMessage } from './message-queue.js';
 

@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 
 import * as fc from 'fast-check';
 
-import type { LimitOptions } from '../guard.options.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
+import type { LimitOptions } from '../options/guard.options.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
-import type { Closing } from '../connection/connection-words.js';
+import type { Closing } from '../connection/connection.types.js';
 import type { NodeState } from '../connection/node-state.js';
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 import type { RawMessage } from './message-queue.js';
 

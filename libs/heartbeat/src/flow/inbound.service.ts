@@ -1,12 +1,12 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { maxPieces } from '../connection/waiting-pieces.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { RawMessage, Take } from './message-queue.js';
 import { MessageTurns } from './message-turns.js';
 

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { HeartbeatEvents } from '../heartbeat.events.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
-import type { Closing } from '../connection/connection-words.js';
+import type { Closing } from '../connection/connection.types.js';
 import type { NodeState } from '../connection/node-state.js';
-import { resolveOptions } from '../resolve-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 
 /** How long the messages of one turn are handled at once, and how many of a connection in its visit. */

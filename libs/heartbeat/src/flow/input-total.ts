@@ -1,4 +1,4 @@
-import type { ResolvedOptions } from '../heartbeat.options.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
 
 /** What one queue holds at the moment. It must not refer to its connection. */
 export interface Share {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { collected } from '../../../../test/support/heap-bytes.js';
+import { collected } from '../../../../test/support/assert/heap-bytes.js';
 import { MESSAGE_OVERHEAD_BYTES, MessageQueue, type RawMessage } from './message-queue.js';
 
 const message = fc.record({

@@ -1,4 +1,4 @@
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
 import { isSilenced } from '../connection/silence.js';

@@ -7,9 +7,9 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { BackpressureOptions } from '../guard.options.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import { resolveOptions } from '../resolve-options.js';
+import type { BackpressureOptions } from '../options/guard.options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { OutboundService } from './outbound.service.js';
 
 const MIB = 1024 * 1024;

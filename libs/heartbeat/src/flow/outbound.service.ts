@@ -1,11 +1,11 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import { inSlices } from '../slices.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { inSlices } from '../base/slices.js';
 import { Backlog } from './backlog.js';
 import { bytesTaken } from '../connection/bytes-taken.js';
 import { PIECE_BYTES } from '../connection/waiting-pieces.js';

@@ -4,7 +4,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { HeartbeatService } from '../liveness/heartbeat.service.js';
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from '../options/defaults.js';
 import { HeartbeatHealthIndicator } from './heartbeat.health.js';
 
 const node = {

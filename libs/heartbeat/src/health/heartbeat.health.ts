@@ -6,7 +6,7 @@ import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/term
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { notReadyReasons } from '../connection/readiness.js';
-import { Handled } from '../handled.js';
+import { Handled } from '../base/handled.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 
 /** Without a tick for this long the heartbeat counts as stopped; one is due every 50 ms. */

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import { HeartbeatError } from '../heartbeat.error.js';
-import { PROBLEM_JSON, problemOf } from '../problem.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import { PROBLEM_JSON, problemOf } from '../base/problem.js';
 import { HTTP_SETTINGS, type HttpSettings } from './http-settings.js';
 import { areaOf } from './own-routes.js';
 import { OwnRouting } from './own-routing.js';

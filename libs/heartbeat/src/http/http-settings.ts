@@ -1,4 +1,4 @@
-import { HeartbeatError, describeProblem, type Problem } from '../heartbeat.error.js';
+import { HeartbeatError, describeProblem, type Problem } from '../base/heartbeat.error.js';
 import type { OwnRoute } from './own-routes.js';
 
 /** A port for admin API, metrics and health beside the application's own. */

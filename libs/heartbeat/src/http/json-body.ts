@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { problemOf } from '../problem.js';
+import { problemOf } from '../base/problem.js';
 import { badBody, ProblemException } from './problem.exception.js';
 
 /** The longest body of our routes. */

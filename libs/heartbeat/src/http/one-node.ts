@@ -1,4 +1,4 @@
-import { HeartbeatError } from '../heartbeat.error.js';
+import { HeartbeatError } from '../base/heartbeat.error.js';
 import { notFound, silent } from './problem.exception.js';
 
 /**

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import { problemOf } from '../problem.js';
+import { problemOf } from '../base/problem.js';
 import { detachBody } from './json-body.js';
 import { OwnRouting } from './own-routing.js';
 import { notFound, ProblemException } from './problem.exception.js';

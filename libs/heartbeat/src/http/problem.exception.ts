@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 
-import { type ProblemDetails, problemOf } from '../problem.js';
+import { type ProblemDetails, problemOf } from '../base/problem.js';
 
 /** One fault of what was asked: a JSON pointer (RFC 6901) into the query, and what is wrong there. */
 export interface InputError {

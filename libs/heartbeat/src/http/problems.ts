@@ -3,10 +3,10 @@ import { STATUS_CODES } from 'node:http';
 import { HttpException, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import type { Clock } from '../clock.js';
-import { HEARTBEAT_CLOCK } from '../heartbeat.tokens.js';
-import { LimitedLogger } from '../limited-logger.js';
-import { PROBLEM_JSON, problemOf } from '../problem.js';
+import type { Clock } from '../base/clock.js';
+import { HEARTBEAT_CLOCK } from '../base/heartbeat.tokens.js';
+import { LimitedLogger } from '../base/limited-logger.js';
+import { PROBLEM_JSON, problemOf } from '../base/problem.js';
 import { ProblemException } from './problem.exception.js';
 
 /** What Express, its parsers and Fastify throw: an error with the status that it means. */

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 
 import { z } from 'zod';
 
-import { UNIX_PEER } from '../network-address.js';
+import { UNIX_PEER } from '../base/network-address.js';
 
 /**
  * A query parameter: given once and not empty, read from its text, then held against `schema`, whose messages are the rules

@@ -1,7 +1,7 @@
 import { type ArgumentMetadata, StandardSchemaValidationPipe } from '@nestjs/common';
 import type { z } from 'zod';
 
-import { badQuery, type InputError, pointerTo } from '../http/problem.exception.js';
+import { badQuery, type InputError, pointerTo } from './problem.exception.js';
 import { isRead } from './query-parameter.js';
 
 /** Holds a query, or a body, against its `{ schema }`, and answers 400 with every fault in it. */

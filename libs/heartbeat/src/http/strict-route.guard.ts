@@ -1,9 +1,9 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 
-import type { ResolvedOptions } from '../heartbeat.options.js';
-import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
-import { cannotBeRebound, type HostJudge, hostJudge } from '../host-names.js';
-import { problemOf } from '../problem.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import { HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js';
+import { cannotBeRebound, type HostJudge, hostJudge } from '../base/host-names.js';
+import { problemOf } from '../base/problem.js';
 
 import { AdminPort } from './admin-port.js';
 import { areaOf } from './own-routes.js';

@@ -6,8 +6,8 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
-import { resolveOptions } from '../resolve-options.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { HeartbeatService } from './heartbeat.service.js';
 
 const CROWD = 20_000;

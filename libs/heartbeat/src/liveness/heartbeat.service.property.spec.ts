@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { Peer, World } from '../../../../test/support/liveness-world.js';
+import { Peer, World } from '../../../../test/support/servers/liveness-world.js';
 
 /** The second that the contract allows beyond. */
 const SLACK = 1000;

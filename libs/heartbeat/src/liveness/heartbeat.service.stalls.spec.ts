@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
-import { Peer, World } from '../../../../test/support/liveness-world.js';
+import { Peer, World } from '../../../../test/support/servers/liveness-world.js';
 
 const INTERVAL = 25_000;
 const TIMEOUT = 10_000;

@@ -1,10 +1,10 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
+import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
 import { microsOf, msBetween, NEVER, type Pulse } from '../connection/pulse.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
 import { RecentStalls } from './recent-stalls.js';
@@ -100,7 +100,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     }
     pulse.bytesSeen = connection.network.bytesRead;
     const { lookDueAt } = pulse;
-    pulse.hear(Math.max(pulse.knownAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
+    pulse.hear(Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
     this.node.totals.pongsReceived++;
     // At once, while it is in the cache, and never earlier than the look that this one spares.
     this.#schedule(pulse, lookDueAt);
@@ -190,7 +190,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (isUnread) return;
     pulse.bytesSeen = bytesRead;
     // Who has told what came has written down the time as well.
-    if (pulse.knownAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    if (pulse.lastActivityAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
     // Busy: `ws` pauses a socket while it inflates.
     if (connection.paused) return pulse.hear(now);
     if (!this.node.options.heartbeat.skipWhenActive) {
@@ -200,8 +200,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     // A ping moment has passed between the looks, and it was spared.
     if (pingMomentBefore(pulse.phase, now, this.node.intervalMs) > pulse.lookedAt) this.node.totals.pingsSkipped++;
     // What told its time has it; else the bytes came after the last look, and after the last time when all were accounted for.
-    const { knownAt, lookedAt } = pulse;
-    pulse.hear(knownAt >= lookedAt ? knownAt : Math.max(lookedAt, this.node.accountedUntil));
+    const { lastActivityAt, lookedAt } = pulse;
+    pulse.hear(lastActivityAt >= lookedAt ? lastActivityAt : Math.max(lookedAt, this.node.accountedUntil));
   }
 
   /**

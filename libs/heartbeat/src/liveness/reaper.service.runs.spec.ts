@@ -11,8 +11,8 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import { resolveOptions } from '../resolve-options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { REAPER_JOB, ReaperService } from './reaper.service.js';
 
 Logger.overrideLogger(false);

@@ -8,9 +8,9 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../heartbeat.events.js';
-import type { HeartbeatOptions } from '../heartbeat.options.js';
-import { resolveOptions } from '../resolve-options.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { ReaperService } from './reaper.service.js';
 
 Logger.overrideLogger(false);

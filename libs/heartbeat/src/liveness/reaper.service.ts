@@ -3,17 +3,17 @@ import { ModuleRef } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 
-import { type CloseCode, CloseCodes } from '../close-code.js';
+import { type CloseCode, CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import { idleMs } from '../connection/connection-query.js';
+import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { placeOf } from '../connection/pulse.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
-import { describeError } from '../describe-error.js';
-import { Handled } from '../handled.js';
-import { type DriftKind, HeartbeatEvents, type ReapReason } from '../heartbeat.events.js';
-import { inSlices } from '../slices.js';
+import { describeError } from '../base/describe-error.js';
+import { Handled } from '../base/handled.js';
+import { type DriftKind, HeartbeatEvents, type ReapReason } from '../connection/heartbeat.events.js';
+import { inSlices } from '../base/slices.js';
 
 /** The job's name in the `SchedulerRegistry`. */
 export const REAPER_JOB = 'heartbeat-reaper';

@@ -6,7 +6,7 @@ import { judge, nextLook, pingMomentBefore, type Rules, type Timing } from './ve
 
 const rules: Rules = { intervalMs: 25_000, pongTimeoutMs: 10_000, missedPongs: 2 };
 const timing = (given: Partial<Timing>): Timing => ({
-  quietSince: 1000,
+  silentSince: 1000,
   pingedAt: NEVER,
   missed: 0,
   ...given,
@@ -47,7 +47,7 @@ describe('judge', () => {
 
 describe('nextLook', () => {
   it.each<[string, Partial<Timing>, number]>([
-    ['when a ping is due', { quietSince: 1000 }, 26_000],
+    ['when a ping is due', { silentSince: 1000 }, 26_000],
     ['when the answer is overdue, while a ping is unanswered', { pingedAt: 26_000 }, 36_000],
     ['when the answer to the last ping is overdue', { pingedAt: 36_000, missed: 1 }, 46_000],
   ])('is %s', (_what, given, due) => {
@@ -56,10 +56,10 @@ describe('nextLook', () => {
 });
 
 /** Walks from look to look with a peer that is silent since `quietSince`; answers when it was pinged, and when found dead. */
-function walk(given: Rules, quietSince: number): { pings: number[]; deadAt: number; looks: number } {
+function walk(given: Rules, silentSince: number): { pings: number[]; deadAt: number; looks: number } {
   const pings: number[] = [];
-  let state: Timing = { quietSince, pingedAt: NEVER, missed: 0 };
-  let now = quietSince;
+  let state: Timing = { silentSince: silentSince, pingedAt: NEVER, missed: 0 };
+  let now = silentSince;
   for (let looks = 1; ; looks++) {
     // Like the wheel: whole milliseconds, and the next look is a later one.
     now = Math.max(now + 1, Math.ceil(nextLook(state, given)));
@@ -74,11 +74,11 @@ function walk(given: Rules, quietSince: number): { pings: number[]; deadAt: numb
 describe('judge and nextLook together', () => {
   it('ping a silent peer after the interval, again after each timeout, and find it dead at the contract’s moment', () => {
     fc.assert(
-      fc.property(anyRules, anyMoment, (given, quietSince) => {
+      fc.property(anyRules, anyMoment, (given, silentSince) => {
         const { intervalMs, pongTimeoutMs, missedPongs } = given;
-        const { pings, deadAt, looks } = walk(given, quietSince);
+        const { pings, deadAt, looks } = walk(given, silentSince);
         const [first = 0] = pings;
-        const lateMs = first - (quietSince + intervalMs);
+        const lateMs = first - (silentSince + intervalMs);
         expect(lateMs).toBeGreaterThanOrEqual(0);
         expect(lateMs).toBeLessThan(Math.min(200, intervalMs / 20 + 1));
         expect(pings).toEqual(Array.from({ length: missedPongs }, (_, index) => first + index * pongTimeoutMs));

@@ -2,7 +2,7 @@ import { NEVER } from '../connection/pulse.js';
 
 /** What a look at a connection needs to know; attended milliseconds. */
 export interface Timing {
-  readonly quietSince: number;
+  readonly silentSince: number;
   readonly pingedAt: number;
   readonly missed: number;
 }
@@ -17,15 +17,15 @@ export interface Rules {
 export type Verdict = 'wait' | 'ping' | 'missed' | 'dead';
 
 /** The whole liveness rule, free of clocks, sockets and side effects. */
-export function judge({ quietSince, pingedAt, missed }: Timing, now: number, rules: Rules): Verdict {
-  if (pingedAt === NEVER) return now - quietSince >= rules.intervalMs ? 'ping' : 'wait';
+export function judge({ silentSince, pingedAt, missed }: Timing, now: number, rules: Rules): Verdict {
+  if (pingedAt === NEVER) return now - silentSince >= rules.intervalMs ? 'ping' : 'wait';
   if (now - pingedAt < rules.pongTimeoutMs) return 'wait';
   return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
 }
 
 /** When to look again: when a ping is due; while one is unanswered, when its answer is overdue, and no later. */
-export function nextLook({ quietSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
-  return pingedAt === NEVER ? quietSince + intervalMs : pingedAt + pongTimeoutMs;
+export function nextLook({ silentSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
+  return pingedAt === NEVER ? silentSince + intervalMs : pingedAt + pongTimeoutMs;
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { LoadSources } from '../guard.options.js';
-import type { LoadLevel, LoadSource } from '../heartbeat.events.js';
+import type { LoadSources } from '../options/guard.options.js';
+import type { LoadLevel, LoadSource } from '../connection/heartbeat.events.js';
 
 /** What was measured since the last reading. */
 export interface Reading {

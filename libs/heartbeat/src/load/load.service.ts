@@ -3,14 +3,14 @@ import { getHeapStatistics } from 'node:v8';
 
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
-import { CloseCodes } from '../close-code.js';
-import { BestOf } from '../connection/best-of.js';
-import { idleMs } from '../connection/connection-query.js';
+import { CloseCodes } from '../protocol/close-code.js';
+import { BoundedHeap } from '../connection/listing/bounded-heap.js';
+import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { containerUse } from '../container-memory.js';
-import { HeartbeatEvents, type LoadSource } from '../heartbeat.events.js';
-import { inSlices } from '../slices.js';
+import { containerUse } from '../base/container-memory.js';
+import { HeartbeatEvents, type LoadSource } from '../connection/heartbeat.events.js';
+import { inSlices } from '../base/slices.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 
 const STEP_MS = 1000;
@@ -105,7 +105,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
   #shed(): void {
     let open = 0;
     for (const { state } of this.connections.all()) if (state !== 'closing') open++;
-    const longest = new BestOf(Math.max(SHED_LEAST, Math.ceil(open * SHED_SHARE)), 'asc');
+    const longest = new BoundedHeap(Math.max(SHED_LEAST, Math.ceil(open * SHED_SHARE)), 'asc');
     for (const connection of this.connections.all()) {
       if (connection.state === 'closing') continue;
       // The longest idle time sorts first; among equals the connection that was opened first.
@@ -114,7 +114,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     const { closeCode: code } = this.node.options.load;
     const { name } = CloseCodes.overloaded;
     void inSlices(longest.sorted(), ({ connection }) =>
-      connection.end({ code, reason: name, by: 'server' }, this.connections.returnDelay()),
+      connection.end({ code, reason: name, by: 'server' }, this.connections.retryAfterMs()),
     );
   }
 

@@ -1,6 +1,6 @@
 import { Histogram, type HistogramConfiguration } from 'prom-client';
 
-import type { Distribution } from '../connection/distribution.js';
+import type { Distribution } from '../node/distribution.js';
 
 type Values = Awaited<ReturnType<Histogram['get']>>;
 

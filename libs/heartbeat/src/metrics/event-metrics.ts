@@ -1,4 +1,4 @@
-import { type HeartbeatEventOf, REFUSAL_REASONS } from '../heartbeat.events.js';
+import { type HeartbeatEventOf, REFUSAL_REASONS } from '../connection/heartbeat.events.js';
 import { DRIFT_KINDS, MESSAGE_REFUSALS, REAP_REASONS } from './label-values.js';
 import type { Count, MetricSet } from './metric-set.js';
 

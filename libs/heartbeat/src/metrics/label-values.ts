@@ -1,4 +1,4 @@
-import type { DriftKind, LoadSource, MessageRefusal, ReapReason } from '../heartbeat.events.js';
+import type { DriftKind, LoadSource, MessageRefusal, ReapReason } from '../connection/heartbeat.events.js';
 
 /**
  * All values that each label may have. They are bound at the start, so every series exists from the first scrape on, and

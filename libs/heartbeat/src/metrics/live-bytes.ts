@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import type { ClosedTotals } from '../connection/closed-totals.js';
-import { inSlices } from '../slices.js';
+import type { ClosedTotals } from '../node/closed-totals.js';
+import { inSlices } from '../base/slices.js';
 
 /** Bytes by direction. */
 export interface Traffic {

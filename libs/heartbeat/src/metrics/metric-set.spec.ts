@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Gauge, Registry } from 'prom-client';
 
-import { Distribution } from '../connection/distribution.js';
+import { Distribution } from '../node/distribution.js';
 import { MetricSet } from './metric-set.js';
 
 /** The lines that are values. */

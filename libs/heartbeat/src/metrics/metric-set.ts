@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Metric, type Registry } from 'prom-client';
 
-import type { Distribution } from '../connection/distribution.js';
-import { HeartbeatError, describeProblem, type Problem } from '../heartbeat.error.js';
+import type { Distribution } from '../node/distribution.js';
+import { HeartbeatError, describeProblem, type Problem } from '../base/heartbeat.error.js';
 import { DistributionHistogram } from './distribution-histogram.js';
 
 /** A number that is asked for at each scrape. */

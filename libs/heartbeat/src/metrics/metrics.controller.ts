@@ -18,16 +18,16 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-import type { AdminDoor } from '../admin-door.js';
-import type { ResolvedOptions } from '../heartbeat.options.js';
-import { HEARTBEAT_OPTIONS } from '../heartbeat.tokens.js';
+import type { AdminExposure } from '../http/admin-exposure.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import { HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { MetricsService } from './metrics.service.js';
 
 /** The scrape at `path`; behind the door's guard when `metrics.guarded` says so. */
-export function createMetricsController(path: string, { guard }: AdminDoor): Type<unknown> {
+export function createMetricsController(path: string, { guard }: AdminExposure): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, whenGuarded(guard))
   @UseInterceptors(ReplyInterceptor)

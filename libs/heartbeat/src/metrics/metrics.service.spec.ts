@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 
-import type { ClosedBy } from '../close-code.js';
-import type { ClosedRecord } from '../connection/closed-record.js';
+import type { ClosedBy } from '../protocol/close-code.js';
+import type { ClosedRecord } from '../connection/history/closed-record.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { NodeState } from '../connection/node-state.js';
-import { Totals } from '../connection/totals.js';
-import { DEFAULTS } from '../defaults.js';
+import { Totals } from '../node/totals.js';
+import { DEFAULTS } from '../options/defaults.js';
 import type { OutboundService } from '../flow/outbound.service.js';
-import { HeartbeatEvents } from '../heartbeat.events.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { LoadService } from '../load/load.service.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../base/version.js';
 import { MetricsService } from './metrics.service.js';
 
 const started: MetricsService[] = [];

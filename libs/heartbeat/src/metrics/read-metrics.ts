@@ -3,7 +3,7 @@ import { notReadyReasons } from '../connection/readiness.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { OutboundService } from '../flow/outbound.service.js';
 import type { LoadService } from '../load/load.service.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../base/version.js';
 import { LOAD_SOURCES } from './label-values.js';
 import { LiveBytes } from './live-bytes.js';
 import type { MetricSet } from './metric-set.js';

@@ -1,0 +1,59 @@
+import type { BenchPlan } from '../bench-plan.js';
+import type { Crowd } from '../clients.js';
+import type { Figures } from '../figures.js';
+import type { Remote } from '../remote.js';
+import type { ServerName } from '../server/bench-server.js';
+import type { Sample, ServerProcess } from '../server/server-process.js';
+
+/** A running server with all that a measure may use of it. */
+export interface Scene {
+  readonly plan: BenchPlan;
+  readonly name: ServerName;
+  readonly port: number;
+  readonly server: Remote<ServerProcess>;
+  /** Whoever is in the server when a measure begins. Empty in the stage `door`. */
+  readonly crowd: Crowd;
+  /** The server before the crowd came, nothing left to collect. */
+  readonly before: Sample;
+  /** Another crowd, which the measure ends. */
+  hire(size: number): Crowd;
+}
+
+/** Several of them at once. */
+export interface Together {
+  readonly plan: BenchPlan;
+  readonly scenes: readonly Scene[];
+  say(what: string): void;
+}
+
+/**
+ * Where a measure belongs. `door`: nobody is in the server and its heartbeats are far off. `crowd`: everybody is in and has
+ * been pinged. `together`: the same of all its servers, alive at once. `alone`: without a server.
+ */
+export type StageName = 'door' | 'crowd' | 'together' | 'alone';
+
+interface MeasureTrait {
+  readonly name: string;
+  /** What it finds; shown by `--help`. */
+  readonly finds: string;
+  /** Which servers it is asked of. */
+  readonly servers: readonly ServerName[];
+}
+
+export interface StagedMeasure extends MeasureTrait {
+  readonly stage: 'door' | 'crowd';
+  take(scene: Scene): Promise<Figures>;
+}
+
+export interface JointMeasure extends MeasureTrait {
+  readonly stage: 'together';
+  take(together: Together): Promise<ReadonlyMap<ServerName, Figures>>;
+}
+
+export interface LoneMeasure extends MeasureTrait {
+  readonly stage: 'alone';
+  take(plan: BenchPlan): Promise<Figures>;
+}
+
+/** One row of the table, or a few that come from the same observation. */
+export type Measure = StagedMeasure | JointMeasure | LoneMeasure;

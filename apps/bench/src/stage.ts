@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BenchPlan } from './bench-plan.js';
+import { Crowd } from './clients.js';
+import type { Scene, StageName } from './measures/measure.js';
+import { Remote } from './remote.js';
+import { type ServerName, SERVERS } from './server/bench-server.js';
+import type { Sample, ServerProcess } from './server/server-process.js';
+
+export interface StageOrder {
+  readonly plan: BenchPlan;
+  readonly stage: Exclude<StageName, 'alone'>;
+  readonly server: ServerName;
+  readonly socketsPerProcess: number;
+  /** Where the server writes a CPU profile; null where it does not. */
+  readonly profileFolder: string | null;
+}
+
+/** No heartbeat comes within a stage. */
+const FAR_OFF_MS = 600_000;
+const SCRAPE_EVERY_MS = 15_000;
+/**
+ * The old generation grows to four times its size before it is collected. Without this, two windows in three have such a collection, which
+ * costs as much as all heartbeats of a window do, and which messages bring on, not heartbeats.
+ */
+const RARE_COLLECTIONS = '--heap-growing-percent=300';
+
+/** A server in a process of its own with its crowd, as the measures of a stage find it. Whoever makes a stage ends it. */
+export class Stage {
+  readonly #server: Remote<ServerProcess>;
+  readonly #crowds: Crowd[] = [];
+  #scrapes: NodeJS.Timeout | undefined;
+
+  constructor(private readonly order: StageOrder) {
+    this.#server = new Remote<ServerProcess>(
+      SERVERS[order.server].title,
+      new URL('./server/server-process.js', import.meta.url),
+      ['--expose-gc', ...(order.stage === 'together' ? [RARE_COLLECTIONS] : []), ...profileFlags(order)],
+    );
+  }
+
+  async open(say: (what: string) => void): Promise<Scene> {
+    const { plan, server: name, stage, socketsPerProcess } = this.order;
+    const server = this.#server;
+    const { title, dialect } = SERVERS[name];
+    const intervalMs = stage === 'door' ? FAR_OFF_MS : plan.intervalMs;
+    const { connections, drainSpreadMs } = plan;
+    const port = await server.ask('start', { name, intervalMs, connections, drainSpreadMs });
+    const hire = (size: number): Crowd => {
+      const crowd = new Crowd(title, dialect, port, size, socketsPerProcess);
+      this.#crowds.push(crowd);
+      return crowd;
+    };
+    if (name.startsWith('heartbeat')) this.#scrapes = setInterval(() => void scrape(port), SCRAPE_EVERY_MS);
+    const crowd = hire(plan.connections);
+    const before = await warmUp(crowd, server, plan);
+    if (stage !== 'door') {
+      say(`${plan.connections} clients of ${title} come`);
+      await crowd.open();
+      await sleep(plan.intervalMs * 1.3);
+    }
+    return { plan, name, port, server, crowd, before, hire };
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#scrapes);
+    await Promise.all([this.#server.end(), ...this.#crowds.map(crowd => crowd.end())]);
+  }
+}
+
+/** What is compiled, cached and kept once for all is there before anything is counted. */
+async function warmUp(crowd: Crowd, server: Remote<ServerProcess>, plan: BenchPlan): Promise<Sample> {
+  await crowd.open(plan.warmUp);
+  await crowd.leave();
+  return server.ask('collect');
+}
+
+/** As Prometheus would: being watched belongs to what is switched on. A scrape that fails is no matter of the bench. */
+async function scrape(port: number): Promise<void> {
+  try {
+    await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  } catch {
+    // The server is ending.
+  }
+}
+
+function profileFlags({ profileFolder, server, stage }: StageOrder): string[] {
+  if (profileFolder === null) return [];
+  return ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${server}-${stage}.cpuprofile`];
+}

@@ -1,0 +1,154 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { z } from 'zod';
+
+import type { ConnectionFilter } from './connection-filter.js';
+import { predicateOf, type QueryMoment } from './connection-query.js';
+import type { Connection } from '../connection.js';
+import { filterFromWire, filterOnWire } from './filter-codec.js';
+import { decode, encode, OPERATIONS } from '../../messaging/wire.js';
+
+const moment: QueryMoment = { now: 1000, attended: 1000, nodeId: 'n-1', nodeName: 'n', toEpoch: time => time };
+const word = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.string({ unit: 'grapheme', maxLength: 3 }),
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', '', '0', '\ud800', '\u2028', 'a', 'b'),
+);
+const labels = fc
+  .array(fc.tuple(word, word), { minLength: 1, maxLength: 3 })
+  .map((pairs): Record<string, string> => Object.fromEntries(pairs));
+const least = fc.oneof(fc.integer({ min: 0, max: 2000 }), fc.double({ min: 0, max: 1e300, noNaN: true }));
+const filters: fc.Arbitrary<ConnectionFilter> = fc.record(
+  {
+    user: word,
+    ip: fc.constantFrom('10.0.0.1', '10.0.0.0/8', '::/0', 'x'),
+    path: word,
+    node: fc.constantFrom('n', 'n-1', 'm'),
+    state: fc.constantFrom('open', 'probing', 'closing'),
+    minIdleMs: least,
+    minAgeMs: least,
+    minRttMs: least,
+    minBufferedBytes: least,
+    labels,
+  },
+  { requiredKeys: [] },
+);
+/** Connections that meet the filter in all but a few things. */
+const connectionLike = (filter: ConnectionFilter) =>
+  fc
+    .record(
+      {
+        userId: fc.oneof(word, fc.constant(null)),
+        path: word,
+        labels: fc.oneof(labels, fc.constant({})),
+        state: fc.constantFrom('open', 'probing'),
+        rttMs: fc.oneof(least, fc.constant(null)),
+      },
+      { requiredKeys: [] },
+    )
+    .map(differences => {
+      const { user = null, path = '/', state = 'open' } = filter;
+      const like = {
+        userId: user,
+        path,
+        state,
+        labels: filter.labels ?? {},
+        ip: '10.0.0.1',
+        rttMs: 5e299,
+        openedAt: 0,
+      };
+      const pulse = { activeAt: 0, openedAt: 0 };
+      return { ...like, socket: { bufferedAmount: 5e299 }, pulse, ...differences } as unknown as Connection;
+    });
+const cases = filters.chain(filter =>
+  fc.tuple(fc.constant(filter), fc.array(connectionLike(filter), { minLength: 1 })),
+);
+
+const overDeliver = (filter: ConnectionFilter) => {
+  const heard = decode(encode({ kind: 'deliver', from: 'm-1', filter, text: 'x' }));
+  return heard?.kind === 'deliver' ? heard.filter : null;
+};
+const overRequest = (operation: 'list' | 'kick-all') => (filter: ConnectionFilter) => {
+  const rest = operation === 'list' ? { sort: 'openedAt', order: 'asc', limit: 1, after: null } : { kick: {} };
+  const heard = decode(encode({ kind: 'request', from: 'm-1', id: '1', operation, body: { filter, ...rest } }));
+  return heard?.kind === 'request' ? (OPERATIONS[operation].request.safeParse(heard.body).data?.filter ?? null) : null;
+};
+
+describe('a filter on its way to another node', () => {
+  it.each([
+    ['a message', overDeliver],
+    ['a list', overRequest('list')],
+    ['a kick', overRequest('kick-all')],
+  ])('matches the same before and after, as part of %s', (_what, send) => {
+    fc.assert(
+      fc.property(cases, ([filter, connections]) => {
+        const arrived = send(filter);
+        expect(arrived).not.toBeNull();
+        const [here, there] = [filter, arrived ?? {}].map(one => connections.filter(predicateOf(one, moment)));
+        expect(there).toEqual(here);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', '', 'room', 'Zürich', '\ud800', '🙂', 'a\u0000b'])(
+    'keeps the label %j',
+    name => {
+      const filter = { labels: Object.fromEntries([[name, 'x']]) };
+      for (const arrived of [overDeliver(filter), overRequest('list')(filter), overRequest('kick-all')(filter)]) {
+        expect(Object.entries(arrived?.labels ?? {})).toEqual([[name, 'x']]);
+      }
+    },
+  );
+
+  it.each<[string, unknown]>([
+    ['a condition without a value', { user: undefined }],
+    ['a number that JSON has not', { minAgeMs: NaN }],
+    ['an endless number', { minIdleMs: Infinity }],
+    ['labels in a map', { labels: new Map([['a', 'b']]) }],
+    ['an inherited condition', Object.create({ user: 'ann' })],
+  ])('is not sent with %s, which JSON would lose', (_what, filter) => {
+    expect(() => overDeliver(filter as ConnectionFilter)).toThrow(
+      expect.objectContaining({ code: 'HEARTBEAT_BAD_QUERY' }),
+    );
+  });
+
+  it.each<[string, unknown]>([
+    ['no object', 'user=ann'],
+    ['nothing', null],
+    ['an unknown condition', { user: 'ann', transport: 'ws' }],
+    ['the unknown condition __proto__', JSON.parse('{"user":"ann","__proto__":"x"}')],
+    ['a condition of another type', { user: 7 }],
+    ['a condition that is null', { user: null }],
+    ['labels without one', { labels: [] }],
+    ['labels of an older node without one', { labels: {} }],
+    [
+      'two values for a label',
+      {
+        labels: [
+          ['a', 'b'],
+          ['a', 'c'],
+        ],
+      },
+    ],
+    ['a label without a value', { labels: [['a']] }],
+    ['a label with two', { labels: [['a', 'b', 'c']] }],
+    ['a label that is no text', { labels: [['a', 1]] }],
+  ])('is refused with %s', (_what, given) => {
+    expect(filterFromWire.safeParse(given).success).toBe(false);
+  });
+
+  it('is read from older nodes, which send labels as an object', () => {
+    const given: unknown = JSON.parse('{"labels":{"a":"b","__proto__":"x"}}');
+    expect(Object.entries(filterFromWire.parse(given).labels ?? {})).toEqual([
+      ['a', 'b'],
+      ['__proto__', 'x'],
+    ]);
+  });
+
+  it('is refused by older nodes where it has labels, and is read by them as it is where it has none', () => {
+    const older = z.strictObject({ user: z.string().optional(), labels: z.record(z.string(), z.string()).optional() });
+    expect(older.safeParse(filterOnWire({ user: 'ann', labels: { a: 'b' } })).success).toBe(false);
+    expect(older.parse(filterOnWire({ user: 'ann' }))).toEqual({ user: 'ann' });
+  });
+});

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
+
+/**
+ * Labels travel as a list of keys and values. An older node refuses a list and does nothing; an object it would read without the label
+ * `__proto__`, and so act on more connections than the filter selects.
+ */
+type Labels = readonly (readonly [key: string, value: string])[];
+const labels: z.ZodType<Labels> = z.array(z.tuple([z.string(), z.string()]));
+
+/**
+ * A filter as it goes to other nodes.
+ * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what JSON would lose.
+ */
+export function filterOnWire(filter: ConnectionFilter): object {
+  const { labels: given, ...rest } = checkedFilter(filter);
+  return given === undefined ? rest : { ...rest, labels: Object.entries(given) };
+}
+
+/** A filter of another node. Older ones send labels as an object. */
+export const filterFromWire = z.unknown().transform((given, context): ConnectionFilter => {
+  try {
+    return checkedFilter(withLabels(given));
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is no filter' });
+    return z.NEVER;
+  }
+});
+
+/** With the labels of a list as an object, `__proto__` among them. */
+function withLabels(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || !Object.hasOwn(given, 'labels')) return given;
+  const { data } = labels.safeParse((given as { readonly labels: unknown }).labels);
+  if (data === undefined) return given;
+  // One of two values for a key would be lost.
+  if (new Set(data.map(([key]) => key)).size < data.length) return null;
+  return { ...given, labels: Object.fromEntries(data) };
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '../../base/clock.js';
+import type { ConnectionDetail, ConnectionView, FlightEntry } from './connection-view.js';
+import type { Connection } from '../connection.js';
+import type { FlightRecord } from '../history/flight-record.js';
+import { NEVER } from '../pulse.js';
+
+type Moment = 'openedAt' | 'lastSeenAt' | 'lastMessageAt';
+
+/** What is shown of a connection, with the moments as the clock gave them: texts are made for whoever looks. */
+export type Facts = Omit<ConnectionView, 'id' | 'node' | Moment> & Readonly<Record<Moment, number>>;
+
+/** What a view needs to know beside the connection. */
+export interface ViewContext {
+  readonly nodeId: string;
+  readonly clock: Clock;
+}
+
+/** What makes a text of a moment. */
+type WallClock = Pick<Clock, 'wallTime'>;
+
+/** What is so at `now`. */
+export function factsOf(connection: Connection, now: number): Facts {
+  const { pulse, socket } = connection;
+  return {
+    path: connection.path,
+    ip: connection.ip,
+    userId: connection.userId,
+    labels: connection.labels,
+    state: connection.state,
+    openedAt: connection.openedAt,
+    lastSeenAt: Math.trunc(connection.seenAt(now)),
+    lastMessageAt: connection.lastMessageAt,
+    rttMs: connection.rttMs,
+    missedPongs: pulse.missed,
+    bufferedBytes: socket.bufferedAmount,
+    messagesIn: connection.messagesIn,
+    messagesOut: connection.messagesOut,
+    bytesIn: connection.bytesIn,
+    bytesOut: connection.bytesOut,
+    userAgent: connection.userAgent,
+    appHeartbeat: connection.appHeartbeat,
+  };
+}
+
+/** The facts as a view: with the ids, and with texts of the moments. */
+export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock): ConnectionView {
+  const { openedAt, lastSeenAt, lastMessageAt } = facts;
+  // Neither spread nor assigned: V8 makes a hash table of an object with so many members that comes to be in that way.
+  return {
+    id,
+    node: nodeId,
+    path: facts.path,
+    ip: facts.ip,
+    userId: facts.userId,
+    labels: facts.labels,
+    state: facts.state,
+    openedAt: clock.wallTime(openedAt).toISOString(),
+    lastSeenAt: clock.wallTime(lastSeenAt).toISOString(),
+    lastMessageAt: lastMessageAt === NEVER ? null : clock.wallTime(lastMessageAt).toISOString(),
+    rttMs: facts.rttMs,
+    missedPongs: facts.missedPongs,
+    bufferedBytes: facts.bufferedBytes,
+    messagesIn: facts.messagesIn,
+    messagesOut: facts.messagesOut,
+    bytesIn: facts.bytesIn,
+    bytesOut: facts.bytesOut,
+    userAgent: facts.userAgent,
+    appHeartbeat: facts.appHeartbeat,
+  };
+}
+
+/** A connection as it is shown. */
+export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): ConnectionView {
+  return shown(connection.id, nodeId, factsOf(connection, clock.now()), clock);
+}
+
+export function detailOf(connection: Connection, context: ViewContext): ConnectionDetail {
+  const flight = flightOf(connection.openedAt, connection.flight, context.clock);
+  return { ...viewOf(connection, context), flight };
+}
+
+export function flightOf(openedAt: number, flight: FlightRecord | null, clock: WallClock): FlightEntry[] {
+  return [{ at: clock.wallTime(openedAt).toISOString(), what: 'opened' }, ...(flight?.entries(clock) ?? [])];
+}

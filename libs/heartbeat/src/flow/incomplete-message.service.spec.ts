@@ -1,0 +1,211 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Logger } from '@nestjs/common';
+import type { WebSocket } from 'ws';
+
+import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
+import { NodeState } from '../connection/node-state.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import { InboundService } from './inbound.service.js';
+import { IncompleteMessageService } from './incomplete-message.service.js';
+
+Logger.overrideLogger(false);
+
+/** The fields of ws that tell of a message in the making; another spec holds them against ws itself. */
+const [RECEIVER, BYTES] = ['_receiver', '_bufferedBytes'];
+
+class FakeSocket {
+  isPaused = false;
+  readonly closed: [number, string][] = [];
+
+  constructor() {
+    this.finish();
+  }
+
+  begin(): void {
+    Object.assign(this, { [RECEIVER]: { _fragmented: 0, [BYTES]: 5, _state: 0 } });
+  }
+
+  finish(): void {
+    Object.assign(this, { [RECEIVER]: { _fragmented: 0, [BYTES]: 0, _state: 0 } });
+  }
+
+  close(code: number, reason: string): void {
+    this.closed.push([code, reason]);
+  }
+}
+
+describe('UnfinishedService', () => {
+  let node: NodeState;
+  let connections: ConnectionService;
+  let unfinished: IncompleteMessageService;
+  let socket: FakeSocket;
+  let connection: Connection;
+
+  const bytesCome = () => void ((connection.network as { bytesRead: number }).bytesRead += 5);
+
+  function start(limits: HeartbeatOptions['limits'] = {}): void {
+    const clock = { now: () => node?.attendedMs ?? 0, wallTime: (moment: number) => new Date(moment) };
+    node = new NodeState(resolveOptions({ limits }), clock);
+    const events = new HeartbeatEvents();
+    connections = new ConnectionService(node, events);
+    unfinished = new IncompleteMessageService(node, connections, events);
+    socket = new FakeSocket();
+    connection = connections.open({
+      socket: socket as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+    });
+  }
+
+  /** Goes on, and sweeps once a second. */
+  async function pass(seconds: number): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      node.attendedMs += 1000;
+      await unfinished.sweep();
+    }
+  }
+
+  beforeEach(() => start());
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('closes with 4004 whose message stays unfinished, and writes it down', async () => {
+    socket.begin();
+    await unfinished.sweep();
+    await pass(9);
+    expect(connection.closing).toBeNull();
+    await pass(1);
+    expect(socket.closed).toEqual([[4004, 'message unfinished for too long']]);
+    expect(connections.detail(connection.id)?.flight.at(-1)?.what).toBe('a message stayed unfinished');
+  });
+
+  it('is right within a second of the timeout, whenever the message began', async () => {
+    await pass(3);
+    node.attendedMs += 900;
+    socket.begin();
+    await pass(11);
+    expect(connection.closing?.code).toBe(4004);
+  });
+
+  it('lets a message in the making go that is finished in time, and judges the next for itself', async () => {
+    for (let message = 0; message < 5; message++) {
+      socket.begin();
+      await pass(8);
+      socket.finish();
+      await pass(1);
+    }
+    expect(connection.closing).toBeNull();
+  });
+
+  it('knows one message from the next where no sweep saw the moment between', async () => {
+    socket.begin();
+    for (let message = 0; message < 5; message++) {
+      await pass(8);
+      // One is finished and another begun before the next look.
+      connection.countReceived(node.attendedMs);
+    }
+    expect(connection.closing).toBeNull();
+    await pass(11);
+    expect(connection.closing?.code).toBe(4004);
+  });
+
+  it('judges nobody whom we do not read, and anew from when we read again', async () => {
+    socket.begin();
+    await pass(8);
+    socket.isPaused = true;
+    await pass(30);
+    socket.isPaused = false;
+    await pass(9);
+    expect(connection.closing).toBeNull();
+    await pass(2);
+    expect(connection.closing?.code).toBe(4004);
+  });
+
+  it('counts the time that was attended only', async () => {
+    socket.begin();
+    for (let turn = 0; turn < 30; turn++) await unfinished.sweep();
+    expect(connection.closing).toBeNull();
+  });
+
+  it('leaves alone who is on the way out', async () => {
+    connection.close(4321);
+    socket.begin();
+    await pass(30);
+    expect(socket.closed).toEqual([[4321, '']]);
+  });
+
+  it('looks only after what the kernel holds was read', async () => {
+    socket.begin();
+    await pass(9);
+    node.attendedMs += 1000;
+    const sweep = unfinished.sweep();
+    socket.finish();
+    await sweep;
+    expect(connection.closing).toBeNull();
+  });
+
+  describe('tells when bytes came', () => {
+    it('that are of a message in the making, while they come', async () => {
+      socket.begin();
+      bytesCome();
+      await pass(2);
+      expect(connection.pulse.heardAt).toBe(0);
+      bytesCome();
+      await pass(3);
+      // Since the sweep before the one that found them.
+      expect([connection.pulse.heardAt, connection.lastSeenAt]).toEqual([2000, 3000]);
+    });
+
+    it('and until when there are none that nobody knows of', async () => {
+      await pass(2);
+      expect(node.accountedUntil).toBe(2000);
+      node.attendedMs = 2500;
+      const sweep = unfinished.sweep();
+      node.attendedMs = 2600;
+      await sweep;
+      // What came while it went on may have come right behind it.
+      expect(node.accountedUntil).toBe(2600);
+    });
+
+    it('that are a ping', () => {
+      node.attendedMs = 700;
+      new InboundService(node, new HeartbeatEvents()).pinged(connection);
+      expect(connection.pulse.heardAt).toBe(700);
+    });
+  });
+
+  it('sweeps once at a time', async () => {
+    const all = jest.spyOn(connections, 'all');
+    await Promise.all([unfinished.sweep(), unfinished.sweep()]);
+    expect(all).toHaveBeenCalledTimes(1);
+    await unfinished.sweep();
+    expect(all).toHaveBeenCalledTimes(2);
+  });
+
+  it('closes nobody for it without a timeout, and still tells when bytes came', async () => {
+    start({ messageTimeoutMs: 0 });
+    socket.begin();
+    (connection.network as { bytesRead: number }).bytesRead += 5;
+    await pass(60);
+    expect([connection.closing, connection.pulse.heardAt, node.accountedUntil]).toEqual([null, 0, 60_000]);
+  });
+
+  it('sweeps once a second, and leaves no timer', () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    const sweep = jest.spyOn(unfinished, 'sweep').mockResolvedValue();
+    unfinished.onApplicationBootstrap();
+    jest.advanceTimersByTime(3000);
+    expect(sweep).toHaveBeenCalledTimes(3);
+    unfinished.onApplicationShutdown();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,62 @@
+import { inspect, type InspectOptionsStylized } from 'node:util';
+
+import { Injectable, Logger } from '@nestjs/common';
+
+import type { Change } from './admin-exposure.js';
+
+/** One change that somebody made, or tried to make, through the admin API: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
+export interface AuditEntry extends Change {
+  /** What was asked for in particular. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** What may not stand in a log line as it is: controls, and what breaks or turns around a line that is shown. */
+const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** The trail of all changes: one log line for each, under the context `HeartbeatAudit`. */
+@Injectable()
+export class AdminAudit {
+  readonly #logger = new Logger('HeartbeatAudit');
+
+  record(entry: AuditEntry): void {
+    this.#logger.log(new AuditMessage(entry));
+  }
+}
+
+/**
+ * An entry as the message of a log line: a logger that writes JSON finds its fields, and one that writes text its {@link auditLine}.
+ */
+export class AuditMessage implements AuditEntry {
+  readonly who: string;
+  readonly what: string;
+  readonly target: string;
+  readonly from: string;
+  readonly result: string;
+  declare readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly #line: string;
+
+  constructor(entry: AuditEntry) {
+    this.who = entry.who;
+    this.what = entry.what;
+    this.target = entry.target;
+    this.from = entry.from;
+    this.result = entry.result;
+    if (entry.parameters !== undefined) this.parameters = entry.parameters;
+    this.#line = auditLine(entry);
+  }
+
+  /** The line of text. */
+  toString(): string {
+    return this.#line;
+  }
+
+  /** The same, in the colour that Nest gives to a line of this level. */
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    return options.stylize(this.#line, 'string');
+  }
+}
+
+/** The entry as JSON in plain characters: nothing that a client sent can end the line, or make it show as something else. */
+export function auditLine(entry: AuditEntry): string {
+  return JSON.stringify(entry).replaceAll(UNSAFE, unsafe => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { IncomingMessage } from 'node:http';
+
+import { ClientAddresses } from '../admission/client-addresses.js';
+import { NodeState } from '../connection/node-state.js';
+import type { OwnRouting } from './own-routing.js';
+import { RefusedRequests } from './refused-requests.js';
+import { RouteTable } from './route-table.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import { identifyAdmin } from './admin-actor.js';
+import { AdminAudit, type AuditEntry } from './admin-audit.js';
+import { AdminRefusals } from './admin-refusals.js';
+
+const TABLE = new RouteTable(
+  [
+    { area: 'admin', method: 'DELETE', pattern: '/admin/connections/:id' },
+    { area: 'admin', method: 'POST', pattern: '/admin/bans' },
+    { area: 'metrics', method: 'GET', pattern: '/metrics' },
+    { area: 'health', method: 'GET', pattern: '/health' },
+  ],
+  '',
+);
+
+describe('AdminRefusals', () => {
+  let entries: AuditEntry[];
+  let node: NodeState;
+  let refused: RefusedRequests;
+  let refusals: AdminRefusals;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    entries = [];
+    const options = resolveOptions({ cluster: { nodeName: 'n' } });
+    node = new NodeState(options, { now: () => 0, wallTime: moment => new Date(moment) });
+    refused = new RefusedRequests();
+    const audit = new AdminAudit();
+    audit.record = entry => entries.push(entry);
+    const routing = TABLE as unknown as OwnRouting;
+    refusals = new AdminRefusals(node, new ClientAddresses(options), audit, routing, refused);
+  });
+  afterEach(() => {
+    refusals.onApplicationShutdown();
+    if (jest.getTimerCount() > 0) throw new Error('a timer is left');
+    jest.useRealTimers();
+  });
+
+  function refuse(status: number, from = '192.0.2.1', { method = 'GET', url = '/admin/closed', name = '' } = {}): void {
+    const request = { method, url, headers: {}, socket: { remoteAddress: from } } as unknown as IncomingMessage;
+    if (name !== '') identifyAdmin(request, name);
+    refused.announce({ request, status });
+  }
+
+  it('writes one entry for an address and a minute, with the numbers', () => {
+    for (let turn = 0; turn < 10; turn++) refuse(401);
+    for (let turn = 0; turn < 5; turn++) refuse(429);
+    refuse(401, '192.0.2.2');
+    expect(entries).toEqual([]);
+    jest.advanceTimersByTime(60_000);
+    const common = { who: 'unknown', what: 'admin-request', target: node.id, result: 'refused' };
+    expect(entries).toEqual([
+      { ...common, from: '192.0.2.1', parameters: { count: 15, unauthenticated: 10, 'too-many-failures': 5 } },
+      { ...common, from: '192.0.2.2', parameters: { count: 1, unauthenticated: 1 } },
+    ]);
+    jest.advanceTimersByTime(600_000);
+    expect(entries).toHaveLength(2);
+    refuse(401);
+    jest.advanceTimersByTime(60_000);
+    expect(entries).toHaveLength(3);
+    expect(node.totals.adminRefused).toEqual({ unauthenticated: 12, forbidden: 0, 'too-many-failures': 5 });
+  });
+
+  it('counts the addresses of one IPv6 network together', () => {
+    for (const end of ['1', '2', 'ffff']) refuse(401, `2001:db8::${end}`);
+    refuse(401, '2001:db8:0:1::1');
+    jest.advanceTimersByTime(60_000);
+    expect(entries.map(({ parameters }) => parameters?.['count'])).toEqual([3, 1]);
+  });
+
+  it('writes a bounded number of entries, whatever the number of addresses', () => {
+    for (let n = 0; n < 5000; n++) refuse(401, `10.0.${n >> 8}.${n & 255}`);
+    jest.advanceTimersByTime(60_000);
+    expect(entries).toHaveLength(101);
+    expect(entries.at(-1)).toMatchObject({ from: 'other addresses', parameters: { count: 4900 } });
+  });
+
+  it('writes what was counted when the application closes', () => {
+    refuse(401);
+    refusals.onApplicationShutdown();
+    expect(entries).toHaveLength(1);
+  });
+
+  it.each<[string, string, string, string]>([
+    ['DELETE', '/admin/connections/n.0001', 'kick', 'n.0001'],
+    ['POST', '/admin/bans', 'ban', 'this node'],
+    ['DELETE', '/admin/bans/b1', 'lift-ban', 'b1'],
+    ['POST', '/admin/heap-snapshot', 'heap-snapshot', 'this node'],
+    ['PATCH', '/admin/limits', 'PATCH /admin/limits', 'this node'],
+  ])('writes each attempt that a role forbids: %s %s', (method, url, what, target) => {
+    for (let turn = 0; turn < 2; turn++) refuse(403, '192.0.2.1', { method, url, name: 'screen' });
+    const entry = {
+      who: 'screen',
+      what,
+      target: target === 'this node' ? node.id : target,
+      from: '192.0.2.1',
+      result: 'forbidden',
+    };
+    expect(entries).toEqual([entry, entry]);
+  });
+
+  it('counts a 403 of a guard that named no actor, since any client can cause it', () => {
+    for (let turn = 0; turn < 3; turn++) refuse(403);
+    jest.advanceTimersByTime(60_000);
+    expect(entries).toEqual([expect.objectContaining({ parameters: { count: 3, forbidden: 3 } })]);
+  });
+
+  it.each([
+    [404, '/admin/closed'],
+    [400, '/admin/connections'],
+    [500, '/admin/connections'],
+    [401, '/health'],
+  ])('does not count %i of %s', (status, url) => {
+    refuse(status, '192.0.2.1', { url });
+    jest.advanceTimersByTime(60_000);
+    expect(entries).toEqual([]);
+    expect(Object.values(node.totals.adminRefused)).toEqual([0, 0, 0]);
+  });
+});

@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { IncomingMessage } from 'node:http';
+
+import type { ExecutionContext } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
+
+import { ClientAddresses } from '../admission/client-addresses.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import { adminOf } from './admin-actor.js';
+import { AdminTokenGuard } from './admin-token.guard.js';
+import { FailureWindow } from './failure-window.js';
+import { ProblemException } from './problem.exception.js';
+
+const PROXY = '10.0.0.1';
+const TOKENS = [
+  { token: 'operator-token', role: 'operator', name: 'olga' },
+  { token: 'viewer-token', role: 'viewer', name: 'viktor' },
+] as const;
+
+describe('AdminTokenGuard', () => {
+  let time: number;
+  let guard: AdminTokenGuard;
+  let failures: FailureWindow;
+
+  function start(tokens: readonly object[] = TOKENS): AdminTokenGuard {
+    const options = resolveOptions({ trustedProxies: [PROXY], admin: { tokens } as object });
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
+    const httpAdapter = { getRequestMethod: ({ method }: IncomingMessage) => method };
+    const host = { httpAdapter } as unknown as HttpAdapterHost;
+    return new AdminTokenGuard(options, clock, host, failures, new ClientAddresses(options));
+  }
+
+  beforeEach(() => {
+    time = 1000;
+    failures = new FailureWindow();
+    guard = start();
+  });
+
+  /** Somebody behind the proxy asks; answers `in`, or the status of the refusal. */
+  function ask(token: string | null, client = '203.0.113.7', method = 'GET', of = guard): 'in' | number {
+    const headers = { 'x-forwarded-for': client, ...(token !== null && { authorization: `Bearer ${token}` }) };
+    const request = { method, headers, socket: { remoteAddress: PROXY } };
+    const context = { switchToHttp: () => ({ getRequest: () => request }) } as unknown as ExecutionContext;
+    try {
+      expect(of.canActivate(context)).toBe(true);
+      expect(adminOf(request)).toBe(TOKENS.find(known => known.token === token)?.name);
+      return 'in';
+    } catch (error) {
+      if (error instanceof ProblemException) return error.getStatus();
+      throw error;
+    }
+  }
+
+  it.each<[string, string | null, string, 'in' | number]>([
+    ['an operator read', 'operator-token', 'GET', 'in'],
+    ['an operator change', 'operator-token', 'DELETE', 'in'],
+    ['a viewer read', 'viewer-token', 'HEAD', 'in'],
+    ['a viewer change', 'viewer-token', 'POST', 403],
+    ['a stranger read', 'wrong', 'GET', 401],
+    ['somebody read without a token', null, 'GET', 401],
+  ])('lets %s, or not', (_what, token, method, answer) => {
+    expect(ask(token, undefined, method)).toBe(answer);
+  });
+
+  it('counts against the client behind a trusted proxy, and not against the proxy', () => {
+    for (let turn = 0; turn < 10; turn++) expect(ask('wrong')).toBe(401);
+    expect([ask('wrong'), ask(null), ask('operator-token')]).toEqual([429, 429, 'in']);
+    expect([ask('wrong', '198.51.100.1'), ask('operator-token', '198.51.100.1')]).toEqual([401, 'in']);
+    time += 60_000;
+    expect(ask('wrong')).toBe(401);
+  });
+
+  it('never refuses a right token, however many wrong ones came from its address, and counts none of them meanwhile', () => {
+    for (let turn = 0; turn < 100; turn++) {
+      ask('wrong');
+      expect(ask('viewer-token')).toBe('in');
+      expect(ask('operator-token', undefined, 'DELETE')).toBe('in');
+    }
+    expect(failures.blockedMs('203.0.113.7', time)).toBe(60_000);
+    time += 60_000;
+    expect(ask('wrong')).toBe(401);
+  });
+
+  it('counts all addresses of one IPv6 client as one, and no request without a token', () => {
+    for (let turn = 0; turn < 20; turn++) ask(null, '2001:db8::1');
+    for (let turn = 0; turn < 10; turn++) expect(ask('wrong', `2001:db8::${turn}`)).toBe(401);
+    expect([ask('wrong', '2001:db8::ff'), ask('wrong', '2001:db8:0:1::1')]).toEqual([429, 401]);
+  });
+
+  it('counts with all other guards of the module', () => {
+    const guards = [guard, start()];
+    for (let turn = 0; turn < 10; turn++) ask('wrong', undefined, 'GET', guards[turn % 2]);
+    expect(guards.map(each => ask('wrong', undefined, 'GET', each))).toEqual([429, 429]);
+  });
+
+  it('lets in and counts nobody while no token is configured', () => {
+    const open = start([]);
+    for (let turn = 0; turn < 20; turn++) expect(ask('wrong', undefined, 'GET', open)).toBe(401);
+  });
+});

@@ -1,0 +1,247 @@
+import type { Clock } from '../base/clock.js';
+import type { ClusterOptions } from '../options/cluster.options.js';
+import { SubscriptionWatchdog } from './subscription-watchdog.js';
+import type {
+  BanChanges,
+  BusListener,
+  ClusterBus,
+  Lease,
+  Renewal,
+  SharedBan,
+  UserCount,
+  UserStatement,
+} from './cluster-bus.js';
+import { type RedisClients, redisClients } from './redis-clients.js';
+import { RedisConnection } from './redis-connection.js';
+import {
+  CHANGED_BANS,
+  DROP_BAN,
+  HAS_LEASE,
+  LEASES,
+  LEAVE,
+  nodesKey,
+  PUT_BAN,
+  RENEW,
+  type Script,
+  STATE_USERS,
+} from './redis-scripts.js';
+import { banChangesOf, leasesOf, userCountsOf, type Weight, wordsOf } from './redis-codec.js';
+import { withTimeout } from './with-timeout.js';
+
+/** A command that takes longer has failed: whoever waits at the door must not wait for Redis. */
+const COMMAND_TIMEOUT_MS = 500;
+/** A connection on which nothing was answered, or heard, for so long is replaced. */
+const SILENT_MS = 2500;
+/** It has this long to show that it is well before it is replaced again. */
+const MIN_AGE_MS = 1500;
+/** Messages and commands that Redis has not answered yet may be so large together; more are refused. */
+const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
+/** Commands that Redis has not answered yet; one that is too many fails by itself, which says nothing of Redis. */
+const MAX_COMMANDS_UNDER_WAY = 10_000;
+/** What a node says to itself with each renewal, and to all where nobody else has, so that a line that has died in silence is noticed. */
+const ECHO = 'echo';
+/** A little less than from one renewal to the next. */
+const ECHO_MS = 900;
+
+/**
+ * The bus over Redis 7. Two connections: one for commands, one that listens. While commands fail, only `renew` goes out, once in a
+ * second, so a Redis that hangs keeps nobody waiting and nothing piles up. In a Cluster one server may hang and the others answer:
+ * each of our channels is listened to for itself.
+ */
+export class RedisBus implements ClusterBus {
+  readonly isShared = true;
+  readonly #key: string;
+  #listener: BusListener = { message: () => undefined, availability: () => undefined, failed: () => undefined };
+  #clients: RedisClients | null = null;
+  #commands: RedisConnection | null = null;
+  #subscription: RedisConnection | null = null;
+  #self = '';
+  #isUp = false;
+  #answeredAt = 0;
+  #bytesUnderWay = 0;
+  #commandsUnderWay = 0;
+  #watch = new SubscriptionWatchdog([], 0);
+
+  constructor(
+    private readonly options: ClusterOptions,
+    private readonly clock: Clock,
+  ) {
+    this.#key = nodesKey(options.namespace);
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  async start(nodeId: string, listener: BusListener): Promise<void> {
+    this.#self = nodeId;
+    this.#listener = listener;
+    const clients = await redisClients(this.options);
+    this.#clients = clients;
+    const failed = (error: unknown) => this.#connectionFailed(error);
+    this.#commands = new RedisConnection(clients.make, async () => undefined, failed);
+    this.#subscription = new RedisConnection(clients.make, client => this.#subscribe(client), failed);
+    const now = this.clock.now();
+    this.#answeredAt = now;
+    // Where all channels are on one server, one tells of the others.
+    this.#watch = new SubscriptionWatchdog(this.#isCluster ? [this.#ofAll, this.#ofSelf] : [this.#ofSelf], now);
+    const first = Promise.all([this.#commands.renew(now), this.#subscription.renew(now)]);
+    await withTimeout(first, this.options.requestTimeoutMs, 'the first connection to Redis').catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    this.#isUp = false;
+    this.#commands?.close();
+    this.#subscription?.close();
+    this.#commands = this.#subscription = null;
+  }
+
+  async publish(to: string | null, message: string): Promise<void> {
+    const client = this.#commands?.ready;
+    const bytes = Buffer.byteLength(message);
+    if (!this.#isUp || !client) throw new Error(UNREACHABLE);
+    const channel = this.#channel(to);
+    const send = () => (this.#isCluster ? client.sPublish(channel, message) : client.publish(channel, message));
+    await this.#within(send, bytes);
+    this.#watch.taken(channel, this.clock.now());
+  }
+
+  async renew(leaseMs: number, summary: string): Promise<Renewal> {
+    this.#replaceSilent();
+    const reply = await this.#run(RENEW, [this.#self, String(leaseMs), summary], 'urgent');
+    const [isNew, nodes, banVersion, now] = reply;
+    this.#setUp(true);
+    this.#echo();
+    return { isNew: isNew === '1', nodes: Number(nodes), banVersion: Number(banVersion), now: Number(now) };
+  }
+
+  async leave(): Promise<void> {
+    await this.#run(LEAVE, [this.#self]);
+  }
+
+  async leases(): Promise<Lease[]> {
+    return leasesOf(await this.#run(LEASES, []));
+  }
+
+  async hasLease(nodeId: string): Promise<boolean> {
+    const [has] = await this.#run(HAS_LEASE, [nodeId]);
+    return has === '1';
+  }
+
+  async putBan({ id, text, forMs }: SharedBan): Promise<boolean> {
+    const [isTaken] = await this.#run(PUT_BAN, [id, text, String(Math.ceil(forMs))], 'minor');
+    return isTaken === '1';
+  }
+
+  async dropBan(id: string, forMs: number): Promise<void> {
+    await this.#run(DROP_BAN, [id, String(Math.ceil(forMs))], 'minor');
+  }
+
+  async bans(since: number, limit: number): Promise<BanChanges> {
+    return banChangesOf(await this.#run(CHANGED_BANS, [String(since), String(limit)], 'minor'));
+  }
+
+  async stateUsers(statements: readonly UserStatement[], limit?: number): Promise<UserCount[]> {
+    const words = [this.#self, limit === undefined ? '' : String(limit), ...statements.flatMap(wordsOf)];
+    return userCountsOf(await this.#run(STATE_USERS, words));
+  }
+
+  /** Channels of nodes are spread over the servers of a Redis Cluster; what goes to all has one place. */
+  #channel(to: string | null): string {
+    return to === null ? `${this.options.namespace}:all` : `${this.options.namespace}:node:${to}`;
+  }
+
+  get #ofAll(): string {
+    return this.#channel(null);
+  }
+
+  get #ofSelf(): string {
+    return this.#channel(this.#self);
+  }
+
+  get #isCluster(): boolean {
+    return this.#clients?.isCluster === true;
+  }
+
+  /** To all only where nobody was heard since the last renewal: one node in a second does it, however many there are. */
+  #echo(): void {
+    const isQuiet = this.#watch.silent(this.clock.now(), ECHO_MS).includes(this.#ofAll);
+    for (const to of isQuiet ? [this.#self, null] : [this.#self]) {
+      this.publish(to, ECHO).catch((error: unknown) => this.#listener.failed(error));
+    }
+  }
+
+  async #subscribe(client: ReturnType<RedisClients['make']>): Promise<void> {
+    const hear = (message: string, channel: string) => {
+      this.#watch.heard(channel, this.clock.now());
+      if (message !== ECHO) this.#listener.message(message);
+    };
+    const channels = [this.#ofAll, this.#ofSelf];
+    if (!this.#isCluster) return void (await client.subscribe(channels, hear));
+    await Promise.all(channels.map(channel => client.sSubscribe(channel, hear)));
+  }
+
+  /** The texts of a script's reply. */
+  async #run(script: Script, words: string[], weight: Weight = 'usual'): Promise<string[]> {
+    const client = this.#commands?.ready;
+    if (!client || !(this.#isUp || weight === 'urgent')) {
+      this.#setUp(false);
+      throw new Error(UNREACHABLE);
+    }
+    const given = { keys: [this.#key], arguments: words };
+    const send = () =>
+      client.evalSha(script.sha, given).catch((error: unknown) => {
+        if (!String(error).includes('NOSCRIPT')) throw error;
+        return client.eval(script.text, given);
+      });
+    const bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
+    const reply = await this.#within(send, bytes, weight);
+    return Array.isArray(reply) ? reply.map(String) : [String(reply)];
+  }
+
+  async #within<Reply>(send: () => Promise<Reply>, bytes: number, weight: Weight = 'usual'): Promise<Reply> {
+    const isTooMuch = this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY;
+    const isUrgent = weight === 'urgent';
+    if (isTooMuch && !isUrgent) throw new Error('Redis does not take messages fast enough');
+    if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent) throw new Error('Redis has too much to answer');
+    this.#commandsUnderWay++;
+    this.#bytesUnderWay += bytes;
+    try {
+      const answer = await withTimeout(send(), Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
+      this.#answeredAt = this.clock.now();
+      return answer;
+    } catch (error) {
+      if (weight !== 'minor') this.#setUp(false);
+      throw error;
+    } finally {
+      this.#commandsUnderWay--;
+      this.#bytesUnderWay -= bytes;
+    }
+  }
+
+  /** New connections for those on which nothing comes back, unless they are new already. */
+  #replaceSilent(): void {
+    const now = this.clock.now();
+    const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > MIN_AGE_MS;
+    const answers = now - this.#answeredAt <= SILENT_MS;
+    const isStuck = !answers || this.#watch.stuck(now, SILENT_MS).length > 0;
+    if (isStuck && isOld(this.#commands)) void this.#commands?.renew(now);
+    const silent = this.#watch.silent(now, SILENT_MS);
+    if (silent.length === 0 || !isOld(this.#subscription)) return;
+    if (answers) this.#listener.failed(new Error(`nothing was heard on ${silent.join(' and ')}`));
+    void this.#subscription?.renew(now);
+  }
+
+  #connectionFailed(error: unknown): void {
+    this.#listener.failed(error);
+    if (this.#commands?.ready === null) this.#setUp(false);
+  }
+
+  #setUp(isUp: boolean): void {
+    if (this.#isUp === isUp) return;
+    this.#isUp = isUp;
+    this.#listener.availability(isUp);
+  }
+}
+
+const UNREACHABLE = 'Redis cannot be reached';

@@ -1,0 +1,85 @@
+import { LONGEST_DEFAULT_SPREAD_MS } from './defaults.js';
+import type { Problem } from '../base/heartbeat.error.js';
+import type { ResolvedOptions } from './heartbeat.options.js';
+
+/** A combination that is impossible, with all the keys that are involved; a pair is judged only when each is possible alone. */
+export interface PairProblem extends Problem {
+  readonly keys: readonly string[];
+}
+
+/** How often each node renews its lease in the cluster, and hears what it has missed. */
+export const LEASE_RENEWAL_MS = 1000;
+
+/** Combinations that could not keep the contract (section 6). */
+export function impossiblePairs({
+  heartbeat,
+  limits,
+  backpressure,
+  drain,
+  load,
+  cluster,
+}: ResolvedOptions): PairProblem[] {
+  const { minIntervalMs, intervalMs, maxIntervalMs, pongTimeoutMs } = heartbeat;
+  const { readinessDelayMs, spreadMs = LONGEST_DEFAULT_SPREAD_MS, closeTimeoutMs, deadlineMs } = drain;
+  const planned = readinessDelayMs + spreadMs + closeTimeoutMs;
+  const found: (PairProblem | false)[] = [
+    minIntervalMs > intervalMs && {
+      key: 'heartbeat.minIntervalMs',
+      keys: ['heartbeat.minIntervalMs', 'heartbeat.intervalMs'],
+      value: minIntervalMs,
+      rule: `must not be above heartbeat.intervalMs (${intervalMs})`,
+      remedy: `set minIntervalMs to at most ${intervalMs}, or raise intervalMs`,
+    },
+    intervalMs > maxIntervalMs && {
+      key: 'heartbeat.maxIntervalMs',
+      keys: ['heartbeat.maxIntervalMs', 'heartbeat.intervalMs'],
+      value: maxIntervalMs,
+      rule: `must not be below heartbeat.intervalMs (${intervalMs})`,
+      remedy: `set maxIntervalMs to at least ${intervalMs}, or lower intervalMs`,
+    },
+    pongTimeoutMs >= minIntervalMs && {
+      key: 'heartbeat.pongTimeoutMs',
+      keys: ['heartbeat.pongTimeoutMs', 'heartbeat.minIntervalMs'],
+      value: pongTimeoutMs,
+      rule: `must be below heartbeat.minIntervalMs (${minIntervalMs})`,
+      remedy: 'lower it, or raise minIntervalMs',
+    },
+    planned > deadlineMs && {
+      key: 'drain.deadlineMs',
+      keys: ['deadlineMs', 'readinessDelayMs', 'spreadMs', 'closeTimeoutMs'].map(key => `drain.${key}`),
+      value: deadlineMs,
+      rule: `must not be below drain.readinessDelayMs + drain.spreadMs + drain.closeTimeoutMs (${readinessDelayMs} + ${spreadMs} + ${closeTimeoutMs} = ${planned})`,
+      remedy: 'raise it, or lower one of the three',
+    },
+    backpressure.maxBufferedBytes < limits.maxMessageBytes && {
+      key: 'backpressure.maxBufferedBytes',
+      keys: ['backpressure.maxBufferedBytes', 'limits.maxMessageBytes'],
+      value: backpressure.maxBufferedBytes,
+      rule: `must not be below limits.maxMessageBytes (${limits.maxMessageBytes})`,
+      remedy: 'raise it, or lower maxMessageBytes',
+    },
+    load.refuseAbove >= load.shedAbove && {
+      key: 'load.refuseAbove',
+      keys: ['load.refuseAbove', 'load.shedAbove'],
+      value: load.refuseAbove,
+      rule: `must be below load.shedAbove (${load.shedAbove})`,
+      remedy: 'lower it, or raise shedAbove',
+    },
+    cluster.leaseMs < 3 * LEASE_RENEWAL_MS && {
+      key: 'cluster.leaseMs',
+      keys: ['cluster.leaseMs'],
+      value: cluster.leaseMs,
+      rule: `must not be below three times the ${LEASE_RENEWAL_MS} ms after which a lease is renewed (${3 * LEASE_RENEWAL_MS})`,
+      remedy: `set leaseMs to at least ${3 * LEASE_RENEWAL_MS}: one renewal that is lost must not look like a dead node`,
+    },
+    cluster.redisUrl !== undefined &&
+      cluster.client !== undefined && {
+        key: 'cluster.client',
+        keys: ['cluster.client', 'cluster.redisUrl'],
+        value: '(a client)',
+        rule: 'must not be given beside cluster.redisUrl',
+        remedy: 'leave one of the two out',
+      },
+  ];
+  return found.filter(problem => problem !== false);
+}

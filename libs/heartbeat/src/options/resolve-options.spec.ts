@@ -1,0 +1,403 @@
+import { hostname } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
+
+import { describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import type { HeartbeatOptions } from './heartbeat.options.js';
+import { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
+import { resolveOptions } from './resolve-options.js';
+
+/** The error that these options stop the start with. */
+function refusalOf(given: unknown): HeartbeatError {
+  try {
+    resolveOptions(given as HeartbeatOptions);
+  } catch (error) {
+    if (error instanceof HeartbeatError) return error;
+    throw error;
+  }
+  throw new Error('the options were taken');
+}
+
+/** Options with one value, at a path such as `heartbeat.intervalMs`. */
+function optionsWith(path: string, value: unknown): unknown {
+  return path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value);
+}
+
+const operator = { token: 'S3cret-value', role: 'operator', name: 'ann' } as const;
+
+describe('resolveOptions', () => {
+  it('gives the contract’s defaults where nothing is given', () => {
+    const defaults = {
+      heartbeat: {
+        intervalMs: 25_000,
+        minIntervalMs: 15_000,
+        maxIntervalMs: 45_000,
+        pongTimeoutMs: 10_000,
+        missedPongs: 2,
+        adaptive: true,
+        skipWhenActive: true,
+        event: 'heartbeat',
+      },
+      reaper: {
+        cron: '*/10 * * * * *',
+        idleTimeoutMs: 0,
+        maxLifetimeMs: 0,
+        lifetimeJitter: 0.1,
+        identifyTimeoutMs: 10_000,
+      },
+      limits: {
+        maxConnections: 10_000,
+        maxPerIp: 0,
+        ipv6PrefixBits: 64,
+        maxPerUser: 0,
+        onUserLimit: 'refuse',
+        upgradesPerSecond: 0,
+        upgradesPerSecondPerIp: 0,
+        handshakeTimeoutMs: 10_000,
+        maxMessageBytes: 65_536,
+        maxFragments: 1024,
+        messageTimeoutMs: 10_000,
+        messagesPerSecond: 0,
+        pingsPerSecond: 10,
+        maxInFlight: 64,
+        maxStreams: 64,
+        refuseWith: 'http',
+      },
+      backpressure: {
+        maxBufferedBytes: 1_048_576,
+        maxTotalBufferedBytes: Math.floor(getHeapStatistics().heap_size_limit / 4),
+        minDrainBytesPerSecond: 1024,
+        slowAfterMs: 10_000,
+        policy: 'close',
+      },
+      origins: 'same-host',
+      hosts: [],
+      trustedProxies: [],
+      tcp: { keepAlive: true, keepAliveDelayMs: 60_000, noDelay: true },
+      load: {
+        refuseAbove: 0.9,
+        shedAbove: 0.97,
+        closeCode: 1013,
+        source: { eventLoop: true, heap: true, memory: true, cpu: true },
+      },
+      metrics: { guarded: false, prefix: 'ws_' },
+      drain: {
+        readinessDelayMs: 0,
+        spreadMs: undefined,
+        closeTimeoutMs: 2000,
+        deadlineMs: 25_000,
+        returnWindowMs: 10_000,
+      },
+      admin: { tokens: [] },
+      health: { notReadyAtCapacity: true },
+      cluster: {
+        redisUrl: undefined,
+        client: undefined,
+        nodeName: hostname(),
+        namespace: 'heartbeat',
+        leaseMs: 15_000,
+        requestTimeoutMs: 1000,
+      },
+      closedHistory: 1000,
+    };
+    expect(resolveOptions()).toEqual(defaults);
+    expect(DEFAULTS).toEqual(defaults);
+    expect(DEFAULT_ROUTES).toEqual({ health: '/health', metrics: '/metrics', admin: '/admin' });
+  });
+
+  it('lays what is given over the defaults, key by key', () => {
+    const resolved = resolveOptions({
+      heartbeat: { intervalMs: 30_000 },
+      admin: { tokens: [operator] },
+      closedHistory: 0,
+    });
+    expect(resolved).toEqual({
+      ...DEFAULTS,
+      heartbeat: { ...DEFAULTS.heartbeat, intervalMs: 30_000 },
+      admin: { tokens: [operator] },
+      closedHistory: 0,
+    });
+  });
+
+  it('takes undefined as not given, for a group and for a key', () => {
+    expect(resolveOptions({ heartbeat: undefined, drain: { spreadMs: undefined } })).toEqual(DEFAULTS);
+  });
+
+  it('freezes all of it', () => {
+    const isFrozen = (value: unknown): boolean =>
+      typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
+    expect(isFrozen(resolveOptions())).toBe(true);
+    expect(isFrozen(resolveOptions({ admin: { tokens: [{ ...operator }] }, reaper: { idleTimeoutMs: 5 } }))).toBe(true);
+  });
+
+  it.each([
+    ['heartbeat.missedPongs', 1],
+    ['heartbeat.skipWhenActive', false],
+    ['heartbeat.event', 'beat'],
+    ['reaper.cron', '*/5 * * * *'],
+    ['reaper.lifetimeJitter', 0],
+    ['reaper.lifetimeJitter', 1],
+    ['limits.maxConnections', 1],
+    ['limits.messageTimeoutMs', 0],
+    ['drain.spreadMs', 0],
+    ['drain.returnWindowMs', 0],
+    ['closedHistory', 0],
+    ['cluster.nodeName', 'blue'],
+    ['cluster.nodeName', 'ip-10-0-0-7.eu-west-1.compute_internal'],
+    ['cluster.nodeName', 'x'.repeat(200)],
+    ...['-', '.', '..', '_', '7', 'a.b.00000001', '__proto__'].map((name): [string, unknown] => [
+      'cluster.nodeName',
+      name,
+    ]),
+    ['cluster.redisUrl', 'redis://127.0.0.1'],
+    ['cluster.redisUrl', 'rediss://user:pass@redis.example.com:6380/2'],
+    ['cluster.client', { duplicate: () => ({}) }],
+    ['cluster.namespace', 'a:b_c-d.1'],
+    ['cluster.leaseMs', 3000],
+    ['cluster.requestTimeoutMs', 1],
+    ['heartbeat.adaptive', false],
+    ['heartbeat.minIntervalMs', 25_000],
+    ['heartbeat.maxIntervalMs', 25_000],
+    ['reaper.identifyTimeoutMs', 1],
+    ['limits.maxPerIp', 1],
+    ['limits.ipv6PrefixBits', 128],
+    ['limits.ipv6PrefixBits', 1],
+    ['limits.onUserLimit', 'replace-oldest'],
+    ['limits.pingsPerSecond', 0],
+    ['limits.refuseWith', 'close'],
+    ['backpressure.policy', 'drop-newest'],
+    ['backpressure.minDrainBytesPerSecond', 0],
+    ['tcp.keepAlive', false],
+    ['tcp.keepAliveDelayMs', 0],
+    ['load.source.cpu', false],
+    ['metrics.prefix', 'app:ws_'],
+    ['origins', ['https://app.example.com', 'http://localhost:5173', 'null']],
+    ['origins', ['*']],
+    ['origins', ['HTTPS://App.Example.com:443', 'https://bücher.example', 'http://[::1]:5173']],
+    ['origins', ['capacitor://localhost', 'file://', 'chrome-extension://abcdefghijklmnop', 'app://obsidian.md']],
+    ['origins', ['https://*.example.com', 'http://*.localhost:3000', 'https://*.example.com:8443']],
+    ['trustedProxies', ['unix:', '2001:DB8::/32', '0:0:0:0:0:0:0:1', '::ffff:10.0.0.0/104']],
+    ['origins', []],
+    ['trustedProxies', ['10.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']],
+  ])('takes %s: %j', (path, value) => {
+    const given = optionsWith(path, value) as HeartbeatOptions;
+    expect(resolveOptions(given)).toMatchObject(given);
+  });
+
+  it('takes the shortest interval there is', () => {
+    const given = { heartbeat: { intervalMs: 200, minIntervalMs: 200, maxIntervalMs: 200, pongTimeoutMs: 199 } };
+    expect(resolveOptions(given)).toMatchObject(given);
+  });
+
+  it('takes a function for authenticate, and a registry of prom-client', () => {
+    const [authenticate, registry] = [() => null, new Registry()];
+    const { metrics, ...options } = resolveOptions({ authenticate, metrics: { registry } });
+    expect([options.authenticate, metrics.registry]).toEqual([authenticate, registry]);
+  });
+
+  const times = 'whole number of milliseconds';
+  const durations = [
+    'heartbeat.intervalMs',
+    'heartbeat.pongTimeoutMs',
+    'reaper.idleTimeoutMs',
+    'reaper.maxLifetimeMs',
+    'heartbeat.minIntervalMs',
+    'heartbeat.maxIntervalMs',
+    'reaper.identifyTimeoutMs',
+    'limits.handshakeTimeoutMs',
+    'limits.messageTimeoutMs',
+    'backpressure.slowAfterMs',
+    'tcp.keepAliveDelayMs',
+    'drain.readinessDelayMs',
+    'drain.spreadMs',
+    'drain.closeTimeoutMs',
+    'drain.deadlineMs',
+    'drain.returnWindowMs',
+  ];
+  const counts = [
+    ['heartbeat.missedPongs', 'pings'],
+    ['limits.maxConnections', 'connections'],
+    ['limits.maxMessageBytes', 'bytes'],
+    ['limits.maxFragments', 'fragments'],
+    ['limits.maxInFlight', 'handlers'],
+    ['limits.maxPerIp', 'connections'],
+    ['limits.maxPerUser', 'connections'],
+    ['limits.ipv6PrefixBits', 'bits'],
+    ['limits.upgradesPerSecond', 'upgrades'],
+    ['limits.upgradesPerSecondPerIp', 'upgrades'],
+    ['limits.messagesPerSecond', 'messages'],
+    ['limits.pingsPerSecond', 'pings'],
+    ['closedHistory', 'connections'],
+  ];
+  const bytes = [
+    'backpressure.maxBufferedBytes',
+    'backpressure.maxTotalBufferedBytes',
+    'backpressure.minDrainBytesPerSecond',
+  ];
+  const flags = [
+    'heartbeat.adaptive',
+    'heartbeat.skipWhenActive',
+    'tcp.keepAlive',
+    'tcp.noDelay',
+    'metrics.guarded',
+    'health.notReadyAtCapacity',
+    ...['eventLoop', 'heap', 'memory', 'cpu'].map(source => `load.source.${source}`),
+  ];
+
+  it.each<[string, unknown, string]>([
+    ...durations.flatMap((key): [string, unknown, string][] =>
+      [-1, 1000.5, '1000', null, true, 2 ** 31, {}, []].map(value => [key, value, times]),
+    ),
+    ...counts.flatMap(([key = '', unit]): [string, unknown, string][] =>
+      [-1, 2.5, '3', null, 1e9, {}].map(value => [key, value, `whole number of ${unit}`]),
+    ),
+    ...bytes.flatMap((key): [string, unknown, string][] =>
+      [-1, 2.5, '3', null, 2 ** 53].map(value => [key, value, 'whole number of bytes']),
+    ),
+    ['heartbeat.intervalMs', 199, 'from 200'],
+    ['heartbeat.minIntervalMs', 199, 'from 200'],
+    ['reaper.identifyTimeoutMs', 0, 'from 1'],
+    ['limits.handshakeTimeoutMs', 0, 'from 1'],
+    ['limits.ipv6PrefixBits', 0, 'from 1'],
+    ['limits.ipv6PrefixBits', 129, 'to 128'],
+    ['backpressure.slowAfterMs', 0, 'from 1'],
+    ['limits.onUserLimit', 'replace', 'must be "refuse" or "replace-oldest"'],
+    ['limits.refuseWith', 'https', 'must be "http" or "close"'],
+    ['backpressure.policy', 'drop', 'must be "close" or "drop-newest"'],
+    ...[4500, 1001, 1012, '1013', null].map((value): [string, unknown, string] => [
+      'load.closeCode',
+      value,
+      'must be 1013 or 4006',
+    ]),
+    ...['load.refuseAbove', 'load.shedAbove'].flatMap((key): [string, unknown, string][] =>
+      [-0.1, 0, 0.19, 1.1, '0.5', null].map(value => [key, value, 'from 0.2 to 1']),
+    ),
+    ['metrics.prefix', '9ws', 'must be a prefix of Prometheus metric names'],
+    ['metrics.prefix', '', 'must be a prefix of Prometheus metric names'],
+    ['metrics.registry', {}, 'must be a registry of prom-client'],
+    ...[
+      'same_host',
+      'https://app.example.com',
+      null,
+      ['https://app.example.com/'],
+      ['https://app.example.com/chat'],
+      ['https://*'],
+      ['https://*.com'],
+      ['https://app-*.example.com'],
+      ['https://app.*.example.com'],
+      ['https://*.*.example.com'],
+      ['https://example.*'],
+      ['https://*.0.0.1'],
+      ['https://*.[::1]'],
+      ['https://*..example.com'],
+      ['https://*.example.com/'],
+      ['*.example.com'],
+      ['*://app.example.com'],
+      ['https://app.example.com:99999'],
+      ['https://app.example.com:x'],
+      ['https://user@app.example.com'],
+      ['https://a.example.com,https://b.example.com'],
+      ['https://'],
+      ['file:///index.html'],
+      ['capacitor://localhost/'],
+      ['chrome-extension://*'],
+      [''],
+      ['app.example.com'],
+      ['https://app example.com'],
+      [5],
+    ].map((value): [string, unknown, string] => ['origins', value, 'must be "same-host" or a list such as']),
+    ...['10.0.0.0/8', ['10.0.0.0/33'], ['proxy'], [''], [5]].map((value): [string, unknown, string] => [
+      'trustedProxies',
+      value,
+      'must be a list of addresses and CIDRs',
+    ]),
+    ['authenticate', 'me', 'must be a function'],
+    ['heartbeat.pongTimeoutMs', 49, 'from 50'],
+    ['heartbeat.missedPongs', 0, 'from 1'],
+    ['limits.maxConnections', 0, 'from 1'],
+    ['limits.maxInFlight', 0, 'from 1'],
+    ['drain.closeTimeoutMs', 0, 'from 1'],
+    ...flags.flatMap((key): [string, unknown, string][] =>
+      [1, 'true', null].map(value => [key, value, 'must be true or false']),
+    ),
+    ['heartbeat.event', '', 'text of 1 to 100 characters'],
+    ['heartbeat.event', 'x'.repeat(101), 'text of 1 to 100 characters'],
+    ['heartbeat.event', 7, 'text of 1 to 100 characters'],
+    ...[
+      '',
+      'x'.repeat(201),
+      'a b',
+      'a\n',
+      '../a',
+      'a/b',
+      'a:b',
+      'a*',
+      'a?b',
+      '{a}',
+      'a%2e',
+      'a,b',
+      'knöten',
+      'a\0',
+      7,
+      null,
+    ].map((value): [string, unknown, string] => ['cluster.nodeName', value, 'text of 1 to 200 letters']),
+    ...['', 'localhost:6379', 'http://redis', 'redis://', 'redis://h:6379/mydb', 'redis://:pa%ss@h', 5, null].map(
+      (value): [string, unknown, string] => [
+        'cluster.redisUrl',
+        value,
+        'must be a URL such as "redis://127.0.0.1:6379"',
+      ],
+    ),
+    ...[{}, 'redis://127.0.0.1', null].map((value): [string, unknown, string] => [
+      'cluster.client',
+      value,
+      'must be a client of @redis/client',
+    ]),
+    ...['', 'a b', '{x}', 'x'.repeat(101), 5].map((value): [string, unknown, string] => [
+      'cluster.namespace',
+      value,
+      'must be a text of 1 to 100 letters',
+    ]),
+    ['cluster.leaseMs', 0, 'from 1'],
+    ['cluster.requestTimeoutMs', 0, 'from 1'],
+    ...['', '* * * *', 'every minute', '60 * * * * *', '* * * * * * *', 5, null].map(
+      (value): [string, unknown, string] => ['reaper.cron', value, 'must be a cron expression'],
+    ),
+    ...[-0.1, 1.1, '0.1', null].map((value): [string, unknown, string] => [
+      'reaper.lifetimeJitter',
+      value,
+      'from 0 to 1',
+    ]),
+    ['admin.tokens', {}, 'must be a list'],
+    ['admin.tokens', [5], 'must be'],
+    ['admin.tokens', [{ ...operator, role: 'root' }], 'must be "viewer" or "operator"'],
+    ['admin.tokens', [{ ...operator, name: '' }], 'text of 1 to 100 characters'],
+    ['admin.tokens', [{ ...operator, token: '' }], 'text of 1 to 1024 characters'],
+    ['admin.tokens', [{ token: 'x', role: 'viewer' }], 'text of 1 to 100 characters'],
+    ['admin.tokens', [operator, { ...operator, name: 'bob' }], 'must not hold the same token twice'],
+  ])('refuses %s: %p', (path, value, rule) => {
+    const { code, message, problems } = refusalOf(optionsWith(path, value));
+    expect(code).toBe('HEARTBEAT_BAD_OPTIONS');
+    expect(problems).toHaveLength(1);
+    const { key, rule: told, remedy } = problems[0]!;
+    expect(key === path || key.startsWith(`${path}.`)).toBe(true);
+    expect(told).toContain(rule);
+    expect(remedy).toMatch(/correct it/);
+    expect(message).toMatch(/^HeartbeatModule cannot start, an option is wrong:\n {2}- \S/);
+    expect(message).toContain(`- ${key} is `);
+    expect(message).toContain(` but ${told}: ${remedy}`);
+  });
+
+  it('says what is left when the key is left out', () => {
+    expect(refusalOf({ heartbeat: { intervalMs: 'soon' } }).message).toBe(
+      'HeartbeatModule cannot start, an option is wrong:\n' +
+        '  - heartbeat.intervalMs is "soon" but must be a whole number of milliseconds from 200 to 2147483647: correct it, or leave it out for 25000',
+    );
+  });
+
+  it('shows a number that is none as it is, since that is what a missing variable becomes', () => {
+    expect(refusalOf({ heartbeat: { intervalMs: Number.NaN } }).message).toContain('heartbeat.intervalMs is NaN but');
+  });
+});

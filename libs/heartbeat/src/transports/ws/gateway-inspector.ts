@@ -1,0 +1,158 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+
+import { type ExceptionFilter, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+
+import { NodeState } from '../../connection/node-state.js';
+import { HeartbeatError } from '../../base/heartbeat.error.js';
+import { type FindFilter, filterHookError } from './hook-filters.js';
+
+/** How `@nestjs/websockets` marks gateways and keeps their options: the decorator's only trace, under no public name. */
+const IS_GATEWAY = 'websockets:is_gateway';
+const GATEWAY_OPTIONS = 'websockets:gateway_options';
+
+const HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'] as const;
+type Hook = (...args: unknown[]) => unknown;
+type Hooked = Partial<Record<(typeof HOOKS)[number], Hook>>;
+
+/** A gateway of the app. */
+interface Gateway {
+  readonly metatype: new () => Hooked;
+  readonly instance: Hooked;
+  /** Whether one instance serves all clients. */
+  readonly isStatic: boolean;
+  readonly findFilter: FindFilter;
+}
+
+/** Looks at the app's gateways before anyone may come in: are they all tracked, and can none of them end the process? */
+@Injectable()
+export class GatewayInspector implements OnApplicationBootstrap {
+  readonly #listening: Promise<void>[] = [];
+  #guarded = false;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly discovery: DiscoveryService,
+    host: HttpAdapterHost,
+  ) {
+    host.init$.subscribe(() => this.#checkBeforeInit(host));
+  }
+
+  /** The start waits until every port of a gateway is open. */
+  async onApplicationBootstrap(): Promise<void> {
+    await Promise.all(this.#listening);
+    // Its `create` was never called: another adapter serves the gateways.
+    if (this.node.adapterInstalled && !this.#guarded && this.#gateways().length > 0) this.#refuseUntracked();
+  }
+
+  /** Lets the start fail, and say why, if `server` cannot have its port. */
+  awaitListening(port: number, server: Server): void {
+    const listening = once(server, 'listening').then(
+      () => undefined,
+      (error: unknown) => {
+        const detail = `the port ${port} of a gateway cannot be opened (${String(error)}): free it, or choose another`;
+        throw new HeartbeatError('HEARTBEAT_PORT_UNAVAILABLE', detail);
+      },
+    );
+    // It is awaited at the bootstrap, which an earlier error may prevent.
+    listening.catch(() => undefined);
+    this.#listening.push(listening);
+  }
+
+  /**
+   * Wraps the lifecycle hooks of all gateways, once. Nest calls them from an RxJS subscription and looks at no result: what
+   * they throw or reject with would end the process. It goes to the gateway's exception filters instead, as in Nest's next release.
+   */
+  guardHooks(): void {
+    if (this.#guarded) return;
+    this.#guarded = true;
+    for (const gateway of this.#gateways()) {
+      const { metatype, instance, isStatic } = gateway;
+      // A request-scoped gateway is made anew for each client: its class is the only place that all of them share.
+      const target: Hooked = isStatic ? instance : metatype.prototype;
+      for (const name of HOOKS) this.#guardHook(target, name, gateway);
+    }
+  }
+
+  #guardHook(target: Hooked, name: (typeof HOOKS)[number], { metatype, isStatic, findFilter }: Gateway): void {
+    const hook = target[name];
+    if (isStatic && hook === undefined) return;
+    if (hook !== undefined && guardedHooks.has(hook)) return;
+    const kind = `${name} of ${metatype.name} failed`;
+    const filters = {
+      find: findFilter,
+      failed: (what: string, error: unknown) =>
+        this.node.applicationFailed('hook', error, kind, `${what} for ${name} of ${metatype.name} failed`),
+    };
+    const failed = (client: unknown, error: unknown) => {
+      const given = { gateway: metatype, hook: hook ?? target, name, client };
+      if (name !== 'afterInit' && filterHookError(error, given, filters)) return;
+      this.node.applicationFailed('hook', error, kind);
+    };
+    // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
+    // A promise is passed on: a Nest that awaits it goes on once the hook is done.
+    const guard: Hook = function (this: unknown, ...args) {
+      try {
+        const result = hook?.apply(this, args);
+        if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return result;
+        return Promise.resolve(result).catch((error: unknown) => failed(args[0], error));
+      } catch (error) {
+        failed(args[0], error);
+        return undefined;
+      }
+    };
+    guardedHooks.add(guard);
+    target[name] = guard;
+  }
+
+  /** Nest's own check would come first and tell to install Socket.IO; the adapter's `init` is the last moment before it. */
+  #checkBeforeInit({ httpAdapter }: Partial<HttpAdapterHost>): void {
+    // An application context has none.
+    if (!httpAdapter) return;
+    const init = httpAdapter.init?.bind(httpAdapter);
+    httpAdapter.init = async () => {
+      this.#check();
+      await init?.();
+    };
+  }
+
+  #check(): void {
+    const gateways = this.#gateways();
+    if (gateways.length > 0 && !this.node.adapterInstalled) this.#refuseUntracked();
+    const untracked = gateways.filter(({ metatype }) => Reflect.getMetadata(GATEWAY_OPTIONS, metatype)?.server);
+    if (untracked.length === 0) return;
+    const names = untracked.map(({ metatype }) => metatype.name).join(', ');
+    throw new HeartbeatError(
+      'HEARTBEAT_GATEWAY_UNTRACKED',
+      `${names} brings its own { server }, whose sockets would escape tracking: give it a port or a path instead.`,
+    );
+  }
+
+  #refuseUntracked(): never {
+    const names = this.#gateways().map(({ metatype }) => metatype.name);
+    throw new HeartbeatError(
+      'HEARTBEAT_ADAPTER_MISSING',
+      `The app has gateways (${names.join(', ')}) but HeartbeatWsAdapter is not installed. ` +
+        'Add this line before app.listen() or app.init():\n  app.useWebSocketAdapter(new HeartbeatWsAdapter(app));',
+    );
+  }
+
+  #gateways(): Gateway[] {
+    return this.discovery
+      .getProviders()
+      .filter(
+        ({ metatype, instance, isNotMetatype }) =>
+          !isNotMetatype && metatype && instance && Reflect.hasMetadata(IS_GATEWAY, metatype),
+      )
+      .map(wrapper => ({
+        metatype: wrapper.metatype as new () => Hooked,
+        instance: wrapper.instance as Hooked,
+        isStatic: wrapper.isDependencyTreeStatic(),
+        findFilter: filter => wrapper.host?.injectables.get(filter)?.instance as ExceptionFilter | undefined,
+      }));
+  }
+}
+
+/** Hooks that are wrapped already: two apps of one process may share a class. */
+const guardedHooks = new WeakSet<Hook>();

@@ -1,0 +1,250 @@
+import { type Server, STATUS_CODES } from 'node:http';
+
+import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
+import { AbstractWsAdapter } from '@nestjs/websockets';
+import type { WebSocket } from 'ws';
+
+import { type Admitted, AdmissionService } from '../../admission/admission.service.js';
+import { type Refusal, refusals } from '../../admission/refusal.js';
+import { guarded } from '../../connection/lifetime.js';
+import { NodeState } from '../../connection/node-state.js';
+import type { MessageHandler, SocketListeners, TrackedSocket } from '../../connection/tracked-socket.js';
+import { HeartbeatError } from '../../base/heartbeat.error.js';
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import { assertAdapterArguments } from './adapter-arguments.js';
+import { GatewayInspector } from './gateway-inspector.js';
+import { HeartbeatGateway } from './heartbeat.gateway.js';
+import { limitHandlerLog } from './nest-handler-log.js';
+import type { MessageParser } from './message-dispatcher.js';
+import { HttpPort } from './http-port.js';
+import { LostUpgrades } from './lost-upgrades.js';
+import { createNodeSockets } from './node-sockets.js';
+import { createOwnServer } from './own-server.js';
+import { type GatewayServerOptions, pathOf, PathServer } from './path-server.js';
+import { gatewayPath } from './path-table.js';
+import { RefusedClients } from './refused-clients.js';
+import type { RoutingTable } from './routing-table.js';
+import { TcpTuning } from './tcp-tuning.js';
+import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
+import { ignoreError, type Upgrade } from './upgrade.js';
+import { askVerifyClient, type VerifyClient } from './verify-client.js';
+
+/** The app's own HTTP port, as Nest numbers it. */
+const APP_PORT = 0;
+
+/**
+ * The adapter to put in the place of Nest's `WsAdapter`: `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))`. It only
+ * translates: upgrades to admission, sockets to the gateway, messages to the dispatcher.
+ */
+export class HeartbeatWsAdapter extends AbstractWsAdapter {
+  readonly #ports = new Map<number, HttpPort>();
+  /** Undoes what each port, and the drain, was told. */
+  readonly #leave: (() => void)[] = [];
+  readonly #node: NodeState;
+  readonly #admission: AdmissionService;
+  readonly #gateway: HeartbeatGateway;
+  readonly #inspector: GatewayInspector;
+  readonly #listeners: SocketListeners;
+  readonly #refused = new RefusedClients();
+  readonly #tcp: TcpTuning;
+  readonly #lost: LostUpgrades;
+  readonly #sockets: ReturnType<typeof createNodeSockets>;
+  #parser: MessageParser | undefined;
+
+  /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` without `HeartbeatModule`, `HEARTBEAT_BAD_OPTIONS` for a wrong argument. */
+  constructor(app: INestApplicationContext, options: { messageParser?: MessageParser } = {}) {
+    assertAdapterArguments(app, options);
+    super(app);
+    try {
+      this.#node = app.get(NodeState, { strict: false });
+    } catch {
+      const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
+      throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatWsAdapter needs HeartbeatModule: ${remedy}`);
+    }
+    this.#lost = new LostUpgrades(this.#node.log);
+    this.#tcp = new TcpTuning(this.#node.options.tcp);
+    this.#admission = app.get(AdmissionService, { strict: false });
+    this.#gateway = app.get(HeartbeatGateway, { strict: false });
+    this.#inspector = app.get(GatewayInspector, { strict: false });
+    this.#leave.push(limitHandlerLog(this.#node.log));
+    this.#parser = options.messageParser;
+    this.#listeners = this.#gateway.listeners(() => this.#parser);
+    this.#node.adapterInstalled = true;
+    this.#sockets = createNodeSockets(app, this.#ports);
+    const drains = app.get(HeartbeatEvents, { strict: false }).ofType('drain-started');
+    const { deadlineMs } = this.#node.options.drain;
+    const draining = drains.subscribe(() => this.#ports.forEach(port => port.endGuestsAfter(deadlineMs)));
+    this.#leave.push(() => draining.unsubscribe());
+    // A gateway on a port of its own is reachable before the last bootstrap hook has run, and Nest tells nobody when it has.
+    // Asked at each upgrade, and the app answers through a proxy: what is true stays true.
+    let isInitialized = false;
+    this.#node.isAppInitialized = () => (isInitialized ||= (app as { isInitialized?: boolean }).isInitialized ?? true);
+  }
+
+  /** Replaces the message parser, as `WsAdapter`'s method of this name does. */
+  setMessageParser(parser: MessageParser): void {
+    this.#parser = parser;
+  }
+
+  create(port: number, { namespace, path, ...options }: GatewayServerOptions = {}): PathServer {
+    if (namespace !== undefined)
+      throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
+    this.#inspector.guardHooks();
+    // As with `WsAdapter`, a gateway without a path serves every path of a port of its own, and `/` of the application's.
+    const servedPath = !path && this.#isOwn(port) ? null : gatewayPath(path ?? '/');
+    const { paths } = this.#port(port);
+    const server = paths.get(servedPath) ?? this.#createServer(servedPath, options);
+    server.takesSlash ||= typeof path === 'string' && path.endsWith('/');
+    paths.add(server);
+    return server;
+  }
+
+  #createServer(path: string | null, options: GatewayServerOptions): PathServer {
+    const server = new PathServer(this.#node.options, options, path);
+    server.failed = this.#node.codeFailed;
+    server.on('error', error => this.#node.codeFailed(`the server of ${server.path}`, error));
+    server.on('wsClientError', (error, socket, request) => {
+      const refusal = refusals.badUpgrade(error.message);
+      this.#admission.refused(request, refusal);
+      answerRefusal(socket, refusal);
+    });
+    this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
+    return server;
+  }
+
+  /** Nest hears of a new client after its connection was made; what its handlers throw stays with them. */
+  override bindClientConnect(server: PathServer, callback: (...args: unknown[]) => void): void {
+    server.on('connection', (socket, request) => {
+      guarded(() => callback(socket, request), 'handleConnection', this.#node.codeFailed);
+    });
+  }
+
+  /** Keeps Nest's bound handlers with the socket; its own pipeline for answers is not needed. */
+  override bindMessageHandlers(client: TrackedSocket, handlers: WsMessageHandler[]): void {
+    const table = client.routes as RoutingTable;
+    const before = client.handlers.length;
+    table.learn(before, handlers);
+    const bound = handlers.map(({ callback }) => callback as MessageHandler);
+    // Not spread: an array that grows as it is made keeps room for 17.
+    client.handlers = before === 0 ? bound : client.handlers.concat(bound);
+  }
+
+  override bindClientDisconnect(client: TrackedSocket, callback: (code: number) => void): void {
+    const known = client.disconnectCallbacks;
+    client.disconnectCallbacks = known === null ? callback : [known, callback].flat();
+  }
+
+  /** After the drain: whoever is left is cut. */
+  override async close(server: PathServer): Promise<void> {
+    for (const socket of server.clients) socket.terminate();
+    await new Promise(resolve => server.close(resolve));
+  }
+
+  override async dispose(): Promise<void> {
+    for (const leave of this.#leave.splice(0)) leave();
+    this.#sockets.sockets.close();
+    await Promise.all([...this.#ports.values()].map(port => port.close()));
+    this.#ports.clear();
+  }
+
+  #port(number: number): HttpPort {
+    const known = this.#ports.get(number);
+    if (known) return known;
+    const { handshakeTimeoutMs } = this.#node.options.limits;
+    const isOwn = this.#isOwn(number);
+    const server: Server = isOwn ? createOwnServer(handshakeTimeoutMs) : this.httpServer;
+    const port = new HttpPort({
+      server,
+      isOwn,
+      timeoutMs: handshakeTimeoutMs,
+      now: () => this.#node.clock.now(),
+      sockets: this.#sockets.sockets,
+      serve: (served, upgrade) => this.#upgrade(served, upgrade),
+    });
+    this.#leave.push(this.#tcp.serve(server), this.#sockets.watch(server));
+    if (isOwn) {
+      this.#inspector.awaitListening(number, server);
+      server.listen(number);
+    }
+    this.#ports.set(number, port);
+    return port;
+  }
+
+  #isOwn(port: number): boolean {
+    return port !== APP_PORT || !this.httpServer;
+  }
+
+  #upgrade(server: PathServer | undefined, upgrade: Upgrade): void {
+    const { request, socket } = upgrade;
+    this.#admission.admit(request, socket, server !== undefined, verdict => {
+      if (this.#lost.includes(upgrade)) return 'status' in verdict ? undefined : verdict.opened?.();
+      if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
+      if (server?.verifyClient) return this.#verify(server, server.verifyClient, upgrade, verdict);
+      if (server) this.#letIn(server, upgrade, verdict);
+    });
+    // A client that resets while it waits must not end the process.
+    if (!upgrade.isSettled) socket.on('error', ignoreError);
+  }
+
+  /** Asks the gateway's own hook. The upgrade holds its place meanwhile; what else may have changed is checked once more. */
+  #verify(server: PathServer, verify: VerifyClient, upgrade: Upgrade, admitted: Admitted): void {
+    const { request, socket } = upgrade;
+    const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
+    const release = this.#admission.hold(admitted, socket);
+    askVerifyClient({ verify, request, timeoutMs, failed: this.#node.codeFailed }, answer => {
+      release();
+      if (this.#lost.includes(upgrade)) return admitted.opened?.();
+      if (answer === 'timeout') return this.#refuse(server, upgrade, this.#admission.timeout());
+      if (answer !== 'good') {
+        const { status, message, headers } = answer;
+        this.#admission.refused(request, { status, reason: 'unauthenticated' });
+        const body = message || STATUS_CODES[status] || '';
+        return this.#settle(upgrade, 'verifyClient', () => answerUpgrade(socket, status, body, headers));
+      }
+      const refusal = this.#admission.recheck(admitted);
+      if (refusal === null) this.#letIn(server, upgrade, admitted);
+      else this.#refuse(server, upgrade, refusal);
+    });
+  }
+
+  #letIn(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
+    const { request } = upgrade;
+    this.#shakeHands(server, upgrade, client => {
+      upgrade.socket.off('error', ignoreError);
+      const tracked = client as TrackedSocket;
+      tracked.routes = server.table;
+      this.#sockets.sockets.forget(upgrade.socket);
+      this.#tcp.tune(request.socket);
+      const path = server.servesEveryPath ? pathOf(request) : server.path;
+      this.#gateway.opened(tracked, { request, path, admitted }, this.#listeners);
+      admitted.opened?.();
+      server.emit('connection', tracked, request);
+    });
+  }
+
+  /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
+  #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
+    this.#admission.refused(upgrade.request, refusal);
+    const close = this.#refused.isFull ? null : this.#admission.closeFor(upgrade.request, refusal);
+    if (close === null || server === undefined) {
+      return this.#settle(upgrade, 'a refusal', () => answerRefusal(upgrade.socket, refusal));
+    }
+    this.#shakeHands(server, upgrade, client => this.#refused.close(client, close.code, close.reason));
+  }
+
+  #shakeHands(server: PathServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {
+    const { request, socket, head } = upgrade;
+    // The only value that `ws` takes; a list may hold other protocols, which a server may ignore (RFC 9110, section 7.8).
+    request.headers.upgrade = 'websocket';
+    this.#settle(upgrade, 'the handshake', () => server.handleUpgrade(request, socket, head, upgraded));
+  }
+
+  /** What the app's hooks give or throw on the way costs this client only. */
+  #settle(upgrade: Upgrade, what: string, answer: () => void): void {
+    guarded(answer, what, (_what, error) => {
+      this.#node.codeFailed(what, error);
+      upgrade.socket.destroy();
+    });
+    upgrade.isSettled = true;
+  }
+}

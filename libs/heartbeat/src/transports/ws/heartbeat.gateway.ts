@@ -1,0 +1,125 @@
+import type { IncomingMessage } from 'node:http';
+
+import { Injectable } from '@nestjs/common';
+
+import type { Admitted } from '../../admission/admission.service.js';
+import { CloseCodes } from '../../protocol/close-code.js';
+import type { Connection } from '../../connection/connection.js';
+import { guarded } from '../../connection/lifetime.js';
+import { ConnectionService } from '../../connection/connection.service.js';
+import { NodeState } from '../../connection/node-state.js';
+import { LISTENER_FAILED, type SocketListeners, type TrackedSocket } from '../../connection/tracked-socket.js';
+import { InboundService } from '../../flow/inbound.service.js';
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import { HeartbeatService } from '../../liveness/heartbeat.service.js';
+import { detachString } from '../../base/detach-string.js';
+import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
+import { StringInterner } from './string-interner.js';
+
+/** An upgrade that was answered with 101. */
+export interface Handshake {
+  readonly request: IncomingMessage;
+  /** Without the query string; one text for all connections of the path. */
+  readonly path: string;
+  readonly admitted: Admitted;
+}
+
+/** Turns what happens to a socket into calls of the services. Holds no rule and no number. */
+@Injectable()
+export class HeartbeatGateway {
+  readonly #words = new StringInterner();
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    private readonly heartbeat: HeartbeatService,
+    private readonly inbound: InboundService,
+    private readonly dispatcher: MessageDispatcher,
+    private readonly events: HeartbeatEvents,
+  ) {}
+
+  /** An upgrade was answered: the socket becomes a connection. */
+  opened(socket: TrackedSocket, { request, path, admitted }: Handshake, listeners: SocketListeners): void {
+    const userAgent = request.headers['user-agent'];
+    const connection = this.connections.open({
+      socket,
+      network: request.socket,
+      path,
+      ip: admitted.ip,
+      userAgent: userAgent === undefined ? null : this.#words.one(shortened(userAgent)),
+      identity: admitted.identity,
+      deferred: admitted.deferred,
+    });
+    socket.connection = connection;
+    socket.ownListeners = listeners;
+    this.heartbeat.watch(connection);
+    // Whoever was in the middle of the handshake when the door was shut is not left behind.
+    if (!this.node.admissionClosed) return;
+    const { code, name } = CloseCodes.goingAway;
+    connection.end({ code, reason: name, by: 'server' }, this.connections.retryAfterMs());
+  }
+
+  /** One function for each event, shared by all sockets: `this` is the socket. */
+  listeners(parser: () => MessageParser | undefined): SocketListeners {
+    const { dispatcher, heartbeat, inbound, node } = this;
+    const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
+    const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
+    return {
+      message(data, isBinary) {
+        const { connection } = this as TrackedSocket;
+        if (connection === undefined) return false;
+        node.closeIfBanned(connection);
+        return dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
+      },
+      ping() {
+        const { connection } = this as TrackedSocket;
+        if (connection) inbound.pinged(connection);
+      },
+      pong() {
+        const { connection } = this as TrackedSocket;
+        if (connection && !heartbeat.ponged(connection)) inbound.pinged(connection);
+      },
+      error(error) {
+        const { connection } = this as TrackedSocket;
+        if (connection) failed(connection, error);
+      },
+      [LISTENER_FAILED](event, error) {
+        node.applicationFailed('listener', error, `a listener of "${event}" on the socket of a client failed`);
+      },
+      close(code, reason) {
+        closed(this as TrackedSocket, code, reason.toString());
+      },
+    };
+  }
+
+  /** `ws` names the faults of a peer's frames; anything else is the network's. */
+  #failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
+    connection.note(`protocol or network error: ${message}`);
+    if (!code?.startsWith('WS_ERR_')) return;
+    const reason = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too-big' : 'protocol';
+    this.events.announce({ type: 'message-refused', id: connection.id, reason });
+  }
+
+  #closed(socket: TrackedSocket, code: number, reason: string): void {
+    const { connection } = socket;
+    if (!connection) return;
+    this.connections.closed(connection, code, reason);
+    const known = socket.disconnectCallbacks ?? [];
+    for (const callback of typeof known === 'function' ? [known] : known) {
+      guarded(
+        () => callback(code),
+        'handleDisconnect',
+        (what, error) => this.connections.failed(connection, what, error),
+      );
+    }
+    // Nest remembers the last socket of each gateway for ever: it must not hold the connection and all that hangs on it.
+    socket.connection = undefined;
+  }
+}
+
+/** User agents are shown to people; longer ones are nobody's. */
+const MAX_USER_AGENT = 256;
+
+function shortened(userAgent: string): string {
+  return userAgent.length <= MAX_USER_AGENT ? userAgent : detachString(userAgent.slice(0, MAX_USER_AGENT));
+}

@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Logger } from '@nestjs/common';
+
+import { idleMs } from '../../connection/listing/connection-query.js';
+import { ConnectionService } from '../../connection/connection.service.js';
+import type { Connection } from '../../connection/connection.js';
+import { NodeState } from '../../connection/node-state.js';
+import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
+import type { InboundService } from '../../flow/inbound.service.js';
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import type { HeartbeatOptions } from '../../options/heartbeat.options.js';
+import { resolveOptions } from '../../options/resolve-options.js';
+import { MessageDispatcher } from './message-dispatcher.js';
+import { RoutingTable } from './routing-table.js';
+
+Logger.overrideLogger(false);
+
+/** A socket that counts what is sent, as the tracked one does. */
+class FakeSocket {
+  readonly OPEN = 1;
+  readyState = 1;
+  bufferedAmount = 0;
+  connection: Connection | undefined;
+  handlers: MessageHandler[] = [];
+  routes: RoutingTable | undefined = new RoutingTable();
+  readonly sent: unknown[] = [];
+
+  close(): void {}
+
+  send(text: string): void {
+    if (this.connection?.queue(text.length)) this.sent.push(JSON.parse(text));
+  }
+}
+
+const text = (message: unknown) => Buffer.from(JSON.stringify(message));
+
+describe('MessageDispatcher, of the application heartbeat', () => {
+  let node: NodeState;
+  let connection: Connection;
+  let socket: FakeSocket;
+  let dispatcher: MessageDispatcher;
+  /** The handlers that were started. */
+  let runs: Promise<void>[];
+
+  function start(options: HeartbeatOptions = {}): void {
+    const clock = { now: () => 5000, wallTime: (moment: number) => new Date(moment) };
+    node = new NodeState(resolveOptions(options), clock);
+    const connections = new ConnectionService(node, new HeartbeatEvents());
+    socket = new FakeSocket();
+    connection = connections.open({
+      socket: socket as unknown as TrackedSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+    });
+    socket.connection = connection;
+    runs = [];
+    const inbound = {
+      admit: () => true,
+      mayTake: () => true,
+      run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()),
+    };
+    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
+  }
+
+  /** Binds a handler to an event, as Nest does for each client. */
+  function on(event: unknown, handler: (data: unknown, event: unknown) => unknown): void {
+    socket.routes?.learn(socket.handlers.length, [{ message: event }]);
+    socket.handlers.push(async (data, name) => handler(data, name));
+  }
+
+  /** A message comes in; answers when its handlers have ended. */
+  async function receive(data: Buffer, isBinary = false): Promise<void> {
+    dispatcher.dispatch(connection, data, isBinary, undefined);
+    await Promise.all(runs);
+  }
+
+  beforeEach(() => start());
+
+  it.each([true, false])('answers with what is in force (a gateway takes messages: %p)', async takes => {
+    const handled: unknown[] = [];
+    if (takes) on('heartbeat', data => void handled.push(data));
+    node.intervalMs = 31_000;
+    await receive(text({ event: 'heartbeat', data: { sentAt: 1234.5 } }));
+    const data = { sentAt: 1234.5, connectionId: connection.id, intervalMs: 31_000, timeoutMs: 10_000 };
+    expect([socket.sent, handled, connection.appHeartbeat]).toEqual([[{ event: 'heartbeat', data }], [], true]);
+  });
+
+  it.each([[undefined], [null], ['1'], [{}], [[]]])('answers null to a sentAt of %p', async sentAt => {
+    await receive(text({ event: 'heartbeat', data: { sentAt } }));
+    expect(socket.sent).toEqual([{ event: 'heartbeat', data: expect.objectContaining({ sentAt: null }) }]);
+  });
+
+  it('goes by the name that the options give it', async () => {
+    start({ heartbeat: { event: 'beat' } });
+    on('heartbeat', () => 'handled');
+    await receive(text({ event: 'heartbeat' }));
+    await receive(text({ event: 'beat' }));
+    expect(socket.sent).toEqual(['handled', { event: 'beat', data: expect.objectContaining({ intervalMs: 25_000 }) }]);
+  });
+
+  it('keeps nobody from being idle', async () => {
+    node.attendedMs = 60_000;
+    await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    expect(socket.sent).toHaveLength(1);
+    expect(idleMs(connection, 60_000)).toBe(60_000);
+  });
+
+  it('counts as no message, neither of the connection nor of the node', async () => {
+    on('ask', () => 'answer');
+    await receive(text({ event: 'ask' }));
+    for (let turn = 0; turn < 3; turn++) await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    expect([socket.sent.length, connection.messagesIn, connection.messagesOut]).toEqual([4, 1, 1]);
+    expect([node.totals.messagesIn, node.totals.messagesOut]).toEqual([1, 1]);
+  });
+
+  it('counts as no message where there is no room for it either', async () => {
+    start({ backpressure: { policy: 'drop-newest' } });
+    on('ask', () => 'answer');
+    await receive(text({ event: 'ask' }));
+    socket.bufferedAmount = node.options.backpressure.maxBufferedBytes;
+    await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    expect([socket.sent, connection.messagesOut, node.totals.messagesOut]).toEqual([['answer'], 1, 1]);
+  });
+
+  it('counts the goodbye of a close as no message', async () => {
+    await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
+    connection.end({ code: 1001, reason: 'going away', by: 'server' }, 10);
+    expect(socket.sent.at(-1)).toMatchObject({ event: 'goodbye' });
+    expect([connection.messagesOut, node.totals.messagesOut]).toEqual([0, 0]);
+  });
+
+  it.each<[string, Buffer, boolean]>([
+    ['text', Buffer.from('hello'), false],
+    ['bytes', Buffer.from([1, 2, 3]), true],
+    ['JSON', text({ event: 'ask' }), false],
+    ['a heartbeat in bytes', text({ event: 'heartbeat' }), true],
+    ['a heartbeat too large to be one', text({ event: 'heartbeat', data: 'x'.repeat(300) }), false],
+  ])('leaves %s alone where no gateway takes messages', async (_what, data, isBinary) => {
+    await receive(data, isBinary);
+    expect([socket.sent, connection.appHeartbeat, connection.messagesIn]).toEqual([[], false, 1]);
+  });
+});

@@ -1,0 +1,86 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+
+import { Logger } from '@nestjs/common';
+
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import { SystemClock } from '../../base/clock.js';
+import type { Connection } from '../../connection/connection.js';
+import { NodeState } from '../../connection/node-state.js';
+import type { InboundService } from '../../flow/inbound.service.js';
+import { resolveOptions } from '../../options/resolve-options.js';
+import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
+import { RoutingTable } from './routing-table.js';
+
+Logger.overrideLogger(false);
+
+describe('MessageDispatcher with the app’s own parser', () => {
+  let sent: unknown[];
+  let handled: unknown[][];
+  let connection: Connection;
+  let dispatcher: MessageDispatcher;
+
+  beforeEach(() => {
+    sent = [];
+    handled = [];
+    const routes = new RoutingTable();
+    routes.learn(0, [{ message: 'ask' }, { message: 7 }]);
+    const handler = async (...args: unknown[]) => void handled.push(args);
+    const socket = {
+      readyState: 1,
+      OPEN: 1,
+      routes,
+      handlers: [handler, handler],
+      send: (data: string) => sent.push(data),
+    };
+    connection = { id: 'node.1', socket, countReceived: () => undefined } as unknown as Connection;
+    const node = new NodeState(resolveOptions(), new SystemClock());
+    const inbound = {
+      admit: () => true,
+      mayTake: () => true,
+      run: (_: Connection, work: () => Promise<void>) => void work(),
+    } as unknown as InboundService;
+    dispatcher = new MessageDispatcher(node, inbound, new HeartbeatEvents());
+  });
+
+  const receive = (parse: MessageParser, data: Buffer, isBinary = false) =>
+    dispatcher.dispatch(connection, data, isBinary, parse);
+
+  it('hands text over as a string and bytes as a buffer', () => {
+    const seen: unknown[] = [];
+    const parse = (data: unknown) => void seen.push(data);
+    receive(parse, Buffer.from('grüß'));
+    receive(parse, Buffer.from([1, 2]), true);
+    expect(seen).toEqual(['grüß', Buffer.from([1, 2])]);
+  });
+
+  it('takes what it makes of a message to the handlers', () => {
+    receive(data => ({ event: 'ask', data }), Buffer.from('a'));
+    receive(() => ({ event: 7, data: 'b' }), Buffer.from('x'));
+    expect(handled).toEqual([
+      ['a', 'ask'],
+      ['b', 7],
+    ]);
+  });
+
+  it.each<[string, MessageParser]>([
+    ['nothing', () => undefined],
+    ['null', () => null as unknown as undefined],
+    ['an event that nobody takes', () => ({ event: 'shout' })],
+    ['an event that cannot be told', () => ({ event: { toString: 0 } })],
+    [
+      'an error',
+      () => {
+        throw new Error('parser');
+      },
+    ],
+    [
+      'an error that cannot be told',
+      () => {
+        throw Object.create(null);
+      },
+    ],
+  ])('drops in silence what it makes %s of', (_what, parse) => {
+    expect(() => receive(parse, Buffer.from('x'))).not.toThrow();
+    expect([handled, sent]).toEqual([[], []]);
+  });
+});

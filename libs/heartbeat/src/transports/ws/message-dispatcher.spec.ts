@@ -1,0 +1,286 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Socket } from 'node:net';
+
+import { Logger } from '@nestjs/common';
+import { config, NEVER, of, Subject, throwError } from 'rxjs';
+
+import { ConnectionService } from '../../connection/connection.service.js';
+import type { Connection } from '../../connection/connection.js';
+import { NodeState } from '../../connection/node-state.js';
+import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
+import type { InboundService } from '../../flow/inbound.service.js';
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import { resolveOptions } from '../../options/resolve-options.js';
+import { MessageDispatcher } from './message-dispatcher.js';
+import type { RawMessage, Take } from '../../flow/message-queue.js';
+import { RoutingTable } from './routing-table.js';
+
+Logger.overrideLogger(false);
+
+/** A socket that counts what is sent, as the tracked one does. */
+class FakeSocket {
+  readonly OPEN = 1;
+  readyState = 1;
+  readonly bufferedAmount = 0;
+  connection: Connection | undefined;
+  handlers: MessageHandler[] = [];
+  routes: RoutingTable | undefined = new RoutingTable();
+  readonly sent: unknown[] = [];
+
+  send(text: string): void {
+    this.connection?.queue(0);
+    this.sent.push(JSON.parse(text));
+  }
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+const text = (message: unknown) => Buffer.from(JSON.stringify(message));
+
+describe('MessageDispatcher', () => {
+  let connections: ConnectionService;
+  let connection: Connection;
+  let socket: FakeSocket;
+  let dispatcher: MessageDispatcher;
+  /** The handlers that were started. */
+  let runs: Promise<void>[];
+  let time: number;
+  let isAdmitted: boolean;
+  let mayTake: boolean;
+  /** What has to wait for its turn. */
+  let waiting: { message: RawMessage; take: Take }[];
+  /** How many handlers each message has. */
+
+  beforeEach(() => {
+    [time, isAdmitted, mayTake, waiting] = [5000, true, true, []];
+    const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
+    const node = new NodeState(resolveOptions(), clock);
+    connections = new ConnectionService(node, new HeartbeatEvents());
+    socket = new FakeSocket();
+    connection = connections.open({
+      socket: socket as unknown as TrackedSocket,
+      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+    });
+    socket.connection = connection;
+    runs = [];
+    const inbound = {
+      admit: () => isAdmitted,
+      mayTake: () => mayTake,
+      wait: (_connection: Connection, message: RawMessage, take: Take) => waiting.push({ message, take }) > 0,
+      run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()),
+    };
+    dispatcher = new MessageDispatcher(node, inbound as unknown as InboundService, new HeartbeatEvents());
+  });
+
+  /** Binds a handler to an event, as Nest does for each client. */
+  function on(event: unknown, handler: (data: unknown, event: unknown) => unknown): void {
+    socket.routes?.learn(socket.handlers.length, [{ message: event }]);
+    socket.handlers.push(async (data, name) => handler(data, name));
+  }
+
+  /** A message comes in; answers when its handlers have ended. */
+  async function receive(data: Buffer, isBinary = false): Promise<void> {
+    dispatcher.dispatch(connection, data, isBinary, undefined);
+    await Promise.all(runs);
+    await turn();
+  }
+
+  afterEach(() => {
+    config.onUnhandledError = null;
+  });
+
+  it('takes a message to its handler, and the answer back', async () => {
+    on('echo', (data, event) => ({ event: 'echoed', data: [data, event] }));
+    await receive(text({ event: 'echo', data: { a: 1 } }));
+    expect(socket.sent).toEqual([{ event: 'echoed', data: [{ a: 1 }, 'echo'] }]);
+    expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 5000 });
+  });
+
+  it('takes a message to every handler of its event, in the order of their binding', async () => {
+    const order: string[] = [];
+    for (const [event, name] of [
+      ['a', '1'],
+      ['b', '2'],
+      ['a', '3'],
+    ])
+      on(event, () => void order.push(name!));
+    await receive(text({ event: 'a' }));
+    expect([order, socket.sent]).toEqual([['1', '3'], []]);
+  });
+
+  it.each<[string, () => unknown, unknown[]]>([
+    ['nothing', () => undefined, []],
+    ['null', () => null, []],
+    ['a promise', () => Promise.resolve('later'), ['later']],
+    ['zero', () => 0, [0]],
+    ['an observable of one', () => of('one'), ['one']],
+    ['an observable of many', () => of('one', undefined, null, 'two'), ['one', 'two']],
+    ['a promise of an observable', () => Promise.resolve(of('one')), ['one']],
+    ['an observable that fails', () => throwError(() => new Error('stream')), []],
+  ])('sends %s as it is answered', async (_what, answer, sent) => {
+    on('ask', answer);
+    await receive(text({ event: 'ask' }));
+    expect(socket.sent).toEqual(sent);
+  });
+
+  it('sends no answer to a socket that is closing', async () => {
+    on('ask', () => 'late');
+    socket.readyState = 2;
+    await receive(text({ event: 'ask' }));
+    await receive(text({ event: 'unknown' }));
+    await receive(Buffer.from('no JSON'));
+    expect(socket.sent).toEqual([]);
+  });
+
+  it('ends a stream of answers with the connection', async () => {
+    const stream = new Subject<string>();
+    on('subscribe', () => stream);
+    await receive(text({ event: 'subscribe' }));
+    stream.next('first');
+    expect([socket.sent, stream.observed]).toEqual([['first'], true]);
+    connections.closed(connection, 1000, '');
+    expect(stream.observed).toBe(false);
+  });
+
+  it('subscribes to no more streams of answers than may live at once', async () => {
+    const streams: Subject<string>[] = [];
+    on('subscribe', () => {
+      streams.push(new Subject());
+      return streams.at(-1);
+    });
+    for (let count = 0; count < 66; count++) await receive(text({ event: 'subscribe' }));
+    expect(streams.filter(({ observed }) => observed)).toHaveLength(64);
+    const refusal = { event: 'exception', data: { status: 'error', message: expect.stringContaining('64 streams') } };
+    expect([socket.sent, connection.streams]).toEqual([[refusal, refusal], 64]);
+    // One that ends makes room for another, however it ends.
+    streams[0]!.complete();
+    streams[1]!.error(new Error('stream'));
+    expect(connection.streams).toBe(62);
+    for (let count = 0; count < 3; count++) await receive(text({ event: 'subscribe' }));
+    expect([streams.filter(({ observed }) => observed).length, connection.streams]).toEqual([64, 64]);
+    connections.closed(connection, 1000, '');
+    expect([streams.filter(({ observed }) => observed).length, connection.streams]).toEqual([0, 0]);
+  });
+
+  const loop: { self?: unknown } = {};
+  loop.self = loop;
+
+  it.each<[string, () => unknown]>([
+    [
+      'throws an error',
+      () => {
+        throw new Error('handler');
+      },
+    ],
+    [
+      'throws a text',
+      () => {
+        throw 'text';
+      },
+    ],
+    [
+      'throws nothing',
+      () => {
+        throw undefined;
+      },
+    ],
+    [
+      'throws an object without a prototype',
+      () => {
+        throw Object.create(null);
+      },
+    ],
+    [
+      'throws what cannot be told',
+      () => {
+        throw { toString: 0 };
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('handler'))],
+    ['answers with a bigint', () => 5n],
+    ['answers with an object that holds itself', () => loop],
+    ['answers with a stream that fails with what cannot be told', () => throwError(() => ({ toString: 0 }))],
+    ['answers with a stream of a bigint', () => of(5n)],
+    ['answers with a stream of an object that holds itself', () => of(loop)],
+  ])('outlives a handler that %s', async (_what, handler) => {
+    const unhandled: unknown[] = [];
+    // Without this a stream's failure that nobody takes would end the process.
+    config.onUnhandledError = error => unhandled.push(error);
+    on('ask', handler);
+    expect(() => dispatcher.dispatch(connection, text({ event: 'ask' }), false, undefined)).not.toThrow();
+    expect((await Promise.allSettled(runs)).map(({ status }) => status)).toEqual(['fulfilled']);
+    await new Promise(resolve => setTimeout(resolve));
+    expect(unhandled).toEqual([]);
+  });
+
+  it.each([
+    ['no JSON', 'hello'],
+    ['nothing', ''],
+    ['a number', '5'],
+    ['null', 'null'],
+    ['a text', '"event"'],
+    ['a list', '["event"]'],
+    ['no event', '{"data":1}'],
+    ['half a message', '{"event":"ask"'],
+  ])('tells the sender of %s what a message looks like', async (_what, data) => {
+    on('ask', () => 'never');
+    await receive(Buffer.from(data));
+    const message = 'The message is not JSON of the form {"event": "<name>", "data": <any>}.';
+    expect(socket.sent).toEqual([{ event: 'exception', data: { status: 'error', message } }]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['an unknown name', 'shout', '"shout"'],
+    ['the name of something that every object has', 'constructor', '"constructor"'],
+    ['a long name, cut', 'x'.repeat(500), `"${'x'.repeat(64)}"`],
+    ['a name of two lines, on one', 'a\nb', String.raw`"a\nb"`],
+    ['a number', 5, '"5"'],
+    ['null', null, '"null"'],
+    ['an object', {}, ''],
+    ['an object that cannot be told', { toString: 0 }, ''],
+    ['a list that cannot be told', [{ toString: 0, valueOf: 0 }], ''],
+  ])('tells the sender of an event that is %s which there are', async (_what, event, shown) => {
+    on('ask', () => 'never');
+    on('tell', () => 'never');
+    await expect(receive(text({ event }))).resolves.toBeUndefined();
+    const message = expect.stringMatching(/^Nothing here takes the event .*: it may be ask, tell\.$/);
+    expect(socket.sent).toEqual([{ event: 'exception', data: { status: 'error', message } }]);
+    expect(JSON.stringify(socket.sent)).toContain(JSON.stringify(shown).slice(1, -1));
+  });
+
+  it('keeps a message until its turn, which has been heard when it came, and counts it once', async () => {
+    on('echo', data => data);
+    mayTake = false;
+    await receive(text({ event: 'echo', data: 1 }));
+    await receive(text({ event: 'echo', data: 2 }));
+    expect([socket.sent, connection.messagesIn, connection.lastSeenAt]).toEqual([[], 0, 5000]);
+    expect(waiting.map(({ message }) => message.data.length)).toEqual([25, 25]);
+    expect(connections.detail(connection.id)?.lastMessageAt).toBeNull();
+    time = 5300;
+    for (const { message, take } of waiting) take(message);
+    await Promise.all(runs);
+    expect([socket.sent, connection.messagesIn, connection.lastMessageAt]).toEqual([[1, 2], 2, 5300]);
+  });
+
+  it('takes nothing of what comes too often', async () => {
+    on('echo', data => data);
+    isAdmitted = false;
+    await receive(text({ event: 'echo', data: 1 }));
+    expect([socket.sent, waiting, connection.messagesIn]).toEqual([[], [], 0]);
+  });
+
+  it('does nothing for a socket that no gateway was bound to yet, but count', async () => {
+    socket.routes = undefined;
+    await receive(text({ event: 'ask' }));
+    expect([socket.sent, connection.messagesIn]).toEqual([[], 1]);
+  });
+
+  it('has no time of its own: an endless stream is not waited for', async () => {
+    on('ask', () => NEVER);
+    await receive(text({ event: 'ask' }));
+    expect(socket.sent).toEqual([]);
+  });
+});

@@ -1,0 +1,188 @@
+import { Injectable } from '@nestjs/common';
+import { isObservable } from 'rxjs';
+
+import type { Connection } from '../../connection/connection.js';
+import { NodeState } from '../../connection/node-state.js';
+import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
+import { InboundService } from '../../flow/inbound.service.js';
+import type { RawMessage } from '../../flow/message-queue.js';
+import { HeartbeatEvents, type MessageRefusal } from '../../connection/heartbeat.events.js';
+import type { RoutingTable } from './routing-table.js';
+
+/** A parsed message; `event` chooses the handlers. */
+export interface Message {
+  readonly event?: unknown;
+  readonly data?: unknown;
+}
+
+/**
+ * Turns what came in into a message, as `WsAdapter`'s does: text comes as a string, binary as a Buffer. Answer nothing to drop
+ * it in silence; what it throws is logged.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- the type that WsAdapter's parsers have
+export type MessageParser = (data: any) => Message | void;
+
+/** How many characters of an unknown event's name are shown. */
+const MAX_SHOWN = 64;
+const NOT_JSON = 'The message is not JSON of the form {"event": "<name>", "data": <any>}.';
+/** No application heartbeat is larger. */
+const MAX_HEARTBEAT_BYTES = 256;
+
+/** Takes each message to the handlers of the app, at most `maxInFlight` at once for a connection, and their answers back. */
+@Injectable()
+export class MessageDispatcher {
+  constructor(
+    private readonly node: NodeState,
+    private readonly inbound: InboundService,
+    private readonly events: HeartbeatEvents,
+  ) {}
+
+  /**
+   * Handles a message, at once or in its turn.
+   * @param parse The app's own parser; undefined for JSON `{ event, data }`.
+   * @returns False if the message is not admitted: it came after the server had begun to close the connection, or too soon.
+   */
+  dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): boolean {
+    if (!this.inbound.admit(connection)) return false;
+    const now = this.node.clock.now();
+    if (this.inbound.mayTake(connection, now)) {
+      this.#take(connection, { data, isBinary }, parse, now);
+      return true;
+    }
+    // It counts as a sign of life now, whenever it will be handled.
+    connection.countHeard(now);
+    return this.inbound.wait(connection, { data, isBinary }, message =>
+      this.#take(connection, message, parse, this.node.clock.now()),
+    );
+  }
+
+  #take(connection: Connection, raw: RawMessage, parse: MessageParser | undefined, now: number): void {
+    const { routes, handlers } = connection.socket as TrackedSocket;
+    const table = routes as RoutingTable | undefined;
+    if (table === undefined) return connection.countReceived(now);
+    const message = this.#read(raw, table, parse);
+    if (message?.event === this.node.options.heartbeat.event && !parse)
+      return this.#heartbeat(connection, message.data);
+    connection.countReceived(now);
+    this.node.totals.messagesIn++;
+    if (message === undefined || table.isEmpty) return;
+    if (message === null) return this.#refuse(connection, 'not-json', NOT_JSON);
+    const positions = table.positionsOf(message.event);
+    if (positions === undefined) {
+      if (parse) return;
+      const name = nameOf(message.event);
+      return this.#refuse(
+        connection,
+        'unknown-event',
+        `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`,
+      );
+    }
+    for (const position of positions) {
+      const handler = handlers[position];
+      if (handler) this.inbound.run(connection, () => this.#handle(connection, handler, message));
+    }
+  }
+
+  /** Runs one handler to its end, whatever it does. */
+  async #handle(connection: Connection, handler: MessageHandler, { data, event }: Message): Promise<void> {
+    try {
+      const answer = await handler(data, event);
+      if (!isObservable(answer)) return this.#answer(connection, await answer);
+      const { maxStreams } = this.node.options.limits;
+      if (connection.streams >= maxStreams) return this.#except(connection, tooManyStreams(maxStreams));
+      const stream = answer.subscribe({
+        next: value => this.#answerNext(connection, event, value),
+        error: error => this.#failed(connection, event, error),
+      });
+      if (!stream.closed) connection.hold(stream);
+    } catch (error) {
+      this.#failed(connection, event, error);
+    }
+  }
+
+  /** A value of a stream of answers: what goes wrong with it must not reach RxJS, which would end the process. */
+  #answerNext(connection: Connection, event: unknown, value: unknown): void {
+    try {
+      this.#answer(connection, value);
+    } catch (error) {
+      this.#failed(connection, event, error);
+    }
+  }
+
+  #answer(connection: Connection, answer: unknown): void {
+    const { socket } = connection;
+    if (answer === undefined || answer === null || socket.readyState !== socket.OPEN) return;
+    connection.answer(JSON.stringify(answer));
+  }
+
+  /** The application heartbeat, for clients that cannot see ping frames (contract, section 2). */
+  #heartbeat(connection: Connection, data: unknown): void {
+    connection.appHeartbeat = true;
+    connection.countHeard(this.node.clock.now());
+    if (connection.socket.readyState !== connection.socket.OPEN) return;
+    const sentAt = (data as { sentAt?: unknown } | null | undefined)?.sentAt;
+    const { options, intervalMs } = this.node;
+    const answer = {
+      sentAt: typeof sentAt === 'number' ? sentAt : null,
+      connectionId: connection.id,
+      intervalMs,
+      timeoutMs: options.heartbeat.pongTimeoutMs,
+    };
+    connection.sendHeartbeatEvent(JSON.stringify({ event: options.heartbeat.event, data: answer }));
+  }
+
+  /** Null for what is no message; undefined for what is not to be looked at, or is to be dropped in silence. */
+  #read({ data, isBinary }: RawMessage, table: RoutingTable, parse?: MessageParser): Message | null | undefined {
+    if (!table.isEmpty) return parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
+    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
+    if (parse || isBinary || data.length > MAX_HEARTBEAT_BYTES) return undefined;
+    return fromJson(data);
+  }
+
+  #parsed(data: Buffer, isBinary: boolean, parse: MessageParser): Message | undefined {
+    try {
+      return parse(isBinary ? data : data.toString()) ?? undefined;
+    } catch (error) {
+      const text = "the application's message parser failed";
+      this.node.applicationFailed('message-parser', error, 'the message parser failed', text);
+      return undefined;
+    }
+  }
+
+  /** Tells the sender what was wrong, in the form that Nest's own filters use. */
+  #refuse(connection: Connection, reason: MessageRefusal, message: string): void {
+    this.events.announce({ type: 'message-refused', id: connection.id, reason });
+    this.#except(connection, message);
+  }
+
+  #except({ socket }: Connection, message: string): void {
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
+  }
+
+  #failed(connection: Connection, event: unknown, error: unknown): void {
+    const name = nameOf(event);
+    const what = `the handler of ${name} failed`;
+    this.node.applicationFailed('handler', error, what, `${what} for connection ${connection.id}`);
+  }
+}
+
+function tooManyStreams(maxStreams: number): string {
+  return `This connection has ${maxStreams} streams of answers, which is the most that it may have: end one first.`;
+}
+
+/** Null for what is no JSON object. */
+function fromJson(data: Buffer): Message | null {
+  try {
+    const message: unknown = JSON.parse(data.toString());
+    return typeof message === 'object' && message !== null && 'event' in message ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** An event's name as it is shown: short, and on one line whatever the client sent. */
+function nameOf(event: unknown): string {
+  if (typeof event === 'object' && event !== null) return 'that is an object';
+  return JSON.stringify(`${event as string | number | boolean | null}`.slice(0, MAX_SHOWN));
+}

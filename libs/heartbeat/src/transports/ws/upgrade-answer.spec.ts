@@ -1,0 +1,135 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Duplex } from 'node:stream';
+
+import type { Refusal } from '../../admission/refusal.js';
+import { answerRefusal } from './upgrade-answer.js';
+
+/** The server's end of a line: it keeps what is written, and is fed what the client would have sent. */
+class Line extends Duplex {
+  written = '';
+  taken = 0;
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.written += chunk.toString();
+    done();
+  }
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+/** What a client of HTTP makes of the answer. */
+function parse(answer: string) {
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  const [status, ...lines] = head.split('\r\n');
+  const headers = Object.fromEntries(lines.map(line => line.toLowerCase().split(': ') as [string, string]));
+  return { status, headers, body };
+}
+
+const atCapacity: Refusal = { status: 503, reason: 'at-capacity', detail: 'Voll – später.', retryAfterMs: 4321 };
+
+describe('answerRefusal', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('answers with the status, the problem, and when to try again', () => {
+    const line = new Line();
+    answerRefusal(line, atCapacity);
+    const { status, headers, body } = parse(line.written);
+    expect(status).toBe('HTTP/1.1 503 Service Unavailable');
+    expect(headers).toEqual({
+      connection: 'close',
+      'content-type': 'application/problem+json',
+      'content-length': String(Buffer.byteLength(body)),
+      'retry-after': '5',
+    });
+    expect(JSON.parse(body)).toEqual({
+      type: 'urn:nestjs-heartbeat:problem:at-capacity',
+      title: 'Service Unavailable',
+      status: 503,
+      detail: 'Voll – später.',
+    });
+    expect(line.writableEnded).toBe(true);
+  });
+
+  it.each([
+    [0, '1'],
+    [0.2, '1'],
+    [1000, '1'],
+    [1001, '2'],
+    [59_999.5, '60'],
+  ])('advises whole seconds, never too few and at least one: %d ms are %s s', (retryAfterMs, seconds) => {
+    const line = new Line();
+    answerRefusal(line, { ...atCapacity, retryAfterMs });
+    expect(parse(line.written).headers['retry-after']).toBe(seconds);
+  });
+
+  it.each([
+    [400, 'bad-upgrade', 'HTTP/1.1 400 Bad Request'],
+    [404, 'no-such-path', 'HTTP/1.1 404 Not Found'],
+  ] as const)('answers %d without a time to try again', (status, reason, line) => {
+    const socket = new Line();
+    answerRefusal(socket, { status, reason, detail: 'no' });
+    const answer = parse(socket.written);
+    expect([answer.status, 'retry-after' in answer.headers]).toEqual([line, false]);
+    expect(JSON.parse(answer.body).type).toMatch(new RegExp(`:${reason}$`));
+  });
+
+  it('adds the headers that it is given', () => {
+    const line = new Line();
+    answerRefusal(line, { ...atCapacity, headers: { 'Sec-WebSocket-Version': '13, 8' } });
+    expect(parse(line.written).headers).toMatchObject({ 'sec-websocket-version': '13, 8' });
+  });
+
+  it('lets nothing that a client chose out of the body', () => {
+    const line = new Line();
+    answerRefusal(line, { ...atCapacity, detail: 'No WebSocket is served at /a\r\nSet-Cookie: b=c\r\n\r\n<script>.' });
+    const { headers, body } = parse(line.written);
+    expect(Object.keys(headers)).toEqual(['connection', 'content-type', 'content-length', 'retry-after']);
+    expect(JSON.parse(body).detail).toContain('\r\nSet-Cookie');
+  });
+
+  it('throws away what the client still sends, so that its answer is not lost', async () => {
+    const line = new Line();
+    answerRefusal(line, atCapacity);
+    line.push(Buffer.alloc(100_000));
+    await turn();
+    expect([line.readableLength, line.readableFlowing, line.destroyed]).toEqual([0, true, false]);
+  });
+
+  it('destroys the socket a second later if the client does not close it', () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    const line = new Line();
+    answerRefusal(line, atCapacity);
+    jest.advanceTimersByTime(999);
+    expect(line.destroyed).toBe(false);
+    jest.advanceTimersByTime(1);
+    expect(line.destroyed).toBe(true);
+  });
+
+  it('leaves no timer once the client has closed', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    const line = new Line();
+    answerRefusal(line, atCapacity);
+    line.push(null);
+    await turn();
+    expect([line.destroyed, jest.getTimerCount()]).toEqual([true, 0]);
+  });
+
+  it('survives a client that is gone already', async () => {
+    const line = new Line();
+    line.destroy();
+    await turn();
+    expect(() => answerRefusal(line, atCapacity)).not.toThrow();
+  });
+
+  it('survives a client that resets instead of reading the answer', async () => {
+    const line = new Line();
+    answerRefusal(line, atCapacity);
+    line.destroy(new Error('ECONNRESET'));
+    await turn();
+    expect(line.destroyed).toBe(true);
+  });
+});

@@ -1,0 +1,45 @@
+/** The process of a `Lookout`: one well-behaved client that echoes all the time. It ends with its parent. */
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import type { ObserverReport } from './observer.js';
+import { RawClient } from '../clients/raw-client.js';
+
+/** The pause between two questions. */
+const PACE_MS = 10;
+/** The step at which the loop is sampled. */
+const STEP_MS = 5;
+
+const port = Number(process.argv[2]);
+const client = await RawClient.opened({ port });
+const sentAt: number[] = [];
+const loop = monitorEventLoopDelay({ resolution: STEP_MS });
+loop.enable();
+
+setInterval(() => {
+  sentAt.push(performance.now());
+  if (!client.socket.destroyed) client.sendEvent('echo', sentAt.length);
+}, PACE_MS);
+
+function report(): ObserverReport {
+  const now = performance.now();
+  const { closeFrame, socket } = client;
+  // What others broadcast is none of its business.
+  const answers = client.messages.filter(({ data }) => String(data).startsWith('{"event":"echo"'));
+  // A question that is still unanswered counts as long as it has waited.
+  const trips = sentAt.map((at, i) => (answers[i]?.at ?? now) - at).toSorted((one, other) => one - other);
+  const wrong = answers.findIndex(({ data }, i) => data !== `{"event":"echo","data":${i + 1}}`);
+  return {
+    answers: answers.length,
+    p99Ms: trips[Math.floor(0.99 * trips.length)] ?? 0,
+    slowestMs: trips.at(-1) ?? 0,
+    ownP99Ms: Math.max(0, loop.percentile(99) / 1e6 - STEP_MS),
+    complaints: [
+      ...(closeFrame === null ? [] : [`was closed with ${closeFrame.code} ${closeFrame.reason}`]),
+      ...(socket.destroyed ? ['lost its socket'] : []),
+      ...(wrong === -1 ? [] : [`got a wrong answer: ${String(answers[wrong]?.data)}`]),
+    ],
+  };
+}
+
+process.on('message', () => process.send?.(report()));
+process.on('disconnect', () => process.exit());
+process.send?.('ready');

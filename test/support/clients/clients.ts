@@ -1,0 +1,158 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/** Which clients a {@link Clients} opens. */
+export interface ClientsOpening {
+  readonly port: number;
+  readonly count: number;
+  /** Default `/ws`. `{n}` stands for the number of the client. */
+  readonly path?: string;
+  /** Addresses to connect from, in turn. Default 127.0.0.1. */
+  readonly from?: readonly string[];
+  /** Puts a `DelayingProxy` before the server that adds this to each direction. Default none. */
+  readonly delayMs?: number;
+}
+
+/** How one client of a crowd ended. */
+export interface ClientsEnd {
+  readonly index: number;
+  readonly code: number;
+  /** The socket's error, such as ECONNRESET. */
+  readonly error: string | null;
+  /** On the clock of {@link machineMs}. */
+  readonly at: number;
+}
+
+/** What a crowd can be told. Clients are named by the order of their opening, from 0. */
+export interface ClientsCommands {
+  /** Opens clients as fast as it can; resolves with the moment of each answer. */
+  open(opening: ClientsOpening): Promise<number[]>;
+  /** Lets all clients, or those named, send a text. */
+  send(message: { readonly text: string; readonly indices?: readonly number[] }): Promise<void>;
+  /** Lets clients answer nothing any more. */
+  silence(indices: readonly number[]): Promise<void>;
+  /** Lets clients read nothing any more: what is sent to them waits. */
+  pause(indices: readonly number[]): Promise<void>;
+  /** Lets clients leave with 1000; resolves when they are gone. */
+  leave(indices: readonly number[]): Promise<void>;
+  /** How often each client has received this text. */
+  heard(text: string): Promise<number[]>;
+  /** Lets the line of clients carry nothing any more, neither way, without closing it; only behind a proxy. */
+  blackHole(indices: readonly number[]): Promise<void>;
+  /** The moments at which each client was pinged. */
+  pings(): Promise<number[][]>;
+  /** Those who are not connected any more. */
+  ended(): Promise<ClientsEnd[]>;
+}
+
+/** One order to the process of a crowd. */
+export interface ClientsCall {
+  readonly id: number;
+  readonly command: keyof ClientsCommands;
+  readonly argument: unknown;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
+/**
+ * Clients in number, in a process of their own: what stalls the server does not stall them. They answer pings. Moments are on
+ * the clock of {@link machineMs}.
+ */
+export class Clients implements ClientsCommands {
+  static readonly #running = new Set<Clients>();
+  readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
+  readonly #child: ChildProcess;
+  #calls = 0;
+
+  constructor() {
+    const loader = new URL('../run-typescript.mjs', import.meta.url).href;
+    this.#child = fork(fileURLToPath(new URL('clients-process.ts', import.meta.url)), [], {
+      execArgv: ['--import', loader],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    Clients.#running.add(this);
+    this.#child.on('message', ({ id, result, error }: Answer) => {
+      const call = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) call?.resolve(result);
+      else call?.reject(new Error(error));
+    });
+    this.#child.once('exit', code => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`the crowd's process ended with ${code}`));
+    });
+  }
+
+  /** Ends every crowd of this file. */
+  static async stopAll(): Promise<void> {
+    await Promise.all([...Clients.#running].map(crowd => crowd.stop()));
+  }
+
+  /** Of the clients' process, to stop and continue it. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the process of the crowd was not started');
+    return this.#child.pid;
+  }
+
+  open(opening: ClientsOpening): Promise<number[]> {
+    return this.#call('open', opening);
+  }
+
+  send(message: { readonly text: string; readonly indices?: readonly number[] }): Promise<void> {
+    return this.#call('send', message);
+  }
+
+  silence(indices: readonly number[]): Promise<void> {
+    return this.#call('silence', indices);
+  }
+
+  pause(indices: readonly number[]): Promise<void> {
+    return this.#call('pause', indices);
+  }
+
+  leave(indices: readonly number[]): Promise<void> {
+    return this.#call('leave', indices);
+  }
+
+  heard(text: string): Promise<number[]> {
+    return this.#call('heard', text);
+  }
+
+  blackHole(indices: readonly number[]): Promise<void> {
+    return this.#call('blackHole', indices);
+  }
+
+  pings(): Promise<number[][]> {
+    return this.#call('pings');
+  }
+
+  ended(): Promise<ClientsEnd[]> {
+    return this.#call('ended');
+  }
+
+  /** Ends the process; its sockets are closed by the kernel. */
+  async stop(): Promise<void> {
+    Clients.#running.delete(this);
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exit;
+  }
+
+  #call<Result>(command: keyof ClientsCommands, argument?: unknown): Promise<Result> {
+    const id = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: result => resolve(result as Result), reject });
+      this.#child.send({ id, command, argument } satisfies ClientsCall);
+    });
+  }
+}
+
+/** Milliseconds on the monotonic clock that all processes of this machine share. */
+export function machineMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}

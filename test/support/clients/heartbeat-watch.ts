@@ -1,0 +1,67 @@
+import { type Clients, machineMs } from './clients.js';
+
+/** The second that the contract leaves for a heartbeat (section 3.1); more is late. */
+const IN_TIME_MS = 1000;
+/** The control is one server and one crowd of several that share the machine: the unluckiest of all waits longer. */
+const TIMES_USUAL = 4;
+/** However busy the machine, it explains no more than this share of an interval: beyond it a ping was left out. */
+const MOST_OF_INTERVAL = 0.5;
+
+/** What became of clients who only answered pings. */
+export interface Harm {
+  /** The codes with which they ended. */
+  readonly lost: readonly number[];
+  /** How many waited for a ping longer than the interval. */
+  readonly late: number;
+}
+export const NO_HARM: Harm = { lost: [], late: 0 };
+
+/** Heartbeat options with one fixed interval, which a {@link HeartbeatWatch} can hold pings against. */
+export function fixedHeartbeat(intervalMs: number, more: { pongTimeoutMs?: number; missedPongs?: number } = {}) {
+  const interval = { minIntervalMs: intervalMs, intervalMs, maxIntervalMs: intervalMs, adaptive: false };
+  return { ...interval, pongTimeoutMs: intervalMs / 2, ...more };
+}
+
+/**
+ * Looks at how punctually idle crowds are pinged, at one fixed interval, and who was lost. What a busy machine delays is told by a
+ * control: clients of a server that has nothing to do with what is tested.
+ */
+export class HeartbeatWatch {
+  #from = machineMs();
+
+  constructor(
+    private readonly crowds: readonly Clients[],
+    private readonly control: Clients,
+    private readonly intervalMs: number,
+  ) {}
+
+  /** Looks at what comes from now on. */
+  begin(): void {
+    this.#from = machineMs();
+  }
+
+  /** What has happened since {@link begin}. */
+  async harm(): Promise<Harm> {
+    const now = machineMs();
+    const latest = (waits: readonly number[]) => Math.max(...waits) - this.intervalMs;
+    const usual = Math.max(0, latest(await this.#longestWaits([this.control], now)));
+    const waits = await this.#longestWaits(this.crowds, now);
+    const ends = (await Promise.all(this.crowds.map(crowd => crowd.ended()))).flat();
+    const said = `${waits.length} clients, ${ends.length} lost; the latest heartbeat by ${latest(waits).toFixed(0)} ms`;
+    process.stderr.write(`${said}, elsewhere by ${usual.toFixed(0)} ms\n`);
+    const allowance = Math.min(TIMES_USUAL * usual, MOST_OF_INTERVAL * this.intervalMs);
+    const late = waits.filter(waitMs => waitMs > this.intervalMs + IN_TIME_MS + allowance).length;
+    return { lost: ends.map(({ code }) => code), late };
+  }
+
+  /** The longest time between two pings of each client. */
+  async #longestWaits(crowds: readonly Clients[], now: number): Promise<number[]> {
+    const pings = (await Promise.all(crowds.map(crowd => crowd.pings()))).flat();
+    return pings.map(moments => {
+      // From the last ping before, so that one which should have come early in the time is missed at once.
+      const first = moments.findLast(at => at < this.#from) ?? this.#from;
+      const within = [first, ...moments.filter(at => at >= this.#from && at <= now), now];
+      return Math.max(...within.slice(1).map((at, index) => at - (within[index] ?? at)));
+    });
+  }
+}

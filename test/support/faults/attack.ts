@@ -1,0 +1,172 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { HeartbeatOptions } from 'nestjs-heartbeat';
+import { ask } from '../clients/ask.js';
+import type { ServerState } from '../servers/hostile-server.js';
+import { Observer, type ObserverReport } from '../assert/observer.js';
+import { RawClient, type RawClientOptions } from '../clients/raw-client.js';
+import { ServerProcess } from '../servers/server-process.js';
+import { until } from '../assert/until.js';
+
+const RUN_TYPESCRIPT = ['--import', './test/support/run-typescript.mjs'];
+const PAGE_BYTES = 4096;
+/** How often the process's memory is read. */
+const SAMPLE_MS = 20;
+
+/** What one hostile connection may cost (contract, section 8). */
+export const MAX_COST_BYTES = 10 * 1024 * 1024;
+/**
+ * Lets V8 collect garbage soon. Left alone it lets some 110 MB wait in any process that is busy, whether one client keeps it so or
+ * ten, and what they cost could not be told from that.
+ */
+export const COLLECT_SOON = ['--max-semi-space-size=2', '--heap-growing-percent=20'];
+/** What a well-behaved client may notice. */
+export const MAX_P99_MS = 250;
+
+export interface AttackOptions {
+  readonly options?: HeartbeatOptions;
+  /** One of the ways of `hostile-server.ts`. */
+  readonly authenticate?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly nodeArgs?: readonly string[];
+  /** Without one where a lookout would be in the way of exact counts. */
+  readonly lookout?: boolean;
+}
+
+/** A server in a process of its own under attack, with a well-behaved client in a third one, and the watch on both. */
+export class Attack {
+  static readonly #running = new Set<Attack>();
+  readonly #clients: RawClient[] = [];
+  #peakBytes = 0;
+  #restingBytes = 0;
+  #since = { ran: 0, waited: 0 };
+  #sampler: NodeJS.Timeout | null = null;
+
+  private constructor(
+    readonly server: ServerProcess,
+    readonly lookout: Observer | null,
+  ) {}
+
+  static async lay({ options = {}, authenticate, env = {}, ...rest }: AttackOptions = {}): Promise<Attack> {
+    const server = await ServerProcess.start({
+      entry: 'test/support/servers/hostile-server.ts',
+      nodeArgs: [...RUN_TYPESCRIPT, ...(rest.nodeArgs ?? [])],
+      env: { ...env, OPTIONS: JSON.stringify(options), ...(authenticate && { AUTHENTICATE: authenticate }) },
+    });
+    const siege = new Attack(server, (rest.lookout ?? true) ? await Observer.start(server.port) : null);
+    Attack.#running.add(siege);
+    siege.#restingBytes = (await siege.state()).rssBytes;
+    siege.#peakBytes = siege.#restingBytes;
+    siege.#since = scheduled(siege.server.pid);
+    siege.#sampler = setInterval(() => siege.#sample(), SAMPLE_MS);
+    return siege;
+  }
+
+  static async raiseAll(): Promise<void> {
+    for (const siege of Attack.#running) {
+      Attack.#running.delete(siege);
+      if (siege.#sampler !== null) clearInterval(siege.#sampler);
+      for (const client of siege.#clients) client.destroy();
+    }
+    await Observer.stopAll();
+    await ServerProcess.stopAll();
+  }
+
+  /** Whether the server's process is the one that was started. */
+  get isAlive(): boolean {
+    return isAlive(this.server.pid);
+  }
+
+  /** A client that is not connected yet; destroyed at the end. */
+  client(options: Partial<RawClientOptions> = {}): RawClient {
+    const client = new RawClient({ port: this.server.port, ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  async opened(options: Partial<RawClientOptions> = {}): Promise<RawClient> {
+    const client = this.client(options);
+    const { status, body } = await client.open();
+    if (status !== 101) throw new Error(`the upgrade was answered ${status}: ${body}`);
+    return client;
+  }
+
+  /** Destroys all clients of this siege. */
+  dismiss(): void {
+    for (const client of this.#clients.splice(0)) client.destroy();
+  }
+
+  crowd(count: number, options: Partial<RawClientOptions> = {}): Promise<RawClient[]> {
+    return Promise.all(Array.from({ length: count }, () => this.opened(options)));
+  }
+
+  async state(): Promise<ServerState> {
+    return (await ask({ port: this.server.port, path: '/state' })).json as ServerState;
+  }
+
+  /** Waits until nobody but the lookout and `others` is connected. */
+  async emptied(others = 0, timeoutMs = 10_000): Promise<void> {
+    const left = others + (this.lookout === null ? 0 : 1);
+    let last = -1;
+    await until(async () => (last = (await this.state()).connections) === left, {
+      timeoutMs,
+      message: () => `${left} connections; there are ${last}`,
+    });
+  }
+
+  /** What the server's memory has grown by at most since the beginning, for each of `count` hostile connections. */
+  costOfEach(count: number): number {
+    this.#sample();
+    return (this.#peakBytes - this.#restingBytes) / count;
+  }
+
+  /** Everything that a well-behaved client or the process's owner could complain of; empty when there is nothing. */
+  async complaints(): Promise<string[]> {
+    if (!this.isAlive) return [`the process has ended:\n${this.server.output.slice(-1500)}`];
+    if (this.lookout === null) return [];
+    const report = await this.lookout.report();
+    return [...report.complaints, ...this.#slowness(report)];
+  }
+
+  /**
+   * What is measured against the limit is the server's share. A machine that has other work to do stretches every time, and the
+   * slowest answers more than in proportion: what came in while the server had to wait is before them in its queue.
+   */
+  #slowness({ p99Ms, ownP99Ms, answers }: ObserverReport): string[] {
+    const now = scheduled(this.server.pid);
+    const ran = now.ran - this.#since.ran;
+    const stretch = ran > 0 ? (ran + now.waited - this.#since.waited) / ran : 1;
+    const most = MAX_P99_MS * stretch ** 2 + ownP99Ms;
+    if (p99Ms <= most) return [];
+    return [
+      `99 of 100 of ${answers} answers took up to ${Math.round(p99Ms)} ms, which may be ${Math.round(most)} here`,
+    ];
+  }
+
+  #sample(): void {
+    try {
+      const pages = Number(readFileSync(`/proc/${this.server.pid}/statm`, 'utf8').split(' ')[1]);
+      this.#peakBytes = Math.max(this.#peakBytes, pages * PAGE_BYTES);
+    } catch {
+      // The process has ended, which the complaints will tell.
+    }
+  }
+}
+
+/**
+ * How long a process's main thread has run, and how long the process was kept waiting for a processor (proc_pid_schedstat): all its
+ * threads, since the main one waits for those that help it to collect garbage.
+ */
+function scheduled(pid: number): { ran: number; waited: number } {
+  const of = (thread: string) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ').map(Number);
+  const waits = readdirSync(`/proc/${pid}/task`).map(thread => of(thread)[1] ?? 0);
+  return { ran: of(`${pid}`)[0] ?? 0, waited: waits.reduce((sum, wait) => sum + wait, 0) };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,56 @@
+import { transformFile, type Options } from '@swc/core';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const LIBRARY = 'libs/heartbeat/src';
+
+/** As jest.config.mjs has it: what runs in a child is compiled as what runs in a test. */
+const SWC: Options = {
+  swcrc: false,
+  jsc: {
+    target: 'es2023',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
+    keepClassNames: true,
+  },
+  module: { type: 'es6' },
+  sourceMaps: 'inline',
+};
+
+/**
+ * A test's own application as a program for `ServerProcess`, compiled together with the library as its sources are now: unlike with
+ * `run-typescript.mjs` no loader is in the process, whose start, threads and memory are a user's. It lies below the repository,
+ * where packages are found, and is removed by {@link remove}.
+ */
+export class Program {
+  private constructor(
+    /** What `ServerProcess` takes as `entry`. */
+    readonly entry: string,
+    private readonly folder: string,
+  ) {}
+
+  /** Compiles `test/support/<name>.ts`, which imports nothing of the repository but `nestjs-heartbeat`. */
+  static async compile(name: string): Promise<Program> {
+    await mkdir(join(ROOT, 'dist'), { recursive: true });
+    const folder = await mkdtemp(join(ROOT, 'dist', 'test-'));
+    const library = await readdir(join(ROOT, LIBRARY), { recursive: true });
+    const sources = library.filter(file => /(?<!\.spec|\.d)\.ts$/.test(file)).map(file => `${LIBRARY}/${file}`);
+    const entry = `test/support/${name}.ts`;
+    await Promise.all([...sources, entry].map(file => compileInto(folder, file)));
+    return new Program(relative(ROOT, join(folder, entry.replace(/\.ts$/, '.js'))), folder);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function compileInto(folder: string, file: string): Promise<void> {
+  const { code } = await transformFile(join(ROOT, file), SWC);
+  const target = join(folder, file.replace(/\.ts$/, '.js'));
+  const index = relative(dirname(target), join(folder, LIBRARY, 'index.js'));
+  await mkdir(dirname(target), { recursive: true });
+  await writeFile(target, code.replaceAll(/(['"])nestjs-heartbeat\1/g, `'${index}'`));
+}

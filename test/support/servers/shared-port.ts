@@ -1,0 +1,169 @@
+import type { INestApplication, Type } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { once } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { HeartbeatModule, type HeartbeatOptions, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+import { WebSocket } from 'ws';
+import { testCertificate } from './test-certificate.js';
+import { until } from '../assert/until.js';
+
+export const PLATFORMS = ['express', 'fastify', 'https', 'fastify https'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+/** How a {@link SharedPort} is made. */
+export interface SharedPortOptions {
+  readonly platform?: Platform;
+  readonly gateways?: readonly Type<unknown>[];
+  readonly controllers?: readonly Type<unknown>[];
+  readonly options?: HeartbeatOptions;
+  /** Called at these moments with the application's HTTP server. */
+  readonly beforeAdapter?: (server: Server) => unknown;
+  readonly afterAdapter?: (server: Server) => unknown;
+  readonly afterListen?: (server: Server) => unknown;
+  /** Whether the server listens before the application has bootstrapped. */
+  readonly listensEarly?: boolean;
+}
+
+/** An application on Express or Fastify, with or without TLS, whose HTTP server other `upgrade` listeners may share. */
+export class SharedPort {
+  static readonly #running = new Set<SharedPort>();
+  readonly #sockets: { destroy(): unknown }[] = [];
+
+  private constructor(
+    readonly app: INestApplication,
+    readonly server: Server,
+    readonly isTls: boolean,
+  ) {}
+
+  static async start({
+    platform = 'express',
+    gateways = [],
+    controllers = [],
+    ...rest
+  }: SharedPortOptions): Promise<SharedPort> {
+    const isTls = platform.endsWith('https');
+    const drain = { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 3000, ...rest.options?.drain };
+    @Module({
+      imports: [HeartbeatModule.forRoot({ ...rest.options, drain })],
+      providers: [...gateways],
+      controllers: [...controllers],
+    })
+    class Root {}
+    const given = { logger: false as const, abortOnError: false, ...(isTls && { httpsOptions: testCertificate }) };
+    const fastify = () => new FastifyAdapter(isTls ? { https: testCertificate } : {});
+    const app = platform.startsWith('fastify')
+      ? await NestFactory.create(Root, fastify(), given)
+      : await NestFactory.create(Root, given);
+    const server = app.getHttpServer() as Server;
+    await rest.beforeAdapter?.(server);
+    app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
+    await rest.afterAdapter?.(server);
+    if (rest.listensEarly) {
+      await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve));
+      await app.init();
+    } else await app.listen(0, '127.0.0.1');
+    await rest.afterListen?.(server);
+    const started = new SharedPort(app, server, isTls);
+    SharedPort.#running.add(started);
+    return started;
+  }
+
+  static async closeAll(): Promise<void> {
+    for (const running of SharedPort.#running) await running.close();
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    if (!SharedPort.#running.delete(this)) return;
+    for (const socket of this.#sockets) socket.destroy();
+    await this.app.close();
+  }
+
+  /** A connected socket, destroyed before the application closes. */
+  async socket(port = this.port): Promise<Socket> {
+    const socket: Socket | TLSSocket = this.isTls
+      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      : connect(port, '127.0.0.1');
+    this.#sockets.push(socket);
+    socket.on('error', () => undefined);
+    await once(socket, this.isTls ? 'secureConnect' : 'connect');
+    return socket;
+  }
+
+  /** Sends bytes, and returns what the server has answered once that matches `complete`; at the socket's end without it. */
+  async exchange(bytes: string | Buffer, complete?: RegExp): Promise<string> {
+    return answerTo(await this.socket(), bytes, complete);
+  }
+
+  /** A WebSocket of `ws`; resolves with it, or with the status of the refusal. */
+  async webSocket(path: string, protocols: string[] = [], heard?: (text: string) => void): Promise<WebSocket | number> {
+    const scheme = this.isTls ? 'wss' : 'ws';
+    const client = new WebSocket(`${scheme}://127.0.0.1:${this.port}${path}`, protocols, { rejectUnauthorized: false });
+    this.#sockets.push({ destroy: () => client.terminate() });
+    client.on('error', () => undefined);
+    client.on('message', (data: Buffer) => heard?.(data.toString()));
+    return new Promise((resolve, reject) => {
+      client.on('open', () => resolve(client));
+      client.on('unexpected-response', (_request, response) => {
+        resolve(response.statusCode ?? 0);
+        response.destroy();
+      });
+      client.on('error', reject);
+    });
+  }
+
+  /** The text of the first message that answers `text`. */
+  async echo(path: string, text: string, protocols: string[] = []): Promise<string> {
+    const client = await this.webSocket(path, protocols);
+    if (typeof client === 'number') return `refused: ${client}`;
+    client.send(text);
+    const [data] = (await once(client, 'message')) as [Buffer];
+    client.close();
+    return data.toString();
+  }
+}
+
+/** Writes `bytes`; see {@link SharedPort.exchange}. */
+export async function answerTo(socket: Socket, bytes: string | Buffer, complete?: RegExp): Promise<string> {
+  let received = '';
+  let isClosed = false;
+  const take = (chunk: Buffer) => (received += chunk.toString('latin1'));
+  const end = () => (isClosed = true);
+  socket.on('data', take).once('close', end);
+  socket.write(bytes);
+  await until(() => isClosed || complete?.test(received), {
+    timeoutMs: 10_000,
+    message: () => `an answer: ${received}`,
+  });
+  socket.off('data', take).off('close', end);
+  return received;
+}
+
+/** A head of an upgrade request. */
+export function upgradeHead(
+  path: string,
+  headers: Record<string, string> = {},
+  requestLine = `GET ${path} HTTP/1.1`,
+): string {
+  const all = {
+    Host: 'localhost',
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return [requestLine, ...lines, '', ''].join('\r\n');
+}
+
+/** An `upgrade` listener of a guest. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
