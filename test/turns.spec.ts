@@ -6,10 +6,10 @@ import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import type { WebSocket } from 'ws';
 
-import { BanList } from '../libs/heartbeat/src/admission/ban-list.js';
+import type { BanList } from '../libs/heartbeat/src/admission/ban-list.js';
 import { SystemClock } from '../libs/heartbeat/src/base/clock.js';
 import type { Connection } from '../libs/heartbeat/src/connection/connection.js';
-import { ConnectionService } from '../libs/heartbeat/src/connection/connection.service.js';
+import type { ConnectionService } from '../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../libs/heartbeat/src/connection/node-state.js';
 import { DrainService } from '../libs/heartbeat/src/drain/drain.service.js';
 import { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
@@ -19,6 +19,7 @@ import { LoadService } from '../libs/heartbeat/src/load/load.service.js';
 import { resolveOptions } from '../libs/heartbeat/src/options/resolve-options.js';
 import { ClusterWorld } from './support/servers/cluster-world.js';
 import { until } from './support/assert/until.js';
+import { wireNode } from './support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -53,8 +54,7 @@ class World {
   constructor() {
     const drain = { spreadMs: 0, readinessDelayMs: 0, closeTimeoutMs: 1, deadlineMs: 1 };
     this.node = new NodeState(resolveOptions({ drain }), new SystemClock());
-    this.connections = new ConnectionService(this.node, this.events);
-    this.bans = new BanList(this.node, this.connections, this.events);
+    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, this.events));
   }
 
   open(number: number, { ip = `10.0.${number >> 8}.${number & 255}`, waiting = 0, deferred = false } = {}): Connection {

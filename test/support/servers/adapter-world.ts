@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { Duplex } from 'node:stream';
 import type { INestApplicationContext } from '@nestjs/common';
 import { AdmissionService } from '../../../libs/heartbeat/src/admission/admission.service.js';
-import { BanList } from '../../../libs/heartbeat/src/admission/ban-list.js';
+import type { BanList } from '../../../libs/heartbeat/src/admission/ban-list.js';
 import { ClientAddresses } from '../../../libs/heartbeat/src/admission/client-addresses.js';
 import { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
@@ -16,6 +16,7 @@ import { type HeartbeatEvent, HeartbeatEvents } from '../../../libs/heartbeat/sr
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import type { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
+import { wireNode } from './wire-node.js';
 
 /** The server's end of a line without a network. */
 export class Line extends Duplex {
@@ -55,8 +56,7 @@ export class AdapterWorld {
     this.node.bootstrapHookRan = true;
     const stream = new HeartbeatEvents();
     stream.stream.subscribe(event => this.events.push(event));
-    this.connections = new ConnectionService(this.node, stream);
-    this.bans = new BanList(this.node, this.connections, stream);
+    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, stream));
     const addresses = new ClientAddresses(this.node.options);
     const admission = new AdmissionService(this.node, this.connections, this.bans, addresses, stream);
     const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;

@@ -20,6 +20,7 @@ import { SharedBans } from '../../../libs/heartbeat/src/cluster/shared-bans.js';
 import { UserLimit } from '../../../libs/heartbeat/src/cluster/user-limit.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
+import { wireNode } from './wire-node.js';
 
 /** A bus that can be cut off, as by a Redis that is lost. */
 export class BrittleBus extends LocalBus {
@@ -115,9 +116,8 @@ export class WorldNode {
     });
     this.state = new NodeState(resolved, clock);
     this.state.bootstrapHookRan = true;
-    this.connections = new ConnectionService(this.state, this.events);
+    ({ connections: this.connections, bans: this.bans } = wireNode(this.state, this.events));
     this.bus = new BrittleBus(clock, isAlone ? null : world.store);
-    this.bans = new BanList(this.state, this.connections, this.events);
     const host = {} as HttpAdapterHost;
     this.link = new ClusterMembership(this.state, this.connections, this.bus, host, this.events);
     this.requests = new NodeRequests(this.state, this.link);

@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
-import { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
+import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
+import { wireNode } from './wire-node.js';
 
 /** A client, and the socket that we have of it. */
 export class Peer {
@@ -96,7 +97,7 @@ export class World {
     const events = new HeartbeatEvents();
     events.stream.subscribe(event => this.events.push(event));
     this.node = new NodeState(resolveOptions(fixed(options)), clock);
-    this.connections = new ConnectionService(this.node, events);
+    this.connections = wireNode(this.node, events).connections;
     this.heartbeat = new HeartbeatService(this.node, events);
   }
 

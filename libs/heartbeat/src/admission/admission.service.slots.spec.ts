@@ -8,16 +8,17 @@ import * as fc from 'fast-check';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import type { Authentication } from '../base/identity.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { type Admitted, AdmissionService } from './admission.service.js';
-import { BanList } from './ban-list.js';
+import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -56,8 +57,7 @@ class Door {
     this.node = new NodeState(resolveOptions({ ...options, authenticate }), clock);
     this.node.bootstrapHookRan = true;
     const events = new HeartbeatEvents();
-    this.connections = new ConnectionService(this.node, events);
-    this.bans = new BanList(this.node, this.connections, events);
+    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, events));
     const addresses = new ClientAddresses(this.node.options);
     this.admission = new AdmissionService(this.node, this.connections, this.bans, addresses, events);
   }

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { Authenticate } from '../options/guard.options.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
@@ -14,9 +14,10 @@ import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import type { Authentication } from '../base/identity.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { type Admitted, AdmissionService } from './admission.service.js';
-import { BanList } from './ban-list.js';
+import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const IP = '203.0.113.7';
 const HEADERS = {
@@ -49,8 +50,7 @@ class Door {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions(options), clock);
     this.node.bootstrapHookRan = true;
-    this.connections = new ConnectionService(this.node, events);
-    this.bans = new BanList(this.node, this.connections, events);
+    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, events));
     this.admission = new AdmissionService(
       this.node,
       this.connections,

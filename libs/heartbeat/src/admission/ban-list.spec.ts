@@ -4,13 +4,14 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { Ban, BanKind } from './ban-index.js';
 import { BanList } from './ban-list.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const WALL = 1_700_000_000_000;
 
@@ -28,8 +29,7 @@ describe('BanList', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(WALL + wallJump + moment) };
     node = new NodeState(resolveOptions(), clock);
     events = new HeartbeatEvents();
-    connections = new ConnectionService(node, events);
-    bans = new BanList(node, connections, events);
+    ({ connections, bans } = wireNode(node, events));
   });
 
   function open(ip: string, userId?: string): Connection {

@@ -9,6 +9,7 @@ import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -44,7 +45,7 @@ describe('ConnectionService', () => {
     node = new NodeState(resolveOptions(options), clock);
     const stream = new HeartbeatEvents();
     stream.stream.subscribe(event => events.push(event));
-    connections = new ConnectionService(node, stream);
+    connections = wireNode(node, stream).connections;
   }
 
   function open({ ip = '10.0.0.1', userId }: { ip?: string; userId?: string } = {}) {
@@ -102,7 +103,7 @@ describe('ConnectionService', () => {
   it('makes no events of openings and closings where nobody wants them', () => {
     const unheard = new HeartbeatEvents();
     const announce = jest.spyOn(unheard, 'announce');
-    connections = new ConnectionService(node, unheard);
+    connections = wireNode(node, unheard).connections;
     const { connection } = open();
     connections.closed(connection, 1000, '');
     expect([connections.count, announce.mock.calls]).toEqual([0, []]);

@@ -10,6 +10,7 @@ import { type Position, SORT_KEYS } from './listing/connection-query.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import type { SharedMessage } from './shared-message.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -46,7 +47,7 @@ describe('ConnectionService, in the hands of the app', () => {
     node = new NodeState(resolveOptions({ cluster: { nodeName: 'blue' } }), clock);
     events = [];
     const stream = new HeartbeatEvents();
-    connections = new ConnectionService(node, stream);
+    connections = wireNode(node, stream).connections;
     stream.stream.subscribe(event => events.push(event));
   });
 

@@ -2,18 +2,18 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { HeartbeatEvents } from './heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const lines: string[] = [];
 const clock = { now: () => 5, wallTime: (moment: number) => new Date(moment) };
 
 function start(cluster: HeartbeatOptions['cluster']) {
   const node = new NodeState(resolveOptions({ cluster: { nodeName: 'blue', ...cluster } }), clock);
-  return { node, connections: new ConnectionService(node, new HeartbeatEvents()) };
+  return { node, connections: wireNode(node).connections };
 }
 
 const REDIS = { redisUrl: 'redis://127.0.0.1:1' };

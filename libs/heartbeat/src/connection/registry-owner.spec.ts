@@ -7,9 +7,10 @@ import type { LimitOptions } from '../options/guard.options.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { Connection } from './connection.js';
-import { ConnectionService } from './connection.service.js';
+import type { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import { PIECE_BYTES } from './waiting-pieces.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const ANN = { userId: 'ann' };
 
@@ -21,7 +22,7 @@ class World {
   constructor(limits: Partial<LimitOptions> = {}) {
     const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ limits }), clock);
-    this.connections = new ConnectionService(this.node, new HeartbeatEvents());
+    this.connections = wireNode(this.node).connections;
   }
 
   /** Who says at the door who it is, or is to say it later. */
@@ -163,7 +164,7 @@ describe('what may be queued', () => {
     const slow: unknown[] = [];
     events.stream.subscribe(event => event.type === 'slow' && slow.push(event));
     const socket = { bufferedAmount: 69_000, close: () => undefined };
-    const connection = new ConnectionService(node, events).open({
+    const connection = wireNode(node, events).connections.open({
       socket: socket as unknown as WebSocket,
       network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
       path: '/ws',
@@ -189,7 +190,7 @@ describe('what may be queued', () => {
     });
     const socket = { bufferedAmount: 2, close: () => undefined };
     const network = { bytesRead: 0, bytesWritten: 2, writableLength: 2, isPaused: () => false };
-    const connection = new ConnectionService(node, new HeartbeatEvents()).open({
+    const connection = wireNode(node).connections.open({
       socket: socket as unknown as WebSocket,
       network: network as unknown as Socket,
       path: '/ws',
@@ -221,7 +222,7 @@ describe('what may be queued', () => {
         send: (data: string) => void connection.queue(data.length),
         close: () => undefined,
       };
-      const connection = new ConnectionService(node, events).open({
+      const connection = wireNode(node, events).connections.open({
         socket: socket as unknown as WebSocket,
         network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
         path: '/ws',

@@ -5,12 +5,13 @@ import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { type DrainResult, DrainService } from './drain.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -63,7 +64,7 @@ class World {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ drain, limits: { maxConnections: 1_000_000 } }), clock);
     const events = new HeartbeatEvents();
-    this.connections = new ConnectionService(this.node, events);
+    this.connections = wireNode(this.node, events).connections;
     this.drain = new DrainService(this.node, this.connections, events);
     events.stream.subscribe(event => this.events.push(event));
   }

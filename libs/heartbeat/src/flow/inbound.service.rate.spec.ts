@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { BackpressureOptions, LimitOptions } from '../options/guard.options.js';
@@ -13,6 +13,7 @@ import { AttendedClock } from '../liveness/attended-clock.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 import { MESSAGE_OVERHEAD_BYTES, type RawMessage } from './message-queue.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 function ignore(): void {}
 
@@ -71,7 +72,7 @@ class World {
     const events = new HeartbeatEvents();
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ limits, backpressure }), clock);
-    this.connections = new ConnectionService(this.node, events);
+    this.connections = wireNode(this.node, events).connections;
     this.inbound = new InboundService(this.node, events);
     events.stream.subscribe(event => event.type !== 'opened' && this.events.push(event));
   }

@@ -5,13 +5,14 @@ import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 import { IncompleteMessageService } from './incomplete-message.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -52,7 +53,7 @@ describe('UnfinishedService', () => {
     const clock = { now: () => node?.attendedMs ?? 0, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions({ limits }), clock);
     const events = new HeartbeatEvents();
-    connections = new ConnectionService(node, events);
+    connections = wireNode(node, events).connections;
     unfinished = new IncompleteMessageService(node, connections, events);
     socket = new FakeSocket();
     connection = connections.open({

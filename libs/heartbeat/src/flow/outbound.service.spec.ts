@@ -5,12 +5,13 @@ import * as fc from 'fast-check';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { BackpressureOptions } from '../options/guard.options.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { OutboundService } from './outbound.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const MIB = 1024 * 1024;
 
@@ -64,7 +65,7 @@ class World {
     events.stream.subscribe(event => event.type === 'slow' && this.slow.push(event));
     const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ backpressure }), clock);
-    this.connections = new ConnectionService(this.node, events);
+    this.connections = wireNode(this.node, events).connections;
     this.outbound = new OutboundService(this.node, this.connections, events);
   }
 

@@ -4,11 +4,12 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { HeartbeatService } from './heartbeat.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const CROWD = 20_000;
 const INTERVAL = 25_000;
@@ -103,7 +104,7 @@ describe('HeartbeatService with 20,000 connections that opened together', () => 
     );
     const events = new HeartbeatEvents();
     heartbeat = new HeartbeatService(node, events);
-    crowd = new Crowd(node, heartbeat, new ConnectionService(node, events));
+    crowd = new Crowd(node, heartbeat, wireNode(node, events).connections);
   });
 
   /** Goes on tick by tick; answers how many pings each tick sent. */

@@ -8,12 +8,13 @@ import { CronJob } from 'cron';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { REAPER_JOB, ReaperService } from './reaper.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -53,7 +54,7 @@ describe('ReaperService, in its runs', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions(), clock);
     const stream = new HeartbeatEvents();
-    connections = new ConnectionService(node, stream);
+    connections = wireNode(node, stream).connections;
     reaper = new ReaperService(moduleRefWith(null), node, connections, stream);
     sockets = new Set();
     node.socketSets.push(sockets);

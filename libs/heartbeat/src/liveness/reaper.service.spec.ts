@@ -6,12 +6,13 @@ import type { ModuleRef } from '@nestjs/core';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { ReaperService } from './reaper.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -47,7 +48,7 @@ describe('ReaperService', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions({ reaper: reaperOptions }), clock);
     const stream = new HeartbeatEvents();
-    connections = new ConnectionService(node, stream);
+    connections = wireNode(node, stream).connections;
     reaper = new ReaperService(moduleRef, node, connections, stream);
     stream.stream.subscribe(event => events.push(event));
   }

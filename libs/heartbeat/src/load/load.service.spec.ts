@@ -5,13 +5,14 @@ import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import type { WebSocket } from 'ws';
 
-import { ConnectionService } from '../connection/connection.service.js';
+import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { Reading } from './load-ratio.js';
 import { LoadService } from './load.service.js';
+import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -29,7 +30,7 @@ class World {
     events.stream.subscribe(event => event.type === 'load-changed' && this.events.push(event));
     const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions(options), clock);
-    this.connections = new ConnectionService(this.node, events);
+    this.connections = wireNode(this.node, events).connections;
     this.load = new LoadService(this.node, this.connections, events);
   }
 

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { Logger } from '@nestjs/common';
 
 import { heapBytesOf } from '../../../../../test/support/assert/heap-bytes.js';
-import { ConnectionService } from '../../connection/connection.service.js';
+import type { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
 import { type SocketListeners, TrackedSocket } from '../../connection/tracked-socket.js';
@@ -16,6 +16,7 @@ import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageDispatcher, MessageParser } from './message-dispatcher.js';
+import { wireNode } from '../../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -63,7 +64,7 @@ describe('HeartbeatGateway', () => {
     node = new NodeState(resolveOptions(options), clock);
     const events = new HeartbeatEvents();
     events.stream.subscribe(event => event.type === 'message-refused' && announced.push(event));
-    connections = new ConnectionService(node, events);
+    connections = wireNode(node, events).connections;
     const heartbeat = {
       watch: (connection: Connection) => called.push(['watch', connection]),
       ponged: (connection: Connection) => (called.push(['ponged', connection]), wasAsked),

@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 
 import { idleMs } from '../../connection/listing/connection-query.js';
-import { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
 import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
@@ -14,6 +13,7 @@ import type { HeartbeatOptions } from '../../options/heartbeat.options.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { MessageDispatcher } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
+import { wireNode } from '../../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -47,7 +47,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
   function start(options: HeartbeatOptions = {}): void {
     const clock = { now: () => 5000, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions(options), clock);
-    const connections = new ConnectionService(node, new HeartbeatEvents());
+    const connections = wireNode(node).connections;
     socket = new FakeSocket();
     connection = connections.open({
       socket: socket as unknown as TrackedSocket,

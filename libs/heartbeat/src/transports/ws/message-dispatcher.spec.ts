@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { config, NEVER, of, Subject, throwError } from 'rxjs';
 
-import { ConnectionService } from '../../connection/connection.service.js';
+import type { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
 import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
@@ -14,6 +14,7 @@ import { resolveOptions } from '../../options/resolve-options.js';
 import { MessageDispatcher } from './message-dispatcher.js';
 import type { RawMessage, Take } from '../../flow/message-queue.js';
 import { RoutingTable } from './routing-table.js';
+import { wireNode } from '../../../../../test/support/servers/wire-node.js';
 
 Logger.overrideLogger(false);
 
@@ -54,7 +55,7 @@ describe('MessageDispatcher', () => {
     [time, isAdmitted, mayTake, waiting] = [5000, true, true, []];
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     const node = new NodeState(resolveOptions(), clock);
-    connections = new ConnectionService(node, new HeartbeatEvents());
+    connections = wireNode(node).connections;
     socket = new FakeSocket();
     connection = connections.open({
       socket: socket as unknown as TrackedSocket,
