@@ -252,7 +252,7 @@ describe('when 20,000 have come and gone in every way', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'churn-'));
-    program = await Program.compile('census-app');
+    program = await Program.compile('servers/connections-app');
     server = await ServerProcess.start({
       entry: program.entry,
       nodeArgs: ['--expose-gc'],

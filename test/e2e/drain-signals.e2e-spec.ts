@@ -314,7 +314,7 @@ describe('the server in the middle of its start', () => {
 describe('an app whose own code misbehaves', () => {
   let program: Program;
   beforeAll(async () => {
-    program = await Program.compile('user-app');
+    program = await Program.compile('servers/user-app');
   });
   afterAll(() => program.remove());
 

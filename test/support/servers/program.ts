@@ -31,15 +31,21 @@ export class Program {
     private readonly folder: string,
   ) {}
 
-  /** Compiles `test/support/<name>.ts`, which imports nothing of the repository but `nestjs-heartbeat`. */
+  /** Compiles `test/support/<name>.ts`, such as `servers/user-app`, which imports nothing of the repository but `nestjs-heartbeat`. */
   static async compile(name: string): Promise<Program> {
     await mkdir(join(ROOT, 'dist'), { recursive: true });
     const folder = await mkdtemp(join(ROOT, 'dist', 'test-'));
     const library = await readdir(join(ROOT, LIBRARY), { recursive: true });
     const sources = library.filter(file => /(?<!\.spec|\.d)\.ts$/.test(file)).map(file => `${LIBRARY}/${file}`);
     const entry = `test/support/${name}.ts`;
-    await Promise.all([...sources, entry].map(file => compileInto(folder, file)));
-    return new Program(relative(ROOT, join(folder, entry.replace(/\.ts$/, '.js'))), folder);
+    const program = new Program(relative(ROOT, join(folder, entry.replace(/\.ts$/, '.js'))), folder);
+    try {
+      await Promise.all([...sources, entry].map(file => compileInto(folder, file)));
+    } catch (error) {
+      await program.remove();
+      throw error;
+    }
+    return program;
   }
 
   async remove(): Promise<void> {
