@@ -173,11 +173,11 @@ describe('ClusterService', () => {
 
   it('gets one with its flight record, wherever it is', async () => {
     const { id, connection } = two.open({ userId: 'u' });
-    connection.note('something happened');
+    connection.note({ kind: 'incomplete' });
     expect(await one.cluster.get(id)).toMatchObject({
       id,
       userId: 'u',
-      flight: [{ what: 'opened' }, { what: 'something happened' }],
+      flight: [{ what: 'opened' }, { what: 'a message stayed unfinished' }],
     });
     expect(await two.cluster.get(id)).toMatchObject({ id });
   });

@@ -6,7 +6,8 @@ import type { ConnectionState } from './listing/connection-view.js';
 import { frozenIdentity, type Identity } from '../base/identity.js';
 import { bytesTaken } from './bytes-taken.js';
 import type { Closing, ConnectionOwner, Opening } from './connection.types.js';
-import { FlightRecord } from './history/flight-record.js';
+import type { FlightNote } from './history/flight-note.js';
+import { type FlightRecord, withNote } from './history/flight-record.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
 import { WaitingPieces } from './waiting-pieces.js';
 
@@ -178,8 +179,8 @@ export abstract class ConnectionRecord<Self> {
     this.pulse.heardAt = Math.max(this.pulse.heardAt, since);
   }
 
-  /** Adds a line to the flight record. */
-  note(what: string): void {
-    (this.#flight ??= new FlightRecord()).note(Math.trunc(this.owner.now()), what);
+  /** Adds a note to the flight record. */
+  note(note: FlightNote): void {
+    this.#flight = withNote(this.#flight, Math.trunc(this.owner.now()), note);
   }
 }

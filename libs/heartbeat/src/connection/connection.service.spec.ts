@@ -219,12 +219,12 @@ describe('ConnectionService', () => {
     connection.countReceived(2000);
     connection.rttMs = 12.5;
     time = 2500.75;
-    connection.note('kicked by ann');
+    connection.note({ kind: 'kicked', by: 'ann' });
     const { labels } = connection;
     connections.closed(connection, 4000, 'bye');
     // What comes later changes nothing: no bytes, no note, no step of the wall clock.
     Object.assign(network, { bytesRead: 99, bytesWritten: 99 });
-    connection.note('too late');
+    connection.note({ kind: 'incomplete' });
     wallClock += 3_600_000;
     time = 9000;
     const [remembered] = connections.closedHistory();

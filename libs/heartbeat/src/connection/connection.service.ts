@@ -6,6 +6,7 @@ import { Handled } from '../base/handled.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
 import { ClosedRecord } from './history/closed-record.js';
 import { ClosedRing } from './history/closed-ring.js';
+import { noteText } from './history/flight-note.js';
 import { serialOf } from './connection-id.js';
 import { assertText, checkedFilter, type ConnectionFilter } from './listing/connection-filter.js';
 import {
@@ -198,7 +199,7 @@ export class ConnectionService {
     const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
     const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
     if (connection === undefined || !connection.end(closing, reconnect ? this.retryAfterMs() : undefined)) return false;
-    connection.note(`kicked by ${by}`);
+    connection.note({ kind: 'kicked', by: noteText(by) });
     this.events.announce({ type: 'kicked', id, by, reason: closing.reason, code });
     return true;
   }

@@ -82,9 +82,7 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
     }
     // The goodbye of a close may find no room either; that has been told.
     if (connection.closing !== null) return false;
-    connection.note(
-      `${waiting} bytes in ${connection.waitingPieces} messages wait for it, and ${bytes} more were to be sent`,
-    );
+    connection.note({ kind: 'full', bufferedBytes: waiting, messages: connection.waitingPieces, bytes });
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
     const { code, name } = CloseCodes.slowConsumer;
     if (policy === 'close') connection.end({ code, reason: name, by: 'server' });

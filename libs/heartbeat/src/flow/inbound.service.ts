@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
+import { INPUT_LIMITS, type InputLimit } from '../connection/history/flight-note.js';
 import { NodeState } from '../connection/node-state.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
@@ -21,7 +22,7 @@ export class InboundService implements OnApplicationShutdown {
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
   ) {
-    this.#turns = new MessageTurns(node, connection => this.#refuse(connection, 'too much at once'));
+    this.#turns = new MessageTurns(node, connection => this.#refuse(connection, 'input'));
   }
 
   onApplicationShutdown(): void {
@@ -35,7 +36,7 @@ export class InboundService implements OnApplicationShutdown {
     if (messagesPerSecond === 0) return true;
     this.#countIn(connection);
     if (++connection.pulse.messagesInSecond <= messagesPerSecond * this.#seconds) return true;
-    this.#refuse(connection, 'too many messages');
+    this.#refuse(connection, 'messages');
     return false;
   }
 
@@ -53,7 +54,7 @@ export class InboundService implements OnApplicationShutdown {
     if (limits.pingsPerSecond === 0) return;
     this.#countIn(connection);
     const most = limits.pingsPerSecond * this.#seconds;
-    if (++connection.pulse.pingsInSecond > most) this.#refuse(connection, 'too many pings');
+    if (++connection.pulse.pingsInSecond > most) this.#refuse(connection, 'pings');
   }
 
   /** Reads no more of a client that goes on sending after the close frame: to read and drop a flood costs the time of the others. */
@@ -81,9 +82,9 @@ export class InboundService implements OnApplicationShutdown {
   }
 
   /** Closes with 4004 and reads no more: a flood that is still read would cost the others their time. */
-  #refuse(connection: Connection, why: string): void {
-    if (!connection.end({ code: CloseCodes.rate.code, reason: why, by: 'server' })) return;
-    connection.note(why);
+  #refuse(connection: Connection, limit: InputLimit): void {
+    if (!connection.end({ code: CloseCodes.rate.code, reason: INPUT_LIMITS[limit], by: 'server' })) return;
+    connection.note({ kind: 'limit', limit });
     (connection.socket as TrackedSocket).holdBack();
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'rate' });
   }
@@ -110,7 +111,7 @@ export class InboundService implements OnApplicationShutdown {
   #overrun(connection: Connection, bufferedBytes: number): void {
     const { code, name } = CloseCodes.slowConsumer;
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why: 'limit' });
-    connection.note(`${bufferedBytes} bytes waited for it when it sent a ping`);
+    connection.note({ kind: 'unread', bufferedBytes });
     connection.destroy({ code, reason: name, by: 'server' });
   }
 }

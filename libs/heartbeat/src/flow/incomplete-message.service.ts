@@ -67,7 +67,7 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     if (pulse.incompleteSince === NEVER || pulse.messageAt > pulse.incompleteSince) pulse.incompleteSince = now;
     const { messageTimeoutMs } = this.node.options.limits;
     if (messageTimeoutMs === 0 || now - pulse.incompleteSince < messageTimeoutMs) return;
-    connection.note('a message stayed unfinished');
+    connection.note({ kind: 'incomplete' });
     if (!connection.end({ code: CloseCodes.rate.code, reason: 'message unfinished for too long', by: 'server' }))
       return;
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });

@@ -136,7 +136,7 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
   /** A Close frame would wait behind the backlog: it is destroyed, and its memory is free at once. */
   #destroy(connection: Connection, bufferedBytes: number, why: 'slow' | 'total'): void {
     const { code, name } = CloseCodes.slowConsumer;
-    connection.note(`${bufferedBytes} bytes waited for it (${why})`);
+    connection.note({ kind: 'slow', bufferedBytes, why });
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why });
     connection.destroy({ code, reason: name, by: 'server' });
   }

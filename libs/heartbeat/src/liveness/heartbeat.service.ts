@@ -224,7 +224,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   #missed(connection: Connection): void {
     const { missed } = connection.pulse;
     this.node.totals.pongsMissed++;
-    connection.note(`ping ${missed} unanswered for ${this.node.options.heartbeat.pongTimeoutMs} ms`);
+    connection.note({ kind: 'missed', missed, timeoutMs: this.node.options.heartbeat.pongTimeoutMs });
     if (this.events.isWanted('missed')) this.events.announce({ type: 'missed', id: connection.id, missed });
   }
 

@@ -4,20 +4,19 @@ import type { HeartbeatEventOf } from '../heartbeat.events.js';
 import { connectionId } from '../connection-id.js';
 import type { Closing } from '../connection.types.js';
 import type { Connection } from '../connection.js';
-import type { FlightRecord } from './flight-record.js';
-import { type Facts, factsOf, flightOf, shown } from '../listing/view.js';
+import { flightOf, type FlightRecord } from './flight-record.js';
+import { type Facts, factsOf, shown } from '../listing/view.js';
 
 /**
- * A connection that has ended, as it is remembered: numbers, and texts that were there anyway. Texts are made of them for the event
- * and for whoever looks, and not kept here: a drain ends thousands in a second, and what is kept of each the garbage
- * collector has to move.
+ * What is kept of a connection that has ended: numbers, and texts that existed already. Views are made at each read and for the event:
+ * a drain ends thousands of connections in a second, and the garbage collector has to move what is kept of each.
  */
 export class ClosedRecord {
   readonly serial: number;
   readonly facts: Facts;
   readonly #flight: FlightRecord | null;
   readonly #closedAt: number;
-  /** The wall time of the clock's zero at the closing: a later step of the wall clock moves nothing that is over. */
+  /** The wall time of the clock's zero at the close: a later step of the wall clock does not change the record. */
   readonly #epoch: number;
 
   constructor(
@@ -28,12 +27,12 @@ export class ClosedRecord {
     const now = clock.now();
     this.serial = connection.serial;
     this.facts = factsOf(connection, now);
-    this.#flight = connection.flight?.copy() ?? null;
+    this.#flight = connection.flight;
     this.#closedAt = Math.trunc(now);
     this.#epoch = clock.wallTime(0).getTime();
   }
 
-  /** What is announced. */
+  /** The event of the close. */
   event(nodeId: string): HeartbeatEventOf<'closed'> {
     const { code, reason, by } = this.closing;
     return { type: 'closed', connection: this.view(nodeId), code, reason, by, durationMs: this.durationMs };

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { ClosedRing } from './closed-ring.js';
 
-/** A ring of so much room that the serials from 1 to `last` were put into. */
+/** A ring of this capacity to which the serials from 1 to `last` were added. */
 function ringOf(capacity: number, last: number) {
   const ring = new ClosedRing<{ serial: number }>(capacity);
   for (let serial = 1; serial <= last; serial++) ring.add({ serial });
@@ -23,7 +23,7 @@ describe('ClosedRing', () => {
     [3, 7, [7, 6, 5]],
     [1, 2, [2]],
     [0, 5, []],
-  ])('with room for %d lists the last of %d, newest first', (capacity, last, expected) => {
+  ])('with a capacity of %d lists the last of %d, the newest first', (capacity, last, expected) => {
     expect(ringOf(capacity, last).serials()).toEqual(expected);
   });
 
@@ -31,13 +31,13 @@ describe('ClosedRing', () => {
     ['the newest', 5, [4, 3]],
     ['one in the middle', 4, [3]],
     ['the oldest', 3, []],
-    ['one that was forgotten', 2, []],
-    ['one that never was', Number.NaN, []],
-  ])('lists what comes after %s', (_, after, expected) => {
+    ['a serial that has left the ring', 2, []],
+    ['no serial', Number.NaN, []],
+  ])('lists the records behind %s', (_, after, expected) => {
     expect(ringOf(3, 5).serials(Infinity, after)).toEqual(expected);
   });
 
-  it('finds what it still holds', () => {
+  it('finds the records that it still holds', () => {
     const { ring } = ringOf(2, 3);
     expect([ring.get(1), ring.get(2)?.serial, ring.get(3)?.serial]).toEqual([undefined, 2, 3]);
   });
@@ -49,8 +49,8 @@ describe('ClosedRing', () => {
         const { serials } = ringOf(capacity, last);
         const held = capacity === 0 ? [] : all.slice(-capacity).toReversed();
         expect(serials()).toEqual(held);
-        for (const [place, serial] of held.entries()) {
-          expect(serials(2, serial)).toEqual(held.slice(place + 1, place + 3));
+        for (const [index, serial] of held.entries()) {
+          expect(serials(2, serial)).toEqual(held.slice(index + 1, index + 3));
         }
       }),
     );

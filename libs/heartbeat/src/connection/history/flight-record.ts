@@ -1,31 +1,31 @@
 import type { Clock } from '../../base/clock.js';
 import type { FlightEntry } from '../listing/connection-view.js';
+import { type FlightNote, sentenceOf } from './flight-note.js';
 
-/** How many entries are kept for a connection: enough for its last minutes, little enough for a thousand closed ones. */
+/** How many notes are kept of a connection: enough for its last minutes, and few enough for a thousand closed connections. */
 const CAPACITY = 32;
+const OPENED: FlightNote = { kind: 'opened' };
 
-/** The last notable moments of one connection, oldest first. Made when the first one happens, so a quiet connection has none. */
-export class FlightRecord {
-  readonly #times: number[] = [];
-  readonly #texts: string[] = [];
+/**
+ * The last notes of one connection, the oldest first: monotonic times in milliseconds and notes in turn. An array of exactly this
+ * length that is replaced and never changed, so that the record of a closed connection shares it. Null without a note.
+ */
+export type FlightRecord = readonly (number | FlightNote)[];
 
-  note(at: number, what: string): void {
-    if (this.#times.length === CAPACITY) {
-      this.#times.shift();
-      this.#texts.shift();
-    }
-    this.#times.push(at);
-    this.#texts.push(what);
+/** The record with one note more; without its oldest note where it is full. */
+export function withNote(record: FlightRecord | null, at: number, note: FlightNote): FlightRecord {
+  const before = record ?? [];
+  // Neither pushed nor spread: an array that grows keeps room for 17 values, three times what most records need.
+  return (before.length < 2 * CAPACITY ? before : before.slice(2)).concat(at, note);
+}
+
+/** The record of a connection as it is shown, from its opening on. */
+export function flightOf(openedAt: number, record: FlightRecord | null, clock: Pick<Clock, 'wallTime'>): FlightEntry[] {
+  const entries: FlightEntry[] = [];
+  let at = openedAt;
+  for (const value of [OPENED, ...(record ?? [])]) {
+    if (typeof value === 'number') at = value;
+    else entries.push({ at: clock.wallTime(at).toISOString(), what: sentenceOf(value) });
   }
-
-  copy(): FlightRecord {
-    const copy = new FlightRecord();
-    copy.#times.push(...this.#times);
-    copy.#texts.push(...this.#texts);
-    return copy;
-  }
-
-  entries(clock: Pick<Clock, 'wallTime'>): FlightEntry[] {
-    return this.#times.map((at, index) => ({ at: clock.wallTime(at).toISOString(), what: this.#texts[index] ?? '' }));
-  }
+  return entries;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.js';
-import type { ConnectionDetail, ConnectionView, FlightEntry } from './connection-view.js';
+import type { ConnectionDetail, ConnectionView } from './connection-view.js';
 import type { Connection } from '../connection.js';
-import type { FlightRecord } from '../history/flight-record.js';
+import { flightOf } from '../history/flight-record.js';
 import { NEVER } from '../pulse.js';
 
 type Moment = 'openedAt' | 'lastSeenAt' | 'lastMessageAt';
@@ -77,8 +77,4 @@ export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): 
 export function detailOf(connection: Connection, context: ViewContext): ConnectionDetail {
   const flight = flightOf(connection.openedAt, connection.flight, context.clock);
   return { ...viewOf(connection, context), flight };
-}
-
-export function flightOf(openedAt: number, flight: FlightRecord | null, clock: WallClock): FlightEntry[] {
-  return [{ at: clock.wallTime(openedAt).toISOString(), what: 'opened' }, ...(flight?.entries(clock) ?? [])];
 }

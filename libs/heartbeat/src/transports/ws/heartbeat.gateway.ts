@@ -5,6 +5,7 @@ import { Injectable } from '@nestjs/common';
 import type { Admitted } from '../../admission/admission.service.js';
 import { CloseCodes } from '../../protocol/close-code.js';
 import type { Connection } from '../../connection/connection.js';
+import { noteText } from '../../connection/history/flight-note.js';
 import { guarded } from '../../connection/lifetime.js';
 import { ConnectionService } from '../../connection/connection.service.js';
 import { NodeState } from '../../connection/node-state.js';
@@ -94,7 +95,7 @@ export class HeartbeatGateway {
 
   /** `ws` names the faults of a peer's frames; anything else is the network's. */
   #failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
-    connection.note(`protocol or network error: ${message}`);
+    connection.note({ kind: 'error', message: noteText(message) });
     if (!code?.startsWith('WS_ERR_')) return;
     const reason = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too-big' : 'protocol';
     this.events.announce({ type: 'message-refused', id: connection.id, reason });
