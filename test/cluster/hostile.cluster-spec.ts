@@ -34,7 +34,7 @@ beforeAll(async () => {
   await wire.connect();
   channels = await wire.pubSubChannels();
   heard = await eavesdrop();
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   wire?.destroy();

@@ -33,7 +33,7 @@ beforeAll(async () => {
   cluster = await TestCluster.start({ redisUrl: redis.url });
   crowds = await Promise.all(cluster.nodes.map((node, index) => node.crowd(EACH, { path: `/ws?user=${index}-{n}` })));
   await cluster.whole(3 * EACH);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   line?.destroy();

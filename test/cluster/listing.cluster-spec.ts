@@ -96,7 +96,7 @@ beforeAll(async () => {
   }
   for (const crowd of crowds) await crowd.silence(numbers.get('silent') ?? []);
   settledMs = machineMs();
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await TestCluster.stopAll();

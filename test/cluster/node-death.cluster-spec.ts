@@ -28,7 +28,7 @@ beforeAll(async () => {
   cluster = await TestCluster.start({ redisUrl: redis.url, options: { drain } });
   crowds = await Promise.all(cluster.nodes.map(node => node.crowd(EACH)));
   await cluster.whole(3 * EACH);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await TestCluster.stopAll();

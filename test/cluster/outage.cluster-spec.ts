@@ -31,7 +31,7 @@ beforeAll(async () => {
   redis = await RedisServer.start({ password: PASSWORD });
   cluster = await TestCluster.start({ redisUrl: redis.url, options: { heartbeat: fixedHeartbeat(INTERVAL_MS) } });
   watch = await watchHeartbeats(cluster, EACH, INTERVAL_MS);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await TestCluster.stopAll();
@@ -86,7 +86,7 @@ describe('without Redis', () => {
     await pass(20_000);
     redis.resume();
     expect(await harmOnceWhole()).toEqual(NO_HARM);
-  }, 60_000);
+  }, 240_000);
 
   it('emptied', async () => {
     await redis.command('FLUSHALL');

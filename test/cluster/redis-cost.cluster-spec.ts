@@ -23,7 +23,7 @@ let ofThree: number;
 
 beforeAll(async () => {
   redis = await RedisServer.start();
-}, 30_000);
+}, 240_000);
 afterAll(async () => {
   await TestCluster.stopAll();
   await RedisServer.stopAll();
@@ -64,7 +64,7 @@ describe('Redis', () => {
     expect(pings.length).toBeGreaterThan(3 * EACH);
     const { items } = await cluster.node(0).list('sort=messagesIn&order=asc&limit=1');
     expect(items).toEqual([expect.objectContaining({ messagesIn: 1 })]);
-  }, 60_000);
+  }, 240_000);
 
   it('is asked a bounded number of times for each opening and closing where users are limited', async () => {
     const numbers = Array.from({ length: COMING }, (_, index) => EACH + index);
@@ -82,5 +82,5 @@ describe('Redis', () => {
     process.stderr.write(`${forEach.toFixed(1)} commands for an opening and its closing, those in scripts counted\n`);
     expect(forEach).toBeGreaterThan(1);
     expect(forEach).toBeLessThan(20);
-  }, 60_000);
+  }, 240_000);
 });

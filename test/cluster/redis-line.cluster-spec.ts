@@ -27,7 +27,7 @@ beforeAll(async () => {
   const options = { heartbeat: fixedHeartbeat(INTERVAL_MS), limits: { maxPerUser: 2 } };
   cluster = await TestCluster.start({ redisUrl: redis.urlBy(line.port), options });
   watch = await watchHeartbeats(cluster, EACH, INTERVAL_MS);
-}, 60_000);
+}, 240_000);
 afterAll(async () => {
   await TestCluster.stopAll();
   await line.close();
@@ -52,7 +52,7 @@ describe('a line to Redis', () => {
     expect((await cluster.node(1).list('limit=1')).nodes.map(({ status }) => status)).toEqual(['ok', 'ok', 'ok']);
     for (const { client } of clients) client.destroy();
     expect(await watch.harm()).toEqual(NO_HARM);
-  }, 60_000);
+  }, 240_000);
 
   it('that carries nothing for longer than a lease, and closes nothing, costs nobody', async () => {
     line.blackHole();
@@ -70,5 +70,5 @@ describe('a line to Redis', () => {
     line.heal();
     await cluster.whole(3 * EACH, { timeoutMs: WHOLE_MS });
     expect(await watch.harm()).toEqual(NO_HARM);
-  }, 60_000);
+  }, 240_000);
 });

@@ -26,7 +26,7 @@ beforeAll(async () => {
     size: 2,
     options: { limits: { ...limits, onUserLimit: 'replace-oldest' }, cluster: { namespace: 'replacing' } },
   });
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await TestCluster.stopAll();

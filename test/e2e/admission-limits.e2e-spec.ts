@@ -83,7 +83,7 @@ describe('maxConnections', () => {
       expect((await ask({ port: siege.server.port, path: '/health/ready' })).status).toBe(200);
     }
     expect(await siege.complaints()).toEqual([]);
-  }, 60_000);
+  }, 240_000);
 
   it('has every place back after 20,000 who connect and reset', async () => {
     const siege = await Attack.lay({ options: { limits: { maxConnections: 101 } }, authenticate: 'user' });
@@ -102,7 +102,7 @@ describe('maxConnections', () => {
     expect((await siege.client().open()).status).toBe(503);
     expect(clients).toHaveLength(100);
     expect(await siege.complaints()).toEqual([]);
-  }, 120_000);
+  }, 240_000);
 });
 
 describe('An asynchronous authenticate', () => {
@@ -335,7 +335,7 @@ describe('Upgrade rates', () => {
       timeoutMs: 5000,
       message: () => `the memory, which has grown by ${collected() - before}`,
     });
-  }, 120_000);
+  }, 240_000);
 });
 
 /** A line that takes what is written to it. */

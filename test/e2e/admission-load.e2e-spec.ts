@@ -256,7 +256,7 @@ describe('A node that is overloaded', () => {
       message: 'the recovery',
     });
     expect(client.closeFrame === null || client.closeFrame.code === 1013).toBe(true);
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('The options of TCP', () => {

@@ -25,7 +25,7 @@ describe('npm run bench -- --quick', () => {
     folder = await mkdtemp(join(tmpdir(), 'bench-test-'));
     ({ stdout: table } = await run(process.execPath, [BENCH, '--quick', '--out', folder], { cwd: ROOT }));
     results = JSON.parse(await readFile(join(folder, 'results.json'), 'utf8')) as Results;
-  }, 180_000);
+  }, 360_000);
 
   afterAll(async () => {
     await rm(folder, { recursive: true, force: true });

@@ -269,7 +269,7 @@ describe('when 20,000 have come and gone in every way', () => {
     await fillUp(CAPACITY_REFUSALS);
     await everybodyGone();
     after = await heap('after.heapsnapshot');
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await ServerProcess.stopAll();

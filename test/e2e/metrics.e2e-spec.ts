@@ -197,7 +197,7 @@ describe('the metrics', () => {
     expect(closed.reduce((sum, line) => sum + Number(line.split(' ')[1]), 0)).toBe(count);
     expect(await valueOf(port, 'ws_upgrades_refused_total{reason="no-such-path"}')).toBe(count);
     expect(await valueOf(port, 'ws_messages_refused_total{reason="unknown-event"}')).toBe(count);
-  }, 120_000);
+  }, 240_000);
 
   it('tell of the heartbeat, and never count bytes twice or backwards', async () => {
     const { port, app } = await start({ gateways: [EchoGateway], options: { heartbeat: beat(200, 100) } });
@@ -263,7 +263,7 @@ describe('the metrics', () => {
     expect(open).toBe(15_000);
     const [median = Infinity] = times.toSorted((one, next) => one - next).slice(5);
     expect(median).toBeLessThan(50);
-  }, 180_000);
+  }, 360_000);
 });
 
 async function start(options: Parameters<typeof TestApp.start>[0]) {

@@ -182,7 +182,7 @@ describe('The packed library', () => {
     await mkdir(join(folder, 'old'));
     await writeFile(join(folder, 'tsconfig.old.json'), JSON.stringify(OLD_TSCONFIG));
     await writeFile(join(folder, 'old/main.cts'), OLD);
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await ServerProcess.stopAll();
@@ -240,7 +240,7 @@ describe('The packed library', () => {
     expect(stdout).toBe('');
     const ran = await run(process.execPath, ['--no-warnings', join(folder, 'old-dist/main.cjs')], { cwd: folder });
     expect(ran.stdout).toBe('HeartbeatModule\n');
-  }, 60_000);
+  }, 240_000);
 
   it('type-checks in an app of its own, its declarations included', async () => {
     const tsc = join(folder, 'node_modules/typescript/bin/tsc');
@@ -248,7 +248,7 @@ describe('The packed library', () => {
       (error: { stdout: string }) => error,
     );
     expect(stdout).toBe('');
-  }, 60_000);
+  }, 240_000);
 
   it('tracks the sockets of a gateway on a path of its own, and says goodbye to them at the end', async () => {
     const app = await ServerProcess.start({ entry: join(folder, 'dist/main.js') });

@@ -10,7 +10,9 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { HeartbeatModule, type HeartbeatOptions, HeartbeatWsAdapter } from 'nestjs-heartbeat';
 import { WebSocket } from 'ws';
 import { testCertificate } from './test-certificate.js';
-import { until } from '../assert/until.js';
+
+/** The longest wait for an answer; a busy machine needs some of it. */
+const ANSWER_MS = 30_000;
 
 export const PLATFORMS = ['express', 'fastify', 'https', 'fastify https'] as const;
 export type Platform = (typeof PLATFORMS)[number];
@@ -131,20 +133,26 @@ export class SharedPort {
   }
 }
 
-/** Writes `bytes`; see {@link SharedPort.exchange}. */
+/** Writes `bytes`; see {@link SharedPort.exchange}. Waits for events: hundreds of polls at once would hold the event loop. */
 export async function answerTo(socket: Socket, bytes: string | Buffer, complete?: RegExp): Promise<string> {
-  let received = '';
-  let isClosed = false;
-  const take = (chunk: Buffer) => (received += chunk.toString('latin1'));
-  const end = () => (isClosed = true);
-  socket.on('data', take).once('close', end);
-  socket.write(bytes);
-  await until(() => isClosed || complete?.test(received), {
-    timeoutMs: 10_000,
-    message: () => `an answer: ${received}`,
+  return new Promise((resolve, reject) => {
+    let received = '';
+    const take = (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+      if (complete?.test(received)) end();
+    };
+    const end = () => {
+      clearTimeout(timer);
+      socket.off('data', take).off('close', end);
+      resolve(received);
+    };
+    const timer = setTimeout(() => {
+      reject(new Error(`waited ${ANSWER_MS} ms for an answer: ${received}`));
+      end();
+    }, ANSWER_MS);
+    socket.on('data', take).on('close', end);
+    socket.write(bytes);
   });
-  socket.off('data', take).off('close', end);
-  return received;
 }
 
 /** A head of an upgrade request. */

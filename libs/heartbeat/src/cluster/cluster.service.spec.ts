@@ -142,6 +142,8 @@ describe('ClusterService', () => {
   it('forgets a node that has left, at once', async () => {
     await one.cluster.list();
     await three.stop();
+    // The other nodes read its notice in their next turn.
+    await until(async () => (await one.cluster.nodes()).length === 2);
     const { nodes } = await one.cluster.list();
     expect(nodes.map(({ id, status }) => [id, status])).toEqual([
       [one.id, 'ok'],
