@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DOCUMENTS = [
   'README.md',
   'libs/heartbeat/README.md',
-  ...readdirSync(join(ROOT, 'docs'), { encoding: 'utf8' })
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.md'))
     .map(name => `docs/${name}`),
 ];
@@ -20,7 +20,7 @@ interface Example {
   readonly code: string;
 }
 
-/** The TypeScript blocks of a document, whatever they are called. */
+/** The TypeScript blocks of a document, under any of their names. */
 function examplesOf(document: string, markdown: string): Example[] {
   return [...markdown.matchAll(/^( *)```(?:ts|typescript|tsx|mts|cts)\b[^\n]*\n([\s\S]*?)^ *```$/gm)].map(match => {
     const [, indent = '', code = ''] = match;
@@ -29,7 +29,7 @@ function examplesOf(document: string, markdown: string): Example[] {
   });
 }
 
-/** What an application of Nest has, and `strict` complete. */
+/** The settings of a Nest application, with all of `strict`. */
 const OPTIONS: ts.CompilerOptions = {
   module: ts.ModuleKind.NodeNext,
   target: ts.ScriptTarget.ES2023,

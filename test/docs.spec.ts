@@ -1,6 +1,6 @@
 /**
- * The documents say what the code says: tables are compared with the constants that they describe, links with the files that are
- * there, commands with the scripts. Whoever adds an option, a route or a close code is told here which table lacks it.
+ * The documents agree with the code: tables are compared with the constants that they describe, links with the files, commands with the
+ * scripts. A new option, route or close code fails here until its table lists it. Each has its rule in exactly one document.
  */
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -20,7 +20,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 const README = read('README.md');
-const OPERATING = read('docs/operations.md');
+const OPTIONS = read('docs/options.md');
+const PROTOCOL = read('docs/protocol.md');
+const HTTP_API = read('docs/http-api.md');
+const ENVIRONMENT = read('docs/operations/environment.md');
+const METRICS = read('docs/operations/probes-and-metrics.md');
+const DOCTOR = read('docs/operations/doctor.md');
+const PERFORMANCE = read('docs/performance/README.md');
 const DOCUMENTS = [
   'README.md',
   'CONTRIBUTING.md',
@@ -31,16 +37,22 @@ const DOCUMENTS = [
     .map(name => `docs/${name}`),
 ];
 
-/** The rows of the table that has these headings, cells without their backticks. */
-function tableOf(markdown: string, ...headings: string[]): string[][] {
-  const lines = markdown.split('\n').map(cellsOf);
-  const top = lines.findIndex(cells => cells !== null && headings.every((heading, index) => cells[index] === heading));
-  if (top < 0) throw new Error(`there is no table with the headings ${headings.join(', ')}`);
+/** The rows of all tables that begin with these headings, cells without their backticks; none without such a table. */
+function rowsOf(markdown: string, ...headings: string[]): string[][] {
   const rows: string[][] = [];
-  for (const cells of lines.slice(top + 2)) {
-    if (cells === null) break;
-    rows.push(cells);
+  let table: 'ours' | 'other' | null = null;
+  for (const cells of markdown.split('\n').map(cellsOf)) {
+    if (cells === null) table = null;
+    else if (table === null) table = headings.every((heading, index) => cells[index] === heading) ? 'ours' : 'other';
+    else if (table === 'ours' && !cells.every(cell => /^:?-+:?$/.test(cell))) rows.push(cells);
   }
+  return rows;
+}
+
+/** The same, of a document that has such a table. */
+function tableOf(markdown: string, ...headings: string[]): string[][] {
+  const rows = rowsOf(markdown, ...headings);
+  if (rows.length === 0) throw new Error(`no table has the headings ${headings.join(', ')}`);
   return rows;
 }
 
@@ -57,15 +69,15 @@ function columns(rows: readonly string[][], key: number, value: number): Record<
   return Object.fromEntries(rows.map(cells => [cells[key], cells[value]]));
 }
 
-/** Defaults that are another on every machine, or nothing that could be written. */
+/** Defaults that differ between machines, or have no literal. */
 const IN_WORDS: Readonly<Record<string, string>> = {
   'drain.spreadMs': '10 for each connection, at most 5000',
   'cluster.nodeName': 'host name',
   'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
-  'metrics.registry': 'one of our own',
+  'metrics.registry': 'a separate one',
   'cluster.redisUrl': 'none',
   'cluster.client': 'none',
-  authenticate: 'everybody is anonymous',
+  authenticate: 'every client is anonymous',
 };
 
 /** A default as the tables show it. */
@@ -91,22 +103,69 @@ function blocksOf(markdown: string, language: string): string[] {
 }
 
 describe('README.md', () => {
-  it('lists every option with its default', () => {
-    const expected = leaves(DEFAULTS).map(([path, standard]) => [path, shown(path, standard)]);
-    expect(columns(tableOf(README, 'option', 'default'), 0, 1)).toEqual(Object.fromEntries(expected));
+  const lines = README.split('\n');
+
+  it('has at most 150 lines, and install and start within the first 30', () => {
+    const top = lines.slice(0, 30).join('\n');
+    expect(lines.length - 1).toBeLessThanOrEqual(150);
+    expect(top).toContain('npm install');
+    for (const line of ['HeartbeatModule.forRoot()', 'app.useWebSocketAdapter(', 'app.enableShutdownHooks('])
+      expect(top).toContain(line);
   });
 
-  it('lists every close code with its words and whether to come back', () => {
-    const comeBack = { yes: 'yes', 'after-delay': 'yes, after the advised delay', no: 'no' };
-    const rows = tableOf(README, 'code', 'words', 'when', 'come back').map(([code, words, , back]) => [
+  it('shows the same application as the README that is packed with the library', () => {
+    const [app] = blocksOf(README, 'ts');
+    expect(blocksOf(read('libs/heartbeat/README.md'), 'ts')).toEqual([app]);
+  });
+
+  it('links to every document', () => {
+    const pages = DOCUMENTS.filter(path => /^docs\/([a-z-]+|[a-z]+\/README)\.md$/.test(path));
+    expect(pages.filter(page => !README.includes(`](${page})`) && !README.includes(`](${page}#`))).toEqual([]);
+  });
+
+  it('shows figures of the published table', () => {
+    const [headings = [], ...published] = PERFORMANCE.split('\n')
+      .map(cellsOf)
+      .filter(cells => cells !== null)
+      .filter(cells => cells.length > 8);
+    const servers = ['ws', 'Nest', 'Nest + recipe', 'Socket.IO', 'heartbeat'];
+    const figures = new Map(
+      published.map(cells => [cells[0], servers.map(server => cells[headings.indexOf(server)])] as const),
+    );
+    const rows = tableOf(README, 'measure', ...servers);
+    expect(rows).toHaveLength(5);
+    for (const [measure, ...values] of rows) expect([measure, values]).toEqual([measure, figures.get(measure)]);
+  });
+});
+
+describe('docs/options.md', () => {
+  it('lists every option with its default', () => {
+    const expected = leaves(DEFAULTS).map(([path, standard]) => [path, shown(path, standard)]);
+    expect(columns(tableOf(OPTIONS, 'option', 'default'), 0, 1)).toEqual(Object.fromEntries(expected));
+  });
+
+  it('lists every extra', () => {
+    const [, fields = ''] =
+      /interface HeartbeatExtras \{\n([\s\S]*?)\n\}/.exec(read('libs/heartbeat/src/heartbeat.module-definition.ts')) ??
+      [];
+    const names = [...fields.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(0);
+    expect(tableOf(OPTIONS, 'extra', 'default').map(([name]) => name)).toEqual(names);
+  });
+});
+
+describe('docs/protocol.md', () => {
+  it('lists every close code with its reason and whether to reconnect', () => {
+    const reconnect = { yes: 'yes', 'after-delay': 'yes, after the advised delay', no: 'no' };
+    const rows = tableOf(PROTOCOL, 'code', 'reason', 'when', 'reconnect').map(([code, reason, , again]) => [
       code,
-      words,
-      back,
+      reason,
+      again,
     ]);
-    const expected = Object.values(CloseCodes).map(({ code, name, comeBack: back }) => [
+    const expected = Object.values(CloseCodes).map(({ code, name, comeBack }) => [
       `${code}`,
       name,
-      comeBack[back],
+      reconnect[comeBack],
     ]);
     expect(rows).toEqual(expected);
   });
@@ -115,32 +174,50 @@ describe('README.md', () => {
     const [, list = ''] =
       /REFUSAL_REASONS = \[([^\]]+)\]/.exec(read('libs/heartbeat/src/connection/heartbeat.events.ts')) ?? [];
     const reasons = [...list.matchAll(/'([a-z-]+)'/g)].map(([, reason]) => reason);
-    const rows = tableOf(README, 'status', 'type ends in').map(([, reason]) => reason);
+    const rows = tableOf(PROTOCOL, 'status', 'type ends in').map(([, reason]) => reason);
     expect(new Set(rows)).toEqual(new Set(reasons));
   });
+});
 
+describe('docs/http-api.md', () => {
   it('lists every HTTP route', () => {
     const expected = Object.keys(OPERATIONS).map(route => {
       const [method = '', path = ''] = route.split(' ');
       return `${method.toUpperCase()} ${path.replace('{id}', ':id')}`;
     });
-    const rows = tableOf(README, 'route').map(([route]) => route);
+    const rows = tableOf(HTTP_API, 'route').map(([route]) => route);
     expect(new Set(rows)).toEqual(new Set(expected));
   });
 
-  it('shows the same app as the README that is packed with the library', () => {
-    const [app] = blocksOf(README, 'ts');
-    expect(app).toContain('HeartbeatModule.forRoot()');
-    expect(blocksOf(read('libs/heartbeat/README.md'), 'ts')).toEqual([app]);
+  it('lists every problem type of the routes', () => {
+    const sources = ['admin', 'http', 'diagnosis']
+      .flatMap(folder => sourcesIn(`libs/heartbeat/src/${folder}`))
+      .join('\n');
+    const [, snapshots = ''] = /PROBLEM_NAMES = \{([^}]+)\}/.exec(sources) ?? [];
+    const names = [
+      ...sources.matchAll(/problemOf\('([a-z-]+)'/g),
+      ...sources.matchAll(/badInput\('([a-z-]+)'/g),
+      ...snapshots.matchAll(/: '([a-z-]+)'/g),
+    ].map(([, name]) => name);
+    const rows = tableOf(HTTP_API, 'type ends in', 'status').flatMap(([list = '']) => list.split(', '));
+    expect(names.length).toBeGreaterThan(12);
+    expect(new Set(rows)).toEqual(new Set(names));
   });
 });
 
-describe('docs/operations.md', () => {
+/** The sources of a folder, without specs. */
+function sourcesIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder))
+    .filter(name => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .map(name => read(`${folder}/${name}`));
+}
+
+describe('docs/operations', () => {
   it('lists every variable of the server itself with its default', () => {
     const [, source = ''] =
       /const OWN_VARIABLES = \{\n([\s\S]*?)\n\};/.exec(read('apps/server/src/environment.ts')) ?? [];
     const names = [...source.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
-    const rows = columns(tableOf(OPERATING, 'variable', 'default'), 0, 1);
+    const rows = columns(tableOf(ENVIRONMENT, 'variable', 'default'), 0, 1);
     expect(Object.keys(rows)).toEqual(names);
     const { host, port, wsPath, logLevel, logFormat } = readEnvironment({});
     const defaults = { HOST: host, PORT: `${port}`, WS_PATH: wsPath, LOG_LEVEL: logLevel, LOG_FORMAT: logFormat };
@@ -152,7 +229,7 @@ describe('docs/operations.md', () => {
       const option = path.join('.');
       return [name, option, shown(option, standard)];
     });
-    const rows = tableOf(OPERATING, 'variable', 'option', 'default');
+    const rows = tableOf(ENVIRONMENT, 'variable', 'option', 'default');
     expect(new Set(rows.map(cells => cells.join(' = ')))).toEqual(new Set(expected.map(cells => cells.join(' = '))));
   });
 
@@ -161,27 +238,26 @@ describe('docs/operations.md', () => {
       .map(name => read(`libs/heartbeat/src/metrics/${name}.ts`))
       .join('');
     const names = [...sources.matchAll(/\bmetrics\.\w+\(\s*'([a-z_]+)'/g)].map(([, name]) => name);
-    const rows = tableOf(OPERATING, 'metric', 'type').map(([name]) => name);
+    const rows = tableOf(METRICS, 'metric', 'type').map(([name]) => name);
     expect(names.length).toBeGreaterThan(0);
     expect(new Set(rows)).toEqual(new Set(names));
   });
 
   it('lists every check of the doctor', () => {
-    const files = readdirSync(join(ROOT, 'libs/heartbeat/src/doctor')).filter(name => name.endsWith('-checks.ts'));
-    const sources = files.map(name => read(`libs/heartbeat/src/doctor/${name}`)).join('');
+    const sources = sourcesIn('libs/heartbeat/src/doctor').join('');
     const ids = [...sources.matchAll(/^ +id: '([a-z-]+)'/gm)].map(([, id]) => id);
     expect(ids.length).toBeGreaterThan(0);
-    expect(new Set(tableOf(OPERATING, 'check').map(([id]) => id))).toEqual(new Set(ids));
+    expect(new Set(tableOf(DOCTOR, 'check').map(([id]) => id))).toEqual(new Set(ids));
   });
 
   describe('in its Kubernetes manifest', () => {
-    const [manifest = ''] = blocksOf(OPERATING, 'yaml');
+    const [manifest = ''] = blocksOf(read('docs/operations/deployment.md'), 'yaml');
     const { spec } = (parse(manifest) as { spec: { template: { spec: PodSpec } } }).spec.template;
     const [container] = spec.containers;
-    // What comes from elsewhere may be a token or the URL of Redis: a text that could be either.
+    // A value from a secret may be a token or the URL of Redis: a text that could be either.
     const env = Object.fromEntries(container.env.map(({ name, value = elsewhere(name) }) => [name, value]));
 
-    it('sets variables that there are', () => {
+    it('sets variables that exist', () => {
       expect(() => readEnvironment(env)).not.toThrow();
     });
 
@@ -190,7 +266,7 @@ describe('docs/operations.md', () => {
       expect(spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(deadlineMs + 1000);
     });
 
-    it('asks the probes that there are', () => {
+    it('uses the probes that exist', () => {
       const { startupProbe, readinessProbe, livenessProbe } = container;
       const paths = [startupProbe, readinessProbe, livenessProbe].map(probe => probe.httpGet.path);
       const health = String(DEFAULT_ROUTES.health);
@@ -221,7 +297,7 @@ interface PodSpec {
 }
 
 describe('docs/architecture.md', () => {
-  it('has a place for every folder of the library', () => {
+  it('lists every folder of the library', () => {
     const folders = readdirSync(join(ROOT, 'libs/heartbeat/src'), { withFileTypes: true })
       .filter(entry => entry.isDirectory())
       .map(({ name }) => `${name}/`);
@@ -233,7 +309,30 @@ describe('docs/architecture.md', () => {
 describe('docs/performance/README.md', () => {
   it('shows the table of the results beside it', () => {
     const results = JSON.parse(read('docs/performance/results.json')) as Results;
-    expect(read('docs/performance/README.md')).toContain(`\n${renderTable(readingsOf(results))}\n`);
+    expect(PERFORMANCE).toContain(`\n${renderTable(readingsOf(results))}\n`);
+  });
+});
+
+describe.each([
+  ['option', ['option', 'default']],
+  ['close code', ['code', 'reason']],
+  ['refusal', ['status', 'type ends in']],
+  ['route', ['route']],
+  ['variable of the server', ['variable', 'default']],
+  ['variable of an option', ['variable', 'option']],
+  ['metric', ['metric', 'type']],
+  ['check of the doctor', ['check']],
+])('the rule of each %s', (_kind, headings) => {
+  it('is in exactly one document, once', () => {
+    const places = new Map<string, string[]>();
+    for (const path of DOCUMENTS) {
+      for (const cells of rowsOf(read(path), ...headings)) {
+        const key = headings[0] === 'status' ? cells[1]! : cells[0]!;
+        places.set(key, [...(places.get(key) ?? []), path]);
+      }
+    }
+    expect(places.size).toBeGreaterThan(10);
+    expect([...places].filter(([, paths]) => paths.length > 1)).toEqual([]);
   });
 });
 
@@ -255,17 +354,17 @@ describe('the licence', () => {
 
 describe.each(DOCUMENTS)('%s', path => {
   const markdown = read(path);
-  /** What is not code: a bracket there is no link. */
+  /** Without code: a bracket there is no link. */
   const prose = markdown.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').replaceAll(/`[^`\n]*`/g, '');
 
-  it('links to files and headings that there are', () => {
+  it('links to files and headings that exist', () => {
     const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
     expect(links.filter(target => !/^https?:/.test(target)).filter(target => !leadsSomewhere(path, target))).toEqual(
       [],
     );
   });
 
-  it('names npm scripts, and flags of the load tool and the bench, that there are', () => {
+  it('names npm scripts, and flags of the load tool and the bench, that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...markdown.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name);
     const flags = [...markdown.matchAll(/npm run load -- (--.*?)[`\n]/g)].flatMap(([, line = '']) =>

@@ -52,7 +52,7 @@ export interface BanNotice {
 
 /**
  * Everything that happens, told once. The core announces; metrics, audit and pages listen.
- * `id` is always a connection's id; times are those of `Clock.now()`.
+ * `id` is a connection's id, and in `unbanned` that of a ban; times are those of `Clock.now()`.
  */
 export type HeartbeatEvent =
   | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }

@@ -22,7 +22,7 @@ export interface LimitOptions {
    */
   ipv6PrefixBits: number;
   /**
-   * Connections of one user on this node. 0 is off.
+   * Connections of one user, over all nodes of the cluster; while Redis is lost, each node applies the limit alone. 0 is off.
    * Default: 0.
    */
   maxPerUser: number;
