@@ -47,8 +47,8 @@ async function eavesdrop(): Promise<string[]> {
   const ear = wire.duplicate().on('error', () => undefined);
   await ear.connect();
   await ear.pSubscribe('*', message => messages.push(message));
-  // Rows of another node are asked for where they are on the page.
-  await cluster.node(0).list('limit=2&node=node2');
+  // Rows of another node are asked for where they are on the page, and only where it has named their keys in time.
+  await until(async () => (await cluster.node(0).list('limit=2&node=node2')).items.length === 2);
   const [id = ''] = await cluster.node(1).ids();
   await cluster.node(0).ask(`connections/${id}`);
   await cluster.node(0).kick(id.replace(/\w+$/, '0000zzzz'));

@@ -66,7 +66,7 @@ export function watchLeaks(): (timeoutMs?: number) => Promise<void> {
 function describeLeak({ type, handle, created }: Resource): string[] {
   const line = creator(created);
   // jest's timers, and those of the wait for the others to go.
-  if (/node_modules\/@?jest|support\/until\./.test(line)) return [];
+  if (/node_modules\/@?jest|support\/assert\/until\./.test(line)) return [];
   const ours = /^(libs|apps)\//.test(line);
   return ours || (handle.hasRef?.() ?? true) ? [`${type} made at ${line}`] : [];
 }
@@ -74,7 +74,7 @@ function describeLeak({ type, handle, created }: Resource): string[] {
 /** The first line of a stack that is neither node's own nor this file's, relative to the repository. */
 function creator({ stack = '' }: Error): string {
   const lines = stack.split('\n').slice(1);
-  const line = lines.find(text => !/node:|<anonymous>|support\/leaks\./.test(text)) ?? 'a place inside node';
+  const line = lines.find(text => !/node:|<anonymous>|support\/assert\/leaks\./.test(text)) ?? 'a place inside node';
   const place = /(?:file:\/\/)?(\/[^()]+)\)?$/.exec(line)?.[1];
   return place === undefined ? line.trim() : relative(ROOT, place);
 }

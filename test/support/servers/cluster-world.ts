@@ -112,7 +112,7 @@ export class WorldNode {
     const nodeName = `node${world.nodes.length + 1}`;
     const resolved = resolveOptions({
       ...options,
-      cluster: { nodeName, leaseMs: 3000, requestTimeoutMs: 200, ...cluster },
+      cluster: { nodeName, leaseMs: 3000, requestTimeoutMs: 4000, ...cluster },
     });
     this.state = new NodeState(resolved, clock);
     this.state.bootstrapHookRan = true;

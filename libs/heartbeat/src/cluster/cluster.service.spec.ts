@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 
 import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { until } from '../../../../test/support/assert/until.js';
 import type { ClusterPosition } from './cluster-answers.js';
 
@@ -14,12 +15,20 @@ describe('ClusterService', () => {
   let two: WorldNode;
   let three: WorldNode;
 
-  beforeEach(async () => {
-    world = new ClusterWorld();
-    [one, two, three] = [await world.add(), await world.add(), await world.add()];
-    await world.renewAll();
-  });
+  beforeEach(() => start());
   afterEach(() => world.end());
+
+  async function start(cluster: HeartbeatOptions['cluster'] = {}): Promise<void> {
+    world = new ClusterWorld();
+    [one, two, three] = [await world.add({ cluster }), await world.add({ cluster }), await world.add({ cluster })];
+    await world.renewAll();
+  }
+
+  /** The same nodes, which wait for a silent one no longer than a test can. */
+  async function startImpatient(): Promise<void> {
+    await world.end();
+    await start({ requestTimeoutMs: 200 });
+  }
 
   it('knows every node, the asked one first', async () => {
     two.state.draining = true;
@@ -76,6 +85,7 @@ describe('ClusterService', () => {
   });
 
   it('names a silent node, does not wait for it, and has its rows on a later page', async () => {
+    await startImpatient();
     const ids = world.nodes.map(node => node.open().id);
     await world.renewAll();
     const listener = world.store.listeners.get(three.id)!;
@@ -107,6 +117,7 @@ describe('ClusterService', () => {
   describe('while an emptied Redis does not know the others yet', () => {
     let ids: string[];
     beforeEach(async () => {
+      await startImpatient();
       ids = world.nodes.map(node => node.open().id);
       await world.renewAll();
       await one.cluster.list();
@@ -209,6 +220,7 @@ describe('ClusterService', () => {
   });
 
   it('never says that a silent node has done it', async () => {
+    await startImpatient();
     const { id } = two.open();
     world.store.listeners.delete(two.id);
     expect(await one.cluster.kick(id)).toBe('unconfirmed');
@@ -241,6 +253,7 @@ describe('ClusterService', () => {
 
   describe('while Redis is lost', () => {
     it('is this node alone, says so, and kicks what is here', async () => {
+      await startImpatient();
       const [here, there] = [one.open(), two.open()];
       one.bus.isCut = true;
       const { items, nodes } = await one.cluster.list();
