@@ -145,7 +145,7 @@ describe('work on a whole set of connections', () => {
   });
 
   it('has few closes in a turn: shedding, which takes the longest idle', async () => {
-    for (let number = 0; number < 10 * CLIENTS; number++) world.open(number).pulse.activeAt = number;
+    for (let number = 0; number < 10 * CLIENTS; number++) world.open(number).pulse.active(number);
     world.node.attendedMs = 20 * CLIENTS;
     const load = new LoadService(world.node, world.connections, world.events);
     const all = [...world.connections.all()];

@@ -149,9 +149,9 @@ export class World {
   /** Messages in the making are looked for once a second, as flow does. */
   #sweep(): void {
     for (const peer of this.peers.filter(({ isUnswept }) => isUnswept)) {
-      const { bytesSeen, lookedAt } = peer.connection.pulse;
+      const { bytesSeen, checkedAt } = peer.connection.pulse;
       if (peer.network.bytesRead === bytesSeen) continue;
-      peer.connection.countBytes(this.time, Math.max(this.node.accountedUntil, lookedAt));
+      peer.connection.countBytes(this.time, Math.max(this.node.accountedUntil, checkedAt));
     }
     for (const peer of this.peers) peer.isUnswept = false;
     this.node.accountedUntil = this.node.attendedMs;

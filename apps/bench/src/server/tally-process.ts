@@ -1,11 +1,11 @@
 import { NEVER, phaseOf, Pulse } from '../../../../libs/heartbeat/src/connection/pulse.js';
-import { judge, nextLook, pingMomentBefore } from '../../../../libs/heartbeat/src/liveness/verdict.js';
+import { judge, nextCheck, pingMomentBefore } from '../../../../libs/heartbeat/src/liveness/verdict.js';
 import { Wheel } from '../../../../libs/heartbeat/src/liveness/wheel.js';
 import { answerParent } from '../remote.js';
 
 const TICK_MS = 50;
 const RULES = { intervalMs: 25_000, pongTimeoutMs: 10_000, missedPongs: 2 };
-/** A round trip: so long after its ping a peer is heard. */
+/** A round trip: the time from a ping to its pong. */
 const ANSWER_MS = 100;
 const INTERVALS = 3;
 
@@ -16,9 +16,9 @@ export class Tally {
 
   async keep(connections: number): Promise<{ coreShare: number; bytes: number }> {
     const before = collected();
-    const pulses = Array.from({ length: connections }, (_, index) => new Pulse(this.#owner, phaseOf(index)));
+    const pulses = Array.from({ length: connections }, (_, index) => new Pulse(this.#owner, phaseOf(index), 0, 0));
     for (const pulse of pulses) {
-      pulse.hear(pingMomentBefore(pulse.phase, 0, RULES.intervalMs));
+      pulse.markAlive(pingMomentBefore(pulse.phase, 0, RULES.intervalMs));
       this.#schedule(pulse, 0);
     }
     this.#run(0, RULES.intervalMs);
@@ -34,20 +34,20 @@ export class Tally {
   #run(from: number, forMs: number): void {
     for (let now = from + TICK_MS; now <= from + forMs; now += TICK_MS) {
       this.#wheel.advance(now);
-      for (let pulse = this.#wheel.take(); pulse !== undefined; pulse = this.#wheel.take()) this.#look(pulse, now);
+      for (let pulse = this.#wheel.take(); pulse !== undefined; pulse = this.#wheel.take()) this.#check(pulse, now);
     }
   }
 
-  #look(pulse: Pulse<object>, now: number): void {
-    // Every ping is answered: a look at an unanswered one would come at its timeout.
-    if (pulse.pingedAt !== NEVER) pulse.hear(pingMomentBefore(pulse.phase, pulse.pingedAt, RULES.intervalMs));
-    pulse.lookedAt = now;
-    if (judge(pulse, now, RULES) === 'ping') pulse.pingedAt = now;
+  #check(pulse: Pulse<object>, now: number): void {
+    // Every ping is answered: a check of an unanswered one would come at its timeout.
+    if (pulse.pingedAt !== NEVER) pulse.markAlive(pingMomentBefore(pulse.phase, pulse.pingedAt, RULES.intervalMs));
+    pulse.checked(now);
+    if (judge(pulse, now, RULES) === 'ping') pulse.pinged(now, now + 0.5);
     this.#schedule(pulse, now);
   }
 
   #schedule(pulse: Pulse<object>, now: number): void {
-    pulse.lookDueAt = pulse.pingedAt === NEVER ? nextLook(pulse, RULES) : now + ANSWER_MS;
+    pulse.dueAt(pulse.pingedAt === NEVER ? nextCheck(pulse, RULES) : now + ANSWER_MS);
     this.#wheel.schedule(pulse);
   }
 }

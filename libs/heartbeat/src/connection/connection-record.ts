@@ -26,7 +26,7 @@ export abstract class ConnectionRecord<Self> {
   readonly userAgent: string | null;
   /** Monotonic milliseconds. */
   readonly openedAt: number;
-  readonly pulse: Pulse<Self>;
+  readonly pulse: Readonly<Pulse<Self>>;
   protected readonly owner: ConnectionOwner<Self>;
 
   messagesIn = 0;
@@ -39,11 +39,10 @@ export abstract class ConnectionRecord<Self> {
   appHeartbeat = false;
   /** Message handlers that have not ended yet. */
   inFlight = 0;
-  /**
-   * What waits of its messages and handlers, an object whose type the flow knows. Null where nothing does; undefined where nothing does
-   * and bytes may be buffered that are emitted together with those of other connections: at the opening, and after a pause.
-   */
-  input: object | null | undefined = undefined;
+  /** The record that `flow/` keeps of it, whose type only `flow/` knows; null while its traffic needs none. */
+  flow: object | null = null;
+  /** Whether bytes may be buffered that are emitted together with those of other connections: at the opening, and after a pause. */
+  mayBurst = true;
   /** The number of the last message to many that was sent to it, or was not for it. */
   lastShared = 0;
 
@@ -70,9 +69,7 @@ export abstract class ConnectionRecord<Self> {
     this.lastSeenAt = this.openedAt;
     this.#bytesReadBefore = opening.network.bytesRead;
     this.#bytesWrittenBefore = bytesTaken(opening.network);
-    this.pulse = new Pulse<Self>(this as unknown as Self, phaseOf(serial));
-    this.pulse.bytesSeen = this.#bytesReadBefore;
-    this.pulse.openedAt = owner.attended();
+    this.pulse = new Pulse<Self>(this as unknown as Self, phaseOf(serial), owner.attended(), this.#bytesReadBefore);
   }
 
   /** Unique over all nodes and boots; carries its node's id. */
@@ -121,9 +118,9 @@ export abstract class ConnectionRecord<Self> {
     return this.socket.isPaused || this.network.isPaused();
   }
 
-  /** When bytes were last noticed, where those count that came since the last look. */
+  /** When bytes were last noticed, including bytes that came since the last check. */
   seenAt(now: number): number {
-    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.lastActivityAt >= this.pulse.lookedAt;
+    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.lastActivityAt >= this.pulse.checkedAt;
     return isNoted ? this.lastSeenAt : now;
   }
 
@@ -160,14 +157,14 @@ export abstract class ConnectionRecord<Self> {
   countReceived(now: number): void {
     this.messagesIn++;
     this.lastMessageAt = Math.trunc(now);
-    this.pulse.activeAt = this.owner.attended();
-    this.countHeard(now);
+    this.pulse.active(this.owner.attended());
+    this.countWhole(now);
   }
 
   /** A whole message came, of the application or of its heartbeat. */
-  countHeard(now: number): void {
+  countWhole(now: number): void {
     this.lastSeenAt = Math.trunc(now);
-    this.pulse.messageAt = this.owner.attended();
+    this.pulse.messageCame(this.owner.attended());
   }
 
   /**
@@ -176,7 +173,7 @@ export abstract class ConnectionRecord<Self> {
    */
   countBytes(now: number, since = this.owner.attended()): void {
     this.lastSeenAt = Math.trunc(now);
-    this.pulse.heardAt = Math.max(this.pulse.heardAt, since);
+    this.pulse.bytesCame(since);
   }
 
   /** Adds a note to the flight record. */

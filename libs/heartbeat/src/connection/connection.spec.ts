@@ -7,7 +7,8 @@ import type { WebSocket } from 'ws';
 import type { Closing } from './connection.types.js';
 import type { ConnectionOwner } from './connection.types.js';
 import { Connection } from './connection.js';
-import { Link, NEVER, phaseOf } from './pulse.js';
+import { Link } from './link.js';
+import { NEVER, phaseOf } from './pulse.js';
 
 /** Writes down what it is asked to do, in order. */
 class FakeSocket {
@@ -177,9 +178,9 @@ describe('Connection', () => {
 
   it('is probing while a ping is unanswered', () => {
     const connection = open();
-    connection.pulse.pingedAt = 0;
+    connection.pulse.pinged(0, 0.5);
     expect(connection.state).toBe('probing');
-    connection.pulse.hear(0);
+    connection.pulse.markAlive(0);
     expect(connection.state).toBe('open');
   });
 

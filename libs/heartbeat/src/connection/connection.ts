@@ -45,7 +45,7 @@ export class Connection extends ConnectionRecord<Connection> {
     if (!isAnswering) this.sendHeld();
     if (!this.owner.mayQueue(this, bytes)) return false;
     this.messagesOut++;
-    this.pulse.activeAt = this.owner.attended();
+    this.pulse.active(this.owner.attended());
     return true;
   }
 
@@ -177,7 +177,7 @@ export class Connection extends ConnectionRecord<Connection> {
     this.socket.send(event);
     if (this.messagesOut === messagesOut) return;
     this.messagesOut = messagesOut;
-    this.pulse.activeAt = activeAt;
+    this.pulse.active(activeAt);
     this.owner.uncountSent();
   }
 

@@ -152,7 +152,7 @@ export class TrackedSocket extends WebSocket {
   /** Reads on, as `ws` does, unless it is held back. */
   override resume(): void {
     this.#pausedByApp = false;
-    if (this.#connection?.input === null) this.#connection.input = undefined;
+    if (this.#connection) this.#connection.mayBurst = true;
     if (!this.#heldBack) super.resume();
   }
 

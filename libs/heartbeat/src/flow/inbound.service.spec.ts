@@ -37,6 +37,8 @@ class Client {
     socket: this.socket,
     network: this.network,
     inFlight: 0,
+    flow: null,
+    mayBurst: true,
     ended: false,
     closing: null,
   } as unknown as Connection & {

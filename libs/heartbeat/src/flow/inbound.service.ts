@@ -8,6 +8,7 @@ import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { maxPieces } from '../connection/waiting-pieces.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { flowOf } from './flow-record.js';
 import type { RawMessage, Take } from './message-queue.js';
 import { MessageTurns } from './message-turns.js';
 
@@ -34,8 +35,8 @@ export class InboundService implements OnApplicationShutdown {
     if (isSilenced(connection)) return this.#dropped(connection);
     const { messagesPerSecond } = this.node.options.limits;
     if (messagesPerSecond === 0) return true;
-    this.#countIn(connection);
-    if (++connection.pulse.messagesInSecond <= messagesPerSecond * this.#seconds) return true;
+    const count = flowOf(connection).countMessage(this.node.attendedMs);
+    if (count <= messagesPerSecond * this.#seconds) return true;
     this.#refuse(connection, 'messages');
     return false;
   }
@@ -52,9 +53,8 @@ export class InboundService implements OnApplicationShutdown {
       waiting > backpressure.maxBufferedBytes || connection.isFull(maxPieces(backpressure.maxBufferedBytes));
     if (isTooMuch) return this.#overrun(connection, waiting);
     if (limits.pingsPerSecond === 0) return;
-    this.#countIn(connection);
-    const most = limits.pingsPerSecond * this.#seconds;
-    if (++connection.pulse.pingsInSecond > most) this.#refuse(connection, 'pings');
+    const count = flowOf(connection).countPing(this.node.attendedMs);
+    if (count > limits.pingsPerSecond * this.#seconds) this.#refuse(connection, 'pings');
   }
 
   /** Reads no more of a client that goes on sending after the close frame: to read and drop a flood costs the time of the others. */
@@ -71,14 +71,6 @@ export class InboundService implements OnApplicationShutdown {
   /** How many seconds' worth may be read in this one: after a stall, those of the stall too. */
   get #seconds(): number {
     return 1 + Math.ceil(this.node.recentStallMs / 1000);
-  }
-
-  /** Begins a new second of counting when the last one is over. */
-  #countIn({ pulse }: Connection): void {
-    const second = Math.floor(this.node.attendedMs / 1000);
-    if (pulse.second === second) return;
-    pulse.second = second;
-    pulse.messagesInSecond = pulse.pingsInSecond = 0;
   }
 
   /** Closes with 4004 and reads no more: a flood that is still read would cost the others their time. */

@@ -159,11 +159,11 @@ describe('UnfinishedService', () => {
       socket.begin();
       bytesCome();
       await pass(2);
-      expect(connection.pulse.heardAt).toBe(0);
+      expect(connection.pulse.bytesAt).toBe(0);
       bytesCome();
       await pass(3);
       // Since the sweep before the one that found them.
-      expect([connection.pulse.heardAt, connection.lastSeenAt]).toEqual([2000, 3000]);
+      expect([connection.pulse.bytesAt, connection.lastSeenAt]).toEqual([2000, 3000]);
     });
 
     it('and until when there are none that nobody knows of', async () => {
@@ -180,7 +180,7 @@ describe('UnfinishedService', () => {
     it('that are a ping', () => {
       node.attendedMs = 700;
       new InboundService(node, new HeartbeatEvents()).pinged(connection);
-      expect(connection.pulse.heardAt).toBe(700);
+      expect(connection.pulse.bytesAt).toBe(700);
     });
   });
 
@@ -197,7 +197,7 @@ describe('UnfinishedService', () => {
     socket.begin();
     (connection.network as { bytesRead: number }).bytesRead += 5;
     await pass(60);
-    expect([connection.closing, connection.pulse.heardAt, node.accountedUntil]).toEqual([null, 0, 60_000]);
+    expect([connection.closing, connection.pulse.bytesAt, node.accountedUntil]).toEqual([null, 0, 60_000]);
   });
 
   it('sweeps once a second, and leaves no timer', () => {

@@ -5,21 +5,20 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { NEVER } from '../connection/pulse.js';
+import { flowOf, type FlowRecord, knownFlowOf } from './flow-record.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { inSlices } from '../base/slices.js';
 import { hasIncompleteMessage } from './incomplete-message.js';
 
-/** How often the sockets are looked at for messages in the making. */
+/** How often connections are checked for incomplete messages. */
 const SWEEP_MS = 1000;
 
 /**
- * Knows of messages in the making, which make no event: closes whoever never ends one, and tells liveness to a second when bytes
- * of one came.
+ * Finds incomplete messages, for which there is no event: closes clients that never complete one, and reports to liveness, to a
+ * second, when bytes of one came.
  */
 @Injectable()
 export class IncompleteMessageService implements OnApplicationBootstrap, OnApplicationShutdown {
-  /** How much had been read, of those with a message in the making, at the last sweep. */
-  readonly #bytesSwept = new WeakMap<Connection, number>();
   #timer: NodeJS.Timeout | null = null;
   #sweeping = false;
 
@@ -44,7 +43,7 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      // What the kernel already holds is read before anyone is judged.
+      // Bytes that the kernel already holds are read before any connection is judged.
       await new Promise(resolve => setImmediate(resolve));
       const begunAt = this.node.attendedMs;
       await inSlices(this.connections.all(), connection => this.#inspect(connection));
@@ -55,31 +54,37 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
   }
 
   #inspect(connection: Connection): void {
-    const { pulse, socket } = connection;
+    const { paused, pulse, socket } = connection;
     if (connection.state === 'closing') return;
-    if (connection.paused || !hasIncompleteMessage(socket)) {
-      pulse.incompleteSince = NEVER;
-      return;
-    }
-    this.#noteBytes(connection);
+    if (paused || !hasIncompleteMessage(socket)) return this.#rest(connection, paused);
+    const flow = flowOf(connection);
+    this.#noteBytes(connection, flow);
     const now = this.node.attendedMs;
-    // A message that was finished meanwhile was another one.
-    if (pulse.incompleteSince === NEVER || pulse.messageAt > pulse.incompleteSince) pulse.incompleteSince = now;
+    // A message that was completed meanwhile was another one.
+    if (flow.incompleteSince === NEVER || pulse.messageAt > flow.incompleteSince) flow.incompleteSince = now;
     const { messageTimeoutMs } = this.node.options.limits;
-    if (messageTimeoutMs === 0 || now - pulse.incompleteSince < messageTimeoutMs) return;
+    if (messageTimeoutMs === 0 || now - flow.incompleteSince < messageTimeoutMs) return;
     connection.note({ kind: 'incomplete' });
     if (!connection.end({ code: CloseCodes.rate.code, reason: 'message unfinished for too long', by: 'server' }))
       return;
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });
   }
 
-  /** Bytes that are new since the sweep before, and since the last look, came after the later of the two; nobody knows more. */
-  #noteBytes(connection: Connection): void {
+  /** No message is incomplete. A paused connection keeps its record: the bytes of a message may go on as they were. */
+  #rest(connection: Connection, isPaused: boolean): void {
+    const flow = knownFlowOf(connection);
+    if (flow === null) return;
+    flow.incompleteSince = NEVER;
+    if (!isPaused && flow.isIdle(this.node.attendedMs)) connection.flow = null;
+  }
+
+  /** Bytes that are new since the previous sweep, and since the last check, came after the later of the two; more is not known. */
+  #noteBytes(connection: Connection, flow: FlowRecord): void {
     const { bytesRead } = connection.network;
-    const { bytesSeen, lookedAt } = connection.pulse;
-    if (bytesRead !== bytesSeen && bytesRead !== this.#bytesSwept.get(connection)) {
-      connection.countBytes(this.node.clock.now(), Math.max(this.node.accountedUntil, lookedAt));
+    const { bytesSeen, checkedAt } = connection.pulse;
+    if (bytesRead !== bytesSeen && bytesRead !== flow.bytesSwept) {
+      connection.countBytes(this.node.clock.now(), Math.max(this.node.accountedUntil, checkedAt));
     }
-    this.#bytesSwept.set(connection, bytesRead);
+    flow.bytesSwept = bytesRead;
   }
 }

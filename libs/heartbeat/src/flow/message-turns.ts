@@ -4,6 +4,7 @@ import type { NodeState } from '../connection/node-state.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { AfterPromises } from './after-promises.js';
+import { flowOf, queueOf } from './flow-record.js';
 import { HeldAnswers } from './held-answers.js';
 import { InputTotal } from './input-total.js';
 import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage, type Take } from './message-queue.js';
@@ -65,12 +66,12 @@ export class MessageTurns {
   /** Whether a message that came in now may be handled at once; else it has to `wait`. */
   mayTake(connection: Connection, now: number): boolean {
     if (this.#turn === null) this.#beginTurn(now);
-    const { input, inFlight } = connection;
-    if (input || now >= this.#turnEndsAt || inFlight >= this.node.options.limits.maxInFlight) return false;
+    const { inFlight } = connection;
+    if (queueOf(connection) || now >= this.#turnEndsAt || inFlight >= this.node.options.limits.maxInFlight) return false;
     // The first message of a read: the event loop calls for each read once all promises have run.
-    if (input === null && inFlight === 0) return (this.#mayStart = this.#isFirst = true);
+    if (!connection.mayBurst && inFlight === 0) return (this.#mayStart = this.#isFirst = true);
     this.#isFirst = false;
-    if (this.#mayStart) connection.input = null;
+    if (this.#mayStart) connection.mayBurst = false;
     return this.#mayStart;
   }
 
@@ -106,7 +107,7 @@ export class MessageTurns {
     connection.inFlight++;
     await handler();
     connection.inFlight--;
-    if (this.#isOver || !connection.input) return;
+    if (this.#isOver || !queueOf(connection)) return;
     this.#ready.add(connection);
     if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
   }
@@ -119,7 +120,7 @@ export class MessageTurns {
     const known = queueOf(connection);
     if (known) return known;
     const queue = this.#spare.pop() ?? emptyQueue(this.#total.open());
-    connection.input = queue;
+    flowOf(connection).queue = queue;
     this.#visited.add(connection);
     this.#after.request();
     return queue;
@@ -160,7 +161,7 @@ export class MessageTurns {
     if (this.#visited.size === 0) return;
     for (const connection of this.#visited) {
       const queue = queueOf(connection);
-      if (queue === undefined || queue.isHeld || isSilenced(connection)) continue;
+      if (queue === null || queue.isHeld || isSilenced(connection)) continue;
       queue.isHeld = true;
       (connection.socket as TrackedSocket).holdBack();
       this.#total.keep(queue.share, connection);
@@ -188,12 +189,12 @@ export class MessageTurns {
   /** Does one thing that waits for a connection; after some of them it is the next one's turn. */
   #next(connection: Connection): void {
     const queue = queueOf(connection);
-    if (queue === undefined || !this.#hasRoom(connection)) return this.#leave(connection);
+    if (queue === null || !this.#hasRoom(connection)) return this.#leave(connection);
     const handler = queue.handlers.shift();
     if (handler) void this.#start(connection, handler);
     else this.#takeNext(connection, queue);
     // The application may have closed the connection meanwhile.
-    if (connection.input !== queue) return;
+    if (queueOf(connection) !== queue) return;
     if (queue.handlers.length === 0 && queue.messages.bytes === 0) return this.#letGo(connection, queue);
     if (!this.#hasRoom(connection)) return this.#leave(connection);
     if (++this.#visit < MESSAGES_PER_VISIT) return;
@@ -224,7 +225,7 @@ export class MessageTurns {
   /** Drops the messages that wait; the handlers of a message that has begun still run. The socket is read on: for the close frame. */
   #drop(connection: Connection): void {
     const queue = queueOf(connection);
-    if (queue === undefined) return;
+    if (queue === null) return;
     queue.messages.clear();
     this.#total.set(queue.share, 0);
     if (queue.handlers.length === 0) return this.#letGo(connection, queue);
@@ -234,7 +235,8 @@ export class MessageTurns {
 
   #letGo(connection: Connection, queue: InputQueue): void {
     const { isHeld, share } = queue;
-    connection.input = isHeld ? undefined : null;
+    flowOf(connection).queue = null;
+    connection.mayBurst = isHeld;
     this.#leave(connection);
     // A flood that was refused is read no more.
     if (isHeld && connection.closing?.code !== CloseCodes.rate.code) (connection.socket as TrackedSocket).letGo();
@@ -243,8 +245,4 @@ export class MessageTurns {
     if (share.isKept) this.#total.close(share);
     else if (this.#spare.length < MAX_SPARE) this.#spare.push(queue);
   }
-}
-
-function queueOf({ input }: Connection): InputQueue | undefined {
-  return (input as InputQueue | null | undefined) ?? undefined;
 }

@@ -3,12 +3,12 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
-import { microsOf, msBetween, NEVER, type Pulse } from '../connection/pulse.js';
+import { NEVER, type Pulse } from '../connection/pulse.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
 import { RecentStalls } from './recent-stalls.js';
-import { judge, nextLook, pingMomentBefore, type Rules } from './verdict.js';
+import { judge, nextCheck, pingMomentBefore, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
 
 /** The step of the one tick. Deadlines are kept to it, so three of them stay well within the second that the contract allows. */
@@ -17,20 +17,20 @@ const TICK_MS = 50;
 const MAX_STEP_MS = 2 * TICK_MS;
 /** A round trip with more than this beside attended time is not recorded: that may lag by two ticks, one of them late. */
 const MAX_UNATTENDED_MS = 4 * TICK_MS;
-/** How long one slice of looks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. */
+/** How long one slice of checks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. */
 const SLICE_MS = 0.05;
 /** The same while what one tick left is not done by the next: deadlines come before short waits. */
 const BEHIND_SLICE_MS = 2;
 
 /**
- * Finds the dead, and hurts no one who lives: one tick for all connections. A look compares the bytes read with those at the
- * last look; it pings who was silent for the interval and destroys who left `missedPongs` pings unanswered. Nothing is done
- * when bytes arrive. A look is taken only after the poll phase has run since the tick came due, so that what the kernel
- * already held was read first.
+ * Finds dead connections without ending live ones: one tick for all connections. A check compares the bytes read with those at the
+ * last check; it pings a connection that was silent for the interval, and destroys one that left `missedPongs` pings unanswered.
+ * Nothing is done when bytes arrive. Checks run only after the poll phase has run since the tick came due, so that bytes which the
+ * kernel already held are read first.
  */
 @Injectable()
 export class HeartbeatService implements OnApplicationBootstrap, OnApplicationShutdown {
-  readonly #wheel = new Wheel<Pulse<Connection>>(TICK_MS);
+  readonly #wheel = new Wheel<Readonly<Pulse<Connection>>>(TICK_MS);
   readonly #time: AttendedClock;
   #timer: NodeJS.Timeout | null = null;
   #slice: NodeJS.Immediate | null = null;
@@ -75,15 +75,15 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#timer = this.#slice = null;
   }
 
-  /** Takes a new connection under watch. Its first ping comes at its own random moment of the interval, so that crowds do not bunch. */
+  /** Takes a new connection under watch. Its first ping comes at its own moment of the interval, so that connections that open together do not bunch. */
   watch(connection: Connection): void {
     const { pulse } = connection;
-    pulse.lookedAt = this.node.attendedMs;
-    pulse.hear(pingMomentBefore(pulse.phase, this.node.attendedMs, this.node.intervalMs));
+    pulse.checked(this.node.attendedMs);
+    pulse.markAlive(pingMomentBefore(pulse.phase, this.node.attendedMs, this.node.intervalMs));
     this.#schedule(pulse);
   }
 
-  /** A pong has come; false if nobody had asked for it. */
+  /** A pong has come; false if no ping was unanswered. */
   ponged(connection: Connection): boolean {
     const { pulse } = connection;
     const now = this.node.clock.now();
@@ -92,25 +92,25 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       return false;
     }
     connection.lastSeenAt = Math.trunc(now);
-    // After a missed ping nobody can tell which one this answers.
+    // After a missed ping it is unknown which one this answers.
     const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
     if (rttMs !== null) {
       connection.rttMs = rttMs;
       this.node.totals.rtt.record(rttMs / 1000);
     }
-    pulse.bytesSeen = connection.network.bytesRead;
-    const { lookDueAt } = pulse;
-    pulse.hear(Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
+    pulse.compared(connection.network.bytesRead);
+    const { checkDueAt } = pulse;
+    pulse.markAlive(Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
     this.node.totals.pongsReceived++;
-    // At once, while it is in the cache, and never earlier than the look that this one spares.
-    this.#schedule(pulse, lookDueAt);
+    // At once, while it is in the cache, and never earlier than the check that this one spares.
+    this.#schedule(pulse, checkDueAt);
     if (this.events.isWanted('pong')) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
   }
 
   /** Null where the clock has jumped, or the loop has stood still, while the ping was in flight: that is no time of the network. */
-  #roundTrip({ pingedAt, pingedAtMicros }: Pulse<Connection>, now: number): number | null {
-    const ms = msBetween(pingedAtMicros, microsOf(now));
+  #roundTrip({ pingedAt, pingSentAt }: Readonly<Pulse<Connection>>, now: number): number | null {
+    const ms = now - pingSentAt;
     return ms - (this.node.attendedMs - pingedAt) > MAX_UNATTENDED_MS ? null : ms;
   }
 
@@ -137,14 +137,14 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#steppedAt = now;
   }
 
-  /** Looks at what is due, for one slice of time; answers whether something is left. */
+  /** Checks what is due, for one slice of time; returns whether something is left. */
   work(): boolean {
     const { clock } = this.node;
     const end = clock.now() + this.#sliceMs;
     do {
       const pulse = this.#wheel.take();
       if (pulse === undefined) return false;
-      this.#look(pulse.owner);
+      this.#check(pulse.owner);
     } while (clock.now() < end);
     return true;
   }
@@ -153,23 +153,23 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#slice = this.work() ? setImmediate(() => this.#workOn()) : null;
   }
 
-  #look(connection: Connection): void {
+  #check(connection: Connection): void {
     if (connection.state === 'closing') return;
     const { pulse } = connection;
     const now = this.node.attendedMs;
-    this.#notice(connection, now);
-    pulse.lookedAt = now;
+    this.#compareBytes(connection, now);
+    pulse.checked(now);
     switch (judge(pulse, now, this.#rules)) {
       case 'ping':
         this.#ping(connection, now);
         break;
       case 'missed':
-        pulse.missed++;
+        pulse.pongMissed();
         this.#missed(connection);
         this.#ping(connection, now);
         break;
       case 'dead':
-        pulse.missed++;
+        pulse.pongMissed();
         this.#missed(connection);
         return connection.destroy({
           code: CloseCodes.heartbeatTimeout.code,
@@ -181,41 +181,40 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#schedule(pulse);
   }
 
-  /** Compares what was read with what was read at the last look. */
-  #notice(connection: Connection, now: number): void {
+  /** Compares the bytes read with those at the last check. */
+  #compareBytes(connection: Connection, now: number): void {
     const { pulse } = connection;
     const { bytesRead } = connection.network;
     const isUnread = bytesRead === pulse.bytesSeen;
-    if (connection.paused && isUnread) return this.#callUnread(connection, now);
+    if (connection.paused && isUnread) return this.#probeUnread(connection, now);
     if (isUnread) return;
-    pulse.bytesSeen = bytesRead;
-    // Who has told what came has written down the time as well.
-    if (pulse.lastActivityAt < pulse.lookedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    pulse.compared(bytesRead);
+    // The code that counted what came has recorded the time as well.
+    if (pulse.lastActivityAt < pulse.checkedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
     // Busy: `ws` pauses a socket while it inflates.
-    if (connection.paused) return pulse.hear(now);
+    if (connection.paused) return pulse.markAlive(now);
     if (!this.node.options.heartbeat.skipWhenActive) {
-      if (pulse.pingedAt !== NEVER) pulse.hear(pulse.pingedAt);
+      if (pulse.pingedAt !== NEVER) pulse.markAlive(pulse.pingedAt);
       return;
     }
-    // A ping moment has passed between the looks, and it was spared.
-    if (pingMomentBefore(pulse.phase, now, this.node.intervalMs) > pulse.lookedAt) this.node.totals.pingsSkipped++;
-    // What told its time has it; else the bytes came after the last look, and after the last time when all were accounted for.
-    const { lastActivityAt, lookedAt } = pulse;
-    pulse.hear(lastActivityAt >= lookedAt ? lastActivityAt : Math.max(lookedAt, this.node.accountedUntil));
+    // A ping moment has passed between the checks, and it was spared.
+    if (pingMomentBefore(pulse.phase, now, this.node.intervalMs) > pulse.checkedAt) this.node.totals.pingsSkipped++;
+    // What was counted has its time; other bytes came after the last check, and after the last time when all were accounted for.
+    const { lastActivityAt, checkedAt } = pulse;
+    pulse.markAlive(lastActivityAt >= checkedAt ? lastActivityAt : Math.max(checkedAt, this.node.accountedUntil));
   }
 
   /**
-   * Whom we do not read cannot be heard: it is not judged until it is read again. But of a line that has ended we only learn
-   * when we write to it. A pong is written, not a ping: nobody answers it (RFC 6455, section 5.5.3), so no answers pile up unread.
+   * A connection that is not read shows no life: it is not judged until it is read again. But that its line has ended shows only
+   * when something is written to it. A pong is written, not a ping: it has no answer (RFC 6455, section 5.5.3) that piles up unread.
    */
-  #callUnread({ pulse, socket }: Connection, now: number): void {
+  #probeUnread({ pulse, socket }: Connection, now: number): void {
     socket.pong();
-    pulse.hear(now);
+    pulse.markAlive(now);
   }
 
   #ping(connection: Connection, now: number): void {
-    connection.pulse.pingedAt = now;
-    connection.pulse.pingedAtMicros = microsOf(this.node.clock.now());
+    connection.pulse.pinged(now, this.node.clock.now());
     connection.socket.ping();
     this.node.totals.pingsSent++;
     if (this.events.isWanted('ping')) this.events.announce({ type: 'ping', id: connection.id });
@@ -228,8 +227,8 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (this.events.isWanted('missed')) this.events.announce({ type: 'missed', id: connection.id, missed });
   }
 
-  #schedule(pulse: Pulse<Connection>, earliest = 0): void {
-    pulse.lookDueAt = Math.max(earliest, nextLook(pulse, this.#rules));
+  #schedule(pulse: Readonly<Pulse<Connection>>, earliest = 0): void {
+    pulse.dueAt(Math.max(earliest, nextCheck(pulse, this.#rules)));
     this.#wheel.schedule(pulse);
   }
 

@@ -97,8 +97,8 @@ describe('ReaperService', () => {
     it.each<[string, 'closes' | 'spares', (connection: Connection) => void]>([
       ['a message came in', 'spares', connection => connection.countReceived(time)],
       ['a message went out', 'spares', connection => connection.queue(0)],
-      ['a ping was answered', 'closes', ({ pulse }) => pulse.hear(node.attendedMs)],
-      ['a ping was sent', 'closes', ({ pulse }) => void (pulse.pingedAt = node.attendedMs)],
+      ['a ping was answered', 'closes', ({ pulse }) => pulse.markAlive(node.attendedMs)],
+      ['a ping was sent', 'closes', ({ pulse }) => pulse.pinged(node.attendedMs, time)],
     ])('where %s meanwhile, %s', async (_what, outcome, happen) => {
       const { connection } = open();
       pass(30_000);

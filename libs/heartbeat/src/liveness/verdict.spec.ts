@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import { NEVER } from '../connection/pulse.js';
-import { judge, nextLook, pingMomentBefore, type Rules, type Timing } from './verdict.js';
+import { judge, nextCheck, pingMomentBefore, type Rules, type Timing } from './verdict.js';
 
 const rules: Rules = { intervalMs: 25_000, pongTimeoutMs: 10_000, missedPongs: 2 };
 const timing = (given: Partial<Timing>): Timing => ({
@@ -51,7 +51,7 @@ describe('nextLook', () => {
     ['when the answer is overdue, while a ping is unanswered', { pingedAt: 26_000 }, 36_000],
     ['when the answer to the last ping is overdue', { pingedAt: 36_000, missed: 1 }, 46_000],
   ])('is %s', (_what, given, due) => {
-    expect(nextLook(timing(given), rules)).toBe(due);
+    expect(nextCheck(timing(given), rules)).toBe(due);
   });
 });
 
@@ -62,7 +62,7 @@ function walk(given: Rules, silentSince: number): { pings: number[]; deadAt: num
   let now = silentSince;
   for (let looks = 1; ; looks++) {
     // Like the wheel: whole milliseconds, and the next look is a later one.
-    now = Math.max(now + 1, Math.ceil(nextLook(state, given)));
+    now = Math.max(now + 1, Math.ceil(nextCheck(state, given)));
     const verdict = judge(state, now, given);
     if (verdict === 'dead') return { pings, deadAt: now, looks };
     if (verdict === 'wait') continue;

@@ -1,6 +1,6 @@
 import { NEVER } from '../connection/pulse.js';
 
-/** What a look at a connection needs to know; attended milliseconds. */
+/** What a check of a connection needs to know; attended milliseconds. */
 export interface Timing {
   readonly silentSince: number;
   readonly pingedAt: number;
@@ -23,8 +23,8 @@ export function judge({ silentSince, pingedAt, missed }: Timing, now: number, ru
   return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
 }
 
-/** When to look again: when a ping is due; while one is unanswered, when its answer is overdue, and no later. */
-export function nextLook({ silentSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
+/** When to check again: when a ping is due; while one is unanswered, when its answer is overdue, and no later. */
+export function nextCheck({ silentSince, pingedAt }: Timing, { intervalMs, pongTimeoutMs }: Rules): number {
   return pingedAt === NEVER ? silentSince + intervalMs : pingedAt + pongTimeoutMs;
 }
 

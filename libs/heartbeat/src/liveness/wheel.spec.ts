@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { Link } from '../connection/pulse.js';
+import { Link } from '../connection/link.js';
 import { Wheel } from './wheel.js';
 
 const STEP = 50;
@@ -11,7 +11,7 @@ const TURN = 1023 * STEP;
 class Item extends Link {
   constructor(
     readonly name: string,
-    public lookDueAt: number,
+    public checkDueAt: number,
   ) {
     super();
   }
@@ -84,7 +84,7 @@ describe('Wheel', () => {
     const wheel = new Wheel<Item>(STEP);
     const item = new Item('a', 100);
     wheel.schedule(item);
-    item.lookDueAt = 300;
+    item.checkDueAt = 300;
     wheel.schedule(item);
     wheel.advance(250);
     expect(takeAll(wheel)).toEqual([]);
@@ -133,9 +133,9 @@ describe('Wheel', () => {
             item.unlink();
             model.delete(item.name);
             if (dueIn === null) continue;
-            item.lookDueAt = now + dueIn;
+            item.checkDueAt = now + dueIn;
             wheel.schedule(item);
-            model.set(item.name, Math.min(Math.max(step + 1, Math.ceil(item.lookDueAt / STEP)), step + 1023));
+            model.set(item.name, Math.min(Math.max(step + 1, Math.ceil(item.checkDueAt / STEP)), step + 1023));
           }
           now += goOn;
           wheel.advance(now);

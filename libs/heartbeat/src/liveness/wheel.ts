@@ -1,15 +1,15 @@
-import { Link } from '../connection/pulse.js';
+import { Link } from '../connection/link.js';
 
-/** What hangs in the wheel: a link that says when it is due. */
+/** What hangs in the wheel: a link that knows when it is due. */
 export interface Scheduled extends Link {
-  readonly lookDueAt: number;
+  readonly checkDueAt: number;
 }
 
 /** Lists in the wheel; what is due later than one turn waits in the farthest and is put on from there. */
 const SLOTS = 1024;
 
 /**
- * One timer for everybody: a ring of lists, one for each step of time. To put in, to take out (`Link.unlink`) and to find
+ * One timer for all connections: a ring of lists, one for each step of time. To put in, to take out (`Link.unlink`) and to find
  * what is due cost the same for ten connections and for a million.
  */
 export class Wheel<Item extends Scheduled> {
@@ -19,9 +19,9 @@ export class Wheel<Item extends Scheduled> {
 
   constructor(private readonly stepMs: number) {}
 
-  /** Hangs `item` in at its `lookDueAt`; what is due already comes with the next step. */
+  /** Hangs `item` in at its `checkDueAt`; what is due already comes with the next step. */
   schedule(item: Item): void {
-    const due = Math.max(this.#step + 1, Math.ceil(item.lookDueAt / this.stepMs));
+    const due = Math.max(this.#step + 1, Math.ceil(item.checkDueAt / this.stepMs));
     item.appendTo(this.#slot(Math.min(due, this.#step + SLOTS - 1)));
   }
 

@@ -24,7 +24,7 @@ function fakeConnection({ pulse = {}, ...given }: Record<string, unknown> = {}):
     rttMs: null,
     labels: {},
     socket: { bufferedAmount: 0 },
-    pulse: Object.assign(new Pulse(null, 0), { openedAt: 30_000 }, pulse),
+    pulse: Object.assign(new Pulse(null, 0, 30_000, 0), pulse),
     ...given,
   } as unknown as Connection;
 }
@@ -127,7 +127,7 @@ describe('idleMs', () => {
   });
 
   it('counts no heartbeat of either kind', () => {
-    const pulse = { silentSince: 89_000, lookedAt: 89_500, pingedAt: 89_900, messageAt: 89_950 };
+    const pulse = { silentSince: 89_000, checkedAt: 89_500, pingedAt: 89_900, messageAt: 89_950 };
     expect(idleMs(fakeConnection({ pulse }), moment.attended)).toBe(60_000);
   });
 });

@@ -50,7 +50,7 @@ export class MessageDispatcher {
       return true;
     }
     // It counts as a sign of life now, whenever it will be handled.
-    connection.countHeard(now);
+    connection.countWhole(now);
     return this.inbound.wait(connection, { data, isBinary }, message =>
       this.#take(connection, message, parse, this.node.clock.now()),
     );
@@ -118,7 +118,7 @@ export class MessageDispatcher {
   /** The application heartbeat, for clients that cannot see ping frames (contract, section 2). */
   #heartbeat(connection: Connection, data: unknown): void {
     connection.appHeartbeat = true;
-    connection.countHeard(this.node.clock.now());
+    connection.countWhole(this.node.clock.now());
     if (connection.socket.readyState !== connection.socket.OPEN) return;
     const sentAt = (data as { sentAt?: unknown } | null | undefined)?.sentAt;
     const { options, intervalMs } = this.node;
