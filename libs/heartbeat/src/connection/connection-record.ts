@@ -120,7 +120,8 @@ export abstract class ConnectionRecord<Self> {
 
   /** When bytes were last noticed, including bytes that came since the last check. */
   seenAt(now: number): number {
-    const isNoted = this.network.bytesRead === this.pulse.bytesSeen || this.pulse.lastActivityAt >= this.pulse.checkedAt;
+    const isNoted =
+      this.network.bytesRead === this.pulse.bytesSeen || this.pulse.lastActivityAt >= this.pulse.checkedAt;
     return isNoted ? this.lastSeenAt : now;
   }
 

@@ -39,7 +39,15 @@ class World {
   client(name: string, cost: number | (() => Promise<void>) = 1) {
     const socket = { isHeld: false, holdBack: () => (socket.isHeld = true), letGo: () => (socket.isHeld = false) };
     const network = { cork: () => undefined, uncork: () => undefined };
-    const connection = { socket, network, inFlight: 0, flow: null, mayBurst: true, ended: false, closing: null as Closing | null };
+    const connection = {
+      socket,
+      network,
+      inFlight: 0,
+      flow: null,
+      mayBurst: true,
+      ended: false,
+      closing: null as Closing | null,
+    };
     const its = connection as unknown as Connection;
     const handle = async () => {
       if (typeof cost === 'number') this.time += cost;

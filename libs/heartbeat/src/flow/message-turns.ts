@@ -67,7 +67,8 @@ export class MessageTurns {
   mayTake(connection: Connection, now: number): boolean {
     if (this.#turn === null) this.#beginTurn(now);
     const { inFlight } = connection;
-    if (queueOf(connection) || now >= this.#turnEndsAt || inFlight >= this.node.options.limits.maxInFlight) return false;
+    if (queueOf(connection) || now >= this.#turnEndsAt || inFlight >= this.node.options.limits.maxInFlight)
+      return false;
     // The first message of a read: the event loop calls for each read once all promises have run.
     if (!connection.mayBurst && inFlight === 0) return (this.#mayStart = this.#isFirst = true);
     this.#isFirst = false;

@@ -100,7 +100,9 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     }
     pulse.compared(connection.network.bytesRead);
     const { checkDueAt } = pulse;
-    pulse.markAlive(Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
+    pulse.markAlive(
+      Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)),
+    );
     this.node.totals.pongsReceived++;
     // At once, while it is in the cache, and never earlier than the check that this one spares.
     this.#schedule(pulse, checkDueAt);
