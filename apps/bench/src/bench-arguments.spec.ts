@@ -49,7 +49,7 @@ describe('parseBenchArguments', () => {
     expect(parsed.kind === 'problems' && parsed.problems.join()).toMatch(words);
   });
 
-  it('tells all problems at once', () => {
+  it('lists all problems at once', () => {
     const parsed = parse('--rounds 0 --servers uws');
     expect(parsed.kind === 'problems' && parsed.problems).toHaveLength(2);
   });

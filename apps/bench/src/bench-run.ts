@@ -22,11 +22,11 @@ export interface BenchListener {
 
 export interface BenchRun {
   readonly readings: Readings;
-  /** What could not be measured, and why. */
+  /** A figure that could not be measured, and the reason. */
   readonly failures: readonly string[];
 }
 
-/** What is begun and ended at once, and fails by itself. */
+/** Measures that begin and end together, and fail by themselves. */
 interface Part {
   readonly title: string;
   take(listener: PartListener): Promise<void>;
@@ -42,16 +42,16 @@ interface PartListener {
 const LAST: ReadonlySet<string> = new Set(['detection', 'drain']);
 
 /**
- * Every round asks every server in turn, so that what else the machine does meanwhile meets all of them. What fails is told,
- * and the rest goes on.
+ * Every round asks every server in turn, so that other work of the machine affects all of them. A failure is reported,
+ * and the rest continues.
  */
 export async function runBench(order: BenchOrder, { say, roundEnded }: BenchListener): Promise<BenchRun> {
   const readings = new Readings();
   const failures: string[] = [];
   const { rounds } = order.plan;
   const parts = [
-    ...partsInTurn(order, 'door'),
-    ...partsInTurn(order, 'crowd'),
+    ...partsInTurn(order, 'empty'),
+    ...partsInTurn(order, 'connected'),
     ...jointParts(order),
     ...loneParts(order),
   ];
@@ -75,7 +75,7 @@ export async function runBench(order: BenchOrder, { say, roundEnded }: BenchList
 }
 
 /** One server after the other, each with all measures of the stage. */
-function partsInTurn(order: BenchOrder, stage: 'door' | 'crowd'): Part[] {
+function partsInTurn(order: BenchOrder, stage: 'empty' | 'connected'): Part[] {
   const measures = order.measures.filter((one): one is StagedMeasure => one.stage === stage);
   return serversOf(order, measures).map(server => ({
     title: SERVERS[server].title,
@@ -91,13 +91,13 @@ async function takeEach(scene: Scene, measures: readonly StagedMeasure[], { say,
   for (const measure of measures.filter(one => one.servers.includes(name))) {
     say(measure.name);
     found(name, await measure.take(scene));
-    if (measure.stage === 'crowd' && !LAST.has(measure.name)) await tellLost(scene, measure, say);
+    if (measure.stage === 'connected' && !LAST.has(measure.name)) await tellLost(scene, measure, say);
   }
 }
 
 /** Figures of fewer clients than planned are too good. */
-async function tellLost({ name, crowd, plan }: Scene, measure: Measure, say: (what: string) => void): Promise<void> {
-  const { open } = await crowd.counts();
+async function tellLost({ name, clients, plan }: Scene, measure: Measure, say: (what: string) => void): Promise<void> {
+  const { open } = await clients.counts();
   if (open === plan.connections) return;
   say(`${plan.connections - open} clients of ${SERVERS[name].title} were lost by the end of ${measure.name}`);
 }

@@ -7,9 +7,9 @@ import { Remote } from './remote.js';
 /** Sockets of one process, so that one of them never has more than half of the clients to answer at once. */
 const MOST_PER_PROCESS = 7500;
 
-/** The clients of one server, in a few processes. Whoever makes a crowd ends it. */
-export class Crowd {
-  readonly #herds: { readonly remote: Remote<Clients>; readonly share: number }[];
+/** The clients of one server, in a few processes. Its creator ends it. */
+export class ClientGroup {
+  readonly #processes: { readonly remote: Remote<Clients>; readonly share: number }[];
 
   constructor(
     title: string,
@@ -18,7 +18,7 @@ export class Crowd {
     readonly size: number,
     socketsPerProcess: number,
   ) {
-    this.#herds = splitConnections(size, Math.min(MOST_PER_PROCESS, socketsPerProcess)).map(share => ({
+    this.#processes = splitConnections(size, Math.min(MOST_PER_PROCESS, socketsPerProcess)).map(share => ({
       remote: new Remote<Clients>(`clients of ${title}`, new URL('./client/clients-process.js', import.meta.url)),
       share,
     }));
@@ -27,7 +27,7 @@ export class Crowd {
   /** Opens `count` clients, or all. */
   async open(count = this.size): Promise<void> {
     let firstIndex = 0;
-    const opened = this.#herds.map(({ remote, share }) => {
+    const opened = this.#processes.map(({ remote, share }) => {
       const part = Math.round((count * share) / this.size);
       const order = { dialect: this.dialect, port: this.port, count: part, firstIndex };
       firstIndex += part;
@@ -37,26 +37,26 @@ export class Crowd {
   }
 
   async counts(): Promise<ClientsCounts> {
-    const all = await this.#all(herd => herd.ask('counts'));
+    const all = await this.#all(clients => clients.ask('counts'));
     const sum = (key: keyof ClientsCounts): number => all.reduce((total, counts) => total + counts[key], 0);
     return { open: sum('open'), pings: sum('pings'), messages: sum('messages') };
   }
 
   async talk(share: number): Promise<void> {
-    await this.#all(herd => herd.ask('talk', share));
+    await this.#all(clients => clients.ask('talk', share));
   }
 
   async hush(): Promise<void> {
-    await this.#all(herd => herd.ask('hush'));
+    await this.#all(clients => clients.ask('hush'));
   }
 
   /** Takes `count` clients the voice, evenly over the processes. */
   async silence(count: number): Promise<void> {
-    await this.#all(herd => herd.ask('silence', Math.round(count / this.#herds.length)));
+    await this.#all(clients => clients.ask('silence', Math.round(count / this.#processes.length)));
   }
 
   async silentEnds(): Promise<{ readonly waiting: number; readonly silencesMs: readonly number[] }> {
-    const all = await this.#all(herd => herd.ask('silentEnds'));
+    const all = await this.#all(clients => clients.ask('silentEnds'));
     return {
       waiting: all.reduce((total, { waiting }) => total + waiting, 0),
       silencesMs: all.flatMap(({ silencesMs }) => silencesMs),
@@ -65,11 +65,11 @@ export class Crowd {
 
   /** When the close frames came, rising. */
   async closedAt(): Promise<readonly number[]> {
-    const all = await this.#all(herd => herd.ask('closedAt'));
+    const all = await this.#all(clients => clients.ask('closedAt'));
     return all.flat().toSorted((one, other) => one - other);
   }
 
-  /** Asks for echoes from now on; of crowds in one process. */
+  /** Requests echoes from now on; of clients in one process. */
   async probe(everyMs: number): Promise<void> {
     await this.#first.ask('probe', everyMs);
   }
@@ -79,24 +79,24 @@ export class Crowd {
   }
 
   async flood(inFlight: number): Promise<void> {
-    await this.#all(herd => herd.ask('flood', inFlight));
+    await this.#all(clients => clients.ask('flood', inFlight));
   }
 
   async leave(): Promise<void> {
-    await this.#all(herd => herd.ask('leave'));
+    await this.#all(clients => clients.ask('leave'));
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.#herds.map(({ remote }) => remote.end()));
+    await Promise.all(this.#processes.map(({ remote }) => remote.end()));
   }
 
   get #first(): Remote<Clients> {
-    const [herd] = this.#herds;
-    if (herd === undefined || this.#herds.length > 1) throw new Error('echoes are asked for by one process');
-    return herd.remote;
+    const [clients] = this.#processes;
+    if (clients === undefined || this.#processes.length > 1) throw new Error('echoes are asked for by one process');
+    return clients.remote;
   }
 
-  #all<Value>(ask: (herd: Remote<Clients>) => Promise<Value>): Promise<Value[]> {
-    return Promise.all(this.#herds.map(({ remote }) => ask(remote)));
+  #all<Value>(ask: (clients: Remote<Clients>) => Promise<Value>): Promise<Value[]> {
+    return Promise.all(this.#processes.map(({ remote }) => ask(remote)));
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerName } from './server/bench-server.js';
 
-/** What is to be reached: at most or at least so much, in itself or as a share of another server's figure of the same round. */
+/** A goal: an upper or lower bound, absolute or as a share of another server's figure of the same round. */
 export interface Goal {
   readonly against?: ServerName;
   readonly most?: number;
@@ -25,7 +25,7 @@ const TRAITS = {
     drawn: true,
   },
   resident: { title: 'resident memory for each', unit: 'bytes' },
-  departure: { title: 'heap after everybody left, beyond the start', unit: '%', goals: [{ most: 2 }] },
+  departure: { title: 'heap after all clients left, beyond the start', unit: '%', goals: [{ most: 2 }] },
   idleHeartbeats: {
     title: 'CPU for 1,000 heartbeats, idle',
     unit: 'ms',
@@ -73,7 +73,7 @@ export type FigureName = keyof typeof TRAITS;
 
 export const FIGURES: Readonly<Record<FigureName, FigureTrait>> = TRAITS;
 
-/** What a measure has found. */
+/** The result of a measure. */
 export type Figures = Partial<Record<FigureName, number>>;
 
 export const FIGURE_NAMES = Object.keys(FIGURES) as FigureName[];

@@ -12,7 +12,7 @@ import { renderTable } from './table.js';
 
 const BROKEN = 1;
 const UNUSABLE = 2;
-/** What a shell reports of a program that Ctrl-C ended. */
+/** The exit status that a shell reports for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 /** Seen from where this file is built to. */
 const PUBLISHED = fileURLToPath(new URL('../../../../docs/performance', import.meta.url));

@@ -29,7 +29,7 @@ export function drawEchoTimes(readings: Readings): string {
   });
   const ticks = POINTS.map(([, title], index) => label(title, { x: xOf(index), y: HEIGHT - 16, anchor: 'middle' }));
   return picture(WIDTH, HEIGHT, 'Echo times during heartbeats', [
-    label('echo times while 15,000 others are sent heartbeats', { x: LEFT, y: 20, size: 13, weight: 'bold' }),
+    label('echo times while 15,000 connections are sent heartbeats', { x: LEFT, y: 20, size: 13, weight: 'bold' }),
     ...grid,
     ...ticks,
     ...drawCurves(readings, servers),

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** What a child process can be asked for: methods whose arguments and answers can be sent. */
+/** The methods of a child process: their arguments and results can be sent. */
 type Api<Self> = { readonly [Name in keyof Self]: (...given: never[]) => unknown };
 
 interface Question {
@@ -17,13 +17,13 @@ interface Asked {
   readonly reject: (error: Error) => void;
 }
 
-/** Longer than any question takes; whoever is silent for so long hangs. */
+/** Longer than any request takes; a process that is silent for this long hangs. */
 const ANSWER_WITHIN_MS = 120_000;
 
 /** Children that are alive, so that a run that ends early can end them too, each by its own process id. */
 const living = new Set<ChildProcess>();
 
-/** A child process that is asked things. Whoever makes one ends it. */
+/** A child process with methods. Its creator ends it. */
 export class Remote<Self extends Api<Self>> {
   readonly #child: ChildProcess;
   readonly #asked = new Map<number, Asked>();
@@ -96,7 +96,7 @@ export function killRemotes(): void {
   for (const child of living) child.kill('SIGKILL');
 }
 
-/** The child's side: answers with what the methods of `api` do. Ends with the parent. */
+/** The child's side: returns the results of the methods of `api`. Ends with the parent. */
 export function answerParent(api: object): void {
   // Ctrl-C reaches the whole group of processes; the parent decides what it means.
   process.on('SIGINT', () => {});

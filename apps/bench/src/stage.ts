@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchPlan } from './bench-plan.js';
-import { Crowd } from './clients.js';
+import { ClientGroup } from './clients.js';
 import type { Scene, StageName } from './measures/measure.js';
 import { Remote } from './remote.js';
 import { type ServerName, SERVERS } from './server/bench-server.js';
@@ -24,10 +24,10 @@ const SCRAPE_EVERY_MS = 15_000;
  */
 const RARE_COLLECTIONS = '--heap-growing-percent=300';
 
-/** A server in a process of its own with its crowd, as the measures of a stage find it. Whoever makes a stage ends it. */
+/** A server in its own process with its clients, as the measures of a stage find it. Its creator ends it. */
 export class Stage {
   readonly #server: Remote<ServerProcess>;
-  readonly #crowds: Crowd[] = [];
+  readonly #groups: ClientGroup[] = [];
   #scrapes: NodeJS.Timeout | undefined;
 
   constructor(private readonly order: StageOrder) {
@@ -42,35 +42,35 @@ export class Stage {
     const { plan, server: name, stage, socketsPerProcess } = this.order;
     const server = this.#server;
     const { title, dialect } = SERVERS[name];
-    const intervalMs = stage === 'door' ? FAR_OFF_MS : plan.intervalMs;
+    const intervalMs = stage === 'empty' ? FAR_OFF_MS : plan.intervalMs;
     const { connections, drainSpreadMs } = plan;
     const port = await server.ask('start', { name, intervalMs, connections, drainSpreadMs });
-    const hire = (size: number): Crowd => {
-      const crowd = new Crowd(title, dialect, port, size, socketsPerProcess);
-      this.#crowds.push(crowd);
-      return crowd;
+    const addClients = (size: number): ClientGroup => {
+      const clients = new ClientGroup(title, dialect, port, size, socketsPerProcess);
+      this.#groups.push(clients);
+      return clients;
     };
     if (name.startsWith('heartbeat')) this.#scrapes = setInterval(() => void scrape(port), SCRAPE_EVERY_MS);
-    const crowd = hire(plan.connections);
-    const before = await warmUp(crowd, server, plan);
-    if (stage !== 'door') {
+    const clients = addClients(plan.connections);
+    const before = await warmUp(clients, server, plan);
+    if (stage !== 'empty') {
       say(`${plan.connections} clients of ${title} come`);
-      await crowd.open();
+      await clients.open();
       await sleep(plan.intervalMs * 1.3);
     }
-    return { plan, name, port, server, crowd, before, hire };
+    return { plan, name, port, server, clients, before, addClients };
   }
 
   async end(): Promise<void> {
     clearInterval(this.#scrapes);
-    await Promise.all([this.#server.end(), ...this.#crowds.map(crowd => crowd.end())]);
+    await Promise.all([this.#server.end(), ...this.#groups.map(clients => clients.end())]);
   }
 }
 
-/** What is compiled, cached and kept once for all is there before anything is counted. */
-async function warmUp(crowd: Crowd, server: Remote<ServerProcess>, plan: BenchPlan): Promise<Sample> {
-  await crowd.open(plan.warmUp);
-  await crowd.leave();
+/** Code and caches that are made once exist before the count begins. */
+async function warmUp(clients: ClientGroup, server: Remote<ServerProcess>, plan: BenchPlan): Promise<Sample> {
+  await clients.open(plan.warmUp);
+  await clients.leave();
   return server.ask('collect');
 }
 

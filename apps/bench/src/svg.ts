@@ -1,4 +1,4 @@
-/** What every picture shares. Colours that can be told apart in grey as well. */
+/** The common parts of all pictures. The colours differ in grey as well. */
 export const COLOURS = [
   '#9aa5b1',
   '#7b8794',

@@ -3,7 +3,7 @@ import { Readings } from './readings.js';
 import { renderTable, shown } from './table.js';
 
 describe('renderTable', () => {
-  it('has a column for each server, and says of each goal whether it was reached', () => {
+  it('has a column for each server, and shows for each goal whether it was reached', () => {
     const readings = new Readings();
     readings.add(0, 'nest', { heap: 10_300 });
     readings.add(0, 'heartbeat', { heap: 3600, stall: 9.5 });

@@ -107,7 +107,7 @@ describe('parseArguments', () => {
     ]);
   });
 
-  it('accepts a short run when nobody turns faulty', () => {
+  it('accepts a short run without faulty clients', () => {
     expect(
       options('--interval', '25000', '--pong-timeout', '10000', '--seconds', '5', '--silent', '0', '--stopped', '0'),
     ).toMatchObject({ seconds: 5, intervalMs: 25_000, pongTimeoutMs: 10_000 });

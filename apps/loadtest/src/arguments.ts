@@ -11,7 +11,7 @@ export interface LoadOptions {
   readonly stopped: number;
   readonly echoing: number;
   readonly echoEveryMs: number;
-  /** 0: as fast as the server answers. */
+  /** 0: as fast as the server responds. */
   readonly openPerSecond: number;
   readonly seconds: number;
   readonly seed: number;
@@ -22,7 +22,7 @@ export interface LoadOptions {
   readonly jsonFile: string | null;
 }
 
-/** What the machine allows, which the arguments are judged against. */
+/** The limits of the machine, against which the arguments are judged. */
 export interface Surroundings {
   readonly platform: NodeJS.Platform;
   readonly socketsPerProcess: number;
@@ -99,7 +99,7 @@ export function parseArguments(argv: readonly string[], surroundings: Surroundin
   return { kind: 'run', options: { target: reading.target, ...options } };
 }
 
-/** What no flag shows alone; judged only once each flag is right by itself. */
+/** Problems of flags together; judged only once each flag is valid by itself. */
 function pairProblems(options: Omit<LoadOptions, 'target'>, surroundings: Surroundings): string[] {
   const problems: string[] = [];
   const { connections, silent, stopped, intervalMs, pongTimeoutMs, missedPongs } = options;

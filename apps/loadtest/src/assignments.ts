@@ -36,7 +36,7 @@ export function makeOrders(
   });
 }
 
-/** Half a minute is enough for any server that answers, beside the time that the pace itself takes. */
+/** Half a minute is enough for any server that responds, beside the time that the pace itself takes. */
 export function openWithinMs({ connections, openPerSecond }: LoadOptions): number {
   const pacedMs = openPerSecond === 0 ? connections : (connections / openPerSecond) * 1000;
   return 30_000 + pacedMs;

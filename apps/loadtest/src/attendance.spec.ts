@@ -8,7 +8,7 @@ function hear(...moments: number[]): Attendance {
 }
 
 describe('Attendance', () => {
-  it('calls a hole between answers an absence', () => {
+  it('counts a gap between responses as an absence', () => {
     expect(hear(0, 500, 1000, 7000, 7500).take()).toEqual([{ from: 1000, to: 7000 }]);
   });
 
@@ -16,13 +16,13 @@ describe('Attendance', () => {
     expect(hear(0, 900, 1800, 3300).take()).toEqual([]);
   });
 
-  it('knows nothing of a server that never answers', () => {
+  it('reports nothing for a server that never responds', () => {
     const attendance = new Attendance();
     attendance.finish(60_000);
     expect(attendance.take()).toEqual([]);
   });
 
-  it('does not count the time in which nobody asked', () => {
+  it('does not count the time without requests', () => {
     const attendance = hear(0);
     attendance.pause();
     attendance.heard(9000);
@@ -35,7 +35,7 @@ describe('Attendance', () => {
     expect(attendance.take()).toEqual([{ from: 0, to: 4000 }]);
   });
 
-  it('tells each absence once', () => {
+  it('reports each absence once', () => {
     const attendance = hear(0, 5000);
     attendance.take();
     expect(attendance.take()).toEqual([]);

@@ -9,8 +9,8 @@ const ABSENT_AFTER_MS = 1_500;
 export const ASK_EVERY_MS = 500;
 
 /**
- * Finds when the server did not attend: it was stopped, frozen or blocked. One client asks it something twice
- * a second; a slow server still answers at that pace, only later, and an absent one leaves a hole.
+ * Finds when the server did not attend: it was stopped, frozen or blocked. One client sends a request twice
+ * a second; a slow server still responds at that pace, only later, and an absent one leaves a gap.
  */
 export class Attendance {
   #heardAt: number | null = null;
@@ -21,7 +21,7 @@ export class Attendance {
     this.#heardAt = now;
   }
 
-  /** Forgets when the server was last heard, because nobody asks it any more. */
+  /** Forgets the time of the last response, because requests have stopped. */
   pause(): void {
     this.#heardAt = null;
   }

@@ -3,7 +3,7 @@ interface Turn {
   nextAt: number;
 }
 
-/** Says whose echo is due. Each client keeps its own pace from its own moment, so that they do not send together. */
+/** Selects the clients whose echo is due. Each client has its own pace and its own start, so that they do not send together. */
 export class EchoPacer {
   readonly #everyMs: number;
   readonly #turns: readonly Turn[];

@@ -26,7 +26,7 @@ describe('planFaults', () => {
     expect(planFaults(REQUEST, seededRandom(6))).not.toEqual(plan);
   });
 
-  it('may make everybody faulty, and nobody', () => {
+  it('may make all clients faulty, or none', () => {
     const all = planFaults({ ...REQUEST, silent: 600, stopped: 400, echoing: 0 }, seededRandom(1));
     expect(all.faults).toHaveLength(1000);
     const none = planFaults({ ...REQUEST, silent: 0, stopped: 0, echoing: 0 }, seededRandom(1));

@@ -1,6 +1,6 @@
 import { drawIndices, type RandomSource } from './random.js';
 
-/** `silent` reads everything and answers nothing; `stopped` does not even read. The socket stays open in both. */
+/** A `silent` client reads everything and sends nothing; a `stopped` one does not read. The socket stays open in both. */
 export type FaultKind = 'silent' | 'stopped';
 
 export interface Fault {
@@ -27,7 +27,7 @@ export interface FaultPlan {
   readonly echoing: readonly number[];
 }
 
-/** Who does what, and when. The same request and seed give the same plan. */
+/** The fault of each client and its time. The same request and seed give the same plan. */
 export function planFaults(request: FaultPlanRequest, random: RandomSource): FaultPlan {
   const { silent, stopped, echoing } = request;
   const drawn = drawIndices(silent + stopped + echoing, request.connections, random);

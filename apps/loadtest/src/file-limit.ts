@@ -1,6 +1,6 @@
 /** Files a process opens besides its sockets: standard streams, the channel to its parent, the event loop's own. */
 const RESERVED = 100;
-/** What most systems allow, for those that do not tell. */
+/** The limit of most systems, for those that do not report it. */
 const USUAL_LIMIT = 1024;
 
 /** How many sockets fit in a process; `limits` is the text of `/proc/self/limits`, `null` where there is none. */

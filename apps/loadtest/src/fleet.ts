@@ -65,7 +65,7 @@ export class Fleet implements LoadClientListener {
     for (const index of indices) this.#clients.get(index)?.destroy();
   }
 
-  /** Leaves in an orderly way, except for the faulty, who cannot. From here on nothing is counted. */
+  /** Closes all clients with a close frame, except for the faulty ones. From here on nothing is counted. */
   finish(now: number): void {
     this.#opener.abandon();
     this.#attendance.finish(now);

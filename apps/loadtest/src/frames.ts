@@ -5,7 +5,7 @@ export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 
 /** A close frame may come without a code (RFC 6455 section 7.1.5). */
 export const NO_STATUS = 1005;
-/** What a peer records when a connection ends without a close frame. */
+/** The code that a peer records when a connection ends without a close frame. */
 export const ABNORMAL_CLOSURE = 1006;
 
 const FINAL = 0x80;

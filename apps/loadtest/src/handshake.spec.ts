@@ -11,7 +11,7 @@ function read(text: string, ended = false): ReturnType<typeof readAnswer> {
 }
 
 describe('the upgrade request', () => {
-  it('asks for what RFC 6455 demands', () => {
+  it('sends the headers of RFC 6455', () => {
     const request = upgradeRequest('127.0.0.1:3000', '/ws?a=1', KEY);
     expect(request.startsWith('GET /ws?a=1 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n')).toBe(true);
     expect(request).toContain(`Sec-WebSocket-Key: ${KEY}\r\n`);
@@ -57,7 +57,7 @@ describe('readAnswer', () => {
     [
       'an extension',
       `${SWITCH}Sec-WebSocket-Accept: ${ACCEPT}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n`,
-      '101 with an extension nobody asked for',
+      '101 with an extension that was not requested',
     ],
     ['an empty refusal', 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n', '404'],
     ['another protocol', 'SSH-2.0-server\r\n\r\n', 'not HTTP'],

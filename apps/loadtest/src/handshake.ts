@@ -5,7 +5,7 @@ const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const LONGEST_HEAD = 16 * 1024;
 const LONGEST_BODY = 64 * 1024;
 
-/** What the server's answer to the upgrade says so far. */
+/** The state of the server's response to the upgrade so far. */
 export type UpgradeAnswer =
   | { readonly kind: 'unfinished' }
   /** `rest` are the first bytes of frames, which may come in the same packet. */
@@ -61,7 +61,7 @@ function readSwitch(headers: Map<string, string>, rest: Buffer, key: string): Up
     return { kind: 'refused', reason: '101 with a wrong Sec-WebSocket-Accept' };
   }
   if (headers.has('sec-websocket-extensions')) {
-    return { kind: 'refused', reason: '101 with an extension nobody asked for' };
+    return { kind: 'refused', reason: '101 with an extension that was not requested' };
   }
   return { kind: 'accepted', rest };
 }

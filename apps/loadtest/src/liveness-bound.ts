@@ -1,4 +1,4 @@
-/** What the server promises about peers that went silent (contract, section 3). */
+/** The promise of the server about silent peers: docs/guarantees.md, Liveness. */
 export interface LivenessPromise {
   readonly intervalMs: number;
   readonly pongTimeoutMs: number;

@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly path: string;
 }
 
-/** One listener hears all clients, so that a client costs no closure for each event. */
+/** One listener for all clients, so that a client costs no closure for each event. */
 export interface LoadClientListener {
   opened(client: LoadClient): void;
   /** The connection never came to be; the last event of that client. */
@@ -59,7 +59,7 @@ export class LoadClient {
       port: endpoint.port,
       localAddress: source,
       noDelay: true,
-      // Otherwise Node answers the server's FIN by itself, which a silent client must not.
+      // Otherwise Node closes its side at the server's FIN, which a silent client must not do.
       allowHalfOpen: true,
       onread: { buffer: READ_BUFFER, callback: length => this.#read(READ_BUFFER.subarray(0, length)) },
     });
@@ -101,14 +101,14 @@ export class LoadClient {
     this.#sendClose(code);
   }
 
-  /** From now on nothing is sent by itself: no pong and no close. What comes is still read. */
+  /** From now on nothing is sent: no pong and no close. Input is still read. */
   stopAnswering(): void {
     this.#answering = false;
   }
 
   /**
-   * From now on nothing is read: the kernel's buffers fill up. The end of the connection then goes
-   * unnoticed here, since Node neither reads nor polls a paused socket.
+   * From now on nothing is read: the kernel's buffers fill up. The end of the connection is then
+   * not noticed here, because Node neither reads nor polls a paused socket.
    */
   stopReading(): void {
     this.#socket.pause();

@@ -28,16 +28,16 @@ export interface LoadRunSpan {
 const STEP_MS = 100;
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 const SCAN_EVERY_MS = 250;
-/** The kernel takes a while to write tens of thousands of rows: at most a tenth of the time goes into it. */
+/** The kernel takes time to write tens of thousands of rows: at most a tenth of the run is spent on it. */
 const SCAN_SHARE = 10;
 
-/** One run, from the first connection to the end of the last child: open, run, look once more, leave. */
+/** One run, from the first connection to the end of the last child: open, run, check once more, close. */
 export class LoadRun implements WorkersListener {
   readonly tally = new Tally();
   readonly #request: LoadRunRequest;
   readonly #progress: Progress;
   readonly #watch: StoppedWatch;
-  readonly #crew: Workers;
+  readonly #workers: Workers;
   readonly #begunAt = monotonicMs();
   #recentEchoes = new DurationHistogram();
   #nextScanAt = 0;
@@ -47,28 +47,28 @@ export class LoadRun implements WorkersListener {
     this.#request = request;
     this.#progress = progress;
     this.#watch = new StoppedWatch(request.serverPort);
-    this.#crew = new Workers(request.orders, this);
+    this.#workers = new Workers(request.orders, this);
   }
 
   /** An interrupted run leaves early, and what it has seen so far stands. */
   async complete(interruption: AbortSignal): Promise<LoadRunSpan> {
     const { openWithinMs, seconds } = this.#request;
-    await this.#pass(this.#begunAt + openWithinMs, () => interruption.aborted || this.#crew.settled);
+    await this.#pass(this.#begunAt + openWithinMs, () => interruption.aborted || this.#workers.settled);
     const startedAt = monotonicMs();
-    this.#crew.tell({ kind: 'run', startedAt });
-    await this.#pass(startedAt + seconds * 1000, () => interruption.aborted || this.#crew.open === 0);
+    this.#workers.tell({ kind: 'run', startedAt });
+    await this.#pass(startedAt + seconds * 1000, () => interruption.aborted || this.#workers.open === 0);
 
-    // Twice, because an absence from the table counts from the second look on.
+    // Twice, because an absence from the table counts from the second check on.
     this.#scan();
     this.#scan();
     const finishedAt = monotonicMs();
-    await this.#crew.finish();
+    await this.#workers.finish();
     this.#progress.finish();
     return { begunAt: this.#begunAt, finishedAt, crashed: this.#crashed };
   }
 
   kill(): void {
-    this.#crew.kill();
+    this.#workers.kill();
   }
 
   counted(delta: TallyDelta): void {
@@ -79,7 +79,7 @@ export class LoadRun implements WorkersListener {
     }
   }
 
-  /** The kernel ended its clients when it died: that says nothing of the server. */
+  /** The kernel ended its clients when it died: that is no result of the server. */
   crashed({ faults }: FleetOrder): void {
     this.#crashed += 1;
     for (const { index } of faults) {
@@ -96,13 +96,13 @@ export class LoadRun implements WorkersListener {
     }
   }
 
-  /** Looks at the kernel's table; the parent does it for all children, since it shows all sockets at once. */
+  /** Reads the kernel's table; the parent does it for all children, because the table has all sockets. */
   #scan(): void {
     if (this.#watch.size === 0) return;
     const now = monotonicMs();
     const ends = this.#watch.examine(TABLES.map(readTable), now);
     for (const end of ends) this.tally.recordEnd(end);
-    if (ends.length > 0) this.#crew.tell({ kind: 'release', indices: ends.map(({ index }) => index) });
+    if (ends.length > 0) this.#workers.tell({ kind: 'release', indices: ends.map(({ index }) => index) });
     const tookMs = monotonicMs() - now;
     this.#nextScanAt = now + Math.max(SCAN_EVERY_MS, tookMs * SCAN_SHARE);
   }
@@ -112,8 +112,8 @@ export class LoadRun implements WorkersListener {
     this.#recentEchoes = new DurationHistogram();
     return {
       elapsedMs: now - this.#begunAt,
-      open: this.#crew.open,
-      opening: this.#crew.opening,
+      open: this.#workers.open,
+      opening: this.#workers.opening,
       refused: total(this.tally.refused),
       faultyFound: this.tally.ended.size,
       faultyPlanned: this.#request.faultyPlanned,

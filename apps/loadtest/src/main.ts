@@ -16,7 +16,7 @@ import type { ServerTiming } from './server-messages.js';
 
 const BROKEN = 1;
 const UNUSABLE = 2;
-/** What a shell reports of a program that Ctrl-C ended. */
+/** The exit status that a shell reports for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
 process.exitCode = await main();
@@ -100,7 +100,7 @@ interface Announcement {
 }
 
 function announce(options: LoadOptions, promise: LivenessPromise, { processes, fits, asked }: Announcement): void {
-  const source = asked ? 'as the server says' : 'as assumed: it was not asked, or did not answer';
+  const source = asked ? 'as the server reports' : 'as assumed: it was not asked, or did not respond';
   process.stderr.write(
     `${options.connections} clients (${options.silent} silent, ${options.stopped} stopped, ${options.echoing} echoing) ` +
       `in ${processes} process${processes === 1 ? '' : 'es'}; up to ${fits} sockets fit in each (ulimit -n)\n` +
@@ -129,7 +129,7 @@ function refuse(problems: readonly string[]): number {
   return UNUSABLE;
 }
 
-/** Asked before the run, since nobody wants to learn it after. What the file holds stays until then. */
+/** Checked before the run. The content of the file stays until the end of the run. */
 function canWrite(file: string): boolean {
   try {
     closeSync(openSync(file, 'a'));

@@ -14,7 +14,7 @@ export interface FleetOrder {
   /** Handshakes under way at once: more would overflow the server's queue of connections not yet accepted. */
   readonly mostOpening: number;
   readonly openPerSecond: number;
-  /** One child asks the server for its timing and notices when it is absent. */
+  /** One child requests the timing of the server and detects its absences. */
   readonly asks: boolean;
 }
 

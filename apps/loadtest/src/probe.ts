@@ -14,7 +14,7 @@ const OPEN_WITHIN_MS = 10_000;
 const ANSWER_WITHIN_MS = 1_000;
 const NORMAL_CLOSURE = 1000;
 
-/** Opens one connection, asks for the timing in force, and leaves again. */
+/** Opens one connection, requests the timing in force, and closes. */
 export async function probeServer(target: Target): Promise<ProbeResult> {
   const addresses = await loopbackAddresses(target.host);
   let result: ProbeResult = { kind: 'unreachable', reason: `${target.host} has no loopback address` };

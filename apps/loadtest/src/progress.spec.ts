@@ -23,7 +23,7 @@ function written(isTTY: boolean, moments: readonly number[], columns = 200): str
 }
 
 describe('progressLine', () => {
-  it('says everything in one line', () => {
+  it('is one line', () => {
     expect(progressLine(VIEW)).toBe(LINE);
   });
 });

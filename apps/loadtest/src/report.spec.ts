@@ -77,7 +77,7 @@ describe('makeReport', () => {
     expect(report(whole)).toMatchObject({ precisionMs: 250, promise: { boundMs: 46_000 }, broken: [] });
   });
 
-  it('counts as healthy whoever was opened and never turned', () => {
+  it('counts an opened client without a fault as healthy', () => {
     expect(report(whole).healthy).toEqual({ count: 96, lost: 0, lostByCode: {}, drained: 0 });
   });
 
@@ -122,7 +122,7 @@ describe('makeReport', () => {
 });
 
 describe('renderReport', () => {
-  it('says in lines what happened', () => {
+  it('is a list of lines', () => {
     const tally = tallyOf({ silent: [20_000, 30_000, 47_000], stopped: [40_000] });
     tally.countRefused('503 at-capacity', 12);
     tally.countLost('1006', 2);

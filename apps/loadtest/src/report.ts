@@ -4,7 +4,7 @@ import { percentile } from './statistics.js';
 import type { Tally } from './tally.js';
 import { attendedMs, judgeFaulty, type Circumstances, type Verdict } from './verdict.js';
 
-/** What a run was, beside what it counted. Moments are on the machine's monotonic clock. */
+/** The facts of a run beside its counts. Times are on the machine's monotonic clock. */
 export interface RunFacts {
   readonly url: string;
   readonly seed: number;

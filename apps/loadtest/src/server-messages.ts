@@ -2,7 +2,7 @@
 export type ServerMessage =
   { readonly event: 'echo'; readonly sentAt: number } | { readonly event: 'heartbeat'; readonly timing: ServerTiming };
 
-/** The timing that is in force now, as the server tells it in its heartbeat. */
+/** The timing in force, from the server's heartbeat. */
 export interface ServerTiming {
   readonly intervalMs: number;
   readonly timeoutMs: number;

@@ -16,7 +16,7 @@ const GROWTH = Math.log(1.02);
 const SMALLEST_MS = 0.001;
 
 /**
- * Durations counted in buckets. A run can last an hour with thousands of answers a second: the values
+ * Durations counted in buckets. A run can last an hour with thousands of responses a second: the values
  * themselves would not fit, and percentiles of percentiles would be wrong. Bucket counts simply add up.
  */
 export class DurationHistogram {
@@ -60,7 +60,7 @@ export class DurationHistogram {
     this.#max = Math.max(this.#max, counts.max);
   }
 
-  /** What was counted since the last take; the histogram is empty again. */
+  /** The counts since the last take; the histogram is empty again. */
   take(): HistogramCounts {
     const counts = { buckets: [...this.#buckets], max: this.#max };
     this.#buckets = new Map();

@@ -22,12 +22,12 @@ describe('StoppedWatch', () => {
     watch.add(7, { address: '127.0.0.5', port: 40_000 }, 100);
   });
 
-  it('says nothing while both ends are established', () => {
+  it('reports nothing while both ends are established', () => {
     expect(watch.examine(BOTH_OPEN, 1000)).toEqual([]);
     expect(watch.size).toBe(1);
   });
 
-  it('sees a FIN that arrived, some time since the last look', () => {
+  it('detects a FIN that arrived, at some time since the last check', () => {
     watch.examine(BOTH_OPEN, 1000);
     expect(watch.examine(table([CLIENT, SERVER, CLOSE_WAIT]), 1250)).toEqual([
       { index: 7, earliestAt: 1000, at: 1250 },
@@ -58,7 +58,7 @@ describe('StoppedWatch', () => {
     for (const now of [1000, 1250, 1500]) expect(watch.examine(alone, now)).toEqual([]);
   });
 
-  it('sees a server end that is gone altogether', () => {
+  it('detects a missing server end', () => {
     watch.examine(BOTH_OPEN, 1000);
     const alone = table([CLIENT, SERVER, ESTABLISHED]);
     expect(watch.examine(alone, 1250)).toEqual([]);
@@ -71,13 +71,13 @@ describe('StoppedWatch', () => {
     expect(watch.examine(tables, 1000)).toEqual([]);
   });
 
-  it('forgets whom nobody asks about', () => {
+  it('forgets clients that are not queried', () => {
     watch.forget(7);
     expect(watch.examine(table(), 1000)).toEqual([]);
     expect(watch.size).toBe(0);
   });
 
-  it('cannot say more than that it happened after the last byte when it never looked before', () => {
+  it('reports a time after the last byte when it never checked before', () => {
     expect(watch.examine(table([CLIENT, SERVER, CLOSE_WAIT]), 900)).toEqual([{ index: 7, earliestAt: 100, at: 900 }]);
   });
 });

@@ -17,9 +17,9 @@ interface Watched {
 type EndState = 'established' | 'ended';
 
 /**
- * Sees the end of sockets that nobody reads, which their process cannot. In the kernel's table of sockets a FIN
+ * Detects the end of unread sockets, which their process cannot. In the kernel's table of sockets a FIN
  * moves the client's end out of ESTABLISHED and an RST removes it. When the client's buffer is full the FIN
- * waits for room, but on loopback the server's end stands in the same table and tells at once.
+ * waits for room, but on loopback the server's end is in the same table and shows it at once.
  */
 export class StoppedWatch {
   readonly #serverSuffix: string;
@@ -42,7 +42,7 @@ export class StoppedWatch {
     for (const [key, watched] of this.#watched) if (watched.index === index) this.#watched.delete(key);
   }
 
-  /** `tables` are the texts of `/proc/net/tcp` and `tcp6`, read at `now`. Each end is told once. */
+  /** `tables` are the texts of `/proc/net/tcp` and `tcp6`, read at `now`. Each end is reported once. */
   examine(tables: readonly string[], now: number): EndSeen[] {
     const clientEnds = new Map<string, EndState>();
     const serverEnds = new Map<string, EndState>();

@@ -20,7 +20,7 @@ export interface EndedClient {
 
 type Count = readonly [key: string, count: number];
 
-/** What happened since the last one, in a shape that travels between processes. */
+/** The counts since the last one, in a shape that can be sent between processes. */
 export interface TallyDelta {
   readonly openingSince: number | null;
   readonly opened: number;
@@ -82,7 +82,7 @@ export class Tally {
     if (!this.ended.has(ended.index)) this.ended.set(ended.index, ended);
   }
 
-  /** Takes back what is known of a faulty client that nobody can judge any more. */
+  /** Discards the record of a faulty client that can no longer be judged. */
   forget(index: number): void {
     this.faulty.delete(index);
     this.ended.delete(index);
@@ -116,7 +116,7 @@ export class Tally {
     this.recordLateness(delta.lateMs);
   }
 
-  /** What was counted since the last take; the counts begin anew, the moments and extremes stay. */
+  /** The counts since the last take; they restart at zero, the times and extremes stay. */
   take(): TallyDelta {
     const delta: TallyDelta = {
       openingSince: this.openingSince,

@@ -15,7 +15,7 @@ export type TargetReading =
   /** Continues "--url is … but must be". */
   | { readonly rule: string; readonly remedy: string };
 
-/** Thousands of connections a second are an attack on anybody who did not ask for them: loopback only. */
+/** Thousands of connections a second are an attack on a server of others: loopback only. */
 export function readTarget(text: string): TargetReading {
   if (!URL.canParse(text)) return { rule: 'a URL', remedy: 'write it like ws://127.0.0.1:3000/ws' };
   const url = new URL(text);

@@ -2,8 +2,8 @@ import { overlapMs, type Stretch } from './attendance.js';
 import type { EndedClient, FaultyClient } from './tally.js';
 
 /**
- * What became of a faulty client: `found` within the bound, `late` after it, `missed` although the bound
- * passed; `undecided` when the run ended before its bound, `drained` when the server ended everybody.
+ * The result of a faulty client: `found` within the bound, `late` after it, `missed` although the bound
+ * passed; `undecided` when the run ended before its bound, `drained` when the server closed all clients.
  */
 export type Verdict = 'found' | 'late' | 'missed' | 'undecided' | 'drained';
 
@@ -11,7 +11,7 @@ export interface Circumstances {
   readonly boundMs: number;
   /** When the server did not attend, which is not counted against it. */
   readonly absences: readonly Stretch[];
-  /** When the first client was told that the server goes away. */
+  /** The time of the first close notification of a drain. */
   readonly drainedAt: number | null;
   /** When the run stopped looking. */
   readonly finishedAt: number;

@@ -22,7 +22,7 @@ interface Member {
 const FINISH_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 
-/** The child processes that carry the load. Whoever makes a crew ends it, by `finish` or `kill`. */
+/** The child processes that carry the load. Their creator ends them, by `finish` or `kill`. */
 export class Workers {
   readonly #members: readonly Member[];
   readonly #listener: WorkersListener;
@@ -45,21 +45,21 @@ export class Workers {
     return this.#members.every(member => member.settled || member.state !== 'working');
   }
 
-  /** Sends it to every child; those who do not know the client that it names take no notice. */
+  /** Sends it to every child; children that do not know the client ignore it. */
   tell(message: ParentMessage): void {
     for (const { child, state } of this.#members) {
       if (state === 'working' && child.connected) child.send(message);
     }
   }
 
-  /** Lets the clients leave, hears the last counts, and ends every child. */
+  /** Closes the clients, receives the last counts, and ends every child. */
   async finish(): Promise<void> {
     this.tell({ kind: 'finish' });
     const looks = FINISH_WITHIN_MS / LOOK_EVERY_MS;
     for (let look = 0; look < looks && this.#members.some(({ state }) => state === 'working'); look += 1) {
       await sleep(LOOK_EVERY_MS);
     }
-    // Whoever has not left by now is killed, and what it still knew is lost.
+    // A child that has not ended by now is killed, and its last counts are lost.
     for (const member of this.#members) this.#bury(member);
     this.kill();
   }

@@ -19,7 +19,7 @@ export interface AdminTokens {
   readonly tokenSource: TokenSource;
 }
 
-/** @param given With the content of ADMIN_TOKEN_FILE as ADMIN_TOKEN. What is wrong is added to `problems`. */
+/** @param given With the content of ADMIN_TOKEN_FILE as ADMIN_TOKEN. Problems are added to `problems`. */
 export function readAdminTokens(given: Variables, problems: Problem[]): AdminTokens {
   const { ADMIN_TOKEN, ADMIN_VIEWER_TOKEN } = given;
   for (const [key, token] of Object.entries({ ADMIN_TOKEN, ADMIN_VIEWER_TOKEN })) {
@@ -37,7 +37,7 @@ export function readAdminTokens(given: Variables, problems: Problem[]): AdminTok
 
 /**
  * The settings of a server whose output is no terminal, or JSON: a generated token would stay in logs, so that there is none, and
- * the admin API answers that no token is configured.
+ * the admin API reports that no token is configured.
  */
 export function withoutHiddenToken<S extends AdminSettings>(settings: S, isTerminal: boolean): S {
   if (settings.generatedToken === null || (isTerminal && settings.logFormat === 'text')) return settings;

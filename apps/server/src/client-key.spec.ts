@@ -79,7 +79,7 @@ describe('readClientKey', () => {
     ['a set without a key', '{"keys":[]}', 'it holds no key'],
     ['a secret', JSON.stringify({ keys: [{ kty: 'oct', k: SECRET }] }), 'must stay secret'],
     ['a private key', JSON.stringify({ keys: [PUBLIC, { ...PUBLIC, d: SECRET }] }), 'must stay secret'],
-  ])('says what is wrong where the file is %s, and nothing of what is in it', (_what, content, rule) => {
+  ])('names the problem of a file that is %s, and nothing of its content', (_what, content, rule) => {
     const { key, problems } = read({ JWKS_FILE: file(content) });
     expect([key, problems.map(problem => problem.rule)]).toEqual([null, [expect.stringContaining(rule)]]);
     expect(JSON.stringify(problems)).not.toContain(SECRET.slice(0, 8));

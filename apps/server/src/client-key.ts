@@ -6,7 +6,7 @@ import type { Problem } from 'nestjs-heartbeat';
 
 import type { Variables } from './variable-names.js';
 
-/** What clients' tokens are checked with: a secret (its UTF-8 bytes, for HS256, HS384 and HS512), or a set of public keys. */
+/** The key that verifies clients' tokens: a secret (its UTF-8 bytes, for HS256, HS384 and HS512), or a set of public keys. */
 export type ClientKey = { readonly secret: string } | { readonly jwks: JSONWebKeySet };
 
 /** Algorithms of tokens that are checked with a secret, and of those that are checked with public keys. */
@@ -23,7 +23,7 @@ const KEY_VARIABLES = new Set(['JWT_SECRET', 'JWT_SECRET_FILE', 'JWKS_FILE']);
 const NEED_A_KEY = ['ALLOW_ANONYMOUS', 'ALLOW_QUERY_TOKEN', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_TYPE', 'JWT_MAX_AGE_S'];
 
 /**
- * The key from JWT_SECRET or JWKS_FILE; null where neither is set. What is wrong with them is added to `problems`.
+ * The key from JWT_SECRET or JWKS_FILE; null where neither is set. Problems are added to `problems`.
  * @param given With the content of JWT_SECRET_FILE as JWT_SECRET.
  */
 export function readClientKey(given: Variables, problems: Problem[]): ClientKey | null {
@@ -109,7 +109,7 @@ function isUsable(key: JWK): boolean {
   }
 }
 
-/** Never says what it has read: the file may hold a secret. */
+/** Never shows the content: the file may hold a secret. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

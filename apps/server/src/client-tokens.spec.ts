@@ -70,11 +70,11 @@ describe('identityOf with a secret', () => {
     ['of one part', () => 'token'],
     ['with more behind it', async () => `${await sign({ sub: 'ann' })}.x`],
     ['with a blank before it', async () => ` ${await sign({ sub: 'ann' })}`],
-  ])('is nobody for a token %s', async (_what, make) => {
+  ])('refuses a token %s', async (_what, make) => {
     expect(await tokens.identityOf(await make())).toBeNull();
   });
 
-  it('is nobody for any text', async () => {
+  it('refuses any text', async () => {
     const anyPart = fc.oneof(fc.string(), fc.jsonValue().map(part));
     await fc.assert(
       fc.asyncProperty(fc.array(anyPart, { maxLength: 4 }), async parts => {
@@ -115,7 +115,7 @@ describe('identityOf with a set of keys', () => {
     ['signed with any secret', () => sign({ sub: 'ann' })],
     ['without a signature', () => `${part({ alg: 'none' })}.${part({ sub: 'ann' })}.`],
     ['that has ended', () => sign({ sub: 'ann', exp: now() - 1 }, 'ES256', pairs.get('ES256')!.privateKey)],
-  ])('is nobody for a token %s', async (_what, make) => {
+  ])('refuses a token %s', async (_what, make) => {
     expect(await tokens.identityOf(await make())).toBeNull();
   });
 });
@@ -177,12 +177,12 @@ describe('authenticate', () => {
     expect(await userIn(allowed, {}, '/ws')).toBeNull();
   });
 
-  it('refuses who has no token, unless anonymous clients are allowed', async () => {
+  it('refuses a client without a token, unless anonymous clients are allowed', async () => {
     expect(await ask(tokensOf(), {})).toBeNull();
     expect(await ask(tokensOf({ allowAnonymous: true }), {})).toBe('anonymous');
   });
 
-  it('refuses who has a wrong token also where anonymous clients are allowed', async () => {
+  it('refuses a wrong token also where anonymous clients are allowed', async () => {
     const tokens = tokensOf({ allowAnonymous: true, allowQueryToken: true });
     expect(await ask(tokens, { authorization: 'Bearer x' })).toBeNull();
     expect(await ask(tokens, { 'sec-websocket-protocol': 'bearer.' })).toBeNull();

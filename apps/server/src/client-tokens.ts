@@ -24,7 +24,7 @@ export interface ClientTokenSettings {
   readonly allowQueryToken: boolean;
 }
 
-/** Null where every client is anonymous. What is wrong is added to `problems`. */
+/** Null where every client is anonymous. Problems are added to `problems`. */
 export function readClientTokens(given: Variables, problems: Problem[]): ClientTokenSettings | null {
   const key = readClientKey(given, problems);
   const rules = readTokenRules(given, problems);

@@ -16,11 +16,11 @@ const Gateway = createEchoGateway('/ws', null) as new (cluster: ClusterService) 
 const gateway = new Gateway(cluster);
 
 describe('the echo gateway', () => {
-  it.each([['text'], [{ a: 1 }], [null], [undefined]])('answers %j with the same', data => {
+  it.each([['text'], [{ a: 1 }], [null], [undefined]])('returns %j unchanged', data => {
     expect(gateway.echo(data)).toEqual({ event: 'echo', data });
   });
 
-  it('sends to everybody for one who has said who it is, and for nobody else', () => {
+  it('sends to all for an identified client, and for no other', () => {
     gateway.broadcast({ userId: 'u1' } as Connection, 'hello');
     expect(sent).toEqual([{ event: 'broadcast', data: 'hello' }]);
     expect(() => gateway.broadcast({ userId: null } as Connection, 'hello')).toThrow(WsException);

@@ -20,20 +20,20 @@ export function createEchoGateway(path: string, tokens: ClientTokens | null): Ty
   class EchoGateway {
     constructor(private readonly cluster: ClusterService) {}
 
-    /** Answers with the same. */
+    /** Returns the message unchanged. */
     @SubscribeMessage('echo')
     echo(@MessageBody() data: unknown): WsResponse {
       return { event: 'echo', data };
     }
 
-    /** Sends to every connection of the cluster, the sender's too; only for those who have said who they are. */
+    /** Sends to every connection of the cluster, the sender included; only for identified clients. */
     @SubscribeMessage('broadcast')
     broadcast(@CurrentConnection() connection: Connection, @MessageBody() data: unknown): void {
       if (connection.userId === null) throw new WsException('Only an identified client may broadcast.');
       this.cluster.broadcast({ event: 'broadcast', data });
     }
 
-    /** A connection ends with its token, unless its client brings a newer one of the same user in time. What is refused is not sent back. */
+    /** A connection ends with its token, unless its client sends a newer one of the same user in time. A refused token is not returned. */
     @SubscribeMessage('renew')
     @UseFilters(new BaseWsExceptionFilter({ includeCause: false }))
     async renew(

@@ -8,7 +8,7 @@ import { namingVariables, OPTION_VARIABLES, optionsFrom } from './option-variabl
 import { withSecretFiles } from './secret-files.js';
 import { emptyVariables, unknownVariables, type Variables, withoutServiceLinks } from './variable-names.js';
 
-/** What the environment says, checked as a whole. */
+/** The settings of the environment, checked as a whole. */
 export interface Settings {
   readonly host: string;
   /** 0 takes any free port. */
@@ -139,7 +139,7 @@ function portProblems(
   return [{ key: 'ADMIN_PORT', value: ADMIN_PORT, rule: 'must differ from PORT', remedy }];
 }
 
-/** What nodes that are to be one cluster cannot do without. */
+/** The requirements of nodes of one cluster. */
 function clusterProblems(given: Variables, workers: number): Problem[] {
   const { REDIS_URL, ADMIN_TOKEN, ADMIN_TOKEN_FILE } = given;
   if (REDIS_URL === undefined && workers > 1) {
@@ -163,7 +163,7 @@ function ownProblem({ path, message }: z.core.$ZodIssue, given: Variables): Prob
   };
 }
 
-/** What the library itself would refuse, named by variables. */
+/** The problems that the library itself would report, named by variables. */
 function optionProblems(options: HeartbeatOptions, given: Variables): Problem[] {
   try {
     resolveOptions(options);

@@ -38,7 +38,7 @@ function hostOf({ address, port, family }: AddressInfo): string {
 
 type Greeted = Pick<Settings, 'wsPath' | 'logFormat' | 'generatedToken' | 'tokenSource' | 'clientTokens'>;
 
-/** What the server prints once it listens: a text for people, and for programs one line of JSON like Nest's own, without a token. */
+/** The greeting of a server that listens: a text for people, and for programs one line of JSON like Nest's own, without a token. */
 export function greeting(
   bound: AddressInfo,
   settings: Greeted,
@@ -63,8 +63,8 @@ function asJson(addresses: Addresses, node: string | null): string {
 }
 
 const TOKEN_TEXTS: Readonly<Record<Settings['tokenSource'], string>> = {
-  variable: 'what ADMIN_TOKEN holds; the lines below read it from there',
-  file: 'what the file ADMIN_TOKEN_FILE holds; the lines below read it from there',
+  variable: 'the value of ADMIN_TOKEN; the lines below read it from there',
+  file: 'the content of the file ADMIN_TOKEN_FILE; the lines below read it from there',
   generated: 'made for this run, below; set ADMIN_TOKEN or ADMIN_TOKEN_FILE to keep one',
   nowhere:
     'none, and no access to the admin API: set ADMIN_TOKEN or ADMIN_TOKEN_FILE (only a terminal is shown a generated one)',

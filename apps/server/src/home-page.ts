@@ -7,7 +7,7 @@ import { DEFAULT_ROUTES, type HeartbeatRoutes } from 'nestjs-heartbeat';
 export type Links = Readonly<Record<string, string>>;
 
 /**
- * What `/` leads to: the routes of this port, without those that are switched off (false).
+ * The links of `/`: the routes of this port, without those that are switched off (false).
  * @param hasAdminPort Whether ADMIN_PORT has admin API, metrics and API docs; they are not on this port then.
  */
 export function linksOf(routes: HeartbeatRoutes, hasAdminPort: boolean): Links {

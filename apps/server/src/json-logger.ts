@@ -5,7 +5,7 @@ import { VERSION } from 'nestjs-heartbeat';
 const AUDIT = 'HeartbeatAudit';
 /** The context under which Nest writes an error of a start that it also throws. */
 const NEST_FAILURE = 'ExceptionHandler';
-/** What a terminal may take for a command, or for the end of a line, though JSON allows it as it is. */
+/** Characters that a terminal may take for a command, or for the end of a line, although JSON allows them. */
 const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Nest's lines of JSON, each with its node and version, and with the fields of an audit entry beside its own. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** What each error of `listen` means, and what to do. */
+/** The meaning of each error of `listen`, and its remedy. */
 const EXPLANATIONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use: end the program that has it, or set PORT to another one (0 takes any that is free)',
   EACCES: 'this user may not take the port: set PORT to one above 1023',
@@ -10,7 +10,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'this name has no address: set HOST to an address (127.0.0.1 for this machine only, 0.0.0.0 for all)',
 };
 
-/** The address cannot be listened on; the message says why, and which variable to change. */
+/** The address cannot be listened on; the message has the reason and the variable to change. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
 

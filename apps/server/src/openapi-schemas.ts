@@ -82,13 +82,13 @@ const connection = {
   messagesOut: count('Application messages to the client.'),
   bytesIn: count('Bytes from the client.'),
   bytesOut: count('Bytes to the client.'),
-  userAgent: nullable('string', 'As the client said; null when it said nothing.'),
+  userAgent: nullable('string', 'As the client sent it; null without one.'),
   appHeartbeat: { type: 'boolean', description: 'Whether it uses the application heartbeat.' },
 } satisfies Record<keyof ConnectionView, Schema>;
 
 const flight: Schema = {
   type: 'array',
-  description: 'What happened to it, oldest first.',
+  description: 'The notable moments of the connection, oldest first.',
   items: whole({ at: time('When.'), what: { type: 'string' } }),
 };
 
@@ -98,7 +98,11 @@ const closed = {
   durationMs: count('How long it was open.'),
   code: { type: 'integer', description: 'The close code (RFC 6455, section 7.4).' },
   reason: { type: 'string', description: 'The words beside the code.' },
-  closedBy: { type: 'string', enum: ['client', 'server', 'operator', 'network'], description: 'Who ended it.' },
+  closedBy: {
+    type: 'string',
+    enum: ['client', 'server', 'operator', 'network'],
+    description: 'The side that ended it.',
+  },
   flight,
 } satisfies Record<keyof ClosedView, Schema>;
 
@@ -121,7 +125,7 @@ const node = {
   ageMs: { type: 'number', description: 'How old this report is.' },
 } satisfies Record<keyof ClusterNode, Schema>;
 
-/** Said only while Redis is lost. */
+/** Present only while Redis is lost. */
 const degraded: Schema = {
   type: 'boolean',
   enum: [true],
@@ -232,7 +236,7 @@ export const SCHEMAS = {
       type: { type: 'string', format: 'uri', description: 'Stable, for programs.' },
       title: { type: 'string' },
       status: { type: 'integer' },
-      detail: { type: 'string', description: 'What was wrong, and what to do.' },
+      detail: { type: 'string', description: 'The problem and its remedy.' },
       errors: {
         type: 'array',
         description: 'Of a bad query: each fault, with a JSON pointer into the query.',

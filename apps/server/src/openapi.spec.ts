@@ -74,7 +74,7 @@ describe('the OpenAPI document', () => {
       expect(example).toMatchObject(status === 200 ? { closing: true } : { closing: false, confirmed: false });
   });
 
-  it('asks for a token on admin routes, and on no other', () => {
+  it('requires a token on admin routes, and on no other', () => {
     const guarded = operations().filter(([, { security }]) => security !== undefined);
     expect(guarded.map(([name]) => name)).toEqual(
       operations()

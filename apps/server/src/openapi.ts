@@ -9,7 +9,7 @@ type PathItem = OpenAPIObject['paths'][string];
 type Operation = NonNullable<PathItem['get']>;
 type Responses = Operation['responses'];
 
-/** What the routes' own code does not say: what they are for, and what they answer. */
+/** The description of a route: its purpose, its response, its problems. */
 interface OperationText {
   readonly id: string;
   readonly summary: string;
@@ -38,8 +38,8 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   },
   [`get ${health}/ready`]: {
     id: 'healthReady',
-    summary: 'Should newcomers come here?',
-    description: 'Fails while starting, draining or at capacity; `reasons` says which.',
+    summary: 'Does this node take new connections?',
+    description: 'Fails while starting, draining or at capacity; `reasons` names them.',
     answer: 'Health',
   },
   [`get ${health}/startup`]: { id: 'healthStartup', summary: 'Has the application started?', answer: 'Health' },
@@ -59,7 +59,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   [`delete ${admin}/connections/{id}`]: {
     id: 'kickConnection',
     summary: 'Kick a connection',
-    description: 'Begins the close: 4500, or 4005 when the client shall come back. Needs an operator.',
+    description: 'Begins the close: 4500, or 4005 when the client shall reconnect. Requires an operator.',
     answer: 'KickAnswer',
     unconfirmed: true,
     problems: [400, 403, 404],
@@ -107,7 +107,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   },
   [`get ${admin}/doctor`]: {
     id: 'doctor',
-    summary: 'What will hurt this node under load',
+    summary: 'Findings about options and system that would fail under load',
     description: 'Its configuration and its operating system, the gravest finding first, each with a remedy.',
     answer: 'DoctorReport',
     problems: [400, 404, 504],
@@ -125,7 +125,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   [`get ${metrics}`]: {
     id: 'metrics',
     summary: 'Metrics for Prometheus',
-    description: 'As OpenMetrics where `Accept` asks for it.',
+    description: 'OpenMetrics where `Accept` requests it.',
     answer: 'Metrics',
   },
 };
@@ -135,8 +135,8 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   401: 'No token, or a wrong one.',
   403: 'The token is a viewer’s, and this is not for viewers.',
   404: 'There is nothing with this id, or no such node.',
-  429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait as `Retry-After` says.',
-  503: 'It would do harm now; `detail` says what.',
+  429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait for `Retry-After`.',
+  503: 'It would do harm now; `detail` has the reason.',
   504: 'Its node does not answer. Ask again in a moment.',
 };
 
@@ -214,7 +214,7 @@ function adminResponses({ answer, status = 200, unconfirmed, problems = [] }: Op
 function healthResponses({ id, answer }: OperationText): Responses {
   return {
     200: content('OK', ref(answer), { example: healthExample(id, 200) }),
-    503: content('An indicator is down; the body says which, and why.', ref(answer), {
+    503: content('An indicator is down; the body has its name and the reason.', ref(answer), {
       example: healthExample(id, 503),
     }),
   };

@@ -14,17 +14,17 @@ const WORD_OR_LIST = new Set(['origins']);
 
 interface OptionVariable {
   readonly name: string;
-  /** What the name would be by the rule: the group and the option. */
+  /** The name by the rule: the group and the option. */
   readonly regularName: string;
   readonly path: readonly string[];
-  /** The default, which tells the type. */
+  /** The default, which determines the type. */
   readonly standard: unknown;
 }
 
 /** Every option of the library with its variable: `heartbeat.intervalMs` is `HEARTBEAT_INTERVAL_MS`. */
 export const OPTION_VARIABLES: readonly OptionVariable[] = variablesOf(DEFAULTS, []);
 
-/** The options that the environment sets. What cannot be read as the option's type stays text, for the library to judge. */
+/** The options that the environment sets. A value that is not of the option's type stays text, for the library to judge. */
 export function optionsFrom(environment: Readonly<Record<string, string>>): HeartbeatOptions {
   const options: Record<string, unknown> = {};
   for (const { name, path, standard } of OPTION_VARIABLES) {

@@ -9,7 +9,7 @@ const IN_FILES = ['ADMIN_TOKEN', 'JWT_SECRET'] as const;
 
 /**
  * The variables, with the contents of ADMIN_TOKEN_FILE and JWT_SECRET_FILE as ADMIN_TOKEN and JWT_SECRET. One line ending at the
- * end of a file does not belong to its content. What is wrong is added to `problems`, never with the content.
+ * end of a file does not belong to its content. Problems are added to `problems`, never with the content.
  */
 export function withSecretFiles(given: Variables, problems: Problem[]): Variables {
   const read = IN_FILES.flatMap((name): [string, string][] => {

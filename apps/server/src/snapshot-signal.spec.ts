@@ -23,7 +23,7 @@ describe('takeSnapshotsBySignal', () => {
     });
   });
 
-  /** What this test has hung on the process. */
+  /** The listeners that this test has added to the process. */
   const own = () => process.listeners(SIGNAL).filter(listener => !before.includes(listener));
 
   afterEach(() => {
@@ -42,7 +42,7 @@ describe('takeSnapshotsBySignal', () => {
     expect([asked, takes]).toEqual([[HeapSnapshotService], 1]);
   }
 
-  it('has one taken by the library at each signal, which tells of it itself', async () => {
+  it('has the library take one at each signal, which logs it itself', async () => {
     const taken = Promise.resolve({ file: '/tmp/a', bytes: 1, durationMs: 1 });
     signal(() => taken);
     await taken;
@@ -60,7 +60,7 @@ describe('takeSnapshotsBySignal', () => {
       () => Promise.reject(new Error('ENOSPC')),
       'error SIGUSR2: the heap snapshot failed: Error: ENOSPC',
     ],
-  ])('tells in the log %s', async (_what, take, line) => {
+  ])('logs %s', async (_what, take, line) => {
     signal(take);
     await until(() => logged.length > 0);
     expect(logged).toEqual([line]);

@@ -3,7 +3,7 @@ import { HeapSnapshotService } from 'nestjs-heartbeat';
 
 const SIGNAL = 'SIGUSR2';
 
-/** Writes a heap snapshot at SIGUSR2, unless it would do harm; the log tells where, or why not. */
+/** Writes a heap snapshot at SIGUSR2, unless it would do harm; the log has its path, or the reason of the refusal. */
 export function takeSnapshotsBySignal(app: INestApplicationContext): void {
   const logger = new Logger('HeapSnapshot');
   const snapshots = app.get(HeapSnapshotService);

@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** What was written, which must be one line of JSON. */
+/** The output, which must be one line of JSON. */
 function line(): Record<string, unknown> {
   expect(written).toMatch(/^[^\n]+\n$/);
   return JSON.parse(written) as Record<string, unknown>;

@@ -139,7 +139,7 @@ describe('A token with a valid signature', () => {
     ['an iat that is a text', { iat: 'now' }, {}, { maxAgeS: 60 }, 'iat'],
     ['another alg', {}, { alg: 'RS256' }, {}, 'JWKS_FILE'],
     ['an extension that is critical', {}, { crit: ['x'], x: 'raw\nclient text' }, {}, 'no JWT that can be read'],
-  ])('is refused, and the log says why: %s', async (_what, claims, header, rules, reason) => {
+  ])('is refused, and the log has the reason: %s', async (_what, claims, header, rules, reason) => {
     const verdict = await verdictOn(token(claims, header), rules);
     expect(verdict).toMatch(/^a client token was refused: /);
     expect(verdict).toContain(reason);

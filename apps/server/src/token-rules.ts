@@ -3,7 +3,7 @@ import type { Identity, Problem } from 'nestjs-heartbeat';
 
 import type { Variables } from './variable-names.js';
 
-/** What a client token must state beside a valid signature (RFC 8725, sections 3.8 to 3.12). Null: not configured. */
+/** The claims that a client token must have beside a valid signature (RFC 8725, sections 3.8 to 3.12). Null: not configured. */
 export interface TokenRules {
   /** `iss` must be one of these. */
   readonly issuers: string[] | null;

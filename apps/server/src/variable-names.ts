@@ -6,7 +6,7 @@ import { GROUPS, OPTION_VARIABLES } from './option-variables.js';
 /** The variables that are set, empty ones included. */
 export type Variables = Readonly<Record<string, string>>;
 
-/** What Kubernetes sets in every container for each service of the namespace, such as one that is called `heartbeat`. */
+/** The variables that Kubernetes sets in every container for each service of the namespace, such as one that is called `heartbeat`. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$/;
 /** Names that begin like a variable by which this server is secured. `ORIGINAL_…` is a word of other programs. */
 const SECURITY = /^(JWTS?|JWKS?|ALLOW(ED)?|ADMIN|TRUST(ED)?|ORIGINS?|REDIS)(_|$)/i;

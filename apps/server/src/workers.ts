@@ -22,7 +22,7 @@ export interface Supervision {
 /**
  * Runs the program in worker processes, which share its port, and resolves when all have ended: with the worst exit status.
  * - SIGTERM and SIGINT are sent on, so that all drain; SIGUSR2 too, which makes snapshots.
- * - A worker that dies otherwise is told of and replaced. One that dies before it listens is a start that failed: all end.
+ * - A worker that dies otherwise is logged and replaced. One that dies before it listens is a start that failed: all end.
  */
 export function superviseWorkers({ count, logger, listeners = 1, listening }: Supervision): Promise<number> {
   const serving = new Set<number>();

@@ -10,7 +10,7 @@ export interface ClientsTarget {
   readonly upgrade: Buffer;
 }
 
-/** What all clients of a process tell. */
+/** The events of all clients of a process. */
 export interface ClientsListener {
   opened(client: BenchClient): void;
   pinged(client: BenchClient): void;
@@ -21,7 +21,7 @@ export interface ClientsListener {
   ended(client: BenchClient, reason: string): void;
 }
 
-/** All sockets of a process read into the same memory: what has come is looked at before the next read. */
+/** All sockets of a process read into the same memory: input is processed before the next read. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 const HEAD_END = Buffer.from('\r\n\r\n');
 const SWITCHED = Buffer.from('HTTP/1.1 101');
@@ -103,7 +103,7 @@ export class BenchClient {
     while (bytes.length - at >= 2) {
       const short = (bytes[at + 1] as number) & 0x7f;
       const head = short === 126 ? 4 : 2;
-      if (short === 127) throw new Error('a frame of 64 KiB or more is nothing that the bench asks for');
+      if (short === 127) throw new Error('the bench requests no frame of 64 KiB or more');
       if (bytes.length - at < head) break;
       const length = short === 126 ? bytes.readUInt16BE(at + 2) : short;
       if (bytes.length - at < head + length) break;

@@ -40,7 +40,7 @@ export class Clients implements ClientsListener {
   #pongs: LatePongs | null = null;
   #talkers: ActiveClients | null = null;
   #probe: EchoProbe | null = null;
-  /** What a client in a closed loop says anew when it was answered. */
+  /** The message that a client in a closed loop sends again after each response. */
   #again: Buffer | null = null;
   #pings = 0;
   #messages = 0;
@@ -53,7 +53,7 @@ export class Clients implements ClientsListener {
     const target = (this.#target = targetOf(DIALECTS[dialect], port));
     this.#pongs ??= new LatePongs(target.dialect.pong);
     const wanted = this.#open + count;
-    // To wake up whoever sleeps on this machine is charged to whoever writes to it, 4 to 13 µs for each answered upgrade, the more
+    // Waking a sleeping process is charged to the process that writes to it, 4 to 13 µs for each answered upgrade, the more
     // the faster the clients are with the last one. Clients of a real server sleep on their own machines.
     const stayAwake = (): void => {
       awake = setImmediate(stayAwake);
@@ -67,7 +67,7 @@ export class Clients implements ClientsListener {
           begun += 1;
         }
         await this.#change();
-        if (this.#refusal !== null) throw new Error(`a client was not let in: ${this.#refusal}`);
+        if (this.#refusal !== null) throw new Error(`a client was refused: ${this.#refusal}`);
       }
     } finally {
       clearImmediate(awake);
@@ -89,7 +89,7 @@ export class Clients implements ClientsListener {
     this.#talkers = null;
   }
 
-  /** Every client asks for an echo now and then, whether or not its last one has come back. */
+  /** Every client requests an echo at intervals, whether or not its last one has returned. */
   probe(everyMs: number): void {
     this.#probe = new EchoProbe([...this.#clients], this.#dialect.message('echo', NEWS), everyMs);
   }
@@ -97,7 +97,7 @@ export class Clients implements ClientsListener {
   echoTimes(): EchoTimes {
     const times = this.#probe?.stop();
     this.#probe = null;
-    if (times === undefined) throw new Error('nobody asked for echoes');
+    if (times === undefined) throw new Error('no echoes were requested');
     return times;
   }
 

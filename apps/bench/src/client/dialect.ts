@@ -1,9 +1,9 @@
 import { encodeFrame, OPCODE } from '../../../loadtest/src/frames.js';
 
-/** What a frame of the server is for a client. */
+/** The meaning of a frame of the server for a client. */
 export type FrameKind = 'ping' | 'welcome' | 'open' | 'message' | 'close' | 'other';
 
-/** How to speak with a server. All that a client says is made once, for all clients. */
+/** How to speak with a server. The frames of a client are made once, for all clients. */
 export interface Dialect {
   readonly path: string;
   /** Whether a client is open as soon as its upgrade was answered; else at the first frame of the kind `open`. */

@@ -12,7 +12,7 @@ export interface EchoTimes {
   readonly count: number;
 }
 
-/** Asks for echoes at a steady pace, whether or not the server answers: a server that stalls is asked during its stall too. */
+/** Requests echoes at a steady pace, whether or not the server responds: also during a stall of the server. */
 export class EchoProbe {
   readonly #timer: NodeJS.Timeout;
   readonly #askedAt: Map<BenchClient, number[]>;

@@ -6,7 +6,7 @@ import type { StagedMeasure } from './measure.js';
 /** The first page by every key, both ways round, one after the other. */
 export const adminList: StagedMeasure = {
   name: 'admin-list',
-  stage: 'crowd',
+  stage: 'connected',
   finds: 'time and longest stall of a page of the admin list, by any sort key',
   servers: ['heartbeat'],
   async take({ server, port, plan }) {

@@ -2,7 +2,7 @@ import { Remote } from '../remote.js';
 import type { Tally } from '../server/tally-process.js';
 import type { LoneMeasure } from './measure.js';
 
-/** What is done for a connection that does nothing, without the ping itself. */
+/** The work for an idle connection, without the ping itself. */
 export const bookkeeping: LoneMeasure = {
   name: 'bookkeeping',
   stage: 'alone',

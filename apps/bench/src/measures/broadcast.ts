@@ -4,11 +4,11 @@ import type { Scene, StagedMeasure } from './measure.js';
 
 const NEWS = JSON.stringify({ event: 'news', data: { text: 'the quick brown fox', at: 1 } });
 
-/** One message to everybody, until the last one has it. */
+/** One message to all clients, until the last one has it. */
 export const broadcast: StagedMeasure = {
   name: 'broadcast',
-  stage: 'crowd',
-  finds: 'CPU and longest stall of a message to everybody',
+  stage: 'connected',
+  finds: 'CPU and longest stall of a message to all clients',
   servers: ['ws', 'nest', 'socket-io', 'heartbeat'],
   async take(scene) {
     const atRest: Spent[] = [];
@@ -21,7 +21,7 @@ export const broadcast: StagedMeasure = {
       await send(scene);
       stalls.push(await scene.server.ask('longestStall'));
     }
-    // What it costs beyond what the server uses anyhow: some of them beat meanwhile.
+    // The cost beyond the server's use at rest: some servers send heartbeats meanwhile.
     const restRate = quietMeanOf(atRest.map(({ cpuMs, ms }) => cpuMs / ms));
     return {
       broadcastCpu: quietMeanOf(sending.map(({ cpuMs, ms }) => cpuMs - restRate * ms)),
@@ -42,15 +42,15 @@ async function spend({ server }: Scene, act: () => Promise<void>): Promise<Spent
   return { cpuMs: to.cpuMs - from.cpuMs, ms: performance.now() - at };
 }
 
-async function send({ server, crowd }: Scene): Promise<void> {
-  const { messages, open } = await crowd.counts();
+async function send({ server, clients }: Scene): Promise<void> {
+  const { messages, open } = await clients.counts();
   const wanted = messages + open;
   await server.ask('broadcast', NEWS);
   const giveUpAt = performance.now() + 20_000;
-  while ((await crowd.counts()).messages < wanted) {
+  while ((await clients.counts()).messages < wanted) {
     if (performance.now() > giveUpAt) {
-      const { messages: reached, open: left } = await crowd.counts();
-      throw new Error(`a broadcast reached ${reached - messages} of ${open}, of whom ${left} are there`);
+      const { messages: reached, open: left } = await clients.counts();
+      throw new Error(`a broadcast reached ${reached - messages} of ${open}, of which ${left} are open`);
     }
     await sleep(20);
   }

@@ -5,9 +5,9 @@ import type { ServerName } from '../server/bench-server.js';
 import type { JointMeasure, Scene } from './measure.js';
 
 /**
- * What heartbeats cost while 30 % of the connections send a message each second: the CPU of a window with them less that of
+ * The cost of heartbeats while 30 % of the connections send a message each second: the CPU of a window with them less that of
  * the window beside it without, in the same process. The servers are alive at once and take turns, each a quarter of a minute
- * long, since what else the machine does changes more within minutes than what is looked for.
+ * long, because other work of the machine changes more within minutes than the difference that is measured.
  */
 export const busyHeartbeats: JointMeasure = {
   name: 'busy',
@@ -39,25 +39,25 @@ interface Observed {
   readonly pings: number;
 }
 
-/** What is more with heartbeats than without. Before and after, nobody talks and no heartbeat comes. */
+/** The difference with and without heartbeats. Before and after, there are no messages and no heartbeats. */
 async function takeTurn(scene: Scene, beatsFirst: boolean): Promise<Observed> {
-  const { server, crowd, plan } = scene;
-  await crowd.talk(plan.busyShare);
+  const { server, clients, plan } = scene;
+  await clients.talk(plan.busyShare);
   const first = await observe(scene, beatsFirst);
   const second = await observe(scene, !beatsFirst);
   await server.ask('beat', false);
-  await crowd.hush();
+  await clients.hush();
   const [on, off] = beatsFirst ? [first, second] : [second, first];
   return { cpuMs: on.cpuMs - off.cpuMs, pings: on.pings - off.pings };
 }
 
 /** A while to get used to heartbeats or none, then a window. It begins with a collected heap, so that no large collection comes within it. */
-async function observe({ server, crowd, plan }: Scene, beats: boolean): Promise<Observed> {
+async function observe({ server, clients, plan }: Scene, beats: boolean): Promise<Observed> {
   await server.ask('beat', beats);
   await sleep(plan.intervalMs / 2);
   await server.ask('collect');
-  const [from, before] = [await server.ask('sample'), await crowd.counts()];
+  const [from, before] = [await server.ask('sample'), await clients.counts()];
   await sleep(plan.busyWindowMs);
-  const [to, after] = [await server.ask('sample'), await crowd.counts()];
+  const [to, after] = [await server.ask('sample'), await clients.counts()];
   return { cpuMs: to.cpuMs - from.cpuMs, pings: after.pings - before.pings };
 }

@@ -1,9 +1,9 @@
 import type { StagedMeasure } from './measure.js';
 
-/** Everybody is in and has been pinged, so all that a living connection ever needs is there. */
+/** All clients are connected and have been pinged, so all objects of a living connection exist. */
 export const heap: StagedMeasure = {
   name: 'heap',
-  stage: 'crowd',
+  stage: 'connected',
   finds: 'heap and resident memory for each connection that is idle',
   servers: ['ws', 'ws-recipe', 'nest', 'nest-recipe', 'socket-io', 'heartbeat', 'heartbeat-users'],
   async take({ server, plan, before }) {

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StagedMeasure } from './measure.js';
 
-/** What others notice of the heartbeats: how long the loop is held, and how long an echo takes meanwhile. */
+/** The effect of heartbeats on other work: how long the loop is blocked, and how long an echo takes meanwhile. */
 export const latency: StagedMeasure = {
   name: 'latency',
-  stage: 'crowd',
+  stage: 'connected',
   finds: 'longest stall of the loop, and echo times of 20 connections, during heartbeats',
   servers: ['ws', 'ws-recipe', 'ws-spread', 'nest', 'nest-recipe', 'socket-io', 'heartbeat'],
-  async take({ server, plan, hire }) {
-    const asking = hire(plan.echoConnections);
+  async take({ server, plan, addClients }) {
+    const asking = addClients(plan.echoConnections);
     await asking.open();
     // The first echoes of a server are slow, since nothing of it was compiled: that is no matter of heartbeats.
     await asking.probe(plan.echoEveryMs);
     await sleep(plan.windowMs);
     await asking.echoTimes();
-    // What is still under way is answered before the next is asked for.
+    // Outstanding echoes are answered before the next is requested.
     await sleep(plan.restMs);
     await server.ask('watchLoop');
     await asking.probe(plan.echoEveryMs);

@@ -1,5 +1,5 @@
 import type { BenchPlan } from '../bench-plan.js';
-import type { Crowd } from '../clients.js';
+import type { ClientGroup } from '../clients.js';
 import type { Figures } from '../figures.js';
 import type { Remote } from '../remote.js';
 import type { ServerName } from '../server/bench-server.js';
@@ -11,12 +11,12 @@ export interface Scene {
   readonly name: ServerName;
   readonly port: number;
   readonly server: Remote<ServerProcess>;
-  /** Whoever is in the server when a measure begins. Empty in the stage `door`. */
-  readonly crowd: Crowd;
-  /** The server before the crowd came, nothing left to collect. */
+  /** The clients that are connected when a measure begins. Empty in the stage `empty`. */
+  readonly clients: ClientGroup;
+  /** The server before the clients connected, nothing left to collect. */
   readonly before: Sample;
-  /** Another crowd, which the measure ends. */
-  hire(size: number): Crowd;
+  /** Further clients, which the measure ends. */
+  addClients(size: number): ClientGroup;
 }
 
 /** Several of them at once. */
@@ -27,21 +27,21 @@ export interface Together {
 }
 
 /**
- * Where a measure belongs. `door`: nobody is in the server and its heartbeats are far off. `crowd`: everybody is in and has
+ * Where a measure belongs. `empty`: no client is connected and heartbeats are far off. `connected`: all clients are connected and have
  * been pinged. `together`: the same of all its servers, alive at once. `alone`: without a server.
  */
-export type StageName = 'door' | 'crowd' | 'together' | 'alone';
+export type StageName = 'empty' | 'connected' | 'together' | 'alone';
 
 interface MeasureTrait {
   readonly name: string;
-  /** What it finds; shown by `--help`. */
+  /** Its result, for `--help`. */
   readonly finds: string;
   /** Which servers it is asked of. */
   readonly servers: readonly ServerName[];
 }
 
 export interface StagedMeasure extends MeasureTrait {
-  readonly stage: 'door' | 'crowd';
+  readonly stage: 'empty' | 'connected';
   take(scene: Scene): Promise<Figures>;
 }
 

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StagedMeasure } from './measure.js';
 
-/** Echoes for a second of the server's CPU: what it could do on a core of its own, whoever else uses the machine. */
+/** Echoes for a second of the server's CPU: its rate on a core of its own, whatever other programs use the machine. */
 export const throughput: StagedMeasure = {
   name: 'throughput',
-  stage: 'door',
+  stage: 'empty',
   finds: 'echoes for a second of CPU, 100 connections with four on their way each',
   servers: ['ws', 'nest', 'socket-io', 'heartbeat'],
-  async take({ server, plan, hire }) {
-    const busy = hire(plan.floodConnections);
+  async take({ server, plan, addClients }) {
+    const busy = addClients(plan.floodConnections);
     await busy.open();
     await busy.flood(plan.floodInFlight);
     await sleep(plan.floodMs / 4);

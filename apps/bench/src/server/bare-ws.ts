@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { BenchServer, ServerOrder } from './bench-server.js';
 import { Recipe } from './recipe.js';
-import { spreadGoodbyes } from './spread-goodbyes.js';
+import { spreadCloses } from './spread-closes.js';
 import { spreadPings } from './spread-pings.js';
 
 /** `ws` by itself, with the same work on a message as a gateway does: parse, choose by event, answer. */
@@ -24,7 +24,7 @@ export async function startBareWs({ name, intervalMs, drainSpreadMs }: ServerOrd
     broadcast(text) {
       for (const socket of server.clients) socket.send(text);
     },
-    drain: () => spreadGoodbyes(server, drainSpreadMs),
+    drain: () => spreadCloses(server, drainSpreadMs),
     ...(recipe && { beat: on => recipe.beat(on) }),
     ...(spread && { beat: spread }),
   };

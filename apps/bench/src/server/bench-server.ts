@@ -35,18 +35,18 @@ export interface ServerOrder {
   readonly intervalMs: number;
   /** How many clients will come. */
   readonly connections: number;
-  /** How long its goodbyes take when it drains. */
+  /** The time over which a drain spreads its closes. */
   readonly drainSpreadMs: number;
 }
 
-/** What every server of the bench can do. What only some can is asked of those only. */
+/** The methods of every server of the bench. Methods of some servers are called on those only. */
 export interface BenchServer {
   readonly port: number;
   /** Sends `text` to every client. */
   broadcast(text: string): void;
   /** Switches the heartbeats off and on, in the running server. */
   beat?(on: boolean): void;
-  /** Says goodbye to everybody; answers when it began, on the machine's monotonic clock. */
+  /** Closes all connections; returns the time of its start, on the machine's monotonic clock. */
   drain?(): number;
 }
 

@@ -7,7 +7,7 @@ import { openSync, readSync } from 'node:fs';
 const FILE = open('/proc/thread-self/schedstat');
 const TEXT = Buffer.alloc(128);
 
-/** How long this thread was ready to run and had no core, since its start, in milliseconds; always 0 where nobody knows. */
+/** How long this thread was ready to run and had no core, since its start, in milliseconds; always 0 where it is unknown. */
 export function coreWaitMs(): number {
   if (FILE === null) return 0;
   const length = readSync(FILE, TEXT, 0, TEXT.length, 0);

@@ -18,7 +18,7 @@ import { EchoGateway } from './echo.gateway.js';
 const PLENTY = 1_000_000;
 const NEVER_MS = 3_600_000;
 
-/** Ours, with everything switched on. The interval is fixed, so that it is the others'. */
+/** This library, with every feature switched on. The interval is fixed, so that it equals that of the other servers. */
 export async function startHeartbeatNest(order: ServerOrder): Promise<BenchServer> {
   const { name, intervalMs, connections, drainSpreadMs } = order;
   let users = 0;
@@ -63,7 +63,7 @@ export async function startHeartbeatNest(order: ServerOrder): Promise<BenchServe
     },
     drain() {
       const startedAt = monotonicMs();
-      void drain.start('the bench asks for it');
+      void drain.start('requested by the bench');
       return startedAt;
     },
   };

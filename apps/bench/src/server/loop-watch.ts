@@ -4,7 +4,7 @@ const TICK_MS = 1;
 
 /**
  * How long the event loop was held: the CPU time that the process used between two turns of a timer, since time in which it
- * was not running says nothing of the server. What other threads used beside is cut off by the clock, less the time in which the
+ * was not running is no property of the server. The time of other threads is cut off by the clock, less the time in which the
  * loop's own thread waited for a core.
  */
 export class LoopWatch {
@@ -23,7 +23,7 @@ export class LoopWatch {
     }, TICK_MS);
   }
 
-  /** Answers the longest stall since the start. */
+  /** Returns the longest stall since the start. */
   stop(): number {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;

@@ -2,7 +2,7 @@ import type { WebSocket, WebSocketServer } from 'ws';
 
 type Watched = WebSocket & { isAlive?: boolean };
 
-/** "How to detect and close broken connections?", as the README of `ws` answers it. */
+/** "How to detect and close broken connections?", in the README of `ws`. */
 export class Recipe {
   readonly #server: WebSocketServer;
   readonly #intervalMs: number;

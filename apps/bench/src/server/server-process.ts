@@ -31,7 +31,7 @@ export class ServerProcess {
   readonly #watch = new LoopWatch();
   #server: BenchServer | null = null;
 
-  /** Answers the port. */
+  /** Returns the port. */
   async start(order: ServerOrder): Promise<number> {
     const start = await STARTS[order.name]();
     this.#server = await start(order);
@@ -48,7 +48,7 @@ export class ServerProcess {
   async collect(): Promise<Sample> {
     for (let pass = 0; pass < 3; pass += 1) {
       globalThis.gc?.();
-      // What a finalizer lets go is collected by the next pass.
+      // Memory that a finalizer releases is collected by the next pass.
       await new Promise(resolve => setTimeout(resolve, 50));
     }
     return this.sample();
@@ -76,7 +76,7 @@ export class ServerProcess {
     return begun;
   }
 
-  /** For whoever wants to know what the memory is. */
+  /** For an inspection of the memory. */
   snapshot(file: string): void {
     writeHeapSnapshot(file);
   }

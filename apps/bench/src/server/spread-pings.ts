@@ -6,8 +6,8 @@ const PINGS_PER_TURN = 3;
 
 /**
  * The least that pings without a burst: each once in an interval (a little less often where the timer is late), evenly spread, and
- * nobody looks at the answers. Nobody should build it so: it shows what any heartbeat costs on this machine that stalls nobody.
- * Answers how to switch them off and on.
+ * the pongs are not checked. It is no design to use: it shows the cost of any heartbeat on this machine that stalls no client.
+ * Returns a switch for the pings.
  */
 export function spreadPings(server: WebSocketServer, intervalMs: number): (on: boolean) => void {
   let round = server.clients.values();

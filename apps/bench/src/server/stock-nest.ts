@@ -6,7 +6,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import type { BenchServer, ServerOrder } from './bench-server.js';
 import { EchoGateway, RecipeGateway } from './echo.gateway.js';
 import { Recipe } from './recipe.js';
-import { spreadGoodbyes } from './spread-goodbyes.js';
+import { spreadCloses } from './spread-closes.js';
 
 @Module({ providers: [EchoGateway] })
 class PlainModule {}
@@ -32,7 +32,7 @@ export async function startStockNest({ name, intervalMs, drainSpreadMs }: Server
     broadcast(text) {
       for (const socket of server.clients) socket.send(text);
     },
-    drain: () => spreadGoodbyes(server, drainSpreadMs),
+    drain: () => spreadCloses(server, drainSpreadMs),
     ...(recipe && { beat: on => recipe.beat(on) }),
   };
 }

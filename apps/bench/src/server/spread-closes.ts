@@ -3,8 +3,8 @@ import { monotonicMs } from '../../../loadtest/src/clock.js';
 
 const TICK_MS = 10;
 
-/** The least that says goodbye to everybody: evenly over the time, what is due every 10 ms at once. Answers when it began. */
-export function spreadGoodbyes({ clients }: WebSocketServer, spreadMs: number): number {
+/** The smallest drain: closes all connections evenly over the time, those that are due every 10 ms together. Returns the time of its start. */
+export function spreadCloses({ clients }: WebSocketServer, spreadMs: number): number {
   const startedAt = monotonicMs();
   const all = [...clients];
   let told = 0;
