@@ -98,11 +98,7 @@ const closed = {
   durationMs: count('How long it was open.'),
   code: { type: 'integer', description: 'The close code (RFC 6455, section 7.4).' },
   reason: { type: 'string', description: 'The words beside the code.' },
-  closedBy: {
-    type: 'string',
-    enum: ['client', 'server', 'operator', 'network'],
-    description: 'The side that ended it.',
-  },
+  closedBy: { type: 'string', enum: ['client', 'server', 'operator', 'network'], description: 'Closing side.' },
   flight,
 } satisfies Record<keyof ClosedView, Schema>;
 
