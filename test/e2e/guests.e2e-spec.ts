@@ -253,6 +253,22 @@ describe('During a drain', () => {
     expect(await shared.webSocket('/hand-made')).toBe(503);
   });
 
+  it('an abort serves gateways and guests again, also after the deadline', async () => {
+    const shared = await startWith(server => handMade(server), { options });
+    const drain = shared.app.get(DrainService);
+    const guest = await shared.webSocket('/hand-made');
+    if (typeof guest === 'number') throw new Error(`refused: ${guest}`);
+    const closed = once(guest, 'close');
+    for (const moment of ['before the deadline', 'after the deadline']) {
+      await drain.start('a test');
+      expect(await shared.webSocket('/ws')).toBe(503);
+      if (moment === 'after the deadline') await closed;
+      expect(drain.abort()).toBe(true);
+      expect(await shared.echo('/ws', ownEcho)).toBe(ownEcho);
+      expect(await shared.echo('/hand-made', 'a')).toBe('guest: a');
+    }
+  });
+
   it('close() waits for guests and open responses no longer than the deadline', async () => {
     const shared = await startWith(server => handMade(server), { options });
     const guest = await shared.webSocket('/hand-made');

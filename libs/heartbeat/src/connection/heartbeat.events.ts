@@ -100,6 +100,8 @@ export type HeartbeatEvent =
   | { readonly type: 'drain-started'; readonly connections: number; readonly reason: string }
   | { readonly type: 'drain-progress'; readonly remaining: number; readonly total: number }
   | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
+  /** The node serves again; closes that have begun continue. */
+  | { readonly type: 'drain-aborted'; readonly remaining: number; readonly total: number }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
 /** The event or events of a type. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { planGoodbyes, shuffled, spreadOf } from './drain-plan.js';
+import { planCloses, shuffled, spreadOf } from './drain-plan.js';
 
 const rising = (list: readonly number[]) => list.toSorted((left, right) => left - right);
 const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -23,15 +23,15 @@ describe('spreadOf', () => {
   });
 });
 
-describe('planGoodbyes', () => {
+describe('planCloses', () => {
   it.each([
     [0, 5000, 0.5, []],
     [1, 5000, 0.5, [2500]],
     [4, 1000, 0, [0, 250, 500, 750]],
     [4, 1000, 0.5, [125, 375, 625, 875]],
     [3, 0, 0.5, [0, 0, 0]],
-  ])('spreads %d goodbyes over %d ms (random %d): %p', (connections, spreadMs, random, moments) => {
-    expect([...planGoodbyes(connections, spreadMs, () => random)]).toEqual(moments);
+  ])('spreads %d closes over %d ms (random %d): %p', (connections, spreadMs, random, moments) => {
+    expect([...planCloses(connections, spreadMs, () => random)]).toEqual(moments);
   });
 
   it('gives each a random moment of a slot of its own: evenly paced, and rising', () => {
@@ -41,7 +41,7 @@ describe('planGoodbyes', () => {
         fc.nat(60_000),
         fc.infiniteStream(anyRandom),
         (count, spread, draws) => {
-          const moments = planGoodbyes(count, spread, () => draws.next().value);
+          const moments = planCloses(count, spread, () => draws.next().value);
           const slot = spread / count;
           expect(moments).toHaveLength(count);
           for (const [index, moment] of moments.entries()) {
@@ -55,12 +55,12 @@ describe('planGoodbyes', () => {
   });
 
   it('is another plan each time', () => {
-    expect([...planGoodbyes(5, 1000)]).not.toEqual([...planGoodbyes(5, 1000)]);
+    expect([...planCloses(5, 1000)]).not.toEqual([...planCloses(5, 1000)]);
   });
 });
 
 describe('shuffled', () => {
-  it('holds the same items, and leaves what it was given alone', () => {
+  it('holds the same items, and leaves the given list as it was', () => {
     fc.assert(
       fc.property(fc.array(fc.integer()), fc.infiniteStream(anyRandom), (items, draws) => {
         const before = [...items];

@@ -70,7 +70,7 @@ describe('ShutdownSignals', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     const options = { drain: { deadlineMs, spreadMs: 0, closeTimeoutMs: 1 } };
     const drain = {
-      start: async (reason: string) => void done.push(`drain: ${reason}`),
+      takeOver: async (reason: string) => void done.push(`drain: ${reason}`),
       terminateAll: () => done.push('terminate all'),
     };
     signals = new ShutdownSignals(new NodeState(resolveOptions(options), clock), drain as unknown as DrainService);

@@ -61,7 +61,7 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     // Whoever read our output may have gone already: to write then must not cut the goodbyes short.
     for (const output of [process.stdout, process.stderr]) output.on('error', ignore);
     this.#armDeadline();
-    void this.drain.start(signal).then(() => this.#endWithoutNest(signal));
+    void this.drain.takeOver(signal).then(() => this.#endWithoutNest(signal));
   }
 
   /** Second signal: no more waiting. The exit status is 128 and the signal's number, as shells have it. */

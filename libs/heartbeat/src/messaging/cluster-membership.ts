@@ -58,10 +58,8 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
   ) {
     this.#storeClock = new RedisClock(node.clock.wallTime(0).getTime());
     node.clusterLost = bus.isShared;
-    this.#subscription = events.ofType('drain-started').subscribe(() => {
-      // The others learn at once that this node goes away.
-      void this.renew();
-    });
+    // Other nodes learn at once that this node drains, and that it serves again.
+    this.#subscription = events.ofType('drain-started', 'drain-aborted').subscribe(() => void this.renew());
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -37,7 +37,7 @@ export class GuestUpgrades {
     };
   }
 
-  /** Whether {@link end} was called: from then on no upgrade is left to guests. */
+  /** Whether {@link end} was called: until {@link resume} no upgrade is left to guests. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -71,6 +71,11 @@ export class GuestUpgrades {
     this.#pending.clear();
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  /** Leaves upgrades to guests again after {@link end}. */
+  resume(): void {
+    this.#isOver = false;
   }
 
   #arm(delayMs: number): void {

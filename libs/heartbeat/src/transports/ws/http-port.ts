@@ -51,9 +51,18 @@ export class HttpPort {
     this.server.prependListener('upgrade', this.#onUpgrade);
   }
 
-  /** A drain has begun: after so many milliseconds guests, and HTTP requests of a server that closes, no longer hold it up. */
-  endGuestsAfter(ms: number): void {
-    this.#deadline ??= setTimeout(() => this.#endGuests(), ms).unref();
+  /**
+   * A drain that has begun waits this long for guests, and for HTTP requests where the server closes. After an abort guests are served
+   * as before.
+   */
+  onDrain(type: 'drain-started' | 'drain-aborted', deadlineMs: number): void {
+    if (type === 'drain-started') {
+      this.#deadline ??= setTimeout(() => this.#endGuests(), deadlineMs).unref();
+      return;
+    }
+    if (this.#deadline) clearTimeout(this.#deadline);
+    this.#deadline = null;
+    this.guests.resume();
   }
 
   /** Stops listening; an own server is closed. A server that still listens gets upgrades until it has closed. */

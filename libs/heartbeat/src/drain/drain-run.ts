@@ -1,0 +1,205 @@
+import { Logger } from '@nestjs/common';
+
+import { inSlices } from '../base/slices.js';
+import { printable } from '../base/printable.js';
+import type { Connection } from '../connection/connection.js';
+import type { ConnectionService } from '../connection/connection.service.js';
+import type { Closing } from '../connection/connection.types.js';
+import type { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { NodeState } from '../connection/node-state.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import { CloseCodes } from '../protocol/close-code.js';
+import { CloseSchedule } from './close-schedule.js';
+import { spreadOf } from './drain-plan.js';
+
+/** The step of a drain: closes begin in small batches this often. */
+const STEP_MS = 10;
+/** How often progress is announced. */
+const PROGRESS_MS = 1000;
+
+const { code, name } = CloseCodes.goingAway;
+const GOING_AWAY: Closing = { code, reason: name, by: 'server' };
+/** How the rest is recorded that a drain, or the end of the process, destroys. */
+export const TERMINATED: Closing = { code, reason: 'terminated at the end of a drain', by: 'server' };
+
+/** What bounds a drain, in milliseconds. */
+export type DrainSettings = Pick<ResolvedOptions['drain'], 'readinessDelayMs' | 'spreadMs' | 'deadlineMs'>;
+
+/** How a drain ended. */
+export interface DrainResult {
+  /** Connections that were open when admission closed, and those that were opened later by an upgrade in progress. */
+  readonly total: number;
+  /** Those of them that had to be destroyed at the deadline. */
+  readonly terminated: number;
+  readonly durationMs: number;
+  /** The drain was aborted: the node serves again. */
+  readonly aborted?: true;
+}
+
+/**
+ * One drain: readiness fails at once, admission closes after `readinessDelayMs`, each connection is closed at its own moment of the
+ * spread, and the deadline destroys the rest. It ends as soon as no connection is left. The run owns its timer, its schedule and its
+ * progress, and is the one writer of the node's flags.
+ */
+export class DrainRun {
+  /** Resolves when the drain has ended or was aborted; never rejects. */
+  readonly result: Promise<DrainResult>;
+  readonly #logger = new Logger('Heartbeat');
+  readonly #startedAt: number;
+  /** Its own settings, and those of the process that took it over: the tightest applies. */
+  readonly #settings: DrainSettings[];
+  #resolve!: (result: DrainResult) => void;
+  #phase: 'draining' | 'terminating' | 'drained' | 'aborted' = 'draining';
+  #timer: NodeJS.Timeout | undefined;
+  #turn: NodeJS.Immediate | null = null;
+  #admissionClosesAt: number;
+  #deadlineAt: number;
+  #progressAt: number;
+  /** Null until admission closes by its time. */
+  #schedule: CloseSchedule<Connection> | null = null;
+  /** Connections when admission closed, less all that were ever opened until then; null until it closes. */
+  #totalOffset: number | null = null;
+  #terminated = 0;
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly connections: ConnectionService,
+    private readonly events: HeartbeatEvents,
+    settings: DrainSettings,
+  ) {
+    this.#startedAt = node.clock.now();
+    this.#settings = [settings];
+    this.#admissionClosesAt = this.#startedAt + settings.readinessDelayMs;
+    this.#deadlineAt = this.#startedAt + settings.deadlineMs;
+    this.#progressAt = this.#startedAt + PROGRESS_MS;
+    this.result = new Promise(resolve => (this.#resolve = resolve));
+  }
+
+  /** Whether no connection is left. */
+  get isDrained(): boolean {
+    return this.#phase === 'drained';
+  }
+
+  /** Connections of this drain, those included that were opened later by an upgrade in progress. */
+  get total(): number {
+    const { count, openedCount } = this.connections;
+    return this.#totalOffset === null ? count : this.#totalOffset + openedCount;
+  }
+
+  begin(reason: string): void {
+    const { count } = this.connections;
+    // Synchronously, before anything else: the next probe must see it.
+    this.node.draining = true;
+    this.#logger.log(`drain begins with ${count} connections: ${printable(reason)}`);
+    this.events.announce({ type: 'drain-started', connections: count, reason });
+    if (this.#phase !== 'draining') return;
+    this.#timer = setInterval(() => this.#turn ?? this.#step(), STEP_MS);
+    this.#step();
+  }
+
+  /**
+   * Bounds the rest of the drain by further settings that count from now. What remains of a plan that would take longer is planned
+   * anew; no deadline moves back.
+   */
+  takeOver(settings: DrainSettings): void {
+    if (this.#phase !== 'draining') return;
+    const now = this.node.clock.now();
+    this.#settings.push(settings);
+    this.#admissionClosesAt = Math.min(this.#admissionClosesAt, now + settings.readinessDelayMs);
+    this.#deadlineAt = Math.min(this.#deadlineAt, now + settings.deadlineMs);
+    if (this.#schedule === null) return;
+    const { rest, endsAt } = this.#schedule;
+    const spreadMs = this.#spreadOf(rest.length);
+    if (endsAt <= now + spreadMs) return;
+    this.#schedule.cancel();
+    this.#schedule = new CloseSchedule(rest, now, spreadMs);
+  }
+
+  /** The node serves again, as before. Closes that have begun continue. */
+  abort(): void {
+    const [remaining, { total }] = [this.connections.count, this];
+    this.#stop('aborted');
+    this.node.admissionClosed = false;
+    this.node.draining = false;
+    this.#logger.log(`drain aborted with ${remaining} connections left: the node serves again`);
+    this.events.announce({ type: 'drain-aborted', remaining, total });
+    this.#resolve({ ...this.#outcome, aborted: true });
+  }
+
+  #step(): void {
+    const now = this.node.clock.now();
+    if (this.connections.count === 0) return this.#end();
+    if (now >= this.#deadlineAt) return void this.#terminateRest();
+    const isBehind = now >= this.#admissionClosesAt && this.#closeDue();
+    // A close runs code of the application, which may abort the drain.
+    if (this.#phase !== 'draining') return;
+    if (isBehind) {
+      this.#turn ??= setImmediate(() => {
+        this.#turn = null;
+        this.#step();
+      });
+    }
+    if (now < this.#progressAt) return;
+    this.#progressAt += PROGRESS_MS;
+    this.events.announce({ type: 'drain-progress', remaining: this.connections.count, total: this.total });
+  }
+
+  /** The first call fixes the plan, by the number of connections at that moment. */
+  #closeDue(): boolean {
+    if (this.#schedule === null) {
+      this.#closeAdmission();
+      const spreadMs = this.#spreadOf(this.connections.count);
+      this.#schedule = new CloseSchedule(this.connections.all(), this.#admissionClosesAt, spreadMs);
+    }
+    return this.#schedule.closeDue(
+      () => this.node.clock.now(),
+      connection => connection.end(GOING_AWAY, this.connections.retryAfterMs()),
+    );
+  }
+
+  #closeAdmission(): void {
+    this.node.admissionClosed = true;
+    this.#totalOffset ??= this.connections.count - this.connections.openedCount;
+  }
+
+  #spreadOf(count: number): number {
+    return Math.min(...this.#settings.map(({ spreadMs }) => spreadOf(count, spreadMs)));
+  }
+
+  /** In slices, between which waiting I/O has its turn: 10,000 connections take some 250 ms. */
+  async #terminateRest(): Promise<void> {
+    this.#stop('terminating');
+    this.#closeAdmission();
+    await inSlices([...this.connections.all()], connection => {
+      if (this.#phase !== 'terminating') return;
+      this.#terminated++;
+      connection.destroy(TERMINATED);
+    });
+    if (this.#phase === 'terminating') this.#end();
+  }
+
+  #end(): void {
+    this.#stop('drained');
+    this.#closeAdmission();
+    const result = this.#outcome;
+    const { total, terminated, durationMs } = result;
+    const text = `drain ended after ${durationMs} ms: ${total} connections were closed`;
+    this.events.announce({ type: 'drain-ended', ...result });
+    if (terminated > 0) this.#logger.warn(`${text}, ${terminated} of them were terminated at the deadline`);
+    else this.#logger.log(text);
+    this.#resolve(result);
+  }
+
+  #stop(phase: 'terminating' | 'drained' | 'aborted'): void {
+    this.#phase = phase;
+    clearInterval(this.#timer);
+    if (this.#turn !== null) clearImmediate(this.#turn);
+    this.#turn = null;
+    this.#schedule?.cancel();
+  }
+
+  get #outcome(): DrainResult {
+    const durationMs = Math.round(this.node.clock.now() - this.#startedAt);
+    return { total: this.total, terminated: this.#terminated, durationMs };
+  }
+}

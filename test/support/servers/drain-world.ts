@@ -1,0 +1,91 @@
+import { jest } from '@jest/globals';
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
+import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
+import { type HeartbeatEvent, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
+import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
+import type { DrainResult } from '../../../libs/heartbeat/src/drain/drain-run.js';
+import { DrainService } from '../../../libs/heartbeat/src/drain/drain.service.js';
+import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
+import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
+import { wireNode } from './wire-node.js';
+
+/** One turn of the event loop. */
+export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+
+/** A client that answers a close at once, or never. */
+export class DrainClient {
+  readonly connection: Connection;
+  closedAt: number | null = null;
+  reason = '';
+  terminated = false;
+
+  constructor(
+    private readonly world: DrainWorld,
+    private readonly answers: boolean,
+  ) {
+    this.connection = world.connections.open({
+      socket: this as unknown as WebSocket,
+      network: { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false } as unknown as Socket,
+      path: '/ws',
+      ip: '10.0.0.1',
+      userAgent: null,
+      identity: null,
+    });
+  }
+
+  close(_code: number, reason: string): void {
+    this.closedAt = this.world.time;
+    this.reason = reason;
+    if (this.answers) this.world.connections.closed(this.connection, 1001, '');
+  }
+
+  terminate(): void {
+    this.terminated = true;
+    this.world.connections.closed(this.connection, 1006, '');
+  }
+}
+
+/** A node that drains by the test's clock; with Jest's fake timers. */
+export class DrainWorld {
+  time = 0;
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly drain: DrainService;
+  readonly stream = new HeartbeatEvents();
+  readonly events: HeartbeatEvent[] = [];
+  result: DrainResult | undefined;
+
+  constructor(given: HeartbeatOptions['drain'] = {}) {
+    const drain = { spreadMs: 5000, ...given };
+    const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
+    this.node = new NodeState(resolveOptions({ drain, limits: { maxConnections: 1_000_000 } }), clock);
+    this.connections = wireNode(this.node, this.stream).connections;
+    this.drain = new DrainService(this.node, this.connections, this.stream);
+    this.stream.stream.subscribe(event => this.events.push(event));
+  }
+
+  open(count: number, answers = true): DrainClient[] {
+    return Array.from({ length: count }, () => new DrainClient(this, answers));
+  }
+
+  /** Begins a drain, and keeps its result. */
+  start(): void {
+    void this.drain.start('a deploy').then(result => (this.result = result));
+  }
+
+  /** Advances the time in steps of 10 ms, with a turn of the event loop after each. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 10) {
+      this.time += 10;
+      jest.advanceTimersByTime(10);
+      await turn();
+    }
+    await turn();
+  }
+
+  of(type: HeartbeatEvent['type']): HeartbeatEvent[] {
+    return this.events.filter(event => event.type === type);
+  }
+}
