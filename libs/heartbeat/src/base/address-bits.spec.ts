@@ -26,7 +26,7 @@ describe('an address', () => {
     expect(others.map(addressKey)).toEqual(others.map(() => addressKey(first)));
   });
 
-  it('is another address than the ones beside it', () => {
+  it('differs from the addresses beside it', () => {
     const keys = SPELLINGS.map(([first]) => addressKey(first));
     expect(new Set(keys).size).toBe(SPELLINGS.length);
   });
@@ -47,7 +47,7 @@ describe('an address', () => {
     expect([ipv4Bits(text), ipv6Groups(text), addressKey(text)]).toEqual([null, null, null]);
   });
 
-  it('of IPv4 is what Node calls one', () => {
+  it('of IPv4 is parsed exactly where Node accepts it', () => {
     const digits = fc.array(fc.constantFrom('0', '1', '2', '5', '9', '.', '00', '255', '256', ' ', '-'), {
       maxLength: 12,
     });
@@ -91,7 +91,7 @@ describe('a network', () => {
     },
   );
 
-  it('has one spelling, which names it', () => {
+  it('has one spelling, which parses to the same network', () => {
     const network = fc.oneof(
       fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
       fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })),
@@ -104,7 +104,7 @@ describe('a network', () => {
     );
   });
 
-  it('contains the addresses that Node says, of its own family', () => {
+  it('contains the same addresses as Node’s BlockList, of its own family', () => {
     const cases = fc
       .oneof(
         fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }), fc.constant('ipv4' as const)),

@@ -12,17 +12,17 @@ export interface NetworkBits {
 /** Bits before the IPv4 address in an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2). */
 const MAPPED_PREFIX = 96;
 
-/** The groups of an IPv6 address. */
+/** An IPv6 address as four groups of 32 bits. */
 export type Ipv6Groups = readonly [number, number, number, number];
 
-/** The 32 bits of an IPv4 address in dotted decimal; null for any other text. */
+/** The 32 bits of an IPv4 address in dotted decimal. Returns null for any other text. */
 export function ipv4Bits(text: string): number | null {
   return ipv4BitsFrom(text, 0, text.length);
 }
 
 /**
- * The groups of an IPv6 address, the same for every spelling of it; of an IPv4-mapped address (RFC 4291, section 2.5.5.2) the IPv4
- * bits alone. A zone is ignored. Null for a text that is no IPv6 address.
+ * The groups of an IPv6 address, the same for every spelling of it. For an IPv4-mapped address (RFC 4291, section 2.5.5.2) only the IPv4
+ * bits. A zone is ignored. Returns null for a text that is not an IPv6 address.
  */
 export function ipv6Groups(text: string): Ipv6Groups | number | null {
   if (!isIPv6(text)) return null;
@@ -31,8 +31,8 @@ export function ipv6Groups(text: string): Ipv6Groups | number | null {
 }
 
 /**
- * An address or a CIDR; null for a text that is neither. A CIDR within `::ffff:0:0/96` is the IPv4 network that it maps; any other
- * IPv6 network, `::/0` included, contains no IPv4 address.
+ * Parses an address or a CIDR. Returns null for a text that is neither. A CIDR within `::ffff:0:0/96` is the IPv4 network that it maps. Any
+ * other IPv6 network, `::/0` included, contains no IPv4 address.
  */
 export function networkBits(text: string): NetworkBits | null {
   const slash = text.indexOf('/');
@@ -55,7 +55,7 @@ export function networkBits(text: string): NetworkBits | null {
   return { family: 6, groups: groups.map((group, place) => masked(group, prefix - place * 32)), prefix };
 }
 
-/** The network in one spelling, the same for all spellings of it: `10.0.0.0/8`, `2001:db8:0:0:0:0:0:0/32`; an address has no prefix. */
+/** A network in one spelling, the same for all spellings of it: `10.0.0.0/8`, `2001:db8::/32`. A single address has no prefix. */
 export function networkText({ family, groups, prefix }: NetworkBits): string {
   const [ipv4 = 0] = groups;
   if (family === 4) {
@@ -67,7 +67,7 @@ export function networkText({ family, groups, prefix }: NetworkBits): string {
   return prefix === 128 ? address : `${address}/${prefix}`;
 }
 
-/** The first `bits` bits of a group of 32; none for a number that is not positive, all from 32 on. */
+/** The first `bits` bits of a group of 32. Zero or less keeps no bit, 32 or more keeps all. */
 export function masked(group: number, bits: number): number {
   if (bits >= 32) return group;
   return bits <= 0 ? 0 : group & (-1 << (32 - bits));
@@ -77,7 +77,7 @@ function isMapped(groups: Ipv6Groups): boolean {
   return groups[0] === 0 && groups[1] === 0 && groups[2] === 0xffff;
 }
 
-/** Without a regular expression, since a filter compares thousands of addresses in a turn. */
+/** Parsed without a regular expression, since a filter compares thousands of addresses in one turn of the event loop. */
 function ipv4BitsFrom(text: string, from: number, to: number): number | null {
   let [bits, byte, digits, dots] = [0, 0, 0, 0];
   for (let at = from; at <= to; at++) {
@@ -88,7 +88,7 @@ function ipv4BitsFrom(text: string, from: number, to: number): number | null {
       dots++;
       byte = digits = 0;
     } else {
-      // A leading zero would be octal for some readers, and is no address (RFC 6943, section 3.1.1).
+      // Some parsers read a leading zero as octal, so such a text is not an address (RFC 6943, section 3.1.1).
       const isDigit = code >= ZERO && code <= NINE && !(digits > 0 && byte === 0) && digits < 3;
       if (!isDigit) return null;
       byte = byte * 10 + code - ZERO;
@@ -98,7 +98,7 @@ function ipv4BitsFrom(text: string, from: number, to: number): number | null {
   return dots === 4 ? bits : null;
 }
 
-/** Of a text that is an IPv6 address. */
+/** The text must be an IPv6 address. */
 function groupsFrom(address: string): Ipv6Groups {
   const words: number[] = [];
   let gap = -1;
@@ -138,7 +138,7 @@ function digitOf(code: number): number {
   return (code | 32) - LOWER_A + 10;
 }
 
-/** The longest run of zeros as `::` (RFC 5952). */
+/** Writes the longest run of zeros as `::` (RFC 5952). */
 function compressed(words: readonly string[]): string {
   let [best, length] = [-1, 1];
   for (let from = 0; from < words.length; from++) {

@@ -1,6 +1,6 @@
-/** Code of the application that the library calls: the label values of `application_errors_total`. */
+/** Kinds of application code that the library calls. They are the label values of `application_errors_total`. */
 export const APPLICATION_CODE = [
-  /** A message handler, and the stream that it answers with. */
+  /** A message handler, and the stream that it returns. */
   'handler',
   /** `afterInit`, `handleConnection` or `handleDisconnect` of a gateway. */
   'hook',
@@ -13,9 +13,9 @@ export const APPLICATION_CODE = [
   'message-parser',
   'authenticate',
   'verify-client',
-  /** `handleProtocols` of a gateway, and whatever else fails while a handshake is answered. */
+  /** `handleProtocols` of a gateway, and any other code that fails while a handshake is answered. */
   'handshake',
-  /** A metric in the registry of the application that cannot be read. */
+  /** A metric in the application's registry that cannot be read. */
   'metric',
 ] as const;
 export type ApplicationCode = (typeof APPLICATION_CODE)[number];
@@ -29,7 +29,7 @@ const PLACES: Readonly<Record<string, ApplicationCode>> = {
   verifyClient: 'verify-client',
 };
 
-/** What kind of code it is that log lines name so. */
+/** The kind of code that log lines name `what`. */
 export function applicationCodeOf(what: string): ApplicationCode {
   return PLACES[what] ?? (what.startsWith('a listener') ? 'listener' : 'handshake');
 }

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import { SystemClock } from './clock.js';
 
-/** A clock over two clocks that the test sets. */
+/** A SystemClock over two clocks that the test sets. */
 function clockAt(start: { wall: number; monotonic: number }) {
   const machine = { ...start };
   jest.spyOn(Date, 'now').mockImplementation(() => machine.wall);
@@ -15,7 +15,7 @@ describe('SystemClock', () => {
     jest.restoreAllMocks();
   });
 
-  it('tells monotonic time', () => {
+  it('returns monotonic time', () => {
     const { clock, machine } = clockAt({ wall: 1_000_000, monotonic: 5 });
     machine.wall -= 500_000;
     machine.monotonic += 2.5;
@@ -28,14 +28,14 @@ describe('SystemClock', () => {
     expect(clock.wallTime(150).getTime()).toBe(999_750);
   });
 
-  it('shows a moment the same at every look while the wall clock is only trimmed', () => {
+  it('displays a moment the same while the wall clock is only trimmed', () => {
     const { clock, machine } = clockAt({ wall: 1_000_000, monotonic: 400 });
     const before = clock.wallTime(400).getTime();
     machine.wall += 900;
     expect(clock.wallTime(400).getTime()).toBe(before);
   });
 
-  it('follows the wall clock when it is set anew', () => {
+  it('follows the wall clock when it is set', () => {
     const { clock, machine } = clockAt({ wall: 1_000_000, monotonic: 400 });
     clock.wallTime(0);
     machine.wall += 3_600_000;

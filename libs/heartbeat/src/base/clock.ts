@@ -1,12 +1,12 @@
-/** Monotonic time for everything that measures, and its translation to wall time for everything that is shown. */
+/** Monotonic time for all measurements, and its translation to wall time for display. */
 export interface Clock {
-  /** Milliseconds since some fixed moment of this process; never goes back, may stand still while the machine is suspended. */
+  /** Milliseconds since a fixed moment of this process. Never decreases; may stand still while the machine is suspended. */
   now(): number;
-  /** The wall time of a moment of `now()`, for people and for the wire; never for a deadline. */
+  /** The wall time of a moment of `now()`, for display and for the wire. Never used for a deadline. */
   wallTime(moment: number): Date;
 }
 
-/** A change of the wall clock smaller than this is not followed, so that a moment is shown the same at every look. */
+/** Smaller changes of the wall clock are ignored, so that the same moment is always displayed the same. */
 const WALL_STEP_MS = 1000;
 
 /** The real clock: `performance.now()`, and the system's wall clock at the edge. */

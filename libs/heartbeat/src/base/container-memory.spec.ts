@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 const MEMINFO = `MemTotal:        8388608 kB\nMemFree:          102400 kB\nMemAvailable:    4194304 kB\n`;
 const UNLIMITED_V1 = '9223372036854771712\n';
 
-/** What the files say; all others are not there. */
+/** The contents of the files; any other file is missing. */
 const reading = (files: Record<string, string>) => (path: string) => files[path] ?? null;
 
 describe('memoryBudget', () => {
@@ -33,7 +33,7 @@ describe('memoryBudget', () => {
     });
   });
 
-  it('is the tightest of all groups on the way up', () => {
+  it('is the tightest of all ancestor groups', () => {
     const files = {
       '/proc/meminfo': MEMINFO,
       '/proc/self/cgroup': '0::/a/b\n',
@@ -70,7 +70,7 @@ describe('memoryBudget', () => {
     expect(memoryBudget(reading(files))).toMatchObject({ limitBytes: 8192 * MIB, limitedBy: 'machine' });
   });
 
-  it('has nothing left, and not less, in a group that is over its limit', () => {
+  it('is 0, and not negative, in a group that is over its limit', () => {
     const files = {
       '/proc/meminfo': MEMINFO,
       '/proc/self/cgroup': '0::/\n',
@@ -80,19 +80,19 @@ describe('memoryBudget', () => {
     expect(memoryBudget(reading(files)).freeBytes).toBe(0);
   });
 
-  it('asks Node where the system has no such files', () => {
+  it('falls back to Node where the system has no such files', () => {
     const { limitBytes, freeBytes } = memoryBudget(() => null);
     expect(limitBytes).toBeGreaterThan(freeBytes);
     expect(freeBytes).toBeGreaterThan(0);
   });
 });
 
-/** A control group of version 2: of `limit` MiB so many are used. */
+/** Files of a control group of version 2 with a limit and a use in MiB. */
 const group = (folder: string, limit: number | 'max', used: number) => ({
   [`/sys/fs/cgroup/${folder}/memory.max`]: limit === 'max' ? 'max\n' : `${limit * MIB}\n`,
   [`/sys/fs/cgroup/${folder}/memory.current`]: `${used * MIB}\n`,
 });
-/** How much is used in `/a/b`, on a machine of which so much is available. */
+/** The use within `/a/b`, on a machine with so much memory available. */
 const within = (availableMib: number, ...groups: Record<string, string>[]) =>
   containerUse(
     reading({
@@ -103,7 +103,7 @@ const within = (availableMib: number, ...groups: Record<string, string>[]) =>
   );
 
 describe('containerUse', () => {
-  it('is not moved by what other processes use of the machine', () => {
+  it('ignores what other processes use of the machine', () => {
     expect(within(4096, group('a', 512, 128))).toBe(0.25);
     expect(within(10, group('a', 512, 128))).toBe(0.25);
     expect(within(0)).toBe(0);

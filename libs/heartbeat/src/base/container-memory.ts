@@ -2,10 +2,10 @@ import { freemem, totalmem } from 'node:os';
 
 import { readSystemFile, type ReadFile } from './system-file.js';
 
-/** What memory this process may use, and who says so. */
+/** The memory that this process may use, and the source of that limit. */
 export interface MemoryBudget {
   readonly limitBytes: number;
-  /** What is left of it. Page cache counts as left, since the kernel gives it up first. */
+  /** The unused part of the limit. Page cache counts as unused, since the kernel reclaims it first. */
   readonly freeBytes: number;
   readonly limitedBy: 'container' | 'machine';
 }
@@ -17,7 +17,7 @@ interface Group {
 
 const ROOT = '/sys/fs/cgroup';
 
-/** The tightest of the machine's memory and the limits of the control groups that this process is in (cgroups(7), both versions). */
+/** The tightest of the machine's memory and the limits of this process' control groups (cgroups(7), both versions). */
 export function memoryBudget(read: ReadFile = readSystemFile): MemoryBudget {
   const machine = machineMemory(read);
   const groups = groupsWithin(machine, read);
@@ -29,15 +29,15 @@ export function memoryBudget(read: ReadFile = readSystemFile): MemoryBudget {
 }
 
 /**
- * How much of its limit the fullest of those control groups uses, 0 to 1; 0 where none limits. Each against its own limit, and the
- * machine not at all: what other processes use of it is no reason to send clients away.
+ * The highest share of its limit that one of these control groups uses, from 0 to 1; 0 without a limit. Each group is compared with its own
+ * limit. The machine's memory is not considered: its use by other processes is no reason to disconnect clients.
  */
 export function containerUse(read: ReadFile = readSystemFile): number {
   const groups = groupsWithin(machineMemory(read), read);
   return Math.min(1, Math.max(0, ...groups.map(({ limit, free }) => 1 - free / limit)));
 }
 
-/** The control groups that limit more tightly than the machine does. */
+/** The control groups with a tighter limit than the machine. */
 function groupsWithin(machine: Group, read: ReadFile): Group[] {
   return [...unifiedGroups(read), ...legacyGroups(read)].filter(({ limit }) => limit < machine.limit);
 }
@@ -53,7 +53,7 @@ function machineMemory(read: ReadFile): Group {
   };
 }
 
-/** Version 2: a limit holds for a group and all below it, so each group on the way up counts. */
+/** Version 2: a limit applies to a group and all groups below it, so each ancestor counts. */
 function unifiedGroups(read: ReadFile): Group[] {
   const path = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1];
   if (path === undefined) return [];
@@ -68,7 +68,7 @@ function unifiedGroups(read: ReadFile): Group[] {
   );
 }
 
-/** Version 1: `memory.stat` tells the limit that holds after all groups above. In a container the own group is mounted as the root. */
+/** Version 1: `memory.stat` contains the limit that results from all ancestors. In a container its own group is mounted as the root. */
 function legacyGroups(read: ReadFile): Group[] {
   const path = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1];
   if (path === undefined) return [];
@@ -82,13 +82,13 @@ function legacyGroups(read: ReadFile): Group[] {
   return [{ limit, free: limit - used + numberOf('total_inactive_file', stat) }];
 }
 
-/** A file that holds one number; null for `max` and for what is not there. */
+/** The number in a file; null for `max` and for a missing file. */
 function numberIn(read: ReadFile, path: string): number | null {
   const text = read(path)?.trim();
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
 }
 
-/** A line `name number` of a table; 0 where there is none. */
+/** The number in a line `name number` of a table; 0 without such a line. */
 function numberOf(name: string, table: string | null): number {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(table ?? '')?.[1] ?? 0);
 }

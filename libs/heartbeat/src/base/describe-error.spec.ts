@@ -13,11 +13,11 @@ const loop: { self?: unknown } = {};
 loop.self = loop;
 
 describe('describeError', () => {
-  it('tells an error with the place that it came from', () => {
+  it('shows an error with its stack', () => {
     expect(describeError(new TypeError('bad'))).toMatch(/^TypeError: bad\n\s+at .*describe-error\.spec/);
   });
 
-  it('tells an error without a stack by its message', () => {
+  it('shows the message of an error without a stack', () => {
     const error = new Error('bad');
     Reflect.deleteProperty(error, 'stack');
     expect(describeError(Object.assign(error, { stack: undefined }))).toContain('bad');
@@ -31,7 +31,7 @@ describe('describeError', () => {
     [Symbol('s'), 'Symbol(s)'],
     [{ code: 7 }, 'code: 7'],
     [loop, 'Circular'],
-  ])('tells %p that was thrown in the place of an error', (thrown, told) => {
+  ])('shows %p that was thrown instead of an error', (thrown, told) => {
     expect(describeError(thrown)).toContain(told);
   });
 
@@ -43,11 +43,11 @@ describe('describeError', () => {
     ['an error whose stack throws', Object.defineProperty(new Error('bad'), 'stack', { get: unspeakable })],
     ['an error whose stack is no text', Object.defineProperty(new Error('bad'), 'stack', { value: Symbol('stack') })],
     ['a proxy that throws at every touch', new Proxy({}, { getPrototypeOf: unspeakable, get: unspeakable })],
-  ])('finds words for %s', (_what, thrown) => {
+  ])('returns a text for %s', (_what, thrown) => {
     expect(describeError(thrown)).toMatch(/\S/);
   });
 
-  it('finds words for whatever is thrown', () => {
+  it('returns a text for any thrown value', () => {
     fc.assert(
       fc.property(fc.anything({ withBigInt: true, withNullPrototype: true, withObjectString: true }), thrown => {
         expect(typeof describeError(thrown)).toBe('string');
@@ -71,7 +71,7 @@ describe('describeError', () => {
     expect(told).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
   });
 
-  it('puts a stack of which the message is no part onto one line', () => {
+  it('puts a stack that does not contain the message onto one line', () => {
     const error = Object.assign(new Error('one'), { stack: 'Error: one\nERROR forged line' });
     expect(describeError(error)).not.toMatch(/\n(?! {4})/);
   });

@@ -2,12 +2,12 @@ import { inspect } from 'node:util';
 
 import { printable } from './printable.js';
 
-/** Error texts of peers are short; a stack has ten frames. */
+/** Error texts of peers are short; ten frames of a stack fit. */
 const MAX_STACK = 8000;
 const FRAME = /^ {4}at \S/;
 const UNKNOWN = 'an error that cannot be shown';
 
-/** A thrown value on one line: name, message and cause of an error, without the stack. Application code throws values of any kind. */
+/** A thrown value on one line: name, message and cause of an error, without the stack. Application code may throw any value. */
 export function errorText(thrown: unknown): string {
   try {
     const text = headOf(thrown);
@@ -21,8 +21,8 @@ export function errorText(thrown: unknown): string {
 }
 
 /**
- * A thrown value with its stack. Messages of errors often repeat what a client sent (`JSON.parse`, JWT libraries): only the frames
- * of the stack begin lines, everything else is escaped.
+ * A thrown value with its stack. Error messages often repeat input of a client (`JSON.parse`, JWT libraries). So only frames of the stack
+ * begin a new line; all other text is escaped.
  */
 export function describeError(thrown: unknown): string {
   try {
@@ -33,7 +33,7 @@ export function describeError(thrown: unknown): string {
   }
 }
 
-/** `TypeError: message`; null for a value that is no error. */
+/** `TypeError: message`; null for a value that is not an error. */
 function headOf(thrown: unknown): string | null {
   const { name, message } = Object(thrown) as { readonly name?: unknown; readonly message?: unknown };
   if (typeof message !== 'string') return null;

@@ -7,7 +7,7 @@ import { detachString } from './detach-string.js';
 
 const piece = (text: string) => text.slice(100, 140);
 
-describe('ownCopy', () => {
+describe('detachString', () => {
   it('is the same text', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 255 })), codes => {

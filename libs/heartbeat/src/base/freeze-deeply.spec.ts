@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { freezeDeeply, isPlainObject } from './freeze-deeply.js';
 
 describe('freezeDeeply', () => {
-  it('freezes objects and lists all the way down', () => {
+  it('freezes objects and arrays at every depth', () => {
     const value = { a: { b: [{ c: 1 }, [2]] } };
     expect(freezeDeeply(value)).toBe(value);
     for (const part of [value, value.a, value.a.b, value.a.b[0], value.a.b[1]])
@@ -27,7 +27,7 @@ describe('freezeDeeply', () => {
     ]);
   });
 
-  it.each([[null], [undefined], [0], ['text'], [true]])('answers %j as it is', value => {
+  it.each([[null], [undefined], [0], ['returns %j as it is'], [true]])('answers %j as it is', value => {
     expect(freezeDeeply(value)).toBe(value);
   });
 
@@ -52,7 +52,7 @@ describe('isPlainObject', () => {
     [new Date(0), false],
     [new Map(), false],
     [Object.create({}), false],
-  ])('%# knows what is one', (value, isPlain) => {
+  ])('%# is recognised', (value, isPlain) => {
     expect(isPlainObject(value)).toBe(isPlain);
   });
 });

@@ -1,4 +1,4 @@
-/** Freezes plain objects and lists all the way down; instances of classes and functions belong to whoever gave them. */
+/** Freezes plain objects and arrays recursively. Instances of classes and functions belong to the caller and stay as they are. */
 export function freezeDeeply<T>(value: T): T {
   if (Array.isArray(value) || isPlainObject(value)) Object.values(Object.freeze(value)).forEach(freezeDeeply);
   return value;

@@ -3,13 +3,13 @@ import { Observable, type Observer, type Operator, Subscriber, type Subscription
 /** Reports what a subscriber threw. */
 export type Report = (error: unknown) => void;
 
-/** What RxJS takes as a subscriber. */
+/** The kinds of subscribers that RxJS accepts. */
 type Given<Value> = Partial<Observer<Value>> | ((value: Value) => void) | null;
 
 /**
- * An observable whose subscribers cannot end the process: RxJS makes an uncaught exception of what a subscriber throws, and of an
- * error of an operator that no subscriber handles. Here both are reported. What operators make of it is guarded as well, whatever
- * their time (`lift` is called by each of them).
+ * An observable whose subscribers cannot end the process. RxJS turns an error that a subscriber throws, and an operator's error that no
+ * subscriber handles, into an uncaught exception. Here both are reported. Each operator calls `lift`, so the observables that operators
+ * create are guarded as well.
  */
 export class GuardedObservable<Value> extends Observable<Value> {
   constructor(
@@ -22,13 +22,13 @@ export class GuardedObservable<Value> extends Observable<Value> {
     this.operator = operator;
   }
 
-  /** @deprecated Called by RxJS' operators only. */
+  /** @deprecated Only RxJS operators call this. */
   override lift<Result>(operator?: Operator<Value, Result>): Observable<Result> {
     return new GuardedObservable<Result>(this, this.report, operator);
   }
 
   override subscribe(given?: Given<Value>, error?: Report | null, complete?: (() => void) | null): Subscription {
-    // That of an operator, which passes errors on to the one below.
+    // An operator's subscriber passes errors on to the next one.
     if (given instanceof Subscriber) return super.subscribe(given as Partial<Observer<Value>>);
     const observer: Partial<Observer<Value>> =
       typeof given === 'object' && given !== null
@@ -41,7 +41,7 @@ export class GuardedObservable<Value> extends Observable<Value> {
     });
   }
 
-  /** A subscriber may be asynchronous as well. */
+  /** A subscriber may also return a promise. */
   #guard(work: () => unknown): void {
     try {
       const result = work();

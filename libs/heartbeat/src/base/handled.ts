@@ -1,13 +1,13 @@
 /**
- * A promise for application code that may not await it: its rejection ends no process, and an application that awaits it gets the
- * rejection as ever.
+ * Marks a promise as handled for application code that may not await it. Its rejection does not end the process. An application that awaits
+ * it still gets the rejection.
  */
 export function handled<Result extends Promise<unknown>>(promise: Result): Result {
   promise.catch(() => undefined);
   return promise;
 }
 
-/** For a public method that returns a promise: {@link handled}. */
+/** Applies {@link handled} to a public method that returns a promise. */
 export function Handled() {
   return <Method extends (...given: never[]) => Promise<unknown>>(
     _target: object,

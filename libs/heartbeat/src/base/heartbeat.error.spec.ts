@@ -35,7 +35,7 @@ describe('describeProblem', () => {
     expect(told(value)).toContain(shown);
   });
 
-  it('cuts what is long', () => {
+  it('cuts a long value', () => {
     expect(told('x'.repeat(500)).length).toBeLessThan(130);
   });
 

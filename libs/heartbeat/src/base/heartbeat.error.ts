@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** Stable codes of the errors that this library throws; programs may compare them, texts may change. */
+/** Stable codes of the errors that this library throws. Programs may compare codes; texts may change. */
 export type HeartbeatErrorCode =
   | 'HEARTBEAT_BAD_OPTIONS'
   | 'HEARTBEAT_ADAPTER_MISSING'
@@ -17,7 +17,7 @@ export type HeartbeatErrorCode =
   | 'HEARTBEAT_NODE_SILENT'
   | 'HEARTBEAT_REDIS_MISSING';
 
-/** One thing that is wrong with what the caller gave: where, what, the rule it breaks and what to do about it. */
+/** One fault of the caller's input: key, value, the broken rule and the remedy. */
 export interface Problem {
   /** Dotted path of the option, or name of the parameter. */
   readonly key: string;
@@ -26,7 +26,7 @@ export interface Problem {
   readonly remedy: string;
 }
 
-/** The one error class of this library. `code` is stable; `problems` lists every fault of bad input, not only the first. */
+/** The only error class of this library. `code` is stable. `problems` lists every fault of invalid input, not only the first. */
 export class HeartbeatError extends Error {
   override readonly name = 'HeartbeatError';
 
@@ -39,14 +39,14 @@ export class HeartbeatError extends Error {
   }
 }
 
-/** A problem in one line: `key is value but must be rule: remedy`. */
+/** A problem on one line: `key is value but rule: remedy`. */
 export function describeProblem({ key, value, rule, remedy }: Problem): string {
   return `${key} is ${show(value)} but ${rule}: ${remedy}`;
 }
 
 const MAX_SHOWN = 80;
 
-/** A value for a message: short, on one line, and without what could be a secret's whole length. */
+/** A value for a message: on one line and cut, so that a secret is not shown at full length. */
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   // A description instead of the value, such as "(hidden)".

@@ -1,13 +1,13 @@
-/** Injection tokens. This file imports nothing, so that everything may import it. */
+/** Injection tokens. This file imports nothing, so that every file may import it. */
 
 /** The validated, complete and frozen options (`ResolvedOptions`). */
 export const HEARTBEAT_OPTIONS = Symbol('HEARTBEAT_OPTIONS');
 
-/** The clock (`Clock`); tests bring their own. */
+/** The clock (`Clock`). Tests inject their own. */
 export const HEARTBEAT_CLOCK = Symbol('HEARTBEAT_CLOCK');
 
-/** A source of numbers from 0 to 1 (`() => number`), from which advised delays are drawn; tests bring their own. */
+/** A source of numbers from 0 to 1 (`() => number`) for random delays. Tests inject their own. */
 export const HEARTBEAT_RANDOM = Symbol('HEARTBEAT_RANDOM');
 
-/** What the nodes of a cluster share (`ClusterBus`). */
+/** The port to the other nodes of the cluster (`ClusterBus`). */
 export const HEARTBEAT_BUS = Symbol('HEARTBEAT_BUS');

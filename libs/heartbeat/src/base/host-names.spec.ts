@@ -13,7 +13,7 @@ describe('isHostEntry', () => {
     '2001:DB8::5',
     'münchen.example',
     'x.',
-  ])('takes %s', text => expect(isHostEntry(text)).toBe(true));
+  ])('accepts %s', text => expect(isHostEntry(text)).toBe(true));
 
   it.each([
     '',
@@ -49,7 +49,7 @@ describe('hostJudge', () => {
     '[::1]',
     '[0:0:0:0:0:0:0:1]:80',
     'localhost:5173',
-  ])('is for %s', host => expect(isServed(host)).toBe(true));
+  ])('accepts %s', host => expect(isServed(host)).toBe(true));
 
   it.each([
     undefined,
@@ -67,9 +67,9 @@ describe('hostJudge', () => {
     '[::2]',
     'localhost.evil.example',
     ':3000',
-  ])('is not for %j', host => expect(isServed(host)).toBe(false));
+  ])('rejects %j', host => expect(isServed(host)).toBe(false));
 
-  it('is for all without a list', () =>
+  it('accepts every name without a list', () =>
     expect([hostJudge([])('evil.example'), hostJudge([])(undefined)]).toEqual([true, true]));
 });
 

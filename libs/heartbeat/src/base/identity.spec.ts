@@ -42,7 +42,7 @@ describe('identityProblem', () => {
 });
 
 describe('frozenIdentity', () => {
-  it('is a copy of all of it, that nobody can change', () => {
+  it('is a complete copy that cannot be changed', () => {
     const given = { userId: 'ann', labels: { room: 'a' }, expiresAt: 5 };
     const copy = frozenIdentity(given);
     expect(copy).toEqual(given);
@@ -52,7 +52,7 @@ describe('frozenIdentity', () => {
     expect(() => Object.assign(copy.labels!, { room: 'b' })).toThrow(TypeError);
   });
 
-  it('has no labels where none were given, and keeps one that is named as something that every object has', () => {
+  it('has no labels where none were given, and keeps a label named like a property of every object', () => {
     expect(frozenIdentity({ userId: 'ann' })).toEqual({ userId: 'ann', labels: {} });
     const labels: Identity['labels'] = Object.fromEntries([['__proto__', 'x']]);
     expect(Object.entries(frozenIdentity({ userId: 'ann', labels }).labels!)).toEqual([['__proto__', 'x']]);

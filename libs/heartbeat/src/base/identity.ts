@@ -1,13 +1,13 @@
-/** Who a connection belongs to. */
+/** The user that a connection belongs to. */
 export interface Identity {
   readonly userId: string;
-  /** Free words to find and filter by. */
+  /** Free texts for search and filters. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** When the identity ends, as a Date or epoch milliseconds; the connection is closed with 4503 then. */
+  /** The moment at which the identity ends, as a Date or epoch milliseconds. The connection is then closed with 4503. */
   readonly expiresAt?: Date | number;
 }
 
-/** What keeps a value from being an identity, naming the field, its value and the rule; null for an identity. */
+/** The reason why a value is not an identity: field, kind of value and rule. Returns null for an identity. */
 export function identityProblem(value: unknown): string | null {
   if (typeof value !== 'object' || value === null)
     return `it is ${shown(value)} but must be { userId, labels?, expiresAt? }`;
@@ -36,10 +36,10 @@ function shown(value: unknown): string {
       : `a ${typeof value}`;
 }
 
-/** A copy that nobody can change: connections are found by it. */
+/** A frozen copy: an index finds connections by it, so it must not change. */
 export function frozenIdentity(identity: Identity): Identity {
   return Object.freeze({ ...identity, labels: Object.freeze({ ...identity.labels }) });
 }
 
-/** What an authenticator answers: who it is, nobody in particular, somebody who will say later, or nobody who may come in. */
+/** The result of an authenticator: an identity, an anonymous client, an identity that follows later, or a rejection (null). */
 export type Authentication = Identity | 'anonymous' | 'deferred' | null;

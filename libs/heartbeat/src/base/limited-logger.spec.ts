@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 describe('LimitedLogger', () => {
-  it('logs a kind once within a minute, whatever the text', () => {
+  it('logs a kind once within a minute, regardless of the text', () => {
     const { clock, log } = aLogger();
     for (let i = 0; i < 200; i++) {
       clock.ms += 299;
@@ -62,7 +62,7 @@ describe('LimitedLogger', () => {
     log.close();
   });
 
-  it('counts kinds apart', () => {
+  it('counts kinds separately', () => {
     const { log } = aLogger();
     for (let i = 0; i < 2; i++) for (const kind of ['one', 'other']) log.warn(kind, kind);
     log.close();
@@ -83,7 +83,7 @@ describe('LimitedLogger', () => {
     expect(shown().filter(line => line.includes('more'))).toHaveLength(3);
   });
 
-  it('waits on for a kind whose minute is not over when the timer fires', () => {
+  it('keeps a kind whose minute is not over when the timer fires', () => {
     const { clock, log } = aLogger();
     for (let i = 0; i < 2; i++) log.warn('one', 'one');
     clock.ms += 40_000;
@@ -98,7 +98,7 @@ describe('LimitedLogger', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('leaves no timer after it was closed, nor makes one', () => {
+  it('has no timer after it was closed, and starts none', () => {
     const { log } = aLogger();
     for (let i = 0; i < 3; i++) log.warn('one', 'one');
     log.close();
@@ -126,7 +126,7 @@ describe('LimitedLogger', () => {
     log.close();
   });
 
-  it('escapes what clients put into texts, kinds and errors', () => {
+  it('escapes client input in texts, kinds and errors', () => {
     const { log } = aLogger();
     for (let i = 0; i < 2; i++) log.error('kind\n', 'text\x1b[2J', new Error('bad\r\ntoken\u202e'));
     log.close();

@@ -4,15 +4,15 @@ import type { Clock } from './clock.js';
 import { describeError, errorText } from './describe-error.js';
 import { printable } from './printable.js';
 
-/** In this time a kind of line is logged once with its text. */
+/** Within this time a kind of line is logged once with its text. */
 export const WINDOW_MS = 60_000;
-/** Kinds that are counted apart; further ones share one count. */
+/** Kinds that are counted separately; all other kinds share one count. */
 const MAX_KINDS = 100;
 const FURTHER = 'further kinds of log lines';
 
 type Level = 'warn' | 'error';
 
-/** What was logged of a kind, and how often it was left out since. */
+/** The last line of a kind, and the number of lines that were left out since. */
 interface Window {
   readonly level: Level;
   readonly since: number;
@@ -20,9 +20,9 @@ interface Window {
 }
 
 /**
- * A logger for lines that a client can cause, so that no client can flood the log: each kind is logged once a minute with its
- * text, and what was left out is logged as a count at the end of that minute. Stacks are logged at the level `debug`. Texts of
- * peers are escaped here. At most 100 kinds are held at a time.
+ * A logger for lines that a client can cause. A client cannot flood the log: each kind is logged once a minute with its text, and a count
+ * of the lines left out follows at the end of that minute. Stacks are logged at the level `debug`. Texts of peers are escaped. At most 100
+ * kinds are held at a time.
  */
 export class LimitedLogger {
   readonly #logger: Logger;
@@ -40,8 +40,8 @@ export class LimitedLogger {
 
   /**
    * Logs a warning unless one of this kind was logged within the last minute.
-   * @param kind A short text for people, which begins the line with the count: `authenticate failed`. One of few.
-   * @param error A thrown value: its name and message join the line, its stack is logged at the level `debug`.
+   * @param kind A short text that begins the line with the count: `authenticate failed`. There are few kinds.
+   * @param error A thrown value. Its name and message are appended to the line; its stack is logged at the level `debug`.
    */
   warn(kind: string, text: string, error?: unknown): void {
     this.#log('warn', kind, text, error);
@@ -52,7 +52,7 @@ export class LimitedLogger {
     this.#log('error', kind, text, error);
   }
 
-  /** Logs all counts, and ends the timer. Lines that come later are limited as before, without counts. */
+  /** Logs all counts and clears the timer. Later lines are still limited, but no counts are logged. */
   close(): void {
     this.#closed = true;
     this.#report(Infinity);
@@ -74,7 +74,7 @@ export class LimitedLogger {
     this.#logger.debug(`${printable(text)}: ${describeError(error)}`);
   }
 
-  /** Logs the counts of the kinds whose minute is over, and forgets them. */
+  /** Logs the counts of the kinds whose minute is over, and removes these kinds. */
   #report(now: number): void {
     for (const [kind, { level, since, leftOut }] of this.#windows) {
       if (now - since < WINDOW_MS) continue;
@@ -83,7 +83,7 @@ export class LimitedLogger {
     }
   }
 
-  /** One timer for all kinds, which runs only while a count waits to be logged. */
+  /** One timer for all kinds; it runs only while a count waits to be logged. */
   #start(delayMs: number): void {
     if (this.#timer !== null || this.#closed) return;
     this.#timer = setTimeout(() => {

@@ -9,7 +9,7 @@ const any128 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n });
 const groupsOf = (bits: bigint) =>
   Array.from({ length: 8 }, (_, index) => (bits >> BigInt(112 - 16 * index)) & 0xffffn);
 
-/** The ways to write one IPv6 address (RFC 4291, section 2.2). */
+/** The spellings of one IPv6 address (RFC 4291, section 2.2). */
 const SPELLINGS: ((bits: bigint) => string)[] = [
   bits =>
     groupsOf(bits)
@@ -39,11 +39,11 @@ describe('plainAddress', () => {
     ['fe80::1%eth0', 'fe80::1'],
     ['fe80::1%25', 'fe80::1'],
     ['', ''],
-  ])('makes %j %j', (address, plain) => {
+  ])('turns %j into %j', (address, plain) => {
     expect(plainAddress(address)).toBe(plain);
   });
 
-  it('takes no IPv6 address for IPv4 that is not mapped', () => {
+  it('does not take an IPv6 address for IPv4 unless it is mapped', () => {
     for (const address of ['::127.0.0.1', '64:ff9b::127.0.0.1', '::fffe:127.0.0.1', '1::ffff:127.0.0.1']) {
       expect(plainAddress(address)).toMatch(/:7f00:1$/);
     }
@@ -71,7 +71,7 @@ describe('plainAddress', () => {
     expect([canonical, ...spellings].map(plainAddress)).toEqual([canonical, ...spellings].map(() => canonical));
   });
 
-  it('has one spelling for every way to write an address', () => {
+  it('has one form for every spelling of an address', () => {
     fc.assert(
       fc.property(any128, anySpelling, anySpelling, (bits, one, other) => {
         expect(plainAddress(one(bits))).toBe(plainAddress(other(bits)));
@@ -98,7 +98,7 @@ describe('isNetwork', () => {
     'fd00::/8',
     '::1/128',
     '::ffff:1.2.3.4',
-  ])('takes %j', text => expect(isNetwork(text)).toBe(true));
+  ])('accepts %j', text => expect(isNetwork(text)).toBe(true));
 
   it.each([
     '',
@@ -122,11 +122,11 @@ describe('isNetwork', () => {
     'localhost',
     'example.com/8',
     '10.0.0.0/255.0.0.0',
-  ])('refuses %j', text => {
+  ])('rejects %j', text => {
     expect(isNetwork(text)).toBe(false);
   });
 
-  it('takes only what can be matched with', () => {
+  it('accepts only what networkMatcher can match', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.string(), fc.ipV4Extended(), fc.ipV6()),
@@ -175,7 +175,7 @@ describe('clientNetwork', () => {
     ['one address in two spellings', '2001:db8::1', '2001:DB8:0:0:0:0:0.0.0.1', 64, true],
     ['two addresses of a /64, all bits counted', '2001:db8::1', '2001:db8::2', 128, false],
     ['the loopback and the unspecified address', '::', '::1', 64, true],
-  ])('knows %s', (_what, one, other, bits, same) => {
+  ])('compares %s', (_what, one, other, bits, same) => {
     expect(clientNetwork(one, bits) === clientNetwork(other, bits)).toBe(same);
   });
 
@@ -208,7 +208,7 @@ describe('clientNetwork', () => {
     );
   });
 
-  it('never makes an IPv6 client one with an IPv4 client', () => {
+  it('never equates an IPv6 client with an IPv4 client', () => {
     fc.assert(
       fc.property(any128, fc.ipV4(), fc.integer({ min: 1, max: 127 }), (bits, ipv4, prefix) => {
         expect(clientNetwork(SPELLINGS[0]!(bits), prefix)).not.toBe(clientNetwork(ipv4, prefix));

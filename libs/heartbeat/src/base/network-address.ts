@@ -3,21 +3,21 @@ import { isIP } from 'node:net';
 import { networkBits } from './address-bits.js';
 import { NetworkTable } from './network-table.js';
 
-/** What no IPv6 address is. */
+/** A quick test: no IPv6 address matches. */
 const DIGITS_AND_DOTS = /^[\d.]+$/;
-/** IPv4 addresses as they show on a dual-stack socket. */
+/** IPv4 addresses as a dual-stack socket reports them. */
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /** The address of every peer of a Unix socket. */
 export const UNIX_PEER = 'unix:';
 
 /**
- * An address in the one form that everything compares (RFC 5952): lower case, no leading zeros, the longest run of zeros as `::`,
- * without a zone; an IPv4-mapped IPv6 address is IPv4. A text that is no address stays as it is.
+ * An address in its canonical form (RFC 5952), in which addresses are compared: lower case, no leading zeros, the longest run of zeros as
+ * `::`, no zone. An IPv4-mapped IPv6 address becomes IPv4. A text that is not an address is returned as it is.
  */
 export function plainAddress(address: string): string {
   if (DIGITS_AND_DOTS.test(address) || isIP(address) !== 6) return address;
-  // The URL standard writes addresses as RFC 5952 does, but for mapped ones, which it writes in hexadecimal.
+  // The URL standard writes addresses as RFC 5952 does, except for mapped ones, which it writes in hexadecimal.
   const bare = new URL(`http://[${address.replace(/%.*$/s, '')}]`).hostname.slice(1, -1);
   const [, high, low] = MAPPED.exec(bare) ?? [];
   if (high === undefined || low === undefined) return bare;
@@ -25,7 +25,7 @@ export function plainAddress(address: string): string {
   return bytes.join('.');
 }
 
-/** Whether the text is an address or a CIDR. */
+/** Whether a text is an address or a CIDR. */
 export function isNetwork(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');
   const family = isIP(address);
@@ -34,14 +34,14 @@ export function isNetwork(text: string): boolean {
   return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32);
 }
 
-/** Whether the text names a proxy: an address, a CIDR, or the peers of a Unix socket. */
+/** Whether a text identifies a proxy: an address, a CIDR, or the peers of a Unix socket. */
 export function isTrustedProxy(text: string): boolean {
   return text === UNIX_PEER || isNetwork(text);
 }
 
 /**
- * Whether an address is in one of `networks`, which are addresses and CIDRs; parses them once. An IPv6 network contains IPv4 addresses
- * only within `::ffff:0:0/96`: `::/0` is IPv6 alone.
+ * Creates a check of whether an address is in one of `networks` (addresses and CIDRs), which are parsed once. An IPv6 network contains IPv4
+ * addresses only within `::ffff:0:0/96`; `::/0` is IPv6 only.
  */
 export function networkMatcher(networks: readonly string[]): (address: string) => boolean {
   const table = new NetworkTable<true>();
@@ -53,8 +53,8 @@ export function networkMatcher(networks: readonly string[]): (address: string) =
 }
 
 /**
- * What counts as one client for limits: an IPv4 address, or the network of `ipv6PrefixBits` that an IPv6 address is in, since
- * one host usually has a whole /64 to choose its addresses from.
+ * The key under which limits count a client: its IPv4 address, or the network of `ipv6PrefixBits` that contains its IPv6 address, since one
+ * host usually chooses its addresses from a whole /64.
  */
 export function clientNetwork(address: string, ipv6PrefixBits: number): string {
   if (DIGITS_AND_DOTS.test(address) || isIP(address) !== 6) return address;

@@ -1,8 +1,8 @@
 import { ipv4Bits, ipv6Groups, type Ipv6Groups, masked, type NetworkBits } from './address-bits.js';
 
 /**
- * Items by network, found by an address: a table for each length of prefix. A look-up costs one comparison for each length in use,
- * whatever the number of networks, and a change costs nothing more than itself.
+ * Items by network, found by an address. There is one table for each prefix length. A lookup costs one comparison for each length in use,
+ * independent of the number of networks. A change touches one entry.
  */
 export class NetworkTable<Item> {
   readonly #ipv4 = new Map<number, Map<number | string, Item>>();
@@ -16,7 +16,7 @@ export class NetworkTable<Item> {
     return this.#tables(network.family).get(network.prefix)?.get(keyOf(network));
   }
 
-  /** Replaces what the network had before by `item`. */
+  /** Replaces the item of the network. */
   set(network: NetworkBits, item: Item): void {
     const tables = this.#tables(network.family);
     let table = tables.get(network.prefix);
@@ -31,7 +31,7 @@ export class NetworkTable<Item> {
     if (table?.size === 0) tables.delete(network.prefix);
   }
 
-  /** The item of a network that contains `address`, of those that `accept` takes. Undefined for a text that is no address. */
+  /** An item that `accept` returns true for, of a network that contains `address`. Returns undefined for a text that is not an address. */
   find(address: string, accept: (item: Item) => boolean = () => true): Item | undefined {
     if (this.isEmpty) return undefined;
     const groups = ipv4Bits(address) ?? ipv6Groups(address);
@@ -48,7 +48,10 @@ export class NetworkTable<Item> {
   }
 }
 
-/** A key that is the same for all spellings of an address: the bits of IPv4, a text for IPv6. Null for a text that is no address. */
+/**
+ * A key that is the same for all spellings of an address: the bits of IPv4, a text for IPv6. Returns null for a text that is not an
+ * address.
+ */
 export function addressKey(address: string): number | string | null {
   const groups = ipv4Bits(address) ?? ipv6Groups(address);
   return groups === null || typeof groups === 'number' ? groups : ipv6Key(groups, 128);
@@ -64,6 +67,6 @@ function ipv6Key(groups: Ipv6Groups, prefix: number): string {
   const b = masked(groups[1], prefix - 32);
   const c = masked(groups[2], prefix - 64);
   const d = masked(groups[3], prefix - 96);
-  // Conversion keeps the lower 16 bits of each.
+  // The conversion keeps the lower 16 bits of each.
   return String.fromCharCode(a >>> 16, a, b >>> 16, b, c >>> 16, c, d >>> 16, d);
 }

@@ -70,7 +70,7 @@ describe('judgeOrigin with same-host', () => {
     ['a host header that is none', 'https://example.com', '['],
     ['no host header', 'https://example.com', undefined],
     ['no host header and an opaque origin', 'null', undefined],
-    // What no browser sends, though both are spelled alike.
+    // No browser sends these, though origin and host have the same spelling.
     ['no host header and an origin that spells its lack', 'https://undefined', undefined],
     ['a path in both', 'https://example.com/chat', 'example.com/chat'],
     ['a user in both', 'https://user@example.com', 'user@example.com'],
@@ -82,7 +82,7 @@ describe('judgeOrigin with same-host', () => {
     expect(judgeOrigin(origin, host, 'same-host')).toBe('refused');
   });
 
-  it('allows who sends no origin, since that is no browser', () => {
+  it('allows a client without an origin, since it is no browser', () => {
     expect([judgeOrigin(undefined, 'example.com', 'same-host'), judgeOrigin(undefined, undefined, [])]).toEqual([
       'allowed',
       'allowed',
@@ -101,7 +101,7 @@ describe('judgeOrigin with same-host', () => {
     );
   });
 
-  it('answers whatever the headers hold', () => {
+  it('returns a verdict for any headers', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (origin, host) => {
         expect(judgeOrigin(origin, host, 'same-host')).toBe('refused');
@@ -118,7 +118,7 @@ describe('judgeOrigin with a list', () => {
     ['what is listed, with a port', 'http://localhost:5173'],
     ['what is listed, with its default port', 'https://app.example.com:443'],
     ['what is listed, in capitals', 'HTTPS://APP.EXAMPLE.COM'],
-  ])('allows %s, whatever the host', (_what, origin) => {
+  ])('allows %s, regardless of the host', (_what, origin) => {
     expect([judgeOrigin(origin, 'other.com', LIST), judgeOrigin(origin, undefined, LIST)]).toEqual([
       'allowed',
       'allowed',
@@ -142,7 +142,7 @@ describe('judgeOrigin with a list', () => {
     expect(judgeOrigin(origin, 'other.com', LIST)).toBe('refused');
   });
 
-  it('allows nobody with an origin where the list is empty', () => {
+  it('allows no origin where the list is empty', () => {
     expect(judgeOrigin('https://example.com', 'example.com', [])).toBe('refused');
   });
 
@@ -180,13 +180,13 @@ describe('judgeOrigin with a list', () => {
     ['capitals', 'HTTPS://*.EXAMPLE.com', 'https://a.example.com', 'http://a.example.com'],
     ['other letters', 'https://*.bücher.example', 'https://a.xn--bcher-kva.example', 'https://bücher.example'],
     ['a scheme of an application', 'app://*.example.com', 'app://a.example.com', 'app://example.com'],
-  ])('takes a wildcard with %s', (_what, entry, allowed, refused) => {
+  ])('accepts a wildcard with %s', (_what, entry, allowed, refused) => {
     expect(isOriginEntry(entry)).toBe(true);
     expect([judgeOrigin(allowed, 'x', [entry]), judgeOrigin(refused, 'x', [entry])]).toEqual(['allowed', 'refused']);
   });
 });
 
-/** Origins that applications really send. */
+/** Origins that applications send in practice. */
 const APPLICATIONS = [
   'capacitor://localhost',
   'ionic://localhost',
@@ -216,7 +216,7 @@ describe('origins of applications', () => {
     }
   });
 
-  it.each(APPLICATIONS)('%s is no page of the host that is requested', origin => {
+  it.each(APPLICATIONS)('%s is not a page of the requested host', origin => {
     expect(judgeOrigin(origin, origin.split('://')[1], 'same-host')).toBe(
       origin.startsWith('http:') ? 'allowed' : 'refused',
     );
@@ -239,11 +239,11 @@ describe('canonicalOrigin', () => {
     ['data:text/html,x', null],
     ['NULL', null],
     ['', null],
-  ])('makes %j %j', (given, canonical) => {
+  ])('turns %j into %j', (given, canonical) => {
     expect(canonicalOrigin(given)).toBe(canonical);
   });
 
-  it('is the same for its own result, and of visible ASCII', () => {
+  it('is the same for its own result, and consists of visible ASCII', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.constantFrom('app', 'https', 'file', 'x-y+z'), (host, scheme) => {
         const canonical = canonicalOrigin(`${scheme}://${host}`);

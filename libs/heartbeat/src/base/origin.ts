@@ -1,38 +1,39 @@
-/** What the Origin check found. */
+/** The result of the Origin check. */
 export type OriginVerdict = 'allowed' | 'refused';
 
-/** Judges the Origin and Host headers of an upgrade. */
+/** Checks the Origin and Host headers of an upgrade. */
 export type OriginJudge = (origin: string | undefined, host: string | undefined) => OriginVerdict;
 
-/** The origin of pages that have none of their own: sandboxed frames, most file pages, redirects between sites. */
+/** The origin of pages without an origin of their own: sandboxed frames, most file pages, redirects between sites. */
 export const OPAQUE = 'null';
 
-/** Scheme, host and port and nothing more; the host is empty for some schemes of applications (`file://`). */
+/** Scheme, host and port only. The host is empty for some schemes of applications (`file://`). */
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s,\\*\p{Cc}]*$/iu;
 const WILDCARD = /^([a-z][a-z0-9+.-]*:\/\/)\*\.([^*]+)$/i;
 
 /**
- * An origin in the one form that is compared: lower case, punycode, no default port; also of a scheme that only an application
- * knows (`capacitor://localhost`, `app://obsidian.md`). Null for a text that is no origin, such as one with a path, and for lists.
+ * An origin in the canonical form that is compared: lower case, punycode, no default port. Schemes of applications are supported
+ * (`capacitor://localhost`, `app://obsidian.md`). Returns null for a text that is not an origin, such as a URL with a path, and for lists.
  */
 export function canonicalOrigin(text: string): string | null {
   if (text === OPAQUE) return OPAQUE;
   if (!ORIGIN.test(text) || !URL.canParse(text)) return null;
   const { origin, protocol, host } = new URL(text);
-  // URL knows origins of the schemes of the web only.
+  // URL returns an origin only for schemes of the web.
   return origin === 'null' ? `${protocol}//${host.toLowerCase()}` : origin;
 }
 
-/** Whether an entry of the option `origins` can allow an origin at all. */
+/** Whether an entry of the option `origins` can match any origin. */
 export function isOriginEntry(text: string): boolean {
   return text === '*' || canonicalOrigin(text) !== null || wildcardOf(text) !== null;
 }
 
 /**
- * A judge for whether a browser page of an origin may open a connection here (RFC 6455, section 10.2). A client without an Origin
- * header is no browser and passes: a browser cannot leave it out, anything else could write what it likes.
- * @param allowed `same-host`: the origin must name the host that is requested, by host and port, since behind a TLS proxy the scheme
- * is lost. A list: these origins; `https://*.example.com` each subdomain of one label, `null` pages of opaque origin, `*` all.
+ * Creates a check of whether a browser page of an origin may open a connection (RFC 6455, section 10.2). A client without an Origin header
+ * is not a browser and passes: a browser always sends the header, and any other client can send any value.
+ * @param allowed `same-host`: the origin must name the requested host, by host and port; the scheme is unknown behind a TLS proxy. A list:
+ * these origins. In a list, `https://*.example.com` matches each subdomain of one label, `null` matches pages of opaque origin, `*` matches
+ * all.
  */
 export function originJudge(allowed: 'same-host' | readonly string[]): OriginJudge {
   if (allowed === 'same-host') {
@@ -52,8 +53,8 @@ export function originJudge(allowed: 'same-host' | readonly string[]): OriginJud
 }
 
 /**
- * `https://*.example.com` as a match of canonical origins; null for a text that is no such pattern. The wildcard stands for one whole
- * label, as in a certificate (RFC 9525, section 6.3). A pattern for a whole top-level domain, or for addresses, is none.
+ * `https://*.example.com` as a match of canonical origins. Returns null for a text that is not such a pattern. The wildcard stands for one
+ * whole label, as in a certificate (RFC 9525, section 6.3). A pattern for a whole top-level domain, or for addresses, is not accepted.
  */
 function wildcardOf(text: string): ((canonical: string) => boolean) | null {
   const [, scheme = '', rest = ''] = WILDCARD.exec(text) ?? [];
@@ -70,7 +71,7 @@ function wildcardOf(text: string): ((canonical: string) => boolean) | null {
   };
 }
 
-/** A name of at least two labels, or `localhost`; no address. */
+/** A name of at least two labels, or `localhost`; not an address. */
 function isDomain(host: string): boolean {
   const labels = host.split('.');
   const last = labels.at(-1) ?? '';
@@ -78,13 +79,13 @@ function isDomain(host: string): boolean {
   return labels.length >= 2 || host === 'localhost';
 }
 
-/** Whether both are spelled alike, as nearly always: then nothing has to be parsed, which costs several times as much. */
+/** Whether both have the same spelling, as in nearly all requests. This saves parsing, which costs several times as much. */
 function isOriginOf(host: string | undefined, origin: string): boolean {
   if (host === undefined || !/^[\w.-]+(?::\d+)?$/.test(host)) return false;
   return origin === `https://${host}` || origin === `http://${host}`;
 }
 
-/** Whether an origin of the web names this Host header, whatever the spelling; ports may be left out where the scheme has a default. */
+/** Whether an origin of the web names this Host header, regardless of spelling. A port may be left out where the scheme has a default. */
 function namesHost(origin: string, host: string | undefined): boolean {
   const canonical = canonicalOrigin(origin);
   if (canonical === null || canonical === OPAQUE || host === undefined) return false;

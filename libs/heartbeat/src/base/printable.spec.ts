@@ -33,16 +33,16 @@ describe('printable', () => {
     expect(printable(text)).toBe(text);
   });
 
-  it('cuts a long text, and shows that it did', () => {
+  it('cuts a long text, and marks the cut', () => {
     expect(printable('x'.repeat(501))).toBe(`${'x'.repeat(500)}…`);
     expect(printable('abcdef', 3)).toBe('abc…');
   });
 
-  it('escapes what a cut leaves of a character', () => {
+  it('escapes half of a character that a cut leaves', () => {
     expect(printable('ab😀', 3)).toBe('ab\\ud83d…');
   });
 
-  it('leaves one line of visible characters of any text', () => {
+  it('returns one line of visible characters for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), text => {
         expect(printable(text)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);

@@ -2,18 +2,18 @@ import { STATUS_CODES } from 'node:http';
 
 /** An error as RFC 9457 problem details. */
 export interface ProblemDetails {
-  /** `urn:nestjs-heartbeat:problem:<name>`: stable, for programs. */
+  /** `urn:nestjs-heartbeat:problem:<name>`: stable, to be compared by programs. */
   readonly type: string;
   readonly title: string;
   readonly status: number;
-  /** What was wrong, and what to do. */
+  /** The fault and the remedy. */
   readonly detail: string;
 }
 
-/** The one media type of all our error answers. */
+/** The media type of all error responses of this library. */
 export const PROBLEM_JSON = 'application/problem+json';
 
-/** @param name What `type` ends in, such as `at-capacity`. */
+/** @param name The end of `type`, such as `at-capacity`. */
 export function problemOf(name: string, status: number, detail: string): ProblemDetails {
   return { type: `urn:nestjs-heartbeat:problem:${name}`, title: STATUS_CODES[status] ?? 'Error', status, detail };
 }

@@ -2,13 +2,13 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import { inSlices } from './slices.js';
 
-/** Makes each reading of the clock `stepMs` later than the last. */
+/** Makes each reading of the clock `stepMs` later than the last one. */
 function clockThatStepsBy(stepMs: number): void {
   let time = 0;
   jest.spyOn(performance, 'now').mockImplementation(() => (time += stepMs));
 }
 
-/** Counts the turns of the event loop that others had while `work` ran. */
+/** Counts the turns of the event loop while `work` ran. */
 async function turnsDuring(work: Promise<void>): Promise<number> {
   let turns = 0;
   let done = false;
@@ -27,19 +27,19 @@ describe('inSlices', () => {
     jest.restoreAllMocks();
   });
 
-  it('does the work for each item, in order', async () => {
+  it('calls the work for each item, in order', async () => {
     const seen: number[] = [];
     await inSlices([3, 1, 2], item => seen.push(item));
     expect(seen).toEqual([3, 1, 2]);
   });
 
-  it('does nothing for nothing', async () => {
+  it('does nothing for an empty collection', async () => {
     const work = jest.fn();
     await inSlices([], work);
     expect(work).not.toHaveBeenCalled();
   });
 
-  it('lets others run between slices of long work', async () => {
+  it('lets the event loop run between slices of long work', async () => {
     clockThatStepsBy(10);
     const turns = await turnsDuring(inSlices(Array.from({ length: 160 }), () => undefined));
     expect(turns).toBeGreaterThanOrEqual(9);
@@ -53,7 +53,7 @@ describe('inSlices', () => {
     expect(others).toBe(0);
   });
 
-  it('goes on over a collection that changes meanwhile', async () => {
+  it('continues over a collection that changes meanwhile', async () => {
     clockThatStepsBy(10);
     const items = new Map(Array.from({ length: 100 }, (_, index) => [index, index]));
     const seen: number[] = [];
@@ -65,7 +65,7 @@ describe('inSlices', () => {
     expect(seen).toEqual([...Array.from({ length: 99 }, (_, index) => index), 1000]);
   });
 
-  it('rejects with what the work throws, and does no more', async () => {
+  it('rejects with the error of the work, and stops', async () => {
     const seen: number[] = [];
     const work = inSlices([1, 2, 3], item => {
       seen.push(item);

@@ -1,9 +1,9 @@
-/** How long one slice of a long loop may hold the event loop before waiting I/O has its turn, in milliseconds. */
+/** Maximum time that one slice of a long loop holds the event loop before pending I/O is handled, in milliseconds. */
 const SLICE_MS = 0.5;
 /** Items between two readings of the clock. */
 const ITEMS_PER_CLOCK = 16;
 
-/** Does `work` for each item without ever holding the event loop for long. Items may come and go meanwhile. */
+/** Calls `work` for each item, and lets the event loop run between slices. Items may be added and removed meanwhile. */
 export async function inSlices<Item>(items: Iterable<Item>, work: (item: Item) => void): Promise<void> {
   let end = performance.now() + SLICE_MS;
   let done = 0;

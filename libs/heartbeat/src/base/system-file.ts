@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** Reads a file of the operating system, such as one below /proc; null when there is none or it may not be read. */
+/** Reads a file of the operating system, such as one below /proc. Returns null for a file that is missing or cannot be read. */
 export type ReadFile = (path: string) => string | null;
 
-/** The real files. They are made by the kernel in memory, so reading them does not wait for a disk. */
+/** The real files. The kernel creates them in memory, so reading them does not wait for a disk. */
 export const readSystemFile: ReadFile = path => {
   try {
     return readFileSync(path, 'utf8');

@@ -1,2 +1,2 @@
-/** The version of this package. Written here, because after a build nobody knows where its package.json is; a test compares the two. */
+/** The version of this package. It is a constant, because the path of package.json is unknown after a build; a test compares the two. */
 export const VERSION = '0.1.0';
