@@ -161,11 +161,11 @@ describe('work on a whole set of connections', () => {
   it('bans bind at once: a message of a connection that the closes have not reached closes it', async () => {
     openAll();
     const [stranger, last] = [world.open(CLIENTS, { deferred: true }), [...world.connections.all()].at(-2)!];
-    world.node.closeIfBanned(last);
+    world.bans.closeIfBanned(last);
     expect(last.closing).toBeNull();
     world.bans.ban({ kind: 'user', value: 'ann', forMs: 60_000, reason: 'spam' });
     expect(last.closing).toBeNull();
-    for (const connection of [stranger, last]) world.node.closeIfBanned(connection);
+    for (const connection of [stranger, last]) world.bans.closeIfBanned(connection);
     expect([stranger.closing, last.closing]).toEqual([null, { code: 4501, reason: 'spam', by: 'operator' }]);
     await until(() => world.turns.total === CLIENTS);
     world.connections.closed(stranger, 1006, '');

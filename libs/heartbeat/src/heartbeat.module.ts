@@ -7,6 +7,7 @@ import { AdminRefusals } from './http/admin-refusals.js';
 import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { FailureWindow } from './http/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
+import { UserIdentityRule } from './admission/identity-rule.js';
 import { BanList } from './admission/ban-list.js';
 import { ClientAddresses } from './admission/client-addresses.js';
 import { type Clock, SystemClock } from './base/clock.js';
@@ -20,8 +21,10 @@ import { OwnAnswers } from './cluster/own-answers.js';
 import { RedisBus } from './messaging/redis-bus.js';
 import { NodeRequests } from './messaging/node-requests.js';
 import { SharedBans } from './cluster/shared-bans.js';
-import { UserLimit } from './cluster/user-limit.js';
+import { SharedSlots } from './cluster/shared-slots.js';
 import { ConnectionService } from './connection/connection.service.js';
+import { BanCheck, BanStore, IdentityRule, UserSlots } from './connection/ports.js';
+import { Registry } from './connection/registry.js';
 import { NodeState } from './connection/node-state.js';
 import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 import { LeakSentinel } from './diagnosis/leak-sentinel.js';
@@ -92,12 +95,18 @@ const PUBLIC = [
     { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
     ...PUBLIC,
     NodeState,
+    Registry,
+    UserIdentityRule,
+    { provide: IdentityRule, useExisting: UserIdentityRule },
+    { provide: UserSlots, useExisting: SharedSlots },
+    { provide: BanCheck, useExisting: BanList },
+    { provide: BanStore, useExisting: BanList },
     ClusterMembership,
     NodeRequests,
     OwnAnswers,
     NodeRouter,
-    UserLimit,
     SharedBans,
+    SharedSlots,
     NodeWatch,
     AdmissionService,
     ClientAddresses,

@@ -56,12 +56,13 @@ export class AdapterWorld {
     this.node.bootstrapHookRan = true;
     const stream = new HeartbeatEvents();
     stream.stream.subscribe(event => this.events.push(event));
-    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, stream));
+    const { registry, bans, identities, connections } = wireNode(this.node, stream);
+    [this.bans, this.connections] = [bans, connections];
     const addresses = new ClientAddresses(this.node.options);
-    const admission = new AdmissionService(this.node, this.connections, this.bans, addresses, stream);
+    const admission = new AdmissionService(this.node, registry, bans, identities, addresses, stream);
     const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;
     const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
-    const gateway = new HeartbeatGateway(this.node, this.connections, heartbeat, inbound, dispatcher, stream);
+    const gateway = new HeartbeatGateway(this.node, connections, heartbeat, inbound, dispatcher, stream, bans);
     const inspector = { guardHooks: () => undefined } as GatewayInspector;
     const services = new Map<unknown, unknown>([
       [NodeState, this.node],

@@ -17,9 +17,10 @@ import { LocalBus, LocalStore } from '../../../libs/heartbeat/src/messaging/loca
 import { OwnAnswers } from '../../../libs/heartbeat/src/cluster/own-answers.js';
 import { NodeRequests } from '../../../libs/heartbeat/src/messaging/node-requests.js';
 import { SharedBans } from '../../../libs/heartbeat/src/cluster/shared-bans.js';
-import { UserLimit } from '../../../libs/heartbeat/src/cluster/user-limit.js';
+import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
+import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
 import { wireNode } from './wire-node.js';
 
 /** A bus that can be cut off, as by a Redis that is lost. */
@@ -104,7 +105,7 @@ export class WorldNode {
   readonly link: ClusterMembership;
   readonly requests: NodeRequests;
   readonly cluster: ClusterService;
-  readonly #limit: UserLimit;
+  readonly slots: SharedSlots;
   readonly #shared: SharedBans;
 
   constructor(world: ClusterWorld, { cluster, ...options }: HeartbeatOptions, isAlone: boolean) {
@@ -116,14 +117,18 @@ export class WorldNode {
     });
     this.state = new NodeState(resolved, clock);
     this.state.bootstrapHookRan = true;
-    ({ connections: this.connections, bans: this.bans } = wireNode(this.state, this.events));
     this.bus = new BrittleBus(clock, isAlone ? null : world.store);
     const host = {} as HttpAdapterHost;
-    this.link = new ClusterMembership(this.state, this.connections, this.bus, host, this.events);
+    const registry = new Registry(resolved);
+    this.link = new ClusterMembership(this.state, registry, this.bus, host, this.events);
+    this.slots = new SharedSlots(this.state, registry, this.bus, this.link, this.events);
+    ({ connections: this.connections, bans: this.bans } = wireNode(this.state, this.events, {
+      registry,
+      slots: this.slots,
+    }));
     this.requests = new NodeRequests(this.state, this.link);
     const own = new OwnAnswers(this.state, this.connections, this.requests, this.link);
-    this.#limit = new UserLimit(this.state, this.connections, this.bus, this.link, this.events);
-    this.#shared = new SharedBans(this.state, this.bus, this.link, this.events);
+    this.#shared = new SharedBans(this.state, this.bus, this.link, this.bans, this.events);
     this.cluster = new ClusterService(this.state, this.connections, this.bus, this.link, this.requests, own);
   }
 
@@ -159,7 +164,7 @@ export class WorldNode {
 
   async stop(): Promise<void> {
     this.requests.onApplicationShutdown();
-    this.#limit.onApplicationShutdown();
+    this.slots.onApplicationShutdown();
     this.#shared.onApplicationShutdown();
     await this.link.onApplicationShutdown();
   }

@@ -5,11 +5,13 @@ import { PassThrough } from 'node:stream';
 
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
+import { EMPTY } from 'rxjs';
 import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import type { UserSlots } from '../connection/ports.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import type { Authentication } from '../base/identity.js';
@@ -24,6 +26,29 @@ Logger.overrideLogger(false);
 
 const TIMEOUT = 10_000;
 const HEADERS = { upgrade: 'websocket', 'sec-websocket-key': `${'A'.repeat(22)}==`, 'sec-websocket-version': '13' };
+
+/** Slots of a cluster that the test grants; records each call. */
+class SlotsOfTest implements UserSlots {
+  readonly isShared = true;
+  readonly replaced = EMPTY;
+  readonly asked: string[] = [];
+  countByUser: (userId: string) => number = () => 0;
+  readonly #waiting: ((isGranted: boolean) => void)[] = [];
+
+  async acquire(userId: string): Promise<(() => void) | null> {
+    this.asked.push(`acquire ${userId}`);
+    const isGranted = await new Promise<boolean>(resolve => this.#waiting.push(resolve));
+    return isGranted ? () => void this.asked.push(`release ${userId} of ${this.countByUser(userId)}`) : null;
+  }
+
+  acquireOpen(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  grant(isGranted: boolean): void {
+    this.#waiting.shift()?.(isGranted);
+  }
+}
 
 /** Somebody at the door while the app is asked who it is. */
 interface Visitor {
@@ -48,7 +73,7 @@ class Door {
   readonly admission: AdmissionService;
   #asked: ((answer: Authentication | Error) => void) | null = null;
 
-  constructor(options: HeartbeatOptions = {}) {
+  constructor(options: HeartbeatOptions = {}, slots?: SlotsOfTest) {
     const authenticate = () =>
       new Promise<Authentication>((resolve, reject) => {
         this.#asked = answer => (answer instanceof Error ? reject(answer) : resolve(answer));
@@ -57,9 +82,11 @@ class Door {
     this.node = new NodeState(resolveOptions({ ...options, authenticate }), clock);
     this.node.bootstrapHookRan = true;
     const events = new HeartbeatEvents();
-    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, events));
+    const { registry, bans, identities, connections } = wireNode(this.node, events, slots && { slots });
+    [this.bans, this.connections] = [bans, connections];
     const addresses = new ClientAddresses(this.node.options);
-    this.admission = new AdmissionService(this.node, this.connections, this.bans, addresses, events);
+    this.admission = new AdmissionService(this.node, registry, bans, identities, addresses, events);
+    if (slots) slots.countByUser = userId => registry.byUser.count(userId);
   }
 
   knock(ip = '10.0.0.1'): Visitor {
@@ -105,21 +132,6 @@ class Door {
 
 /** Lets all promises that can settle do so. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
-
-/** Places of users that are granted when the test says so; writes down what is asked. */
-function agreeing(door: Door) {
-  const asked: string[] = [];
-  const waiting: ((isGranted: boolean) => void)[] = [];
-  door.node.userSlots = {
-    take: async userId => {
-      asked.push(`take ${userId}`);
-      const isGranted = await new Promise<boolean>(resolve => waiting.push(resolve));
-      const release = () => void asked.push(`release ${userId} of ${door.connections.countByUser(userId)}`);
-      return isGranted ? release : null;
-    },
-  };
-  return { asked, grant: (isGranted: boolean) => waiting.shift()?.(isGranted) };
-}
 
 describe('AdmissionService, while the app is asked', () => {
   beforeEach(() => void jest.useFakeTimers());
@@ -265,65 +277,65 @@ describe('AdmissionService, while the app is asked', () => {
 
   describe('where places of users are agreed with other nodes', () => {
     it.each<[boolean, string, string[]]>([
-      [true, 'admitted', ['take ann', 'release ann of 1']],
-      [false, 'user-limit', ['take ann']],
+      [true, 'admitted', ['acquire ann', 'release ann of 1']],
+      [false, 'user-limit', ['acquire ann']],
     ])('asks for one before the verdict: %p', async (isGranted, verdict, asked) => {
-      const door = new Door({ limits: { maxPerUser: 1 } });
-      const places = agreeing(door);
+      const slots = new SlotsOfTest();
+      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       const visitor = door.knock();
       visitor.answer({ userId: 'ann' });
       await settled();
       expect([visitor.verdicts, door.admission.pending]).toEqual([[], 1]);
-      places.grant(isGranted);
+      slots.grant(isGranted);
       await settled();
-      expect([visitor.verdicts, door.admission.pending, places.asked]).toEqual([[verdict], 0, asked]);
+      expect([visitor.verdicts, door.admission.pending, slots.asked]).toEqual([[verdict], 0, asked]);
     });
 
     it('gives it back where the client has gone meanwhile, or is refused for something else', async () => {
-      const door = new Door({ limits: { maxPerUser: 1 } });
-      const places = agreeing(door);
+      const slots = new SlotsOfTest();
+      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       for (const change of [(visitor: Visitor) => visitor.socket.destroy(), () => (door.node.admissionClosed = true)]) {
         const visitor = door.knock();
         visitor.answer({ userId: 'ann' });
         await settled();
         change(visitor);
-        places.grant(true);
+        slots.grant(true);
         await settled();
         expect(visitor.connection).toBeNull();
       }
-      expect(places.asked).toEqual(['take ann', 'release ann of 0', 'take ann', 'release ann of 0']);
+      expect(slots.asked).toEqual(['acquire ann', 'release ann of 0', 'acquire ann', 'release ann of 0']);
     });
 
     it.each<[string, string, (visitor: Visitor) => void]>([
       ['it has become a connection', 'release ann of 1', visitor => visitor.open()],
       ['it has gone', 'release ann of 0', visitor => void visitor.socket.destroy()],
     ])('keeps it while a gateway takes its time, until %s, and no listener is left', async (_what, released, end) => {
-      const door = new Door({ limits: { maxPerUser: 1 } });
-      const places = agreeing(door);
+      const slots = new SlotsOfTest();
+      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       door.gatewayTakesItsTime = true;
       const visitor = door.knock();
       visitor.answer({ userId: 'ann' });
       await settled();
       const listeners = visitor.socket.listenerCount('close');
-      places.grant(true);
+      slots.grant(true);
       await settled();
-      expect([visitor.verdicts, places.asked]).toEqual([['admitted'], ['take ann']]);
+      expect([visitor.verdicts, slots.asked]).toEqual([['admitted'], ['acquire ann']]);
       end(visitor);
       await settled();
-      expect(places.asked).toEqual(['take ann', released]);
+      expect(slots.asked).toEqual(['acquire ann', released]);
       visitor.socket.destroy();
       await settled();
-      expect([places.asked.length, visitor.socket.listenerCount('close')]).toEqual([2, listeners]);
+      expect([slots.asked.length, visitor.socket.listenerCount('close')]).toEqual([2, listeners]);
     });
 
     it('asks for none where nobody in particular comes', async () => {
-      const door = new Door({ limits: { maxPerUser: 1 } });
-      const places = agreeing(door);
+      const slots = new SlotsOfTest();
+      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       for (const answer of ['anonymous', 'deferred', null] as const) {
         door.knock().answer(answer);
         await settled();
       }
-      expect(places.asked).toEqual([]);
+      expect(slots.asked).toEqual([]);
     });
   });
 });

@@ -50,11 +50,13 @@ class Door {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions(options), clock);
     this.node.bootstrapHookRan = true;
-    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, events));
+    const { registry, bans, identities, connections } = wireNode(this.node, events);
+    [this.bans, this.connections] = [bans, connections];
     this.admission = new AdmissionService(
       this.node,
-      this.connections,
-      this.bans,
+      registry,
+      bans,
+      identities,
       new ClientAddresses(this.node.options),
       events,
     );

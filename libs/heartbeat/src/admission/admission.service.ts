@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 
 import { Injectable } from '@nestjs/common';
 
-import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
+import { Registry } from '../connection/registry.js';
 import type { Authenticate } from '../options/guard.options.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Authentication, Identity } from '../base/identity.js';
@@ -16,6 +16,7 @@ import { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import { HeldSlots } from './held-slots.js';
 import { HostCheck } from './host-check.js';
+import { UserIdentityRule } from './identity-rule.js';
 import { OriginLog } from './origin-log.js';
 import { ProxyNotes } from './proxy-notes.js';
 import { RateLimiter } from './rate-limiter.js';
@@ -60,8 +61,9 @@ export class AdmissionService {
 
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
+    private readonly registry: Registry,
     private readonly bans: BanList,
+    private readonly identities: UserIdentityRule,
     private readonly addresses: ClientAddresses,
     private readonly events: HeartbeatEvents,
   ) {
@@ -103,9 +105,8 @@ export class AdmissionService {
     const { request, socket, ip, network } = upgrade;
     this.#held.change(network, 1);
     const end = await authenticate(ask, request, socket, this.node.options.limits.handshakeTimeoutMs);
-    const places = this.node.userSlots;
-    const user = places !== null && end.outcome === 'answered' ? userOf(end.answer) : null;
-    const release = places === null || user === null ? undefined : await places.take(user);
+    const user = end.outcome === 'answered' ? userOf(end.answer) : null;
+    const release = user === null ? undefined : await this.identities.acquire(user);
     this.#held.change(network, -1);
     if (end.outcome === 'gone' || socket.destroyed) return release?.();
     const verdict = this.#verdictOf(end, ip, release !== null);
@@ -123,7 +124,7 @@ export class AdmissionService {
 
   #verdictOf(end: Exclude<Authenticated, { outcome: 'gone' }>, ip: string, hasPlace: boolean): Refusal | Admitted {
     if (end.outcome === 'timeout') return this.timeout();
-    if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : this.#userLimit();
+    if (end.outcome === 'answered') return hasPlace ? this.#checkUser(end.answer, ip) : this.identities.userLimit();
     this.node.totals.applicationErrors.authenticate++;
     this.node.log.warn('authenticate failed', 'authenticate failed, the client is refused with 401', end.error);
     return refusals.unauthenticated('Authentication failed.');
@@ -137,7 +138,7 @@ export class AdmissionService {
   /** What may have changed while a gateway's own `verifyClient` took its time. */
   recheck({ ip, identity }: Admitted): Refusal | null {
     const network = clientNetwork(ip, this.node.options.limits.ipv6PrefixBits);
-    return this.#checkNode() ?? this.#checkPlaces(network) ?? this.#checkIdentity(ip, identity);
+    return this.#checkNode() ?? this.#checkPlaces(network) ?? this.identities.refusalOf(ip, identity);
   }
 
   /** The refusal of a client about which `authenticate` or `verifyClient` did not answer in time. */
@@ -185,16 +186,16 @@ export class AdmissionService {
   #checkNode(): Refusal | null {
     const { admissionClosed, load, options } = this.node;
     const maxConnections = Math.min(options.limits.maxConnections, this.node.socketRoom);
-    if (admissionClosed) return refusals.draining(this.connections.retryAfterMs());
+    if (admissionClosed) return refusals.draining(this.node.retryAfterMs());
     if (load.refusing) return refusals.overloaded(this.#delay());
-    return this.connections.count + this.#held.total >= maxConnections
+    return this.registry.size + this.#held.total >= maxConnections
       ? refusals.atCapacity(maxConnections, this.#delay())
       : null;
   }
 
   #checkPlaces(network: string): Refusal | null {
     const { maxPerIp } = this.node.options.limits;
-    const held = this.connections.countByNetwork(network) + this.#held.of(network);
+    const held = this.registry.byNetwork.count(network) + this.#held.of(network);
     return maxPerIp > 0 && held >= maxPerIp ? refusals.ipLimit(maxPerIp, this.#delay()) : null;
   }
 
@@ -210,27 +211,14 @@ export class AdmissionService {
 
   /** What is left to check once the user is known, and what may have changed meanwhile. */
   #checkUser(answer: Authentication, ip: string): Refusal | Admitted {
-    if (this.node.admissionClosed) return refusals.draining(this.connections.retryAfterMs());
+    if (this.node.admissionClosed) return refusals.draining(this.node.retryAfterMs());
     if (answer === null)
       return refusals.unauthenticated('The server does not know who you are: send valid credentials.');
     const identity = typeof answer === 'string' ? null : answer;
     const { clock } = this.node;
     if (identity?.expiresAt !== undefined && Number(identity.expiresAt) <= clock.wallTime(clock.now()).getTime())
       return refusals.unauthenticated('Your credentials have expired: send new ones.');
-    return this.#checkIdentity(ip, identity) ?? { ip, identity, deferred: answer === 'deferred' };
-  }
-
-  /** With `replace-oldest` there is always room: it is made once the newcomer's handshake has succeeded. */
-  #checkIdentity(ip: string, identity: Identity | null): Refusal | null {
-    const ban = this.bans.find(ip, identity?.userId ?? null);
-    if (ban) return refusals.banned(ban.reason);
-    const { maxPerUser, onUserLimit } = this.node.options.limits;
-    if (identity === null || maxPerUser === 0 || onUserLimit === 'replace-oldest') return null;
-    return this.connections.countByUser(identity.userId) >= maxPerUser ? this.#userLimit() : null;
-  }
-
-  #userLimit(): Refusal {
-    return refusals.userLimit(this.node.options.limits.maxPerUser, this.#delay());
+    return this.identities.refusalOf(ip, identity) ?? { ip, identity, deferred: answer === 'deferred' };
   }
 
   /** Drawn for each client. */

@@ -76,13 +76,6 @@ describe('BanList', () => {
     expect(bans.find(ip, userId)?.id).toBe(meets ? id : undefined);
   });
 
-  it('tells the node why somebody may not come in, for those who say only later who they are', () => {
-    const { id } = ban('user', 'ann', 5000);
-    expect([node.banOf('203.0.113.7', 'ann'), node.banOf('203.0.113.7', 'bob')]).toEqual(['spam', null]);
-    bans.lift(id);
-    expect(node.banOf('203.0.113.7', 'ann')).toBeNull();
-  });
-
   it('closes with 4501 who says only later that it is who is banned', () => {
     ban('user', 'ann');
     const [ann, bob] = [open('203.0.113.7'), open('203.0.113.7')];

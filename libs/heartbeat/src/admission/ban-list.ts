@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { BanStore } from '../connection/ports.js';
+import type { BanCheck, BanStore } from '../connection/ports.js';
+import { Registry } from '../connection/registry.js';
 import { Handled } from '../base/handled.js';
 import { type BanNotice, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import {
@@ -49,25 +49,20 @@ interface Made {
 
 /** Users and addresses that are refused for a time, and whose connections are closed with 4501. Checked from memory. */
 @Injectable()
-export class BanList implements BanStore {
+export class BanList implements BanStore, BanCheck {
   readonly #bans = new BanIndex();
   readonly #sweep: BanSweep;
   readonly #ids = new BanIds();
 
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
+    private readonly registry: Registry,
     private readonly events: HeartbeatEvents,
   ) {
     this.#sweep = new BanSweep(
-      () => connections.all(),
-      connection => this.#close(connection),
+      () => registry.all(),
+      connection => this.close(connection),
     );
-    node.banStore = this;
-    node.banOf = (ip, userId) => this.find(ip, userId)?.reason ?? null;
-    node.closeIfBanned = connection => {
-      if (!this.#sweep.isIdle) this.#close(connection);
-    };
   }
 
   /**
@@ -157,6 +152,22 @@ export class BanList implements BanStore {
     return bans && this.#shown(bans);
   }
 
+  closeIfBanned(connection: Connection): void {
+    if (!this.#sweep.isIdle) this.close(connection);
+  }
+
+  /**
+   * Closes a connection that a ban meets; returns the id of the ban where the close begins.
+   * @internal
+   */
+  close(connection: Connection): string | null {
+    if (connection.closing !== null) return null;
+    const bans = this.#bans.find(connection.ip, connection.userId, this.node.clock.now());
+    if (bans === undefined) return null;
+    const { id, reason } = bans.shown;
+    return connection.end({ code: CloseCodes.banned.code, reason, by: 'operator' }) ? id : null;
+  }
+
   #made({ kind, value, forMs, reason = 'banned' }: BanRequest): Made {
     const target = assertBan({ kind, value, forMs });
     const known = this.#bans.on(target, this.node.clock.now());
@@ -183,19 +194,10 @@ export class BanList implements BanStore {
 
   /** The connections that a ban may meet: a network is searched for in all. */
   #searchOf(target: BanTarget, value: string): Search {
-    if ('user' in target) return () => this.connections.findByUser(target.user);
+    if ('user' in target) return () => this.registry.byUser.get(target.user);
     const { family, prefix } = target.network;
     if (prefix !== (family === 4 ? 32 : 128)) return 'all';
-    return () => this.connections.findByIp(value.split('/', 1)[0]!);
-  }
-
-  /** Closes a connection if a ban meets it; returns the id of the ban where the close begins. */
-  #close(connection: Connection): string | null {
-    if (connection.closing !== null) return null;
-    const bans = this.#bans.find(connection.ip, connection.userId, this.node.clock.now());
-    if (bans === undefined) return null;
-    const { id, reason } = bans.shown;
-    return connection.end({ code: CloseCodes.banned.code, reason, by: 'operator' }) ? id : null;
+    return () => this.registry.at(value.split('/', 1)[0]!);
   }
 
   #endOf({ forMs }: BanNotice): number {

@@ -298,7 +298,7 @@ describe('a cluster of one', () => {
     expect(await alone.cluster.nodes()).toHaveLength(1);
     expect(await alone.cluster.kick(id.replace(/^node1/, 'node2'))).toBe('not-found');
     expect(await alone.cluster.kick(id)).toBe('closing');
-    expect([alone.cluster.isDegraded, alone.state.userSlots, alone.bus.calls]).toEqual([false, null, {}]);
+    expect([alone.cluster.isDegraded, alone.slots.isShared, alone.bus.calls]).toEqual([false, false, {}]);
     await world.end();
   });
 });

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 
 import { NodeState } from '../connection/node-state.js';
+import { BanStore } from '../connection/ports.js';
 import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
 import { inSlices } from '../base/slices.js';
@@ -49,6 +50,7 @@ export class SharedBans implements OnApplicationShutdown {
     private readonly node: NodeState,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
     private readonly link: ClusterMembership,
+    private readonly bans: BanStore,
     events: HeartbeatEvents,
   ) {
     if (!bus.isShared) return;
@@ -121,7 +123,7 @@ export class SharedBans implements OnApplicationShutdown {
     if (forMs > 0 && change.ban === null) await this.bus.dropBan(id, forMs);
     else if (forMs > 0 && change.ban !== null) {
       const isTaken = await this.bus.putBan({ id, text: textOf(change.ban), forMs });
-      if (!isTaken && this.#waiting.get(id) === change) this.node.banStore?.renew(id);
+      if (!isTaken && this.#waiting.get(id) === change) this.bans.renew(id);
     }
     if (this.#waiting.get(id) === change) this.#waiting.delete(id);
   }
@@ -146,19 +148,18 @@ export class SharedBans implements OnApplicationShutdown {
   }
 
   async #take({ put, dropped }: BanChanges): Promise<void> {
-    const { banStore } = this.node;
-    for (const id of dropped) banStore?.remove(id);
+    for (const id of dropped) this.bans.remove(id);
     await inSlices(put, ({ id, text, forMs }) => {
       const read = decodeBan(text);
       const isLifted = this.#waiting.get(id)?.ban === null;
       if (read === null) this.link.failed('message');
-      else if (!isLifted && banStore?.add({ id, ...read, forMs }) === false) this.link.failed('message');
+      else if (!isLifted && !this.bans.add({ id, ...read, forMs })) this.link.failed('message');
     });
   }
 
   /** All bans of Redis were fetched: those that are known here alone go there. */
   async #tellMissing(there: ReadonlySet<string>): Promise<void> {
-    await inSlices(this.node.banStore?.records() ?? [], ban => {
+    await inSlices(this.bans.records(), ban => {
       if (there.has(ban.id) || this.#waiting.has(ban.id)) return;
       this.#changed(ban.id, ban, ban.forMs);
       this.#isWanted = true;

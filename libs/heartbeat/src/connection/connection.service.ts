@@ -25,6 +25,7 @@ import type { Closing, Kick, Opening } from './connection.types.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { endOf, payloadOf } from './payload.js';
+import { IdentityRule } from './ports.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { detailOf, type ViewContext, viewOf } from './listing/view.js';
@@ -35,7 +36,6 @@ const RELIEF = 0.95;
 /** The registry: every connection of this node, by id, user or address. Only `open` adds and only `#forget` removes. */
 @Injectable()
 export class ConnectionService {
-  readonly #registry: Registry;
   readonly #owner: RegistryOwner;
   readonly #closed: ClosedRing<ClosedRecord>;
   readonly #view: ViewContext;
@@ -46,9 +46,10 @@ export class ConnectionService {
   constructor(
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
+    private readonly registry: Registry,
+    private readonly identities: IdentityRule,
   ) {
-    this.#registry = new Registry(node.options.limits.ipv6PrefixBits);
-    this.#owner = new RegistryOwner(node, events, this.#registry);
+    this.#owner = new RegistryOwner(node, events, registry, identities);
     this.#closed = new ClosedRing(node.options.closedHistory);
     this.#view = { nodeId: node.id, clock: node.clock };
     this.#bootedAt = node.clock.wallTime(0).getTime();
@@ -56,7 +57,7 @@ export class ConnectionService {
 
   /** Connections of this node. */
   get count(): number {
-    return this.#registry.size;
+    return this.registry.size;
   }
 
   /** Connections that were ever opened on this node. */
@@ -66,15 +67,11 @@ export class ConnectionService {
 
   /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
   open(opening: Opening): Connection {
-    const { limits } = this.node.options;
-    const { userId } = opening.identity ?? {};
-    if (userId !== undefined && limits.maxPerUser > 0 && limits.onUserLimit === 'replace-oldest') {
-      this.#registry.makeRoomFor(userId, limits.maxPerUser - 1);
-    }
     const connection = new Connection(this.#owner, ++this.#serial, opening);
-    this.#registry.add(connection);
-    if (opening.deferred) this.#registry.unidentified.add(connection);
-    if (this.count >= limits.maxConnections) this.node.atCapacity = true;
+    this.registry.add(connection);
+    if (opening.deferred) this.registry.unidentified.add(connection);
+    if (opening.identity !== null) this.identities.opened(connection);
+    if (this.count >= this.node.options.limits.maxConnections) this.node.atCapacity = true;
     if (this.events.isWanted('opened')) {
       this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
     }
@@ -88,16 +85,16 @@ export class ConnectionService {
 
   /** Whether the books hold this connection. */
   has(connection: Connection): boolean {
-    return this.#registry.has(connection);
+    return this.registry.has(connection);
   }
 
   get(id: string): Connection | undefined {
-    return this.#registry.get(serialOf(this.node.id, id));
+    return this.registry.get(serialOf(this.node.id, id));
   }
 
   /** All connections, in the order of their openings; live, so take a copy before awaiting. */
   all(): IterableIterator<Connection> {
-    return this.#registry.all();
+    return this.registry.all();
   }
 
   /**
@@ -110,12 +107,12 @@ export class ConnectionService {
 
   findByUser(userId: string): Connection[] {
     assertText('userId', userId);
-    return this.#registry.byUser.get(userId);
+    return this.registry.byUser.get(userId);
   }
 
   findByIp(ip: string): Connection[] {
     assertText('ip', ip);
-    return this.#registry.at(ip);
+    return this.registry.at(ip);
   }
 
   findByLabel(key: string, value: string): Connection[] {
@@ -124,17 +121,17 @@ export class ConnectionService {
   }
 
   countByUser(userId: string): number {
-    return this.#registry.byUser.count(userId);
+    return this.registry.byUser.count(userId);
   }
 
   /** Connections of one client network (see `clientNetwork`). */
   countByNetwork(network: string): number {
-    return this.#registry.byNetwork.count(network);
+    return this.registry.byNetwork.count(network);
   }
 
   /** Who still has to prove who it is; live. */
   unidentified(): ReadonlySet<Connection> {
-    return this.#registry.unidentified;
+    return this.registry.unidentified;
   }
 
   /**
@@ -142,13 +139,13 @@ export class ConnectionService {
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1, or a condition that is none.
    */
   list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
-    return this.#shown(pageOf(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
+    return this.#shown(pageOf(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
   /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. */
   @Handled()
   async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
-    return this.#shown(await pageInSlices(this.#registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
+    return this.#shown(await pageInSlices(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
   detail(id: string): ConnectionDetail | undefined {
@@ -204,9 +201,9 @@ export class ConnectionService {
     return true;
   }
 
-  /** A delay after which one client is advised to come back, drawn anew for each. */
+  /** A delay after which one client is advised to reconnect, drawn for each client. */
   retryAfterMs(): number {
-    return Math.round(this.node.random() * this.node.options.drain.returnWindowMs);
+    return this.node.retryAfterMs();
   }
 
   /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. */
@@ -216,17 +213,17 @@ export class ConnectionService {
 
   /** Puts right what the indexes lack of this connection; answers how many entries were missing. For the reaper. */
   repair(connection: Connection): number {
-    return this.#registry.repair(connection);
+    return this.registry.repair(connection);
   }
 
   /** Takes out of the indexes what no connection stands behind; answers how many entries were stale. For the reaper. */
   sweepIndexes(): number {
-    return this.#registry.sweep();
+    return this.registry.sweep();
   }
 
   /** The only place where a connection leaves the books. */
   #forget(connection: Connection, closing: Closing): void {
-    if (!this.#registry.remove(connection)) return;
+    if (!this.registry.remove(connection)) return;
     if (this.count < RELIEF * this.node.options.limits.maxConnections) this.node.atCapacity = false;
     connection.finish(closing);
     const record = new ClosedRecord(connection, closing, this.node.clock);
@@ -237,7 +234,7 @@ export class ConnectionService {
 
   #found(filter: ConnectionFilter, options?: { readonly openOnly: boolean }): Connection[] {
     const { user, ...rest } = checkedFilter(filter);
-    return this.#registry.find({ user, ip: rest.ip }, predicateOf(rest, this.#moment()), options);
+    return this.registry.find({ user, ip: rest.ip }, predicateOf(rest, this.#moment()), options);
   }
 
   #shown({ connections, ...page }: Page): ConnectionPage {

@@ -4,7 +4,6 @@ import { Logger } from '@nestjs/common';
 
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { resolveOptions } from '../options/resolve-options.js';
+import type { INestApplication } from '@nestjs/common';
 import { NodeState } from './node-state.js';
 
 const clock = { now: () => 4200, wallTime: (moment: number) => new Date(moment) };
@@ -33,7 +34,7 @@ describe('NodeState', () => {
   ])('with our hook run: %p and those of all others: %p has bootstrapped: %p', (ours, others, bootstrapped) => {
     const node = new NodeState(options, clock);
     node.bootstrapHookRan = ours;
-    node.isAppInitialized = () => others;
+    node.application = { isInitialized: others } as unknown as INestApplication;
     expect(node.bootstrapped).toBe(bootstrapped);
   });
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Inject, Injectable, type INestApplicationContext, Optional } from '@nestjs/common';
 
 import type { Clock } from '../base/clock.js';
 import type { LoadLevel, LoadSource } from './heartbeat.events.js';
@@ -9,7 +9,6 @@ import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/he
 import { LimitedLogger } from '../base/limited-logger.js';
 import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
 import type { Connection } from './connection.js';
-import type { BanStore, UserSlots } from './ports.js';
 import { Totals } from '../node/totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
@@ -42,10 +41,9 @@ export class NodeState {
 
   /** Owner: the module. Whether its bootstrap hook has run. */
   bootstrapHookRan = false;
-  /** Owner: the gateway adapter. Whether the bootstrap hooks of all modules have run. */
-  isAppInitialized: () => boolean = () => true;
-  /** Owner: the gateway adapter. Whether it is installed in this app. */
-  adapterInstalled = false;
+  /** Owner: the gateway adapter. The application that it is installed in. */
+  application: (INestApplicationContext & { readonly isInitialized?: boolean }) | null = null;
+  #isInitialized = false;
   /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` keeps them; the reaper compares them with the books. */
   readonly socketSets: ReadonlySet<TrackedSocket>[] = [];
   /** Owner: the gateway adapter. Sockets that the limit of open files leaves for clients. */
@@ -58,13 +56,6 @@ export class NodeState {
   atCapacity = false;
   /** Owner: load. How busy this node is, and what follows. */
   load: LoadState = { ratio: 0, source: 'event-loop', level: 'well', refusing: false, shedding: false };
-  /** Owner: the ban list. Why an address or user may not come in; null if it may. */
-  banOf: (ip: string, userId: string | null) => string | null = () => null;
-  /**
-   * Owner: the ban list. Closes a connection that a ban meets, where the closes of a burst of bans have not come to it yet: it must not
-   * command meanwhile.
-   */
-  closeIfBanned: (connection: Connection) => void = () => undefined;
   /** Owner: admission. Whether a proxy's header was ever seen. */
   proxyHeaderSeen = false;
   /** Owner: admission. Whether a client came through a Unix socket. */
@@ -97,10 +88,6 @@ export class NodeState {
   clusterNodes = 1;
   /** Owner: cluster. Whether there is a Redis that does not answer. */
   clusterLost = false;
-  /** Owner: cluster. The places of users on all nodes; null where each node keeps its own limit. */
-  userSlots: UserSlots | null = null;
-  /** Owner: bans. Those in force on this node. */
-  banStore: BanStore | null = null;
 
   constructor(
     @Inject(HEARTBEAT_OPTIONS) readonly options: ResolvedOptions,
@@ -128,8 +115,21 @@ export class NodeState {
     this.applicationFailed(applicationCodeOf(what), error, `${what} failed`);
   };
 
-  /** False until the app has bootstrapped; nobody is let in before. */
+  /** A delay after which one client is advised to reconnect, drawn for each client. */
+  retryAfterMs(): number {
+    return Math.round(this.random() * this.options.drain.returnWindowMs);
+  }
+
+  /**
+   * Whether the bootstrap hooks of all modules have run; no client is admitted before. A gateway on a port of its own is reachable
+   * earlier, and Nest has no event for it. An application answers through a proxy, so that the answer is kept once it is true.
+   */
   get bootstrapped(): boolean {
-    return this.bootstrapHookRan && this.isAppInitialized();
+    return this.bootstrapHookRan && (this.#isInitialized ||= this.application?.isInitialized ?? true);
+  }
+
+  /** Whether the gateway adapter is installed in the application. */
+  get adapterInstalled(): boolean {
+    return this.application !== null;
   }
 }

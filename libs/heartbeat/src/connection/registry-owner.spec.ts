@@ -3,152 +3,30 @@ import type { Socket } from 'node:net';
 
 import type { WebSocket } from 'ws';
 
-import type { LimitOptions } from '../options/guard.options.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import type { Connection } from './connection.js';
-import type { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import { PIECE_BYTES } from './waiting-pieces.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
-const ANN = { userId: 'ann' };
-
-/** A node, and those who are there. */
-class World {
-  readonly node: NodeState;
-  readonly connections: ConnectionService;
-
-  constructor(limits: Partial<LimitOptions> = {}) {
+describe('a connection whose identification is deferred', () => {
+  it('is unidentified until then, and found by its user from then on', () => {
     const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
-    this.node = new NodeState(resolveOptions({ limits }), clock);
-    this.connections = wireNode(this.node).connections;
-  }
-
-  /** Who says at the door who it is, or is to say it later. */
-  open(userId?: string): Connection & { readonly told: unknown[][] } {
-    const told: unknown[][] = [];
-    const connection = this.connections.open({
-      socket: { close: (...how: unknown[]) => told.push(how) } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
-      path: '/ws',
-      ip: '10.0.0.1',
-      userAgent: null,
-      identity: userId === undefined ? null : { userId },
-      deferred: userId === undefined,
-    });
-    return Object.assign(connection, { told });
-  }
-}
-
-const codesOf = (connections: Connection[]) => connections.map(({ closing }) => closing?.code ?? null);
-
-describe('who says only later who it is', () => {
-  it('is waited for until then, and found by its user from then on', () => {
-    const world = new World();
-    const { connections } = world;
-    const [later, other] = [world.open(), world.open()];
+    const { connections } = wireNode(new NodeState(resolveOptions(), clock));
+    const [later, other] = [0, 1].map(() =>
+      connections.open({
+        socket: {} as WebSocket,
+        network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+        path: '/ws',
+        ip: '10.0.0.1',
+        userAgent: null,
+        identity: null,
+        deferred: true,
+      }),
+    );
     expect([...connections.unidentified()]).toEqual([later, other]);
-    later.identify(ANN);
+    later!.identify({ userId: 'ann' });
     expect([[...connections.unidentified()], connections.findByUser('ann')]).toEqual([[other], [later]]);
-  });
-
-  it('is closed with 4501 and the reason of the ban that meets it', () => {
-    const world = new World();
-    const asked: unknown[] = [];
-    world.node.banOf = (ip, userId) => (asked.push([ip, userId]), userId === 'ann' ? 'spam' : null);
-    const [ann, bob] = [world.open(), world.open()];
-    ann.identify(ANN);
-    bob.identify({ userId: 'bob' });
-    expect(asked).toEqual([
-      ['10.0.0.1', 'ann'],
-      ['10.0.0.1', 'bob'],
-    ]);
-    expect([ann.closing, bob.closing]).toEqual([{ code: 4501, reason: 'spam', by: 'operator' }, null]);
-    expect(ann.told).toEqual([[4501, 'spam']]);
-  });
-
-  it.each(['refuse', 'replace-oldest'] as const)(
-    'takes nobody’s place, and ends as it began to, where it is closing already: %s',
-    onUserLimit => {
-      const world = new World({ maxPerUser: 1, onUserLimit });
-      const [first, later] = [world.open('ann'), world.open()];
-      later.close(1000, 'bye');
-      later.identify(ANN);
-      expect([codesOf([first, later]), later.told]).toEqual([[null, 1000], [[1000, 'bye']]]);
-      expect(world.connections.unidentified().size).toBe(0);
-    },
-  );
-
-  it('takes no place of a user who is banned', () => {
-    const world = new World({ maxPerUser: 1, onUserLimit: 'replace-oldest' });
-    const first = world.open('ann');
-    world.node.banOf = () => 'spam';
-    const later = world.open();
-    later.identify(ANN);
-    expect(codesOf([first, later])).toEqual([null, 4501]);
-  });
-
-  it('is closed with 1013 and an advised delay where its user may have no more', () => {
-    const world = new World({ maxPerUser: 2 });
-    const [first, second, third] = [world.open('ann'), world.open(), world.open()];
-    second.identify(ANN);
-    expect(codesOf([first, second])).toEqual([null, null]);
-    third.identify(ANN);
-    expect(codesOf([first, second, third])).toEqual([null, null, 1013]);
-    expect(third.told).toEqual([[1013, expect.stringMatching(/^user-limit; retry-after=\d+$/)]]);
-  });
-
-  it('replaces the oldest of its user with replace-oldest, and nobody while there is room', () => {
-    const world = new World({ maxPerUser: 2, onUserLimit: 'replace-oldest' });
-    const [oldest, bob, second, third] = [world.open('ann'), world.open('bob'), world.open(), world.open()];
-    second.identify(ANN);
-    expect(codesOf([oldest, bob, second])).toEqual([null, null, null]);
-    third.identify(ANN);
-    expect(codesOf([oldest, bob, second, third])).toEqual([4502, null, null, null]);
-    expect(oldest.closing).toEqual({ code: 4502, reason: 'replaced by a newer connection', by: 'server' });
-  });
-
-  it.each(['refuse', 'replace-oldest'] as const)('counts once who says the same again: %s', onUserLimit => {
-    const world = new World({ maxPerUser: 2, onUserLimit });
-    const [first, second] = [world.open('ann'), world.open()];
-    second.identify(ANN);
-    for (let turn = 0; turn < 5; turn++) second.identify({ ...ANN, labels: { turn: `${turn}` } });
-    expect([codesOf([first, second]), world.connections.countByUser('ann')]).toEqual([[null, null], 2]);
-  });
-
-  it('leaves its place with the user that it was', () => {
-    const world = new World({ maxPerUser: 1 });
-    const [first, second] = [world.open('ann'), world.open()];
-    first.identify({ userId: 'bob' });
-    second.identify(ANN);
-    expect([codesOf([first, second]), world.connections.countByUser('ann')]).toEqual([[null, null], 1]);
-  });
-
-  it('is limited by nothing where maxPerUser is 0', () => {
-    const world = new World();
-    const many = Array.from({ length: 50 }, () => world.open());
-    for (const connection of many) connection.identify(ANN);
-    expect([new Set(codesOf(many)), world.connections.countByUser('ann')]).toEqual([new Set([null]), 50]);
-  });
-});
-
-describe('who said at the door who it is', () => {
-  it('replaces the oldest of its user when it is opened', () => {
-    const world = new World({ maxPerUser: 2, onUserLimit: 'replace-oldest' });
-    const [one, bob, two, three] = ['ann', 'bob', 'ann', 'ann'].map(userId => world.open(userId)) as Connection[];
-    expect(codesOf([one!, bob!, two!, three!])).toEqual([4502, null, null, null]);
-    // The one that is on its way out takes no place.
-    const four = world.open('ann');
-    expect(codesOf([one!, two!, three!, four])).toEqual([4502, 4502, null, null]);
-  });
-
-  it.each<[string, Partial<LimitOptions>]>([
-    ['users are not limited', { onUserLimit: 'replace-oldest' }],
-    ['newcomers are refused at the door', { maxPerUser: 1, onUserLimit: 'refuse' }],
-  ])('replaces nobody where %s', (_what, limits) => {
-    const world = new World(limits);
-    expect(codesOf([world.open('ann'), world.open('ann'), world.open('ann')])).toEqual([null, null, null]);
   });
 });
 

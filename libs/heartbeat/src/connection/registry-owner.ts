@@ -8,6 +8,7 @@ import type { ConnectionOwner } from './connection.types.js';
 import type { Connection } from './connection.js';
 import { LocalUse } from './local-use.js';
 import type { NodeState } from './node-state.js';
+import type { IdentityRule } from './ports.js';
 import type { Registry } from './registry.js';
 import { maxPieces, PIECE_BYTES } from './waiting-pieces.js';
 
@@ -20,6 +21,7 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
     private readonly registry: Registry,
+    private readonly identities: IdentityRule,
   ) {
     events.subscriberFailed = (event, error) => {
       const where = event === null ? 'a subscriber of HeartbeatEvents' : `a subscriber of the event "${event}"`;
@@ -44,25 +46,9 @@ export class RegistryOwner implements ConnectionOwner<Connection> {
     if (previous !== null) this.registry.byUser.remove(previous.userId, connection);
     this.registry.unidentified.delete(connection);
     const { id, userId } = connection;
-    if (userId !== null) {
-      // Who is on its way out takes nobody's place.
-      if (previous?.userId !== userId && connection.closing === null) this.#admit(connection, userId);
-      this.registry.byUser.add(userId, connection);
-    }
+    if (userId !== null) this.registry.byUser.add(userId, connection);
+    if (userId !== previous?.userId) this.identities.identified(connection);
     this.events.announce({ type: 'identified', id, userId, previous: previous?.userId ?? null });
-  }
-
-  /** Who says only now who it is meets what others met at the door: bans, and the user's limit. */
-  #admit(connection: Connection, userId: string): void {
-    const { limits, drain, load } = this.node.options;
-    const ban = this.node.banOf(connection.ip, userId);
-    if (ban !== null) connection.end({ code: CloseCodes.banned.code, reason: ban, by: 'operator' });
-    else if (limits.maxPerUser === 0) return;
-    else if (limits.onUserLimit === 'replace-oldest') this.registry.makeRoomFor(userId, limits.maxPerUser - 1);
-    else if (this.registry.byUser.count(userId) >= limits.maxPerUser) {
-      const delayMs = Math.round(this.node.random() * drain.returnWindowMs);
-      connection.end({ code: load.closeCode, reason: 'user-limit', by: 'server' }, delayMs);
-    }
   }
 
   catchUp(connection: Connection): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { Connection } from './connection.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { Registry } from './registry.js';
 
 /** As much of a connection as the books look at. */
@@ -10,7 +11,7 @@ function fakeConnection(serial: number, ip = '10.0.0.1', userId: string | null =
 
 describe('Registry', () => {
   it('finds by serial, by address and by user', () => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     const [ann, bob, nobody] = [
       fakeConnection(1, '10.0.0.1', 'ann'),
       fakeConnection(2, '10.0.0.1', 'bob'),
@@ -26,7 +27,7 @@ describe('Registry', () => {
   });
 
   it('forgets everywhere, once', () => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     expect(registry.remove(ann)).toBe(true);
@@ -35,13 +36,13 @@ describe('Registry', () => {
   });
 
   it('does not take another connection of the same serial for the one it holds', () => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     registry.add(fakeConnection(1));
     expect(registry.has(fakeConnection(1))).toBe(false);
   });
 
   it('has nothing to repair where the books are right', () => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     expect([registry.repair(ann), registry.sweep()]).toEqual([0, 0]);
@@ -57,7 +58,7 @@ describe('Registry', () => {
       2,
     ],
   ])('puts %s back where an index lacks it', (_what, lose, missing) => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     lose(registry, ann);
@@ -66,7 +67,7 @@ describe('Registry', () => {
   });
 
   it('sweeps out entries of connections that it does not hold', () => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     const [ann, ghost] = [fakeConnection(1, '10.0.0.1', 'ann'), fakeConnection(2, '10.0.0.1', 'ann')];
     registry.add(ann);
     registry.byNetwork.add('10.0.0.1', ghost);
@@ -76,7 +77,7 @@ describe('Registry', () => {
   });
 
   it('sweeps out entries under a key that is not the connection’s', () => {
-    const registry = new Registry(64);
+    const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
     registry.byNetwork.add('10.9.9.9', ann);

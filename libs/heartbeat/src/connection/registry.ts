@@ -1,14 +1,18 @@
 import { isIP } from 'node:net';
 
+import { Inject, Injectable } from '@nestjs/common';
+
 import { networkText } from '../base/address-bits.js';
-import { CloseCodes } from '../protocol/close-code.js';
+import { HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js';
 import { clientNetwork } from '../base/network-address.js';
 import { addressKey } from '../base/network-table.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
 import { UserIndex } from './user-index.js';
 
 /** The books: every connection of this node by its serial, with indexes by user and by client network. */
+@Injectable()
 export class Registry {
   readonly #connections = new Map<number, Connection>();
   readonly byUser = new UserIndex();
@@ -18,8 +22,7 @@ export class Registry {
   /** Who still has to prove who it is. */
   readonly unidentified = new Set<Connection>();
 
-  /** @param ipv6PrefixBits See `clientNetwork`. */
-  constructor(private readonly ipv6PrefixBits: number) {}
+  constructor(@Inject(HEARTBEAT_OPTIONS) private readonly options: Pick<ResolvedOptions, 'limits'>) {}
 
   get size(): number {
     return this.#connections.size;
@@ -106,17 +109,8 @@ export class Registry {
     );
   }
 
-  /** Closes the oldest connections of a user with 4502 until at most `keep` are open. */
-  makeRoomFor(userId: string, keep: number): void {
-    const open = this.byUser.open(userId);
-    const { code, name } = CloseCodes.replaced;
-    for (const connection of open.slice(0, Math.max(0, open.length - keep))) {
-      connection.end({ code, reason: name, by: 'server' });
-    }
-  }
-
   networkOf({ ip }: Connection): string {
-    return clientNetwork(ip, this.ipv6PrefixBits);
+    return clientNetwork(ip, this.options.limits.ipv6PrefixBits);
   }
 
   #addressOf({ ip }: Connection): string | null {

@@ -72,8 +72,9 @@ class World {
     const events = new HeartbeatEvents();
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ limits, backpressure }), clock);
-    this.connections = wireNode(this.node, events).connections;
-    this.inbound = new InboundService(this.node, events);
+    const { bans, connections } = wireNode(this.node, events);
+    this.connections = connections;
+    this.inbound = new InboundService(this.node, events, bans);
     events.stream.subscribe(event => event.type !== 'opened' && this.events.push(event));
   }
 

@@ -103,9 +103,8 @@ function serviceWith(limits: Partial<LimitOptions>): InboundService {
   const node = {
     options: resolveOptions({ limits }),
     clock,
-    closeIfBanned: (): void => undefined,
   } as unknown as NodeState;
-  const inbound = new InboundService(node, new HeartbeatEvents());
+  const inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined });
   services.push(inbound);
   return inbound;
 }

@@ -4,6 +4,7 @@ import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { INPUT_LIMITS, type InputLimit } from '../connection/history/flight-note.js';
 import { NodeState } from '../connection/node-state.js';
+import { BanCheck } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { maxPieces } from '../connection/waiting-pieces.js';
@@ -22,8 +23,9 @@ export class InboundService implements OnApplicationShutdown {
   constructor(
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
+    bans: BanCheck,
   ) {
-    this.#turns = new MessageTurns(node, connection => this.#refuse(connection, 'input'));
+    this.#turns = new MessageTurns(node, bans, connection => this.#refuse(connection, 'input'));
   }
 
   onApplicationShutdown(): void {

@@ -30,8 +30,8 @@ class World {
     const closeIfBanned = (connection: Connection) => {
       if (this.banned === connection) (connection as { closing: Closing }).closing ??= BANNED;
     };
-    const node = { options: resolveOptions(), clock, closeIfBanned } as NodeState;
-    this.inbound = new InboundService(node, new HeartbeatEvents());
+    const node = { options: resolveOptions(), clock } as NodeState;
+    this.inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned });
     worlds.push(this);
   }
 

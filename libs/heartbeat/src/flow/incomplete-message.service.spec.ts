@@ -179,7 +179,7 @@ describe('UnfinishedService', () => {
 
     it('that are a ping', () => {
       node.attendedMs = 700;
-      new InboundService(node, new HeartbeatEvents()).pinged(connection);
+      new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined }).pinged(connection);
       expect(connection.pulse.bytesAt).toBe(700);
     });
   });

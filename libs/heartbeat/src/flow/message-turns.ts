@@ -1,6 +1,7 @@
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
+import type { BanCheck } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { AfterPromises } from './after-promises.js';
@@ -47,6 +48,7 @@ export class MessageTurns {
 
   constructor(
     private readonly node: NodeState,
+    private readonly bans: BanCheck,
     private readonly refuse: (connection: Connection) => void,
   ) {
     this.#total = new InputTotal(node.options);
@@ -66,11 +68,9 @@ export class MessageTurns {
   /** Whether a message that came in now may be handled at once; else it has to `wait`. */
   mayTake(connection: Connection, now: number): boolean {
     if (this.#turn === null) this.#beginTurn(now);
-    const { inFlight } = connection;
-    if (queueOf(connection) || now >= this.#turnEndsAt || inFlight >= this.node.options.limits.maxInFlight)
-      return false;
+    if (queueOf(connection) || now >= this.#turnEndsAt || !this.#hasRoom(connection)) return false;
     // The first message of a read: the event loop calls for each read once all promises have run.
-    if (!connection.mayBurst && inFlight === 0) return (this.#mayStart = this.#isFirst = true);
+    if (!connection.mayBurst && connection.inFlight === 0) return (this.#mayStart = this.#isFirst = true);
     this.#isFirst = false;
     if (this.#mayStart) connection.mayBurst = false;
     return this.#mayStart;
@@ -216,7 +216,7 @@ export class MessageTurns {
   }
 
   #takeNext(connection: Connection, { messages, share, take }: InputQueue): void {
-    this.node.closeIfBanned(connection);
+    this.bans.closeIfBanned(connection);
     if (isSilenced(connection)) messages.clear();
     const message = messages.shift();
     if (share.isKept) this.#total.set(share, messages.bytes);

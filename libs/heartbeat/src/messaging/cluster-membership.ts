@@ -5,7 +5,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { HttpAdapterHost } from '@nestjs/core';
 import { Subject, type Subscription } from 'rxjs';
 
-import { ConnectionService } from '../connection/connection.service.js';
+import { Registry } from '../connection/registry.js';
 import { NodeState } from '../connection/node-state.js';
 import type { ClusterOperation } from '../node/totals.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
@@ -51,7 +51,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
 
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
+    private readonly registry: Registry,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
     private readonly adapterHost: HttpAdapterHost,
     events: HeartbeatEvents,
@@ -142,7 +142,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
       address: addressOf(this.adapterHost.httpAdapter?.getHttpServer()),
       version: VERSION,
       state: draining ? 'draining' : bootstrapped ? 'up' : 'starting',
-      connections: this.connections.count,
+      connections: this.registry.size,
       load: Math.round(load.ratio * 1000) / 1000,
       intervalMs,
     };

@@ -69,16 +69,12 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#leave.push(limitHandlerLog(this.#node.log));
     this.#parser = options.messageParser;
     this.#listeners = this.#gateway.listeners(() => this.#parser);
-    this.#node.adapterInstalled = true;
+    this.#node.application = app;
     this.#sockets = createNodeSockets(app, this.#ports);
     const drains = app.get(HeartbeatEvents, { strict: false }).ofType('drain-started', 'drain-aborted');
     const { deadlineMs } = this.#node.options.drain;
     const draining = drains.subscribe(({ type }) => this.#ports.forEach(port => port.onDrain(type, deadlineMs)));
     this.#leave.push(() => draining.unsubscribe());
-    // A gateway on a port of its own is reachable before the last bootstrap hook has run, and Nest tells nobody when it has.
-    // Asked at each upgrade, and the app answers through a proxy: what is true stays true.
-    let isInitialized = false;
-    this.#node.isAppInitialized = () => (isInitialized ||= (app as { isInitialized?: boolean }).isInitialized ?? true);
   }
 
   /** Replaces the message parser, as `WsAdapter`'s method of this name does. */

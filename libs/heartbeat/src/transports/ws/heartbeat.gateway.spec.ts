@@ -64,7 +64,8 @@ describe('HeartbeatGateway', () => {
     node = new NodeState(resolveOptions(options), clock);
     const events = new HeartbeatEvents();
     events.stream.subscribe(event => event.type === 'message-refused' && announced.push(event));
-    connections = wireNode(node, events).connections;
+    const wired = wireNode(node, events);
+    ({ connections } = wired);
     const heartbeat = {
       watch: (connection: Connection) => called.push(['watch', connection]),
       ponged: (connection: Connection) => (called.push(['ponged', connection]), wasAsked),
@@ -78,6 +79,7 @@ describe('HeartbeatGateway', () => {
       inbound as unknown as InboundService,
       dispatcher as unknown as MessageDispatcher,
       events,
+      wired.bans,
     );
   }
 

@@ -9,6 +9,7 @@ import { noteText } from '../../connection/history/flight-note.js';
 import { guarded } from '../../connection/lifetime.js';
 import { ConnectionService } from '../../connection/connection.service.js';
 import { NodeState } from '../../connection/node-state.js';
+import { BanCheck } from '../../connection/ports.js';
 import { LISTENER_FAILED, type SocketListeners, type TrackedSocket } from '../../connection/tracked-socket.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
@@ -37,6 +38,7 @@ export class HeartbeatGateway {
     private readonly inbound: InboundService,
     private readonly dispatcher: MessageDispatcher,
     private readonly events: HeartbeatEvents,
+    private readonly bans: BanCheck,
   ) {}
 
   /** An upgrade was answered: the socket becomes a connection. */
@@ -62,14 +64,14 @@ export class HeartbeatGateway {
 
   /** One function for each event, shared by all sockets: `this` is the socket. */
   listeners(parser: () => MessageParser | undefined): SocketListeners {
-    const { dispatcher, heartbeat, inbound, node } = this;
+    const { bans, dispatcher, heartbeat, inbound, node } = this;
     const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
     return {
       message(data, isBinary) {
         const { connection } = this as TrackedSocket;
         if (connection === undefined) return false;
-        node.closeIfBanned(connection);
+        bans.closeIfBanned(connection);
         return dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
       },
       ping() {

@@ -16,7 +16,7 @@ const settled = async () => {
 
 /** As the door does it: a place, then a connection or none. */
 async function knock(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
-  const release = await node.state.userSlots!.take(userId);
+  const release = await node.slots.acquire(userId);
   if (release === null) return null;
   const opened = opens ? node.open({ userId }) : null;
   release();
@@ -36,7 +36,7 @@ async function openAt(world: ClusterWorld, node: WorldNode): Promise<OpenConnect
   return opened;
 }
 
-describe('UserLimit', () => {
+describe('SharedSlots', () => {
   let world: ClusterWorld;
   let one: WorldNode;
   let two: WorldNode;
@@ -122,7 +122,7 @@ describe('UserLimit', () => {
 
     it('counts who was granted a place and takes its time to come, as behind a gateway that asks somebody', async () => {
       for (const node of [one, two]) await knock(node, 'u');
-      const release = await one.state.userSlots!.take('u');
+      const release = await one.slots.acquire('u');
       await settled();
       expect([release, stated('u')]).toEqual([expect.any(Function), [2, 1]]);
       expect([await knock(two, 'u'), await knock(one, 'u')]).toEqual([null, null]);
@@ -168,7 +168,7 @@ describe('UserLimit', () => {
     it('refuses at once whom this node has no place for, and lets nobody wait for another, while Redis is slow', async () => {
       let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
-      const knocks = Array.from({ length: 20 }, () => one.state.userSlots!.take('u'));
+      const knocks = Array.from({ length: 20 }, () => one.slots.acquire('u'));
       const first = await Promise.all(knocks.map(taken => Promise.race([taken, settled().then(() => 'waits')])));
       expect(first).toEqual([...Array(3).fill('waits'), ...Array(17).fill(null)]);
       await until(() => one.bus.calls['stateUsers'] === 1);
@@ -181,7 +181,7 @@ describe('UserLimit', () => {
     it('forgets no place that was just asked for when everything is stated anew', async () => {
       let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
-      const asked = one.state.userSlots!.take('u');
+      const asked = one.slots.acquire('u');
       world.store.empty();
       await one.link.renew();
       await settled();
@@ -268,7 +268,7 @@ describe('UserLimit', () => {
     beforeEach(() => start({ maxPerUser: 2, onUserLimit: 'replace-oldest' }));
 
     it('needs no place at the door', () => {
-      expect(one.state.userSlots).toBeNull();
+      expect(one.slots.isShared).toBe(false);
     });
 
     it('closes the oldest with 4502, wherever it is', async () => {

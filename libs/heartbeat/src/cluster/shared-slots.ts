@@ -1,43 +1,43 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { Subscription } from 'rxjs';
+import { Subject, type Subscription } from 'rxjs';
 
-import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import { serialOf } from '../connection/connection-id.js';
 import { NodeState } from '../connection/node-state.js';
-import type { UserSlots } from '../connection/ports.js';
+import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
+import { Registry } from '../connection/registry.js';
 import { type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
 import type { ClusterBus, UserCount, UserStatement } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { KEPT_MS } from '../messaging/redis-scripts.js';
-import { UserQuestions } from './user-questions.js';
+import { SlotRequests } from './slot-requests.js';
 
 /** Users whose counts are stated in one message to Redis. */
 const USERS_AT_ONCE = 250;
-/** How often all is stated anew, so that what is true does not expire in Redis. */
+/** How often every count is stated again, so that current counts do not expire in Redis. */
 const RESTATE_MS = KEPT_MS / 3;
-/** Of a statement that may be executed yet, or may be lost: equal to nothing, so that it is made again. */
+/** For a statement that may be executed later, or may be lost: equal to no count, so that it is made again. */
 const UNKNOWN = Number.NaN;
 
 /**
- * `limits.maxPerUser` over all nodes. Each node states how many connections it has of a user whenever that changes: what is, never a
- * difference, so that a statement that was lost is healed by the next. Redis takes them in the order in which they are sent, and each
- * is made at that moment, so the last one is the truth. While Redis is lost each node keeps the limit by itself, so a user may then
- * have as many on every node; once it is back everything is stated anew, and nobody is cut for it.
+ * The slots of users over all nodes, for `limits.maxPerUser`. Each node states how many connections it has of a user whenever that
+ * changes: the count, never a difference, so that the next statement corrects a lost one. Redis takes them in the order in which they
+ * are sent, and each is made at that moment, so the last one is right. While Redis is lost each node keeps the limit by itself, so a
+ * user may have as many connections on every node; after that every count is stated again, and no connection is closed for it.
  */
 @Injectable()
-export class UserLimit implements UserSlots, OnApplicationShutdown {
-  /** Places of upgrades that are under way: granted, or just being asked for. */
+export class SharedSlots implements UserSlots, OnApplicationShutdown {
+  /** Slots of upgrades in progress: granted, or just requested. */
   readonly #granted = new Map<string, number>();
-  /** Questions for a place that have no answer yet. */
-  readonly #asking = new Map<string, number>();
-  readonly #questions = new UserQuestions(statements => this.#state(statements, this.#max));
-  /** What Redis was told last, of users that have something here. */
+  /** Requests for a slot without a reply yet. */
+  readonly #requested = new Map<string, number>();
+  readonly #requests = new SlotRequests(statements => this.#state(statements, this.#max));
+  /** The last statement to Redis, of users that have connections or slots here. */
   readonly #stated = new Map<string, number>();
-  /** Users of whom something has changed that Redis has to be told. */
+  /** Users with a change that Redis does not know yet. */
   readonly #changed = new Set<string>();
-  readonly #max: number;
+  readonly #replaced = new Subject<ReplacedConnections>();
   readonly #replaces: boolean;
   #isStating = false;
   /** Whether a statement was lost. */
@@ -45,19 +45,18 @@ export class UserLimit implements UserSlots, OnApplicationShutdown {
   #restatedAt: number;
   #subscription: Subscription | null = null;
 
+  readonly replaced = this.#replaced.asObservable();
+
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
+    private readonly registry: Registry,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
     private readonly link: ClusterMembership,
     events: HeartbeatEvents,
   ) {
-    const { maxPerUser, onUserLimit } = node.options.limits;
-    this.#max = maxPerUser;
     this.#restatedAt = node.clock.now();
-    this.#replaces = onUserLimit === 'replace-oldest';
-    if (!bus.isShared || maxPerUser === 0) return;
-    if (!this.#replaces) node.userSlots = this;
+    this.#replaces = node.options.limits.onUserLimit === 'replace-oldest';
+    if (!bus.isShared || this.#max === 0) return;
     this.#subscription = events.ofType('closed', 'identified').subscribe(event => this.#noticed(event));
     if (this.#replaces) this.#subscription.add(events.ofType('opened').subscribe(({ id }) => this.#opened(id)));
     link.renewals.subscribe(({ isNew }) => {
@@ -65,7 +64,7 @@ export class UserLimit implements UserSlots, OnApplicationShutdown {
       if (isNew || isDue || this.#isBehind) this.#restateAll();
     });
     link.messages.subscribe(message => {
-      if (message.kind === 'replace') this.#replace(message.userId, message.serial);
+      if (message.kind === 'replace') this.#replace(message);
     });
   }
 
@@ -73,63 +72,58 @@ export class UserLimit implements UserSlots, OnApplicationShutdown {
     this.#subscription?.unsubscribe();
   }
 
-  async take(userId: string): Promise<(() => void) | null> {
-    // What is too much for this node alone is not asked for, and does not wait.
+  get isShared(): boolean {
+    return this.#subscription !== null && !this.#replaces;
+  }
+
+  async acquire(userId: string): Promise<(() => void) | null> {
+    // A slot that this node alone has to refuse is not requested, and does not wait.
     if (this.#statementOf(userId).count >= this.#max) return null;
-    // Held from now on, so that whatever is asked or stated meanwhile counts it.
+    // Held from now on, so that each request and statement meanwhile counts it.
     change(this.#granted, userId, 1);
     const release = () => {
       change(this.#granted, userId, -1);
       this.#restate(userId);
     };
-    if (await this.#ask(userId)) return release;
+    if (await this.acquireOpen(userId)) return release;
     release();
     return null;
   }
 
-  /** Asks for what is here now; false when that is too much for all nodes together. */
-  async #ask(userId: string): Promise<boolean> {
-    change(this.#asking, userId, 1);
-    const isTaken = await this.#questions.ask(this.#statementOf(userId));
-    change(this.#asking, userId, -1);
-    // What has changed meanwhile waited for the answer.
+  async acquireOpen(userId: string): Promise<boolean> {
+    change(this.#requested, userId, 1);
+    const isTaken = await this.#requests.request(this.#statementOf(userId));
+    change(this.#requested, userId, -1);
+    // Changes since the request have waited for its reply.
     this.#restate(userId);
     return isTaken;
   }
 
+  get #max(): number {
+    return this.node.options.limits.maxPerUser;
+  }
+
   #opened(id: string): void {
-    this.#restate(this.connections.get(id)?.userId ?? null);
+    this.#restate(this.registry.get(serialOf(this.node.id, id))?.userId ?? null);
   }
 
   #noticed(event: HeartbeatEventOf<'closed' | 'identified'>): void {
     if (event.type === 'closed') return this.#restate(event.connection.userId);
-    const { id, userId, previous } = event;
-    this.#restate(previous);
-    if (userId === null || userId === previous) return;
-    if (this.#replaces) this.#restate(userId);
-    else void this.#judge(userId, id);
+    this.#restate(event.previous);
+    if (event.userId !== event.previous) this.#restate(event.userId);
   }
 
-  /** A connection that has said who it is only now may be one too many. */
-  async #judge(userId: string, id: string): Promise<void> {
-    if (await this.#ask(userId)) return;
-    const { closeCode: code } = this.node.options.load;
-    this.connections.get(id)?.end({ code, reason: 'user-limit', by: 'server' }, this.connections.retryAfterMs());
-  }
-
-  /** The oldest of all goes. Where that is not enough, its node comes here again when it states what it has left. */
-  #makeRoom(userId: string, { total, oldest }: UserCount): void {
+  /** The oldest of all has to be closed. Where that is not enough, the statement of its node leads here again. */
+  #requestReplacement(userId: string, { total, oldest }: UserCount): void {
     if (total <= this.#max || oldest === null) return;
     const { nodeId, serial } = oldest;
-    if (nodeId === this.node.id) return this.#replace(userId, serial);
+    if (nodeId === this.node.id) return this.#replace({ userId, serial });
     this.link.send(nodeId, { kind: 'replace', from: this.node.id, userId, serial });
   }
 
-  /** Told twice, it ends nothing more: newer connections have higher serials. */
-  #replace(userId: string, serial: number): void {
-    const { code, name } = CloseCodes.replaced;
-    const met = this.connections.findByUser(userId).filter(connection => connection.serial <= serial);
-    for (const connection of met) connection.end({ code, reason: name, by: 'server' });
+  /** A repeated message closes no further connection: newer connections have higher serials. */
+  #replace({ userId, serial }: ReplacedConnections): void {
+    this.#replaced.next({ userId, serial });
     this.#restate(userId);
   }
 
@@ -138,14 +132,14 @@ export class UserLimit implements UserSlots, OnApplicationShutdown {
     this.#isBehind = false;
     this.#restatedAt = this.node.clock.now();
     const users = new Set([...this.#stated.keys(), ...this.#granted.keys()]);
-    for (const { userId } of this.connections.all()) if (userId !== null) users.add(userId);
+    for (const { userId } of this.registry.all()) if (userId !== null) users.add(userId);
     for (const userId of users) {
       this.#stated.set(userId, UNKNOWN);
       this.#restate(userId);
     }
   }
 
-  /** States what is now, unless that is known already, with all else that changes in this turn of the loop. */
+  /** States the current count, unless Redis knows it, together with all other changes in this turn of the event loop. */
   #restate(userId: string | null): void {
     if (userId === null) return;
     this.#changed.add(userId);
@@ -159,40 +153,40 @@ export class UserLimit implements UserSlots, OnApplicationShutdown {
     while (this.#changed.size > 0) {
       const statements = this.#nextStatements();
       if (statements.length === 0) continue;
-      const isAnew = statements.map(({ userId }) => Number.isNaN(this.#stated.get(userId)));
+      const isAgain = statements.map(({ userId }) => Number.isNaN(this.#stated.get(userId)));
       const counts = await this.#state(statements);
-      // All is stated anew once Redis is back.
+      // Every count is stated again once Redis has recovered.
       if (counts === null) this.#changed.clear();
       if (!this.#replaces) continue;
-      for (const [place, { userId }] of statements.entries()) {
-        // Nobody is cut for what came in while Redis did not count it.
-        if (counts?.[place] && !isAnew[place]) this.#makeRoom(userId, counts[place]);
+      for (const [index, { userId }] of statements.entries()) {
+        // No connection is closed for those that opened while Redis did not count them.
+        if (counts?.[index] && !isAgain[index]) this.#requestReplacement(userId, counts[index]);
       }
     }
     this.#isStating = false;
   }
 
-  /** What is now, of some whose number Redis does not know. */
+  /** The current counts of some users whose count Redis does not know. */
   #nextStatements(): UserStatement[] {
     const statements: UserStatement[] = [];
     for (const userId of this.#changed) {
       if (statements.length === USERS_AT_ONCE) break;
       this.#changed.delete(userId);
-      // A place that is being asked for would be taken by stating it.
-      if (this.#asking.has(userId)) continue;
+      // A statement would take the slot that a request is about.
+      if (this.#requested.has(userId)) continue;
       const statement = this.#statementOf(userId);
       if (this.#replaces || statement.count !== (this.#stated.get(userId) ?? 0)) statements.push(statement);
     }
     return statements;
   }
 
-  /** Tells Redis; null when it was not told, and then it is told everything at the next renewal. */
+  /** Sends statements to Redis; resolves with null where that failed: every count is then stated at the next renewal. */
   async #state(statements: readonly UserStatement[], limit?: number): Promise<readonly UserCount[] | null> {
     if (this.bus.isUp) {
       try {
         const counts = await this.bus.stateUsers(statements, limit);
-        for (const [place, statement] of statements.entries()) {
-          if (counts[place]?.isTaken) this.#remember(statement);
+        for (const [index, statement] of statements.entries()) {
+          if (counts[index]?.isTaken) this.#remember(statement);
         }
         return counts;
       } catch (error) {
@@ -209,13 +203,14 @@ export class UserLimit implements UserSlots, OnApplicationShutdown {
     else this.#stated.set(userId, count);
   }
 
-  /** Where newer ones replace older, those that are on their way out have gone already. */
+  /** With `replace-oldest`, connections that are closing do not count. */
   #statementOf(userId: string): UserStatement {
+    const { byUser } = this.registry;
     if (!this.#replaces) {
-      const count = this.connections.countByUser(userId) + (this.#granted.get(userId) ?? 0);
+      const count = byUser.count(userId) + (this.#granted.get(userId) ?? 0);
       return { userId, count, oldestAt: 0, oldestSerial: 0 };
     }
-    const open = this.connections.findByUser(userId).filter(({ state }) => state !== 'closing');
+    const open = byUser.get(userId).filter(({ state }) => state !== 'closing');
     const oldest = open.reduce<Connection | undefined>(
       (first, next) => (first === undefined || next.serial < first.serial ? next : first),
       undefined,
