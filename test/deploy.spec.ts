@@ -13,7 +13,7 @@ import { readEnvironment } from '../apps/server/src/environment.js';
 const PORT = 3000;
 /** The port of admin API and metrics in docker-compose.yml. */
 const ADMIN_PORT = 3001;
-/** The contract: after the drain's deadline the process ends within a second. */
+/** The promise: after the drain's deadline the process ends within a second. */
 const AFTER_DEADLINE_MS = 1000;
 const READY = `http://127.0.0.1:${PORT}${String(DEFAULT_ROUTES.health)}/ready`;
 

@@ -1,5 +1,5 @@
 // Runs alone: it measures memory.
-/** Somebody else writes on the cluster's channels: what is not a node's own is counted and dropped, and nothing else happens. */
+/** Another program writes on the cluster's channels: messages that are not of a node are counted and dropped, and nothing else happens. */
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
@@ -20,7 +20,7 @@ let cluster: TestCluster;
 let crowds: Clients[];
 let wire: ReturnType<typeof createClient>;
 let channels: string[];
-/** What the nodes have said to each other, of each kind. */
+/** The messages between the nodes, of each kind. */
 let heard: string[];
 
 beforeAll(async () => {
@@ -122,13 +122,13 @@ function kindOf(message: string): string {
 function timesCounted(text: string): number {
   const message = decode(text);
   if (message === null) return 2 * cluster.nodes.length;
-  // What cannot be answered is no message either, unless it is one's own.
+  // A request that cannot be answered is no message either, unless it is the node's own.
   if (message.kind !== 'request' || OPERATIONS[message.operation].request.safeParse(message.body).success) return 0;
   const isOurs = channels.some(channel => channel.endsWith(`:node:${message.from}`));
   return 2 * (cluster.nodes.length - (isOurs ? 1 : 0));
 }
 
-/** Whoever may write on the channels is obeyed: these would kick everybody. */
+/** Any program that may write on the channels is obeyed: these would kick all clients. */
 function kicksAll(text: string): boolean {
   const message = decode(text);
   if (message?.kind !== 'request' || message.operation !== 'kick-all') return false;
@@ -154,7 +154,7 @@ describe('on every channel', () => {
     expect(heard.length).toBeGreaterThan(5);
   });
 
-  it('garbage of every kind is counted and dropped; nobody dies, is lost or slowed down', async () => {
+  it('garbage of every kind is counted and dropped; no node dies, no client is lost or slowed down', async () => {
     const before = await errorsCounted();
     const all = garbage().filter(text => !kicksAll(text));
     const expected = all.reduce((sum, text) => sum + timesCounted(text), before);
@@ -171,7 +171,7 @@ describe('on every channel', () => {
     }
   });
 
-  it('what was said once has no effect when it is said again, to whomever', async () => {
+  it('a message has no effect when it is sent again, to any node', async () => {
     for (const text of heard.filter(message => !message.includes('"deliver"'))) {
       for (const channel of channels) await wire.publish(channel, text);
     }

@@ -15,7 +15,7 @@ import { until } from '../support/assert/until.js';
 const EACH = 1000;
 /** Kicks from each node to each. */
 const KICKS = 40;
-/** What a busy machine may add. */
+/** The tolerance of a busy machine. */
 const HICCUP_MS = 500;
 /** 99 of 100 kicks take less, beyond what the machine takes for the same way without a kick. */
 const P99_MS = 50;
@@ -55,7 +55,7 @@ async function wayMs(asker: TestNode, target: TestNode): Promise<number> {
 }
 
 describe('a kick', () => {
-  it('from any node to any is confirmed within 50 ms for 99 of 100, and its client is told', async () => {
+  it('from any node to any is confirmed within 50 ms for 99 of 100, and its client is closed', async () => {
     const times: number[] = [];
     const ways: number[] = [];
     let kicked = 0;
@@ -101,7 +101,7 @@ describe('a kick', () => {
     });
   });
 
-  it('of nobody is 404 on every node, whatever the id looks like', async () => {
+  it('of an unknown id is 404 on every node, whatever its form', async () => {
     const [id = ''] = await cluster.node(0).ids();
     const gone = id.replace(/\.\w+$/, '.0000zzzz');
     const ids = [gone, 'node1-00000000.00000001', 'x', 'a.b.c', '%00', 'x'.repeat(2000)];
@@ -167,7 +167,7 @@ describe('ClusterService', () => {
     for (const client of clients) client.destroy();
   });
 
-  it('kicks all that match, on all nodes, and nobody else', async () => {
+  it('kicks all that match, on all nodes, and no other', async () => {
     const clients = await Promise.all(
       cluster.nodes.flatMap(({ port }) =>
         Array.from({ length: 5 }, () => RawClient.opened({ port, path: '/other?user=rude&team=rude' })),

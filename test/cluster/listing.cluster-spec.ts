@@ -13,7 +13,7 @@ const INTERVAL_MS = 20_000;
 const HEARTBEAT = fixedHeartbeat(INTERVAL_MS, { missedPongs: 10 });
 /** Added to each direction of the slow clients' line. */
 const SLOW_MS = 1000;
-/** What a client that does not read is sent: more than the kernel takes. */
+/** The data for a client that does not read: more than the kernel takes. */
 const FLOOD_BYTES = 16_000_000;
 /** Of each node. */
 const SIZES = { red: 500, blue: 300, talking: 60, slow: 20, deaf: 3, silent: 7, fickle: 100, young: 10 } as const;
@@ -42,7 +42,7 @@ let cluster: TestCluster;
 let crowds: Clients[];
 /** The numbers of a group's clients in each crowd. */
 const numbers = new Map<Group, number[]>();
-/** Who of the fickle is there, and the number of the last client, in each crowd. */
+/** The fickle clients that are connected, and the number of the last client, in each group. */
 let fickle: number[][];
 let last: number[];
 
@@ -71,13 +71,13 @@ async function open(group: Group, more: { path?: string; delayMs?: number; from?
 
 /** Since when nothing has been asked of the steady ones, but of those who talk. */
 let settledMs = Infinity;
-/** What was asked before may still have been answered a moment later. */
+/** An earlier request may still have been answered a moment later. */
 const allAreOld = () => machineMs() > settledMs + 2 * LATELY_MS;
 
 beforeAll(async () => {
   const redis = await RedisServer.start();
   const backpressure = { maxBufferedBytes: 64_000_000, slowAfterMs: 120_000 };
-  // Long enough for a busy machine: here nobody is to be silent.
+  // Long enough for a busy machine: here no node is to be silent.
   const options = { heartbeat: HEARTBEAT, backpressure, cluster: { requestTimeoutMs: 5000 } };
   cluster = await TestCluster.start({ redisUrl: redis.url, options });
   crowds = cluster.nodes.map(() => new Clients());
@@ -167,7 +167,7 @@ describe('filtered by', () => {
     ['nothing that there is', 'user=nobody', () => []],
   ];
 
-  it.each(cases)('%s: it lists those whom it means, and nobody else', async (_, query, expected) => {
+  it.each(cases)('%s: it lists those that match, and no other', async (_, query, expected) => {
     const items = await whileTheyComeAndGo(() => walk(cluster.nodes, query, 100));
     expect(steadyUsers(items)).toEqual(expected().toSorted());
     expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
@@ -205,12 +205,15 @@ describe('sorted by openedAt, while clients come and go', () => {
   it.each([
     ['asc', 150],
     ['desc', 500],
-  ])('%s, %d on a page: each that stays is there once, whoever is asked for the next page', async (order, limit) => {
-    const items = await whileTheyComeAndGo(() => walk(cluster.nodes, `order=${order}`, limit));
-    expect(steadyUsers(items)).toEqual(STEADY.flatMap(users).toSorted());
-    expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
-    expect(isSorted(items, 'openedAt', order)).toBe(true);
-  });
+  ])(
+    '%s, %d on a page: each that stays is listed once, whichever node is queried for the next page',
+    async (order, limit) => {
+      const items = await whileTheyComeAndGo(() => walk(cluster.nodes, `order=${order}`, limit));
+      expect(steadyUsers(items)).toEqual(STEADY.flatMap(users).toSorted());
+      expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
+      expect(isSorted(items, 'openedAt', order)).toBe(true);
+    },
+  );
 });
 
 describe('sorted by a key that moves', () => {
@@ -240,7 +243,7 @@ describe('filtered by what takes a heartbeat to know', () => {
     expect(steadyUsers(await walk(cluster.nodes, 'minRttMs=1500'))).toEqual(users('slow').toSorted());
   });
 
-  it('state: who does not answer is probing, who was told to go is closing', async () => {
+  it('state: a client that does not answer is probing, one whose close has begun is closing', async () => {
     const probing = (): Promise<ConnectionView[]> => walk(cluster.nodes, 'state=probing');
     await until(async () => silentOf(await probing()).length === 3 * SIZES.silent, { timeoutMs: INTERVAL_MS });
     const items = await probing();

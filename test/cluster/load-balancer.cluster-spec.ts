@@ -1,4 +1,4 @@
-/** deploy/nginx/nginx.conf in a real nginx, before two nodes: newcomers are spread, nobody is cut, and a node that drains is passed by. */
+/** deploy/nginx/nginx.conf in a real nginx, before two nodes: clients are spread, no connection is cut, and a node that drains is skipped. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -137,7 +137,7 @@ describe('the load balancer', () => {
     await until(() => opened.every(({ json }) => json.length === 1));
   });
 
-  it('lets no client say that it is somebody else, not even where its network is that of trusted proxies', async () => {
+  it('lets no client claim another address, not even where its network is that of trusted proxies', async () => {
     const claim = { 'X-Forwarded-For': '203.0.113.7' };
     clients.push(await RawClient.opened({ port, localAddress: '127.0.0.1', headers: claim }));
     expect((await list()).items.map(({ ip }) => ip)).toEqual(['127.0.0.1']);
@@ -190,7 +190,7 @@ describe('the load balancer', () => {
     expect(newcomers.every(({ closeFrame }) => closeFrame === null)).toBe(true);
   });
 
-  it('that is told to quit ends when the last client has had its goodbye', async () => {
+  it('that receives SIGQUIT ends when the last client was closed', async () => {
     const opened = await open(20);
     nginx.kill('SIGQUIT');
     for (const server of servers) server.signal('SIGTERM');

@@ -14,9 +14,9 @@ import {
 import { until } from '../support/assert/until.js';
 
 const EACH = 1000;
-/** The contract: all is whole within 5 s. */
+/** The promise: the cluster is complete within 5 s. */
 const WHOLE_MS = 5000;
-/** What a busy machine may add to an answer. */
+/** The tolerance of a busy machine for a response. */
 const HICCUP_MS = 500;
 
 let cluster: TestCluster;
@@ -67,7 +67,7 @@ class Onlooker {
   }
 }
 
-/** What holds in every answer: nobody waits for the silent, nobody is counted twice, and those that live are shown. */
+/** The facts of every response: it does not wait for silent nodes, counts no connection twice, and shows those that live. */
 function expectSane(seen: readonly Seen[], living: readonly string[], most: number): void {
   for (const { total, nodes, items, tookMs } of seen) {
     expect(tookMs).toBeLessThan(REQUEST_TIMEOUT_MS + HICCUP_MS);

@@ -1,5 +1,5 @@
 // Runs alone: it measures heartbeats of thousands of clients while Redis is lost.
-/** Redis fails in every way that it can, under three nodes with 3,000 clients: nobody is lost, no heartbeat is late, and all is whole again soon. */
+/** Redis fails in every way that it can, under three nodes with 3,000 clients: no client is lost, no heartbeat is late, and the cluster recovers soon. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { ask } from '../support/clients/ask.js';
@@ -17,9 +17,9 @@ import { until } from '../support/assert/until.js';
 
 const EACH = 1000;
 const INTERVAL_MS = 2000;
-/** The contract: all is whole within 5 s of Redis' return. */
+/** The promise: the cluster is complete within 5 s of Redis' return. */
 const WHOLE_MS = 5000;
-/** What a busy machine may add to an answer. */
+/** The tolerance of a busy machine for a response. */
 const HICCUP_MS = 500;
 const PASSWORD = 'right';
 
@@ -56,7 +56,7 @@ async function readiness({ port }: TestNode): Promise<[status: number, text: str
   return [status, text];
 }
 
-/** What a node does on its own while there is no Redis. */
+/** The behaviour of a node alone, without Redis. */
 async function expectServesAlone(node: TestNode): Promise<void> {
   const newcomer = await RawClient.opened({ port: node.port, path: '/ws?user=newcomer' });
   const from = performance.now();

@@ -1,5 +1,5 @@
 // Runs alone: it counts commands a second.
-/** What Redis is asked, counted by Redis itself: so much for each node in a second, nothing for a heartbeat or a message. */
+/** The commands of nodes, counted by Redis itself: a fixed number for each node in a second, none for a heartbeat or a message. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import type { Clients } from '../support/clients/clients.js';

@@ -1,5 +1,5 @@
 // Runs alone: it measures how soon clusters are complete again.
-/** Redis in its other forms: Sentinel and Cluster, and what a failover costs. Nobody is lost, and all is whole again soon. */
+/** Redis in its other forms: Sentinel and Cluster, and the cost of a failover. No client is lost, and the cluster recovers soon. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/clients/heartbeat-watch.js';
 import { RedisCluster } from '../support/redis/redis-cluster.js';
@@ -16,7 +16,7 @@ const COMMON_CHANNEL = `${NAMESPACE}:all`;
 const KEYS = [`{${NAMESPACE}}:nodes`, COMMON_CHANNEL] as const;
 /** Longer than a connection may be silent. */
 const STEADY_MS = 5000;
-/** The contract: all is whole within 5 s of Redis' return. */
+/** The promise: the cluster is complete within 5 s of Redis' return. */
 const WHOLE_MS = 5000;
 
 afterEach(async () => {
@@ -49,7 +49,7 @@ async function expectKicks({ nodes }: TestCluster): Promise<void> {
 }
 
 describe('nodes', () => {
-  it('on Sentinel lose nobody when the primary dies and the replica takes its place', async () => {
+  it('on Sentinel lose no client when the primary dies and the replica takes its place', async () => {
     const sentinels = await RedisSentinels.start();
     const { cluster, watch } = await started({ SENTINELS: sentinels.ports.join(',') });
     watch.begin();
@@ -58,7 +58,7 @@ describe('nodes', () => {
     await expectKicks(cluster);
   }, 240_000);
 
-  it('on a Redis Cluster of six lose nobody when the primary of their keys dies, and then another', async () => {
+  it('on a Redis Cluster of six lose no client when the primary of their keys dies, and then another', async () => {
     const redis = await RedisCluster.start();
     const { cluster, watch } = await started({ CLUSTER: redis.urls.join(',') });
     for (const key of KEYS) {
@@ -73,7 +73,7 @@ describe('nodes', () => {
     await expectKicks(cluster);
   }, 240_000);
 
-  it('on a Redis Cluster lose nobody when the primary of their common channel hangs, its connections open', async () => {
+  it('on a Redis Cluster lose no client when the primary of their common channel hangs, its connections open', async () => {
     const redis = await RedisCluster.start();
     // With three, a list is asked of the others by that channel.
     const { cluster, watch } = await started({ CLUSTER: redis.urls.join(',') }, 3);

@@ -14,7 +14,7 @@ const EACH = 300;
 const DELAY_MS = 100;
 const INTERVAL_MS = 2000;
 const WHOLE_MS = 5000;
-/** What a busy machine may add. */
+/** The tolerance of a busy machine. */
 const HICCUP_MS = 500;
 
 let line: DelayingProxy;
@@ -54,7 +54,7 @@ describe('a line to Redis', () => {
     expect(await watch.harm()).toEqual(NO_HARM);
   }, 240_000);
 
-  it('that carries nothing for longer than a lease, and closes nothing, costs nobody', async () => {
+  it('that carries nothing for longer than a lease, and closes nothing, costs no client', async () => {
     line.blackHole();
     for (const node of cluster.nodes) {
       const from = performance.now();

@@ -1,4 +1,4 @@
-/** What is agreed between nodes: bans, and how many connections a user may have. */
+/** Rules over all nodes: bans, and the limit of a user. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { type Ended, RawClient } from '../support/clients/raw-client.js';
@@ -6,7 +6,7 @@ import { RedisServer } from '../support/redis/redis-server.js';
 import { APART_MS, LEASE_MS, TestCluster } from '../support/servers/test-cluster.js';
 import { until } from '../support/assert/until.js';
 
-/** The contract: a ban is applied on every node within a second. */
+/** The promise: a ban is applied on every node within a second. */
 const BAN_MS = 1000;
 const WHOLE_MS = 5000;
 const MAX_PER_USER = 5;
@@ -65,7 +65,7 @@ async function gone(clients: readonly RawClient[]): Promise<Ended[]> {
   return Promise.all(clients.map(client => client.ended));
 }
 
-/** What the clients were told who have ended by now, by their place. */
+/** The close of each client that has ended by now, by its place. */
 function endsOf(clients: readonly RawClient[]): Map<number, number> {
   const ends = new Map<number, number>();
   clients.forEach((client, place) => void client.ended.then(({ code }) => ends.set(place, code)));
@@ -73,7 +73,7 @@ function endsOf(clients: readonly RawClient[]): Map<number, number> {
 }
 
 describe('a ban', () => {
-  it('on one node sends the user away on all, within a second, and lets nobody in until it is lifted', async () => {
+  it('on one node closes the user on all, within a second, and admits no connection of it until it is lifted', async () => {
     const clients = await clientsOf('banned', 1);
     const from = performance.now();
     const { id } = await cluster
@@ -171,7 +171,7 @@ describe('the limit of a user', () => {
     await gone(again);
   });
 
-  it('is kept by each node while Redis is away, cuts nobody when it is back, and is exact again then', async () => {
+  it('is kept by each node while Redis is lost, closes no connection when it is back, and is exact again then', async () => {
     await redis.kill();
     const clients = await clientsOf('lonely', 8);
     expect(clients).toHaveLength(3 * MAX_PER_USER);

@@ -114,7 +114,7 @@ describe('WORKERS', () => {
     for (const client of clients) client.destroy();
   });
 
-  it('that die are told of and replaced, and the others serve meanwhile', async () => {
+  it('that die are logged and replaced, and the others serve meanwhile', async () => {
     const server = await ServerProcess.start({ env: { ...env, WORKERS: '2' } });
     const clients = await clientsOf(server, 20);
     await wholeWith(server, 2, 20);

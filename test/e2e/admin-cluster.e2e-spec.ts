@@ -14,7 +14,7 @@ function post(app: AdminApp, body: unknown, token: string | null = 'do'): Promis
 }
 
 describe.each(PLATFORMS)('on %s', (_name, platform) => {
-  it('GET nodes tells of this one', async () => {
+  it('GET nodes lists this one', async () => {
     const app = await AdminApp.start(platform);
     await app.open();
     const { status, json } = await app.ask('nodes', 'see');
@@ -38,7 +38,7 @@ describe.each(PLATFORMS)('on %s', (_name, platform) => {
     ]);
   });
 
-  it('POST bans sends away whom it meets, and is listed, until DELETE lifts it', async () => {
+  it('POST bans closes matching connections, and is listed, until DELETE lifts it', async () => {
     const app = await AdminApp.start(platform);
     const client = await app.open('/ws?user=u');
     const { status, json } = await post(app, { kind: 'user', value: 'u', forMs: 60_000, reason: 'spam' });
@@ -80,7 +80,7 @@ describe.each(PLATFORMS)('on %s', (_name, platform) => {
       { kind: 'user', value: 'x', forMs: 1, reason: 'é'.repeat(62) },
       ['/reason'],
     ],
-  ])('POST bans with %s is 400 and bans nobody', async (_what, body, pointers) => {
+  ])('POST bans with %s is 400 and bans no client', async (_what, body, pointers) => {
     const app = await AdminApp.start(platform);
     const { status, headers, json } = await post(app, body);
     expect([status, headers['content-type']]).toEqual([400, expect.stringMatching(PROBLEM)]);

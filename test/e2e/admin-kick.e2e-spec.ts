@@ -58,7 +58,7 @@ describe.each(PLATFORMS)('DELETE /admin/connections/:id on %s', (_, platform) =>
     ['reason', 'reason=a&reason=b'],
     ['why', 'why=x'],
     ['reason', `reason=${'a'.repeat(124)}`],
-  ])('answers 400 about %s to ?%s, and kicks nobody', async (name, query) => {
+  ])('answers 400 about %s to ?%s, and kicks no connection', async (name, query) => {
     const admin = await AdminApp.start(platform);
     await admin.open();
     const answer = await admin.kick(await admin.firstId(), query);
@@ -69,7 +69,7 @@ describe.each(PLATFORMS)('DELETE /admin/connections/:id on %s', (_, platform) =>
 });
 
 describe.each(PLATFORMS)('GET /admin/closed on %s', (_, platform) => {
-  it('tells how each connection ended, newest first, in pages', async () => {
+  it('lists how each connection ended, newest first, in pages', async () => {
     const admin = await AdminApp.start(platform);
     const kicked = await admin.open();
     const id = await admin.firstId();
@@ -92,7 +92,7 @@ describe.each(PLATFORMS)('GET /admin/closed on %s', (_, platform) => {
     expect(second).toMatchObject({ items: [end], nextCursor: null });
   });
 
-  it('tells of one by its id, with its flight record, when it is open no more', async () => {
+  it('shows one by its id, with its flight record, when it has ended', async () => {
     const admin = await AdminApp.start(platform);
     const client = await admin.open();
     const id = await admin.firstId();

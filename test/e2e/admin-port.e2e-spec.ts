@@ -116,7 +116,7 @@ describe.each(PLATFORMS)('adminPort on %s', (_, platform: Platform) => {
     await expect(status(own, '/health/live')).rejects.toThrow('ECONNREFUSED');
   });
 
-  it('fails the start where the port is taken, and says so', async () => {
+  it('fails the start where the port is taken, and names it', async () => {
     const other = createServer();
     others.push(other);
     await once(other.listen(0, '127.0.0.1'), 'listening');

@@ -27,7 +27,7 @@ afterEach(() => AdminApp.closeAll());
 describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
   describe('let in', () => {
     it.each(['connections', 'connections/x', 'closed', 'closed/x'])(
-      'nobody without a right token to %s',
+      'no request without a right token to %s',
       async path => {
         const admin = await AdminApp.start(platform);
         for (const token of [null, 'wrong']) {
@@ -41,7 +41,7 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
       },
     );
 
-    it('nobody where no token is configured, and say what to set', async () => {
+    it('no request where no token is configured, and name the option', async () => {
       const admin = await AdminApp.start(platform, {});
       for (let attempt = 0; attempt < 12; attempt++) {
         const { status, json } = await admin.ask('connections', 'any');
@@ -83,7 +83,7 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
       expect((await admin.ask('closed')).status).toBe(200);
     });
 
-    it('whom the app’s own guard lets in', async () => {
+    it('requests that the app’s own guard admits', async () => {
       const admin = await AdminApp.start(platform, { adminGuard: OwnGuard, admin: { tokens: TOKENS } });
       const as = (who: string) => admin.ask('connections', null, { headers: { 'x-who': who } });
       expect((await as('boss')).status).toBe(200);

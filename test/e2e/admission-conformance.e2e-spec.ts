@@ -1,6 +1,6 @@
 /**
  * The protocol through our adapter, in the manner of the Autobahn suite: a gateway that echoes raw frames, with limits opened to
- * 16 MiB and 131,072 fragments (contract, section 8).
+ * 16 MiB and 131,072 fragments (docs/guarantees.md, Conformance).
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** What a gateway adds to the handshake, `verifyClient` and `handleProtocols` of `ws`, opens no gap in the door. */
+/** The hooks of a gateway in the handshake, `verifyClient` and `handleProtocols` of `ws`, leave no gap in admission. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
@@ -9,12 +9,12 @@ import { until } from '../support/assert/until.js';
 
 type Done = (isGood: boolean, status?: number, text?: string) => void;
 
-/** What the gateway's hooks do in this test. */
+/** The behaviour of the gateway's hooks in this test. */
 const hooks = {
   verify: (done: Done): unknown => done(true),
   protocols: (): string | false => false,
 };
-/** Who waits for `verifyClient`. */
+/** The clients that wait for `verifyClient`. */
 const waiting: Done[] = [];
 
 @WebSocketGateway({
@@ -47,7 +47,7 @@ function byQuery({ url = '' }: IncomingMessage): Authentication {
   return user === null ? 'anonymous' : { userId: user };
 }
 
-/** Lets everybody wait until all have come, so that none is there when the others are looked at. */
+/** Holds every handshake until all have begun, so that no connection exists when the others are checked. */
 async function openTogether(clients: readonly RawClient[]): Promise<Record<number, number>> {
   hooks.verify = done => waiting.push(done);
   let refused = 0;
@@ -77,7 +77,7 @@ describe('A verifyClient that takes its time', () => {
     ['maxConnections', { limits: { maxConnections: 5 } }, '/ws', 503],
     ['maxPerIp', { limits: { maxPerIp: 5 } }, '/ws', 429],
     ['maxPerUser', { limits: { maxPerUser: 5 }, authenticate: byQuery }, '/ws?user=ann', 429],
-  ])('lets nobody in beyond %s', async (_, options, path, status) => {
+  ])('admits no client beyond %s', async (_, options, path, status) => {
     const app = await start(options);
     const clients = Array.from({ length: 40 }, () => app.client({ path }));
     expect(await openTogether(clients)).toEqual({ 101: 5, [status]: 35 });
@@ -92,7 +92,7 @@ describe('A verifyClient that takes its time', () => {
     expect(clients.filter(({ closeFrame }) => closeFrame?.code === 4502)).toHaveLength(35);
   });
 
-  it('lets nobody in who was banned meanwhile', async () => {
+  it('refuses a client that was banned meanwhile', async () => {
     const app = await start();
     hooks.verify = done => waiting.push(done);
     const answer = app.client().open();
@@ -119,7 +119,7 @@ describe('A verifyClient that takes its time', () => {
   });
 });
 
-describe('Who does not come in', () => {
+describe('A refused client', () => {
   const ONE: HeartbeatOptions = { limits: { maxPerUser: 1, onUserLimit: 'replace-oldest' }, authenticate: byQuery };
 
   it.each<[string, (done: Done) => unknown, number]>([
@@ -132,7 +132,7 @@ describe('Who does not come in', () => {
       500,
     ],
     ['verifyClient rejects', () => Promise.reject(new Error('on purpose')), 500],
-  ])('because %s replaces nobody', async (_, verify, status) => {
+  ])('because %s replaces no connection', async (_, verify, status) => {
     const app = await start(ONE);
     const first = await app.opened({ path: '/ws?user=ann' });
     hooks.verify = verify;
@@ -141,7 +141,7 @@ describe('Who does not come in', () => {
     expect(app.connections.count).toBe(1);
   });
 
-  it('because it resets within the handshake replaces nobody', async () => {
+  it('because it resets within the handshake replaces no connection', async () => {
     const app = await start(ONE);
     const first = await app.opened({ path: '/ws?user=ann' });
     hooks.verify = done => waiting.push(done);
@@ -159,7 +159,7 @@ describe('Who does not come in', () => {
     expect(app.connections.countByUser('ann')).toBe(1);
   });
 
-  it.each(['at once', 'later'])('because handleProtocols throws costs nobody else anything (%s)', async when => {
+  it.each(['at once', 'later'])('because handleProtocols throws affects no other client (%s)', async when => {
     const app = await start(ONE);
     const first = await app.opened({ path: '/ws?user=ann' });
     hooks.protocols = () => {
@@ -178,7 +178,7 @@ describe('Who does not come in', () => {
 });
 
 describe('refuseWith "close" beside a verifyClient that calls back', () => {
-  it('tells by a code, and counts once', async () => {
+  it('closes with a code, and counts once', async () => {
     const app = await start({ limits: { maxConnections: 1, refuseWith: 'close' } });
     const first = await app.opened();
     const events = app.recordEvents();

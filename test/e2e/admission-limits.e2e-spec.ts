@@ -134,7 +134,7 @@ describe('An asynchronous authenticate', () => {
     const waiting = Promise.all(clients.map(client => client.open()));
     // The lookout was asked about as well, and has a place.
     await until(async () => (await siege.state()).asked === 501, { timeoutMs: 2500 });
-    // Nobody is over while they are asked about.
+    // No connection has ended while the limits are checked.
     expect(typesOf([await siege.client().open()])).toEqual(['at-capacity']);
     const answers = await waiting;
     const tookMs = performance.now() - since;
@@ -150,7 +150,7 @@ describe('An asynchronous authenticate', () => {
     expect(await siege.complaints()).toEqual([]);
   });
 
-  it('is not called for whom it need not be asked about', async () => {
+  it('is not called for clients that are refused without it', async () => {
     let asked = 0;
     const app = await start({
       limits: { maxPerIp: 1 },
@@ -178,7 +178,7 @@ describe('An asynchronous authenticate', () => {
     ['an identity without a user', () => ({ userId: '' })],
     ['an identity whose user is a number', () => ({ userId: 7 })],
     ['an error', () => Promise.reject(new Error('the database is away'))],
-  ])('that answers %s lets nobody in', async (_, answer) => {
+  ])('that answers %s admits no client', async (_, answer) => {
     const app = await start({ authenticate: answer as never });
     expect((await app.client().open()).status).toBe(401);
     expect(app.connections.count).toBe(0);
@@ -234,7 +234,7 @@ describe('maxPerUser', () => {
     expect(typesOf(answers)).toEqual(['user-limit']);
     expect(app.connections.countByUser('ann')).toBe(5);
     expect((await app.client({ path: '/ws?user=bob' }).open()).status).toBe(101);
-    // Nobody is anybody's user.
+    // Anonymous clients belong to no user.
     const anonymous = await Promise.all(Array.from({ length: 10 }, () => app.client().open()));
     expect(countByStatus(anonymous)).toEqual({ 101: 10 });
   });
@@ -266,10 +266,10 @@ describe('maxPerUser', () => {
     expect(newer.filter(({ closeFrame }) => closeFrame === null)).toHaveLength(3);
   });
 
-  it('with "replace-oldest" replaces nobody for a newcomer who does not come in', async () => {
+  it('with "replace-oldest" replaces no connection for a refused client', async () => {
     const app = await start({ limits: { maxPerUser: 1, onUserLimit: 'replace-oldest' }, authenticate: byQuery });
     const first = await app.opened({ path: '/ws?user=ann' });
-    // What `ws` refuses only when the upgrade is finished.
+    // `ws` refuses this only when the upgrade is finished.
     const answer = await app.client({ path: '/ws?user=ann', headers: { 'Sec-WebSocket-Protocol': 'a,,b' } }).open();
     expect(answer.status).toBe(400);
     first.sendEvent('echo', 1);
@@ -279,7 +279,7 @@ describe('maxPerUser', () => {
 });
 
 describe('Upgrade rates', () => {
-  it('lets a burst of as many as a second may have in, and says when to come back', async () => {
+  it('lets a burst of as many as a second may have in, and advises a delay', async () => {
     const app = await start({ limits: { upgradesPerSecond: 5 } });
     const answers = await Promise.all(Array.from({ length: 30 }, () => app.client().open()));
     const { 101: opened = 0, 429: refused = 0 } = countByStatus(answers);

@@ -1,5 +1,5 @@
 // Runs alone: it measures load.
-/** What a busy node does: it asks its connections less often, refuses newcomers, sends some away, and stops when it is well. */
+/** A busy node pings less often, refuses upgrades, closes some connections, and recovers. */
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { readFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ function start(options: HeartbeatOptions = {}, clock?: Clock): Promise<TestApp> 
   return TestApp.start({ gateways: [EchoGateway], options, ...(clock && { clock }) });
 }
 
-/** One reading, of a node that has nothing to do unless said otherwise. */
+/** One reading, of an idle node by default. */
 function reading(given: Partial<Parameters<LoadService['step']>[0]> = {}): Parameters<LoadService['step']>[0] {
   return { loopDelayMs: 0, loopUtilisation: 0, cpu: 0, heap: 0.1, memory: 0.1, ...given };
 }
@@ -115,7 +115,7 @@ describe('The adaptive interval', () => {
     expect(turns(intervals)).toBeLessThanOrEqual(mostTurns);
   });
 
-  /** A clock that goes only when it is told to. */
+  /** A clock that the test advances. */
   class HandClock implements Clock {
     time = 1000;
 
@@ -128,7 +128,7 @@ describe('The adaptive interval', () => {
     }
   }
 
-  it('of a running node grows under load, is told to its clients, and comes back', async () => {
+  it('of a running node grows under load, is announced to its clients, and shrinks again', async () => {
     const clock = new HandClock();
     const app = await start({}, clock);
     const heartbeat = app.app.get(HeartbeatService);
@@ -159,7 +159,7 @@ describe('The adaptive interval', () => {
 });
 
 describe('A node that is overloaded', () => {
-  it('refuses newcomers with 503 and readiness says why, and those who are in stay', async () => {
+  it('refuses upgrades with 503, readiness has the reason, and open connections stay', async () => {
     const app = await start();
     const events = app.recordEvents();
     const client = await app.opened();
@@ -217,7 +217,7 @@ describe('A node that is overloaded', () => {
     const clients: RawClient[] = [];
     for (let i = 0; i < 60; i++) clients.push(await app.opened());
     const openedFirst = new Set(clients.slice(0, 40));
-    // The younger third has just said something.
+    // The younger third has just sent a message.
     for (const client of clients.slice(40)) client.sendEvent('echo', 1);
     await until(() => clients.slice(40).every(({ messages }) => messages.length === 1));
     const closing = () => clients.filter(({ closeFrame }) => closeFrame !== null);
@@ -285,7 +285,7 @@ describe('The options of TCP', () => {
     expect(set.mock.contexts.filter(socket => (socket as { server?: unknown }).server)).toEqual([]);
   });
 
-  it('keepAlive false probes nobody', async () => {
+  it('keepAlive false probes no connection', async () => {
     const app = await start({ tcp: { keepAlive: false } });
     const client = await app.opened();
     client.sendEvent('echo', 1);

@@ -13,7 +13,7 @@ import { until } from '../support/assert/until.js';
 
 const TOOL = 'dist/apps/loadtest/src/main.js';
 const INSIDE = 500;
-/** Who knock at once, again and again. */
+/** Clients that connect at once, in rounds. */
 const KNOCKING = 30;
 const BEAT = [3000, 1000] as const;
 const TOKEN = 'a-token-for-viewers';

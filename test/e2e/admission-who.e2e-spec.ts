@@ -44,7 +44,7 @@ function typeOf({ body }: { body: string }): string {
   return (JSON.parse(body) as { type: string }).type.replace(/^.*[/:#]/, '');
 }
 
-/** Somebody who comes by a proxy from this address. */
+/** A client of this address, through a proxy. */
 const as = (ip: string, user = '') => ({
   headers: { 'X-Forwarded-For': ip },
   path: user === '' ? '/ws' : `/ws?user=${user}`,
@@ -126,7 +126,7 @@ describe('Origins', () => {
     expect(answer.status).toBe(status);
   });
 
-  it('"*" lets all in, and "null" in a list lets in what says so', async () => {
+  it('"*" admits all, and "null" in a list admits the origin null', async () => {
     const all = await start({ origins: ['*'] });
     expect((await all.client({ headers: { Origin: 'https://any.example' } }).open()).status).toBe(101);
     await all.close();
@@ -190,7 +190,7 @@ describe('The client’s address behind proxies', () => {
   });
 
   it.each(['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'CF-Connecting-IP'])(
-    'is the peer’s whatever %s says, when the peer is no trusted proxy',
+    'is the peer’s whatever %s holds, when the peer is no trusted proxy',
     async name => {
       const app = await start({ trustedProxies: ['10.0.0.0/8'] });
       await app.opened({ headers: { [name]: name === 'Forwarded' ? 'for=203.0.113.9' : '203.0.113.9' } });
@@ -291,7 +291,7 @@ describe('Bans', () => {
     }
   });
 
-  it('meet a banned user who says only later who it is', async () => {
+  it('meet a banned user who is identified later', async () => {
     const app = await start({ authenticate: () => 'deferred' });
     app.app.get(BanList).ban({ kind: 'user', value: 'ann', forMs: 60_000 });
     const client = await app.opened();
@@ -316,7 +316,7 @@ describe('Bans', () => {
   });
 });
 
-describe('Who proves late who it is', () => {
+describe('A client that identifies late', () => {
   const DEFERRED: HeartbeatOptions = { authenticate: () => 'deferred', reaper: { identifyTimeoutMs: 700 } };
 
   it('stays when it does so in time, and is found by its user', async () => {
@@ -418,7 +418,7 @@ describe('refuseWith "close"', () => {
     ['no place', { limits: { maxConnections: 1 } }, {}, 1013, /^at-capacity; retry-after=\d+$/],
     ['its address’s limit', { limits: { maxPerIp: 1 } }, {}, 1013, /^ip-limit; retry-after=\d+$/],
     ['the rate', { limits: { upgradesPerSecond: 1 } }, {}, 1013, /^upgrade-rate; retry-after=\d+$/],
-  ])('tells a browser of %s by a code', async (_, options, headers, code, reason) => {
+  ])('closes a browser with a code: %s', async (_, options, headers, code, reason) => {
     const app = await start(refusing(options));
     const occupant = app.client();
     await occupant.open();
@@ -430,7 +430,7 @@ describe('refuseWith "close"', () => {
     expect(app.connections.count).toBe(occupant.closeFrame === null ? 1 : 0);
   });
 
-  it('tells the banned 4501, and a user of its limit 1013', async () => {
+  it('closes banned clients with 4501, and a user above its limit with 1013', async () => {
     const app = await start(refusing({ authenticate: byQuery, limits: { refuseWith: 'close', maxPerUser: 1 } }));
     await app.opened({ path: '/ws?user=ann' });
     const second = await app.opened({ path: '/ws?user=ann' });
@@ -446,7 +446,7 @@ describe('refuseWith "close"', () => {
     expect((await app.client({ headers: { 'Sec-WebSocket-Version': '7' } }).open()).status).toBe(400);
   });
 
-  it('counts nobody who was refused, and rids itself of who does not answer the close', async () => {
+  it('counts no refused client, and destroys one that does not answer the close', async () => {
     const app = await start(refusing({ limits: { refuseWith: 'close', maxConnections: 1 } }));
     await app.opened();
     const clients = await Promise.all(Array.from({ length: 20 }, () => app.opened()));

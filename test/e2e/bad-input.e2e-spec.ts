@@ -1,6 +1,6 @@
 /**
- * What a peer can do wrong, on purpose or not. Beside each misdeed a well-behaved client echoes all the time; after each, it must
- * have noticed nothing, the process must be the same, and the books must hold nobody else.
+ * Invalid input, malicious or not. Beside each input a well-behaved client echoes all the time; after each, it must
+ * not be affected, the process must be the same, and the registry must hold no other connection.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
@@ -18,7 +18,7 @@ const MAX_FRAGMENTS = 16;
 const MESSAGE_TIMEOUT_MS = 1000;
 /** The sockets are looked at once a second: an unfinished message is found so much later at most. */
 const SWEEPS_MS = 2000;
-/** What the canary may wait for an answer: a busy machine takes some of it. */
+/** The longest wait of the probe for a reply: a busy machine takes some of it. */
 const NOTICED_MS = 500;
 const ADMIN_TOKEN = 'a-token-for-tests-only';
 
@@ -55,7 +55,7 @@ afterEach(async () => {
   await until(async () => (await connections()) === 0, { message: 'the books to be empty' });
 });
 
-/** What the test has left that nobody else may notice; empty when all is well. */
+/** The traces of the test that affect other clients; empty when there are none. */
 async function aftermath(): Promise<string[]> {
   if (isGone(pid)) return [`the process has ended:\n${server?.output.slice(-2000)}`];
   const answered = canary.answers;
@@ -106,7 +106,7 @@ async function serves(one: RawClient, event = 'echo', of = server): Promise<bool
   return true;
 }
 
-/** A refusal as the contract has it: problem+json whose type ends in `name`. */
+/** A refusal as docs/protocol.md has it: problem+json whose type ends in `name`. */
 function problem(status: number, name: string) {
   return {
     status,
@@ -129,7 +129,7 @@ function nested(depth: number): string {
   return '['.repeat(depth) + ']'.repeat(depth);
 }
 
-/** What a peer does again and again until it is closed. */
+/** An input that a peer repeats until it is closed. */
 type Meanwhile = (one: RawClient) => void;
 const nothing: Meanwhile = () => {};
 
@@ -187,7 +187,7 @@ describe('an upgrade that is none', () => {
     await one.ended;
   });
 
-  it('half a request and then silence: is in nobody’s way', async () => {
+  it('half a request and then silence: blocks no other client', async () => {
     const silent = Array.from({ length: 50 }, () => client());
     await Promise.all(silent.map(one => one.connect()));
     for (const one of silent) one.sendRaw(one.handshake().slice(0, -2));
@@ -240,7 +240,7 @@ describe('a path', () => {
     '/%',
     '*',
     'http://127.0.0.1/nowhere',
-  ])('%s that nobody serves is answered 404', async path => {
+  ])('%s without a server is answered 404', async path => {
     const one = client({ path });
     const answer = await one.open();
     expect(answer).toMatchObject(problem(404, 'no-such-path'));
@@ -536,7 +536,7 @@ describe('a reset', () => {
       'after its own Close',
       async one => {
         await one.open();
-        // Whoever has read the server's end of the line cannot reset it any more.
+        // A client that has read the server's FIN cannot reset the connection any more.
         one.pause();
         one.close(1000);
       },

@@ -1,5 +1,5 @@
 // Runs alone: it measures.
-/** The bench as users run it, in its smallest form: that it works and leaves nothing behind. What it finds is judged by nobody here. */
+/** The bench as users run it, in its smallest form: that it works and leaves nothing behind. Its figures are not judged here. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -87,7 +87,7 @@ async function childrenOf(pid: number): Promise<number[]> {
   return list.split(' ').filter(Boolean).map(Number);
 }
 
-/** A process that has ended and that nobody has asked for yet is still listed, as a zombie. */
+/** A process that has ended and was not reaped yet is still listed, as a zombie. */
 function isAlive(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -31,7 +31,7 @@ const LANES = 80;
 interface Way {
   /** In the whole churn. */
   readonly count: number;
-  /** What the server announces for it: `<code> <who>` of the end, or a refusal; nothing for who was never there. */
+  /** The event of the server for it: `<code> <side>` of the close, or a refusal; none for a client that never connected. */
   readonly told?: string;
   go(client: RawClient): Promise<unknown>;
 }
@@ -169,7 +169,7 @@ async function ask(path: string): Promise<ConnectionsApp> {
   return (await answer.json()) as ConnectionsApp;
 }
 
-/** Waits until nobody is in the books, and no socket is open but the one that asks. */
+/** Waits until the registry is empty, and no socket is open but that of the request. */
 async function everybodyGone(): Promise<void> {
   await until(
     async () => {
@@ -180,7 +180,7 @@ async function everybodyGone(): Promise<void> {
   );
 }
 
-/** What the server holds with its garbage collected. */
+/** The memory of the server after a garbage collection. */
 async function heap(name: string): Promise<{ census: ConnectionsApp; objects: ReadonlyMap<string, number> }> {
   const file = join(folder, name);
   const census = await ask(`/heap?file=${encodeURIComponent(file)}`);
@@ -198,7 +198,7 @@ function newClient(way: string): RawClient {
   });
 }
 
-/** Lets this share of everybody come and go, mixed. */
+/** Opens and closes this share of all clients, mixed. */
 async function churn(share: number): Promise<void> {
   const queue = Object.entries(WAYS)
     .flatMap(([name, { count }]) => Array.from({ length: Math.ceil(count * share) }, () => name))
@@ -258,7 +258,7 @@ describe('when 20,000 have come and gone in every way', () => {
       nodeArgs: ['--expose-gc'],
       env: { OPTIONS: JSON.stringify(OPTIONS) },
     });
-    // What is made once, at the first use, is no leak.
+    // An object that is made once, at the first use, is no leak.
     await churn(0.03);
     await fillUp(10);
     await everybodyGone();
@@ -277,7 +277,7 @@ describe('when 20,000 have come and gone in every way', () => {
     await rm(folder, { recursive: true });
   });
 
-  /** What the server's memory holds while so many are there, each with something that hangs on it. */
+  /** The memory of the server with this many connections, each with a resource. */
   async function heapWithGuests(): Promise<ReadonlyMap<string, number>> {
     const guests = Array.from({ length: GUESTS }, () => newClient('a guest'));
     await Promise.all(guests.map(open));

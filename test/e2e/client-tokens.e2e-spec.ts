@@ -313,7 +313,7 @@ describe('With ALLOW_ANONYMOUS and ALLOW_QUERY_TOKEN', () => {
     server = await startServer({ JWT_SECRET: OTHER_SECRET, ALLOW_ANONYMOUS: 'true', ALLOW_QUERY_TOKEN: 'true' });
   });
 
-  it('a client without a token comes in as nobody, may not broadcast, and may say later who it is', async () => {
+  it('a client without a token is anonymous, may not broadcast, and may identify later', async () => {
     const client = clientOf(server);
     expect((await client.open()).status).toBe(101);
     expect(await usersOf(server)).toEqual([null]);
@@ -345,7 +345,7 @@ describe('With ALLOW_ANONYMOUS and ALLOW_QUERY_TOKEN', () => {
     for (const text of [list.text, closed.text, server.output]) expect(text).not.toContain(secret.split('.')[2]);
   });
 
-  it('a later token whose user is no text names nobody', async () => {
+  it('a later token whose user is no text identifies no user', async () => {
     const client = clientOf(server);
     await client.open();
     client.sendEvent('renew', { token: ofX({ sub: 7.5, exp: inSeconds(600) }) });
@@ -451,7 +451,7 @@ describe('With JWT_ISSUER, JWT_AUDIENCE, JWT_TYPE and JWT_MAX_AGE_S', () => {
     });
   });
 
-  it('admits a token that says it all, until it is too old', async () => {
+  it('admits a token with every claim, until it is too old', async () => {
     const client = clientOf(server, bearer(made({})));
     expect((await client.open()).status).toBe(101);
     client.sendEvent('renew', { token: made({}) });

@@ -22,7 +22,7 @@ import { encodeFrame, Opcode } from '../support/clients/frame.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
 
-/** What the app was given to do, in order. */
+/** The calls that the app received, in order. */
 let handled: string[] = [];
 /** Ends the handlers of `wait`. */
 let release: () => void = () => undefined;

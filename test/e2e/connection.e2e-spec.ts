@@ -1,4 +1,4 @@
-/** What a gateway can do with a `Connection`, what is told of its life, and how its end is remembered. */
+/** A `Connection` in a gateway: its methods, the events of its life, and the record of its end. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import {
@@ -82,7 +82,7 @@ describe('A Connection', () => {
     expect(connection.rttMs).toBeLessThan(200);
   });
 
-  it('fires its signal when it ends, with the reason, and at once for whoever asks later', async () => {
+  it('fires its signal when it ends, with the reason, and at once for a later listener', async () => {
     const { client, connection } = await startWithClient();
     const { signal } = connection;
     expect(signal.aborted).toBe(false);
@@ -126,7 +126,7 @@ describe('A Connection', () => {
     expect(ran).toHaveLength(6);
   });
 
-  it('is forgotten, told of and remembered also when a disposer throws what cannot be printed', async () => {
+  it('is removed, announced and recorded also when a disposer throws a value that cannot be printed', async () => {
     const { app, client, connection } = await startWithClient();
     const events = app.recordEvents();
     let ran = 0;
@@ -187,7 +187,7 @@ describe('A Connection', () => {
     expect(app.connections.count).toBe(1);
   });
 
-  it('that is left while nobody waits for a send ends nothing', async () => {
+  it('that is closed during a send that is not awaited ends nothing', async () => {
     const { app, client, socket, connection } = await startWithClient();
     await stuff(client, socket);
     void connection.send('forgotten');
@@ -227,7 +227,7 @@ describe('A Connection', () => {
   });
 });
 
-/** What happened to this connection, in order, pongs and pings that repeat themselves left out. */
+/** The events of this connection, in order, repeated pongs and pings left out. */
 function lifeOf(events: readonly HeartbeatEvent[], id: string): string[] {
   const types = events
     .filter(event => ('id' in event ? event.id === id : 'connection' in event && event.connection.id === id))
@@ -236,7 +236,7 @@ function lifeOf(events: readonly HeartbeatEvent[], id: string): string[] {
 }
 
 describe('The event stream', () => {
-  it('tells one life in order', async () => {
+  it('has one life in order', async () => {
     const app = await TestApp.start({ gateways: [EchoGateway], options: { heartbeat: beat(300, 200) } });
     const events = app.recordEvents();
     const client = await app.opened();
@@ -255,7 +255,7 @@ describe('The event stream', () => {
     });
   });
 
-  it('tells of a death: each missed ping before the end', async () => {
+  it('has each missed ping before a death', async () => {
     const app = await TestApp.start({ gateways: [EchoGateway], options: { heartbeat: beat(300, 100, 3) } });
     const events = app.recordEvents();
     await app.opened({ autoPong: false });
@@ -274,7 +274,7 @@ describe('The event stream', () => {
     expect(events.at(-1)).toMatchObject({ code: 4000, by: 'server' });
   });
 
-  it('tells of a kick and of a refusal', async () => {
+  it('has a kick and a refusal', async () => {
     const { app, connection } = await startWithClient();
     const events = app.recordEvents();
     app.connections.kick(connection.id, { reason: 'spam', by: 'ann' });
@@ -292,7 +292,7 @@ describe('A closed connection is remembered', () => {
   interface Case {
     readonly title: string;
     readonly act: (side: { client: RawClient; socket: TrackedSocket; connection: Connection }) => unknown;
-    /** What is remembered. */
+    /** The closed history. */
     readonly kept: { readonly code: number; readonly reason?: string; readonly closedBy: string };
     /** The code that the client sees. */
     readonly seen: number;
@@ -415,7 +415,7 @@ describe('A closed connection is remembered', () => {
     expect(new Set(delays).size).toBeGreaterThan(10);
   });
 
-  it('by a client of the application heartbeat, who is told in words before the close, and nobody else is', async () => {
+  it('by a client of the application heartbeat, which receives an event before the close, and no other client does', async () => {
     const app = await TestApp.start({ gateways: [EchoGateway], options: { heartbeat: beat(5000, 300) } });
     const [user, plain] = [await app.opened(), await app.opened()];
     user.sendEvent('heartbeat', { sentAt: 12.5 });

@@ -11,7 +11,7 @@ afterEach(async () => {
   await ServerProcess.stopAll();
 });
 
-/** What `npm run doctor` says in this environment. */
+/** The output of `npm run doctor` in this environment. */
 async function doctor(env: Record<string, string> = {}) {
   const run = ServerProcess.spawn({ entry: DOCTOR, env });
   const { code } = await run.exited;
@@ -19,7 +19,7 @@ async function doctor(env: Record<string, string> = {}) {
 }
 
 describe.each(PLATFORMS)('GET /admin/doctor on %s', (_, platform) => {
-  it('tells a viewer of this node and this machine, gravest first', async () => {
+  it('returns findings about this node and this machine to a viewer, most severe first', async () => {
     const admin = await AdminApp.start(platform);
     const { status, headers, json } = await admin.ask('doctor', 'see');
     expect(status).toBe(200);
@@ -34,7 +34,7 @@ describe.each(PLATFORMS)('GET /admin/doctor on %s', (_, platform) => {
     expect(findings.find(({ id }) => id === 'ws-version')?.severity).toBe('ok');
   });
 
-  it('tells nobody else', async () => {
+  it('refuses all others', async () => {
     const admin = await AdminApp.start(platform);
     for (const token of [null, 'wrong']) {
       const { status, headers, json } = await admin.ask('doctor', token);
@@ -44,7 +44,7 @@ describe.each(PLATFORMS)('GET /admin/doctor on %s', (_, platform) => {
     }
   });
 
-  it('tells of a proxy that nobody told it of, as soon as one was seen', async () => {
+  it('reports a proxy that is not configured, after its first request', async () => {
     const admin = await AdminApp.start(platform, { admin: { tokens: TOKENS }, limits: { maxPerIp: 100 } });
     const severity = async () => {
       const { findings } = (await admin.ask('doctor')).json as { findings: Finding[] };
@@ -65,7 +65,7 @@ describe('npm run doctor', () => {
     expect(code).toBe(0);
   });
 
-  it('ends with 1 where something would, and says what to do', async () => {
+  it('exits with 1 for an error, and has the remedy', async () => {
     const { code, stdout } = await doctor({ LIMITS_MAX_CONNECTIONS: '10000000' });
     expect(stdout).toMatch(/^error +Open files .*\n +why: .*\n +do: .*LIMITS_MAX_CONNECTIONS to \d+\.$/m);
     expect(code).toBe(1);

@@ -31,7 +31,7 @@ async function told(count: number, app: TestApp): Promise<ToldClient[]> {
 }
 
 describe('app.close()', () => {
-  it('is not ready at once, refuses newcomers, and tells everybody in turn', async () => {
+  it('is not ready at once, refuses upgrades, and closes all connections in turn', async () => {
     const app = await start({ spreadMs: 800, returnWindowMs: 4000 });
     const events = app.recordEvents();
     const clients = await told(100, app);

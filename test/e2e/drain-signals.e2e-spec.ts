@@ -24,9 +24,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const PLAN = { spreadMs: 400, closeTimeoutMs: 300, deadlineMs: 1500 };
 const PLAN_ENV = { DRAIN_SPREAD_MS: '400', DRAIN_CLOSE_TIMEOUT_MS: '300', DRAIN_DEADLINE_MS: '1500' };
-/** What a busy machine may add to a moment that the contract does not bound. */
+/** The tolerance of a busy machine for a time that docs/guarantees.md does not bound. */
 const HICCUP_MS = 300;
-/** The contract: the process ends within the deadline and a second. */
+/** The promise: the process ends within the deadline and a second. */
 const LATEST_MS = PLAN.deadlineMs + 1000;
 
 const cleanups: (() => unknown)[] = [];
@@ -61,7 +61,7 @@ async function endOf(server: ServerProcess, withinMs: number): Promise<Exit> {
   });
 }
 
-/** What is promised of the end, whatever else goes on: 503 within 100 ms, everybody told in time, gone by the deadline and a second. */
+/** The promise of the end, whatever else happens: 503 within 100 ms, all clients notified in time, ended by the deadline and a second. */
 async function expectGoodEnd(server: ServerProcess, url: string, clients: readonly ToldClient[]): Promise<Exit> {
   const readiness = new ReadinessWatch(url);
   cleanups.push(() => readiness.stop());
@@ -135,7 +135,7 @@ describe('the same signal twice', () => {
 });
 
 describe('Ctrl-C in a terminal under npm, which passes it on to a server that has got it already', () => {
-  it('is one signal: everybody is told', async () => {
+  it('is one signal: all clients are notified', async () => {
     // In a process group of its own, as a shell starts what runs in the foreground.
     const port = await freePort();
     const npm = spawn('npm', ['run', 'start:prod'], {
@@ -170,7 +170,7 @@ describe('an idle server', () => {
     expect(exit.ms).toBeLessThan(500);
   });
 
-  it('returns at once also when everybody left before, and with a keep-alive connection open', async () => {
+  it('returns at once also when all clients left before, and with a keep-alive connection open', async () => {
     const server = await ServerProcess.start();
     const clients = await told(50, server.port);
     const readiness = new ReadinessWatch(server.url);
@@ -191,12 +191,12 @@ describe('an idle server', () => {
     await client.connect();
     const request = client.handshake();
     client.sendRaw(request.slice(0, 40));
-    // The server has read the first half once it has answered somebody who asked later.
+    // The server has read the first half once it has answered a later client.
     await fetch(`${server.url}/health/live`);
     server.signal('SIGTERM');
     await until(() => server.output.includes('drain ended'));
     client.sendRaw(request.slice(40));
-    // Whether it is answered hangs on how far the server has come; that it is not told another thing does not.
+    // Whether it is answered depends on the progress of the server; that it receives no other response does not.
     const answer = await client.answer.catch(() => null);
     expect([null, 503]).toContain(answer?.status ?? null);
     expect(answer?.body ?? 'draining').toContain('draining');
@@ -231,7 +231,7 @@ async function deafened(pipe: DeafPipe): Promise<{ server: ServerProcess; url: s
   return { server, url, port };
 }
 
-describe('a stdout that nobody reads', () => {
+describe('an unread stdout', () => {
   it.each<[string, (pipe: DeafPipe) => void, (pipe: DeafPipe) => void]>([
     ['is full', pipe => pipe.fill(), () => {}],
     ['fills up', () => {}, pipe => pipe.fill()],
@@ -248,14 +248,14 @@ describe('a stdout that nobody reads', () => {
 });
 
 describe('a process that may open no more files', () => {
-  it('still says its goodbyes', async () => {
+  it('still closes its connections with 1001', async () => {
     const server = await ServerProcess.start({ env: PLAN_ENV });
     // Warm: what is opened at the first request and kept is not counted among those that follow.
     await fetch(`${server.url}/health/ready`, { headers: { connection: 'close' } });
     const open = (): number => readdirSync(`/proc/${server.pid}/fd`).length;
     const clients = 30;
     const limit = open() + clients + 1;
-    // From util-linux; a limit may be lowered by whoever owns the process.
+    // From util-linux; a limit may be lowered by the owner of the process.
     execFileSync('prlimit', [`--pid=${server.pid}`, `--nofile=${limit}:${limit}`]);
     const crowd = await told(clients, server.port);
     // The last one is taken by the question whether it is ready.
@@ -282,7 +282,7 @@ describeAsPid1('PID 1 of a container', () => {
     const server = await ServerProcess.start({ env: PLAN_ENV, via: AS_PID_1 });
     const clients = await told(20, server.port);
     process.kill(await inside(server), 'SIGTERM');
-    // Before the deadline: it does not need to be told twice that nobody is left.
+    // Before the deadline: it ends as soon as no connection is left.
     expect(await endOf(server, PLAN.deadlineMs)).toMatchObject({ code: 0, signal: null });
     for (const client of clients) expect(client.closeFrame?.code).toBe(1001);
   });
@@ -300,7 +300,7 @@ describeAsPid1('PID 1 of a container', () => {
 
 describe('the server in the middle of its start', () => {
   it.each(['Starting Nest', 'dependencies initialized', 'successfully started'])(
-    'that has just said "%s", ends on SIGTERM',
+    'that has just logged "%s", ends on SIGTERM',
     async said => {
       const server = ServerProcess.spawn({ env: PLAN_ENV });
       await until(() => server.output.includes(said), { timeoutMs: 15_000 });
@@ -326,12 +326,15 @@ describe('an app whose own code misbehaves', () => {
     ['lasts ten seconds', '10000'],
     ['never ends', 'never'],
     ['throws', 'throw'],
-  ])('in an onModuleDestroy that %s, is not ready, says its goodbyes and ends all the same', async (_what, how) => {
-    const server = await ServerProcess.start(app({ ON_DESTROY: how }));
-    const clients = await told(50, server.port);
-    expect(await expectGoodEnd(server, server.url, clients)).toMatchObject({ code: 0, signal: null });
-    expect(server.output).toContain('onModuleDestroy');
-  });
+  ])(
+    'in an onModuleDestroy that %s, is not ready, closes its connections with 1001 and ends all the same',
+    async (_what, how) => {
+      const server = await ServerProcess.start(app({ ON_DESTROY: how }));
+      const clients = await told(50, server.port);
+      expect(await expectGoodEnd(server, server.url, clients)).toMatchObject({ code: 0, signal: null });
+      expect(server.output).toContain('onModuleDestroy');
+    },
+  );
 
   it('in an onModuleDestroy that never yields, ends by the deadline', async () => {
     const server = await ServerProcess.start(app({ ON_DESTROY: 'block' }));

@@ -1,5 +1,5 @@
 // Runs alone: it measures the pace of closes.
-/** How everybody is sent away: the built server in a process of its own, its clients here. */
+/** The drain of the built server in its own process, with its clients here. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { distanceFromEven, quantile } from '../support/assert/statistics.js';
 import { openTold, ToldClient } from '../support/clients/told-client.js';
 import { until } from '../support/assert/until.js';
 
-/** What a busy machine may add to a moment; what the contract itself bounds is never widened by more than was measured. */
+/** The tolerance of a busy machine; bounds of docs/guarantees.md are never widened by more than was measured. */
 const HICCUP_MS = 300;
 
 const cleanups: (() => unknown)[] = [];
@@ -31,7 +31,7 @@ async function told(count: number, server: ServerProcess): Promise<ToldClient[]>
   return clients;
 }
 
-/** A refusal as the contract has it: 503, `Retry-After` in whole seconds, problem+json whose type ends in `draining`. */
+/** A refusal as docs/protocol.md has it: 503, `Retry-After` in whole seconds, problem+json whose type ends in `draining`. */
 const DRAINING = {
   status: 503,
   headers: expect.objectContaining({
@@ -103,7 +103,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
       stallMs: stalls.longestMs,
     };
     stalls.stop();
-    // Nobody is let in from the first refusal to the last goodbye.
+    // No client is admitted from the first refusal to the last close.
     while (performance.now() < signalledAt + PLAN.SPREAD_MS - HICCUP_MS) {
       const late = new RawClient({ port: server.port });
       cleanups.push(() => late.destroy());
@@ -121,13 +121,13 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
   });
   afterAll(cleanUp);
 
-  it('is not ready within 100 ms of the signal, and says why', () => {
+  it('is not ready within 100 ms of the signal, and has the reason', () => {
     expect(new Set(readyBefore)).toEqual(new Set([200]));
     expect(refusedReadiness.afterMs).toBeLessThan(100 + refusedReadiness.stallMs);
     expect(refusedReadiness.body).toContain('draining');
   });
 
-  it('tells every client with 1001 and a delay of its own, in words and milliseconds', () => {
+  it('closes every client with 1001 and its own delay, in the reason and in milliseconds', () => {
     expect(clients.filter(({ closeFrame }) => closeFrame?.code !== 1001)).toHaveLength(0);
     const advice = clients.map(client => client.advice);
     expect(advice.filter(given => given === null)).toHaveLength(0);
@@ -146,7 +146,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.05 + HICCUP_MS / PLAN.SPREAD_MS);
   });
 
-  it('tells clients in no order that they could choose', () => {
+  it('closes clients in an order that they cannot choose', () => {
     // The first half to come are spread over the drain as the second half are.
     const moments = clients.slice(0, 500).map(({ toldAt }) => sinceSignal(toldAt));
     expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.12 + HICCUP_MS / PLAN.SPREAD_MS);
@@ -176,7 +176,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     expect(letIn.length + refused.length).toBeGreaterThan(15);
   });
 
-  it('ends with 0 as soon as nobody is left, and says how it went', () => {
+  it('ends with 0 as soon as no connection is left, and logs the result', () => {
     expect(exit).toMatchObject({ code: 0, signal: null });
     expect(exit.ms).toBeLessThan(PLAN.SPREAD_MS + PLAN.CLOSE_TIMEOUT_MS + 2 * HICCUP_MS);
     // Those are counted too that were under way when the door was shut.
@@ -238,7 +238,7 @@ describe('a drain', () => {
     const signalledAt = performance.now();
     server.signal('SIGTERM');
     await until(() => server.output.includes('drain begins'));
-    // The machine stands still until the deadline has passed: nobody has had the time that was meant for him.
+    // The machine stands still until the deadline has passed: no client has had its time.
     process.kill(server.pid, 'SIGSTOP');
     await until(() => performance.now() > signalledAt + deadlineMs + 50);
     process.kill(server.pid, 'SIGCONT');
@@ -249,7 +249,7 @@ describe('a drain', () => {
     expect(server.output).toMatch(/WARN.*100 connections were closed, 100 of them .*terminated at the deadline/);
   });
 
-  it('sends a goodbye event before the Close to who has used the application heartbeat, and to nobody else', async () => {
+  it('sends a goodbye event before the close frame to clients of the application heartbeat, and to no other', async () => {
     const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 200, RETURN_WINDOW_MS: 9000 }) });
     const [helper, other] = (await told(2, server)) as [ToldClient, ToldClient];
     helper.sendEvent('heartbeat', { sentAt: 7 });
@@ -288,7 +288,7 @@ describe('a drain', () => {
       expect(client.closeFrame?.code).toBe(1001);
       const answered = client.messages.length;
       expect(client.json).toEqual(Array.from({ length: answered }, (_, k) => ({ event: 'echo', data: k + 1 })));
-      // What was not answered was under way when the Close came.
+      // Messages without a reply were under way when the close frame came.
       const firstLost = sentAt[i]?.[answered] ?? Infinity;
       expect((client.toldAt ?? 0) - firstLost).toBeLessThan(100 + HICCUP_MS + stallMs);
     });

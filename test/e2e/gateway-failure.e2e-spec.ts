@@ -1,5 +1,5 @@
 /**
- * User code that fails, in every way that it can: it ends nothing but its own work. An error that nobody catches would end the
+ * User code that fails, in every way that it can: it ends nothing but its own work. An uncaught error would end the
  * process; here it fails the file, as "Test suite failed to run", since jest listens for such.
  */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -47,7 +47,7 @@ const UNPRINTABLE = {
   },
 };
 
-/** What user code may throw. */
+/** Values that application code may throw. */
 const THROWN: Readonly<Record<string, unknown>> = {
   'an error': new Error('thrown by the test'),
   'a WsException': new WsException('refused by the test'),
@@ -65,7 +65,7 @@ const THROWN: Readonly<Record<string, unknown>> = {
 
 const KINDS = Object.keys(THROWN);
 
-/** What the lifecycle hooks of the gateways below do now. */
+/** The behaviour of the lifecycle hooks of the gateways below. */
 let hook: 'nothing' | 'throw' | 'reject' = 'nothing';
 let failing = false;
 let kind = 'an error';

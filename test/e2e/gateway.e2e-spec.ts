@@ -53,7 +53,7 @@ afterEach(async () => {
   await TestApp.closeAll();
 });
 
-/** What a client has been sent once there are `count` messages. */
+/** The messages of a client once there are `count`. */
 async function answers(client: RawClient, count: number): Promise<unknown[]> {
   await until(() => client.messages.length >= count, {
     message: () => `${count} messages, got ${JSON.stringify(client.texts)}`,
@@ -145,7 +145,7 @@ describe('Gateways', () => {
     expect((await app.client({ path: '/live' }).open()).status).toBe(404);
   });
 
-  it('answer on a path that nobody serves with 404 and problem+json', async () => {
+  it('answer on an unserved path with 404 and problem+json', async () => {
     const app = await TestApp.start({ gateways: [EchoGateway] });
     const { status, headers, body } = await app.client({ path: '/elsewhere' }).open();
     expect(status).toBe(404);
@@ -153,7 +153,7 @@ describe('Gateways', () => {
     expect((JSON.parse(body) as { type: string }).type).toMatch(/no-such-path$/);
   });
 
-  it('on their own port let nobody in before the last bootstrap hook of the app has run', async () => {
+  it('on their own port admit no client before the last bootstrap hook of the app has run', async () => {
     const port = await freePort();
     @WebSocketGateway(port, { path: '/early' })
     class EarlyGateway {}
@@ -379,7 +379,7 @@ describe('A message parser of the app', () => {
   });
 });
 
-describe('What Nest puts around a handler', () => {
+describe('Guards, pipes, interceptors and filters of a handler', () => {
   class Doubling implements PipeTransform {
     transform(value: unknown): number {
       if (typeof value !== 'number') throw new WsException(`${JSON.stringify(value)} is no number`);
@@ -498,7 +498,7 @@ describe('What Nest puts around a handler', () => {
   });
 });
 
-/** Handlers that end when they are told to. */
+/** Handlers that the test ends. */
 function gatedGateway() {
   const begun: number[] = [];
   const release: (() => void)[] = [];
@@ -561,7 +561,7 @@ describe('limits.maxInFlight', () => {
     expect(await ask(other, 'echo', 1)).toEqual({ event: 'echo', data: 1 });
   });
 
-  it('lets nobody’s handlers begin any more once the connection has ended', async () => {
+  it('begins no further handler once the connection has ended', async () => {
     const { GatedGateway, begun, release } = gatedGateway();
     const app = await TestApp.start({ gateways: [GatedGateway], options: { limits: { maxInFlight: 1 } } });
     const client = await app.opened();

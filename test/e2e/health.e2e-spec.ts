@@ -50,7 +50,7 @@ describe('the health routes', () => {
 });
 
 describe('while draining', () => {
-  it('ready is 503 at once and says so, live stays 200', async () => {
+  it('ready is 503 at once with its reason, live stays 200', async () => {
     const running = await TestApp.start({ gateways: [Gateway], options: { drain: { readinessDelayMs: 400 } } });
     const { port } = running;
     await running.opened();
@@ -73,7 +73,7 @@ describe('while draining', () => {
 describe('at capacity', () => {
   const limits = { maxConnections: 2 };
 
-  it('ready is 503 and says so, until there is room again', async () => {
+  it('ready is 503 with its reason, until a slot is free', async () => {
     const running = await TestApp.start({ gateways: [Gateway], options: { limits } });
     const { port } = running;
     const [first] = await Promise.all([running.opened(), running.opened()]);
@@ -85,7 +85,7 @@ describe('at capacity', () => {
     await until(async () => (await ask({ port, path: '/health/ready' })).status === 200);
   });
 
-  it('ready stays 200 where the option says so', async () => {
+  it('ready stays 200 where the option demands it', async () => {
     const options = { limits, health: { notReadyAtCapacity: false } };
     const running = await TestApp.start({ gateways: [Gateway], options });
     await Promise.all([running.opened(), running.opened()]);

@@ -74,7 +74,7 @@ async function expectSnapshot(path: string): Promise<void> {
 }
 
 describe('POST /admin/heap-snapshot', () => {
-  it('writes the heap to a file of its own for an operator, and costs nobody the connection', async () => {
+  it('writes the heap to a file of its own for an operator, and ends no connection', async () => {
     const server = await startFullServer();
     const client = await openClient(server);
     const { status, headers, json } = await takeSnapshot(server, OPERATOR);

@@ -1,4 +1,4 @@
-/** What `handleConnection` throws goes to the gateway's exception filters, as in Nest's next release (its specs, for `ws`). */
+/** Errors of `handleConnection` are handled by the gateway's exception filters, as in Nest's next release (its specs, for `ws`). */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   type ArgumentsHost,

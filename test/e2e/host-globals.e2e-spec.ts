@@ -337,7 +337,7 @@ describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platfo
       ['too large', `"${'x'.repeat(300_000)}"`, json],
       ['of another type', 'a=b', { 'content-type': 'text/csv' }],
       ['compressed and broken', 'x', { ...json, 'content-encoding': 'gzip' }],
-    ])('401 before anything is said of a body that is %s', async (__, body, headers) => {
+    ])('401 before any problem of a body that is %s', async (__, body, headers) => {
       const { port } = await start({});
       const answer = await ask({ port, path: '/admin/bans', method: 'POST', headers, body });
       expect([answer.status, answer.json.type]).toEqual([401, type('unauthenticated')]);

@@ -1,7 +1,7 @@
 // Runs alone: it measures memory and the times of closes.
 /**
- * What a peer sends to do harm. Beside each attack a well-behaved client in a process of its own echoes all the time and must
- * notice nothing; the server's process must stay the same, and what the attackers cost must stay within the contract's 10 MB each.
+ * Input of attackers. Beside each attack a well-behaved client in its own process echoes all the time and must
+ * not be affected; the server's process must stay the same, and each attacker may cost at most 10 MB (docs/guarantees.md).
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
@@ -18,7 +18,7 @@ const QUICK: AttackOptions['options'] = {
   backpressure: { slowAfterMs: SECOND },
   drain: { closeTimeoutMs: 500 },
 };
-/** The sockets are looked at once a second, and whoever does not answer the close has half a second. */
+/** The sockets are checked once a second, and a client that does not answer the close has half a second. */
 const GONE_WITHIN_MS = SECOND + 2 * SECOND + 500;
 
 afterEach(() => Attack.raiseAll());
@@ -33,7 +33,7 @@ async function flood({ socket }: RawClient, bytes: Buffer, forMs: number): Promi
         socket.off('close', goOn);
         resolve();
       };
-      // Whoever takes nothing is not asked again before the time is over.
+      // A client that reads nothing is not pinged again before the time is over.
       const timer = setTimeout(goOn, end - performance.now());
       socket.once('close', goOn);
       socket.write(bytes, () => setImmediate(goOn));
@@ -77,7 +77,7 @@ describe('A flood', () => {
     expect(await siege.complaints()).toEqual([]);
   });
 
-  it('of pongs that nobody asked for ends with 4004 as one of pings does', async () => {
+  it('of unsolicited pongs ends with 4004 as one of pings does', async () => {
     const siege = await Attack.lay({ options: QUICK });
     const clients = await siege.crowd(20);
     const pongs = copies(10_000, { opcode: Opcode.pong });
@@ -106,7 +106,7 @@ describe('A flood', () => {
     async function floodByTen(siege: Attack): Promise<number> {
       const clients = await siege.crowd(10);
       const bytes = copies(1000, { opcode: Opcode.text, payload });
-      // What they are answered is taken and thrown away, or it would be this process that slows them down.
+      // Replies are read and discarded, or this process would slow the attackers down.
       let answered = 0;
       for (const { socket } of clients) {
         socket.removeAllListeners('data').on('data', chunk => (answered += chunk.length));

@@ -23,7 +23,7 @@ function nested(depth: number): string {
   return '['.repeat(depth) + ']'.repeat(depth);
 }
 
-/** What the process, the bystander and the lookout have to complain of. */
+/** The complaints of the process, the bystander and the observer. */
 async function harm(): Promise<string[]> {
   bystander.sendEvent('echo', {});
   const isAnswered = () => bystander.texts.at(-1) === '{"event":"echo","data":{}}';

@@ -1,7 +1,7 @@
 // Runs alone: it measures memory.
 /**
  * With `ws` 8.22.0, which a peer can make eat memory by pings whose pongs it does not read, this library must still hold the
- * contract's 10 MB for each hostile connection.
+ * promised 10 MB for each hostile connection.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';

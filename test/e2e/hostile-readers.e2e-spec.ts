@@ -1,7 +1,7 @@
 // Runs alone: it measures memory and the pace of readers.
 /**
- * Who does not take what is sent: nobody who pauses, trickles or vanishes may cost the server its memory or another client its
- * time, and who is only slow is served.
+ * Clients that do not read: a client that pauses, trickles or vanishes must not cost the server its memory or another client its
+ * time, and a client that is only slow is served.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
@@ -18,7 +18,7 @@ const SECOND = 1000;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Who does not read answers no ping; here it is not the heartbeat that is to end them. */
+/** A client that does not read answers no ping; here the heartbeat must not end it. */
 const SELDOM = beat(300_000, 10_000);
 /** The default of `backpressure.slowAfterMs`. */
 const SLOW_AFTER_MS = 10_000;
@@ -137,7 +137,7 @@ describe('A reader that', () => {
     const trickling = await Promise.all([open(100), open(100), open(0)]);
     const honest = await Promise.all([open(4 * KIB), open(4 * KIB), open(4 * KIB)]);
     const since = performance.now();
-    // What the kernel takes in at the beginning counts as taken, and may come in two gulps.
+    // Bytes that the kernel takes at the beginning count as taken, and may be taken in two steps.
     await siege.emptied(honest.length, 2 * SLOW_AFTER_MS);
     expect(performance.now() - since).toBeGreaterThan(SLOW_AFTER_MS - 2 * SECOND);
     expect(await closedBy(siege)).toEqual(trickling.map(() => '4003 slow consumer'));
@@ -286,7 +286,7 @@ describe('Connection.send', () => {
     await expect(connection.send('three')).rejects.toMatchObject({ code: 'HEARTBEAT_CONNECTION_CLOSED' });
   });
 
-  it('says of a message that was dropped that it was dropped, and nothing of an end', async () => {
+  it('rejects a dropped message as dropped, not as the end of the connection', async () => {
     const app = await start({
       backpressure: { maxBufferedBytes: 128 * KIB, policy: 'drop-newest', slowAfterMs: 60 * SECOND },
     });
@@ -382,7 +382,7 @@ describe('Connection.stream', () => {
 });
 
 describe('A broadcast', () => {
-  it('reaches all that read, whoever else is there', async () => {
+  it('reaches all clients that read, whatever other clients do', async () => {
     const app = await start({ backpressure: { maxBufferedBytes: 256 * KIB }, drain: { closeTimeoutMs: 300 } });
     const readers = await Promise.all(Array.from({ length: 20 }, () => app.opened()));
     const others = await Promise.all(Array.from({ length: 20 }, () => app.opened()));
@@ -407,7 +407,7 @@ describe('A broadcast', () => {
     expect(app.connections.count).toBeGreaterThanOrEqual(20);
   });
 
-  it('of what JSON cannot hold throws to its caller and closes nobody', async () => {
+  it('of a value that JSON cannot hold throws to its caller and closes no connection', async () => {
     const app = await start({});
     const client = await app.opened();
     expect(() => app.connections.broadcast({ big: 1n })).toThrow(TypeError);

@@ -10,8 +10,8 @@ const PYTHON = '/usr/bin/python3';
 const INTERVAL_MS = 400;
 
 /**
- * Connects to its first argument, says hello, and tells as lines of JSON what it gets, until the end. A number on stdin is
- * sent as an echo. It sends no pings of its own: what keeps it alive is that it answers ours.
+ * Connects to its first argument, sends a hello, and prints its events as lines of JSON, until the end. A number on stdin is
+ * sent as an echo. It sends no pings of its own: its pongs keep it alive.
  */
 const CLIENT = `
 import asyncio, json, sys, websockets
@@ -59,7 +59,7 @@ afterEach(async () => {
   await ServerProcess.stopAll();
 });
 
-/** A Python client of that address, and all that it has told. */
+/** A Python client of that address, and its output. */
 function python(url: string): { told: Told[]; ask(data: unknown): void } {
   const child = spawn(PYTHON, ['-c', CLIENT, url], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
@@ -81,7 +81,7 @@ describe('a client of Python’s websockets', () => {
     }
   });
 
-  it('echoes, answers the heartbeat over many intervals, and is told 1001 by the drain', async () => {
+  it('echoes, answers the heartbeat over many intervals, and is closed with 1001 by the drain', async () => {
     const server = await ServerProcess.start({
       env: {
         ADMIN_TOKEN: 'a-token-for-tests-only',
@@ -117,7 +117,7 @@ describe('a client of Python’s websockets', () => {
     expect(told).toHaveLength(5);
   });
 
-  it('that opens a path that nobody serves is refused with 404', async () => {
+  it('that opens an unserved path is refused with 404', async () => {
     const server = await ServerProcess.start();
     const { status, stderr } = spawnSync(PYTHON, ['-c', CLIENT, `ws://127.0.0.1:${server.port}/nowhere`], {
       encoding: 'utf8',

@@ -1,7 +1,7 @@
 // Runs alone: it stalls servers and measures deadlines.
 /**
- * What a server that stalled may do to others, and how the pings of a crowd lie in time. The clients live in a process of their
- * own, so that what stalls the server does not stall them.
+ * The effect of a stalled server on clients, and the times of the pings of many clients. The clients live in their own
+ * process, so that a stall of the server does not stall them.
  */
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -34,7 +34,7 @@ class BlockingGateway {
 }
 
 afterEach(async () => {
-  // First: an app that is left with something fails, and nobody else would end these.
+  // First: an app that leaves something behind fails, and no other code would end these.
   await Clients.stopAll();
   await ServerProcess.stopAll();
   await TestApp.closeAll();
@@ -93,7 +93,7 @@ describe('A handler that blocks the event loop', () => {
     const caller = await app.opened();
     await crowd.blackHole(range(200, 210));
     const deafSince = performance.now();
-    // Who is heard at the same time is due for a ping at the same time, an interval later. What comes in meanwhile is read at once.
+    // Connections with bytes at the same time are due for a ping at the same time, an interval later. Input in between is read at once.
     await crowd.send({ text: '{"event":"note"}', indices: range(0, 200) });
     block(BEAT.intervalMs);
     const pingedAt: number[] = [];
@@ -118,7 +118,7 @@ describe('A handler that blocks the event loop', () => {
     expect(app.connections.count).toBe(201);
   });
 
-  it('is followed by a look at what the kernel holds before anyone is judged', async () => {
+  it('is followed by a read of the kernel’s buffers before any connection is judged', async () => {
     const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT } });
     const client = await app.opened({ autoPong: false });
     await until(() => client.pings.length === 1);
@@ -132,7 +132,7 @@ describe('A handler that blocks the event loop', () => {
 });
 
 describe('A server that is stopped', () => {
-  it('for three times the bound loses nobody who answers, and finds who went silent meanwhile', async () => {
+  it('for three times the bound loses no client that answers, and finds those that fell silent meanwhile', async () => {
     const heartbeat = beat(500, 200);
     const boundMs = boundOf(heartbeat);
     const server = await startServer({ heartbeat });
@@ -155,7 +155,7 @@ describe('A server that is stopped', () => {
     for (const client of clients) client.destroy();
   });
 
-  it('together with its clients and the line, as a machine that is suspended, loses nobody', async () => {
+  it('together with its clients and the line, as a machine that is suspended, loses no client', async () => {
     // A single ping decides here: one that was under way when everything stopped is answered only after everything goes on.
     const heartbeat = beat(1000, 800, 1);
     const server = await startServer({ heartbeat });
@@ -196,7 +196,7 @@ describe('A clock that jumps', () => {
     }
   }
 
-  it('forward and back while pings are under way, the monotonic one, costs nobody and hides nobody', async () => {
+  it('forward and back while pings are under way, the monotonic one, loses no client and hides no silence', async () => {
     const clock = new JumpingClock();
     const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT }, clock });
     const clients = await openBehindProxy(app, 50);
@@ -281,7 +281,7 @@ describe('5,000 clients that open at once', () => {
    * Lays moments into one interval of 20 buckets. Drawn at random a bucket holds 250 of 5,000, with a standard deviation of 15:
    * six of them are 1.4 × the mean. The rest of the bounds is for hiccups of the machine: one of 200 ms leaves two thirds of a
    * bucket of 300 ms empty and adds as much to the next. Pings in one heap would be 20 × the mean; pings an interval after each
-   * opening would leave the buckets empty in which nobody has opened.
+   * opening would leave the buckets empty in which no client has opened.
    */
   function expectSpread(moments: readonly number[]): void {
     expect(moments.length).toBeGreaterThan(0.98 * CLIENTS);

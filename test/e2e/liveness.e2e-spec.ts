@@ -1,6 +1,6 @@
 // Runs alone: it measures deadlines.
 /**
- * The promises of liveness with real sockets: who is found, how fast, and who is left alone. What a stalled server may do is in
+ * The promises of liveness with real sockets: silent peers are found in time, and others are not closed. Stalls of the server are in
  * `liveness-stall.e2e-spec.ts`.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -59,7 +59,7 @@ function socketsOf(app: TestApp): TrackedSocket[] {
   return app.app.get(EchoGateway).sockets;
 }
 
-/** Sends to everybody every 20 ms, as a ticker would, until the app closes. */
+/** Sends to all clients every 20 ms, as a ticker would, until the app closes. */
 function keepSending(app: TestApp): void {
   const timer = setInterval(() => app.connections.broadcast({ event: 'tick' }), 20);
   app.onClose(() => clearInterval(timer));
@@ -121,7 +121,7 @@ describe('A peer that went silent', () => {
     expect(closedCodes(app)).toEqual([4000]);
   });
 
-  it('is found in time when it is one of 300 at once, and nobody else is', async () => {
+  it('is found in time when it is one of 300 at once, and no other client is', async () => {
     const app = await start();
     const silent = await Promise.all(Array.from({ length: 300 }, () => app.opened()));
     const healthy = await Promise.all(Array.from({ length: 50 }, () => app.opened()));
@@ -225,7 +225,7 @@ describe('A peer that lives', () => {
     // Right after a ping the next one is far enough for all that follows.
     await until(() => client.pings.length > 0);
     client.pause();
-    // What the kernel takes is not waiting in this process: enough to be waiting, less than a backpressure limit would allow.
+    // Bytes in the kernel do not wait in this process: enough to be waiting, less than a backpressure limit would allow.
     await until(() => {
       if (socket!.bufferedAmount < 300_000) socket!.send(Buffer.alloc(128 * 1024));
       return socket!.bufferedAmount >= 300_000;
@@ -274,7 +274,7 @@ describe('A connection that is not read, since all the handlers that it may have
     const client = await app.opened();
     for (let count = 0; count < 65; count++) client.sendEvent('wait');
     await until(() => gateway.running === 64);
-    // More than Node reads ahead of whom it has paused, so that nothing tells of the end.
+    // More than Node reads ahead from a paused socket, so that nothing reports the end.
     client.sendEvent('wait', 'x'.repeat(60_000));
     client.sendEvent('wait', 'x'.repeat(60_000));
     await until(() => client.socket.writableLength === 0);

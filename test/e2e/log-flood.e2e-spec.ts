@@ -1,4 +1,4 @@
-/** What anonymous clients can write into the log: a few lines of visible characters, however many clients come and whatever they send. */
+/** Anonymous clients can write into the log only a few lines of visible characters, whatever their number and input. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CanActivate, type PipeTransform, UsePipes } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
@@ -10,7 +10,7 @@ import { TestApp, type TestAppOptions } from '../support/servers/app.js';
 import { until } from '../support/assert/until.js';
 
 const CLIENTS = 200;
-/** What a hostile client sends: a forged line, a terminal's command, a right-to-left override. */
+/** Input of a hostile client: a forged line, a terminal's command, a right-to-left override. */
 const HOSTILE = 'a\r\n[Nest] ERROR forged \u001b[2J\u009b31m\u202e\u2028';
 
 function fail(text: string): never {
@@ -177,7 +177,7 @@ describe('The log', () => {
     expect(await linesOf({}, app => knock(app, noOrigin))).toHaveLength(2);
   });
 
-  it('has one line for 200 proxy headers that nobody trusts', async () => {
+  it('has one line for 200 untrusted proxy headers', async () => {
     const options = { limits: { maxPerIp: 1000 } };
     expect(await linesOf({ options }, app => knock(app, proxyHeader))).toHaveLength(1);
   });

@@ -32,7 +32,7 @@ class OwnGuard implements CanActivate {
   }
 }
 
-/** What many apps have: every answer in an envelope. */
+/** As in many apps: every response in an envelope. */
 @Injectable()
 class Envelope implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -40,7 +40,7 @@ class Envelope implements NestInterceptor {
   }
 }
 
-/** Everybody is somebody else. */
+/** Each client is another user. */
 const authenticate = ({ url = '' }: IncomingMessage) => ({ userId: `user ${url}` });
 
 afterEach(async () => {
@@ -87,7 +87,7 @@ const valueOf = async (port: number, series: string) => {
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe.each(PLATFORMS)('GET /metrics on %s', (_, platform) => {
-  it('is Prometheus text, and tells what is', async () => {
+  it('is Prometheus text with the state of the node', async () => {
     const admin = await AdminApp.start(platform);
     const client = await admin.open();
     await admin.open();
@@ -129,7 +129,7 @@ describe.each(PLATFORMS)('GET /metrics on %s', (_, platform) => {
     expect(await scrape(port, '/metrics', {}, 'HEAD')).toMatchObject({ status: 200, text: '' });
   });
 
-  it('asks for a viewer’s token where metrics.guarded says so', async () => {
+  it('requires a viewer’s token with metrics.guarded', async () => {
     const { port } = await AdminApp.start(platform, { admin: { tokens: TOKENS }, metrics: { guarded: true } });
     for (const headers of [{}, bearer('wrong')]) {
       const { status, contentType, text } = await scrape(port, '/metrics', headers);
@@ -148,7 +148,7 @@ describe.each(PLATFORMS)('GET /metrics on %s', (_, platform) => {
     expect((await scrape(port, '/metrics', { 'x-who': 'boss' })).status).toBe(200);
   });
 
-  it('asks nobody otherwise', async () => {
+  it('requires none otherwise', async () => {
     const { port } = await AdminApp.start(platform);
     expect((await scrape(port)).status).toBe(200);
   });

@@ -1,4 +1,4 @@
-/** The library as npm would deliver it, in somebody else's app: it tracks that app's sockets with the two lines that it takes. */
+/** The library as npm would deliver it, in another app: it tracks that app's sockets with two lines. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LIBRARY = join(ROOT, 'libs/heartbeat');
 const run = promisify(execFile);
 
-/** What the app has beside the library and what the library asks for: Nest's own starter has these too. */
+/** Packages of the app beside the library and its peers: Nest's own starter has these too. */
 const OF_THE_APP = ['@nestjs/platform-express', '@types/node', 'typescript'];
 
 const MAIN = `
@@ -250,7 +250,7 @@ describe('The packed library', () => {
     expect(stdout).toBe('');
   }, 240_000);
 
-  it('tracks the sockets of a gateway on a path of its own, and says goodbye to them at the end', async () => {
+  it('tracks the sockets of a gateway on a path of its own, and closes them with 1001 at the end', async () => {
     const app = await ServerProcess.start({ entry: join(folder, 'dist/main.js') });
     const clients = [
       await RawClient.opened({ port: app.port, path: '/live' }),

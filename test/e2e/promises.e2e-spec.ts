@@ -13,7 +13,7 @@ import { until } from '../support/assert/until.js';
 @WebSocketGateway({ path: '/ws' })
 class QuietGateway {}
 
-/** What Nest calls and awaits. */
+/** Methods that Nest calls and awaits. */
 const OF_NEST =
   /^(onModuleInit|onModuleDestroy|onApplicationBootstrap|onApplicationShutdown|beforeApplicationShutdown)$/;
 /** Classes that Nest alone calls. */

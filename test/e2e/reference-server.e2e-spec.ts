@@ -97,7 +97,7 @@ describe('the greeting', () => {
     expect(JSON.parse(await run(show, token))).toMatchObject({ items: [] });
   });
 
-  it('says that there is no token where the output is no terminal', async () => {
+  it('reports that there is no token where the output is no terminal', async () => {
     const server = await ServerProcess.start();
     await until(() => server.stdout.includes('Ctrl-C'));
     expect(server.stdout).toMatch(/Admin token +none.* set ADMIN_TOKEN or ADMIN_TOKEN_FILE/);
@@ -240,7 +240,7 @@ describe('the text of the log', () => {
 });
 
 describe('the gateway', () => {
-  it('echoes, and broadcasts for nobody who is anonymous', async () => {
+  it('echoes, and broadcasts for no anonymous client', async () => {
     const server = await ServerProcess.start();
     const client = await RawClient.opened({ port: server.port });
     client.sendEvent('echo', { a: [1, 'ü'] });

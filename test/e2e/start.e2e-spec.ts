@@ -58,7 +58,7 @@ async function create(module: Type<unknown>) {
   return app;
 }
 
-/** Creates, as the contract has it, and listens on a free port. */
+/** Creates the app, and listens on a free port. */
 async function listen(module: Type<unknown>) {
   const app = await create(module);
   app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
@@ -204,7 +204,7 @@ describe('The app refuses to start', () => {
   it.each([
     ['init', (app: Awaited<ReturnType<typeof create>>) => app.init()],
     ['listen', (app: Awaited<ReturnType<typeof create>>) => app.listen(0, '127.0.0.1')],
-  ])('without the adapter, at %s, and says which line to add', async (_, start) => {
+  ])('without the adapter, at %s, and names the line to add', async (_, start) => {
     const app = await create(appModule([HeartbeatModule.forRoot()], EchoGateway));
     const { code, message } = await failure(start(app));
     expect(code).toBe('HEARTBEAT_ADAPTER_MISSING');
@@ -230,7 +230,7 @@ describe('The app refuses to start', () => {
     expect(message).toContain(LINE);
   });
 
-  it('with the adapter and without the module, and says what to import', async () => {
+  it('with the adapter and without the module, and names the import', async () => {
     const app = await create(appModule([], EchoGateway));
     expect(() => new HeartbeatWsAdapter(app)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_MODULE_MISSING' }));
     expect(() => new HeartbeatWsAdapter(app)).toThrow(/HeartbeatModule\.forRoot\(\)/);
@@ -267,7 +267,7 @@ describe('The app refuses to start', () => {
         /as a class by ChatModule/,
       ],
       ['the class alone', () => appModule([HeartbeatModule], EchoGateway), /as a class by AppModule/],
-    ])('%s, and says where and how to import it once', async (_what, module, where) => {
+    ])('%s, and names where and how to import it once', async (_what, module, where) => {
       const { code, message, problems } = await failure(create(module()));
       expect(code).toBe('HEARTBEAT_BAD_OPTIONS');
       expect(message).toMatch(where);
@@ -295,7 +295,7 @@ describe('The app refuses to start', () => {
     expect(server.listenerCount('upgrade')).toBe(0);
   });
 
-  it('when a gateway’s port is taken, and says which', async () => {
+  it('when a gateway’s port is taken, and names it', async () => {
     const port = await freePort();
     const other = createServer();
     await new Promise<void>(resolve => other.listen(port, resolve));

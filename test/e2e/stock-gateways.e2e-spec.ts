@@ -1,4 +1,4 @@
-/** What gateways do with Nest's `WsAdapter`, they do with ours: the same table runs against both. */
+/** Gateways behave as with Nest's `WsAdapter`: the same table runs against both. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -43,7 +43,7 @@ async function visit(port: number, path: string, messages: readonly string[] = [
     if (message.event === 'answer') heard.push(message.data);
   });
   for (const event of messages) client.send(JSON.stringify({ event }));
-  // What is sent last is answered last, so nothing more can come before it.
+  // The last message is answered last, so nothing more can come before it.
   client.send(JSON.stringify({ event: 'last' }));
   await until(() => heard.length >= answers || heard.includes('last'));
   return { opened, heard: heard.filter(text => text !== 'last') };

@@ -177,7 +177,7 @@ describe('RawClient', () => {
     expect((await rawClient({ port, headers: { 'Sec-WebSocket-Version': undefined } }).open()).status).toBe(400);
   });
 
-  it('breaks the protocol when told to', async () => {
+  it('breaks the protocol on request', async () => {
     const { port } = await echoServer();
     const client = await opened({ port });
     client.sendFrame({ opcode: Opcode.text, payload: 'bare', mask: false });
@@ -193,7 +193,7 @@ describe('RawClient', () => {
     expect(server.clients.size).toBe(1);
   });
 
-  it('rejects when there is nobody, or nobody answers', async () => {
+  it('rejects without a server, and without a response', async () => {
     const mute = createServer(socket => socket.once('data', () => socket.destroy()));
     await new Promise<void>(resolve => mute.listen(0, '127.0.0.1', resolve));
     const { port } = mute.address() as AddressInfo;
@@ -325,7 +325,7 @@ describe('ServerProcess', () => {
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 
-  it('tells the output of a start that failed', async () => {
+  it('has the output of a start that failed', async () => {
     const entry = await program(`console.error('PORT is wrong'); process.exit(1);`);
     await expect(ServerProcess.start({ entry })).rejects.toThrow('ended with 1:\nPORT is wrong');
   });
