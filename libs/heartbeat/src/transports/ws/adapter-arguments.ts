@@ -4,7 +4,7 @@ const LINE = 'app.useWebSocketAdapter(new HeartbeatWsAdapter(app))';
 const OPTIONS = ['messageParser'];
 
 /**
- * Checks what the adapter is given, for plain JavaScript and for what looks like an application.
+ * Checks the arguments of the adapter: plain JavaScript is not type-checked, and other objects have the interface of an application.
  * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` that names the argument and shows the line to write.
  */
 export function assertAdapterArguments(app: unknown, options: unknown): void {
@@ -25,7 +25,7 @@ function applicationProblem(app: unknown): Problem | null {
   return { key: 'app', value: `(${given})`, rule: 'must be the Nest application', remedy };
 }
 
-/** What was given instead of an application, and what to write; null for an application. */
+/** A description of a value that is not an application, and the remedy; null for an application. */
 function kindOf(app: unknown): [value: string, remedy: string] | null {
   const has = (name: string) => typeof (app as Record<string, unknown> | null | undefined)?.[name] === 'function';
   if (app === undefined || app === null) return [String(app), `write ${LINE}`];
@@ -38,7 +38,7 @@ function kindOf(app: unknown): [value: string, remedy: string] | null {
   }
   if (typeof app === 'function')
     return ['a class or a function', `give it what NestFactory.create resolves to: ${LINE}`];
-  // Nest hands out a proxy, so no class is compared.
+  // Nest returns a proxy, so a comparison of classes would fail.
   if (typeof app === 'object' && has('get')) return null;
   return ['another object', `give it what NestFactory.create resolves to: ${LINE}`];
 }

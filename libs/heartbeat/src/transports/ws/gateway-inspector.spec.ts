@@ -73,14 +73,14 @@ describe('GatewayInspector', () => {
     it.each<[string, Class[], boolean]>([
       ['without gateways and without the adapter', [NoGateway], false],
       ['with gateways and the adapter', [NoGateway, Chat], true],
-    ])('lets an app go on %s', async (_what, classes, installed) => {
+    ])('starts an app %s', async (_what, classes, installed) => {
       providers = classes.map(metatype => provider(metatype));
       adapterInstalled = installed;
       await httpAdapter.init();
       expect(inits).toBe(1);
     });
 
-    it('refuses an app with gateways and without the adapter, and says what line to add', async () => {
+    it('rejects an app with gateways and without the adapter, and shows the line to add', async () => {
       providers = [provider(Chat), provider(NoGateway)];
       adapterInstalled = false;
       await expect(httpAdapter.init()).rejects.toMatchObject({
@@ -90,14 +90,14 @@ describe('GatewayInspector', () => {
       expect(inits).toBe(0);
     });
 
-    it('refuses an app whose gateways another adapter serves', async () => {
+    it('rejects an app whose gateways another adapter serves', async () => {
       providers = [provider(Chat)];
       await expect(inspector.onApplicationBootstrap()).rejects.toMatchObject({ code: 'HEARTBEAT_ADAPTER_MISSING' });
       inspector.guardHooks();
       await expect(inspector.onApplicationBootstrap()).resolves.toBeUndefined();
     });
 
-    it('lets an application context go on, which has no HTTP', async () => {
+    it('starts an application context, which has no HTTP', async () => {
       const init$ = new Subject<void>();
       const node = { adapterInstalled: false } as NodeState;
       const discovery = { getProviders: () => [provider(Chat)] } as unknown as DiscoveryService;
@@ -106,7 +106,7 @@ describe('GatewayInspector', () => {
       await expect(context.onApplicationBootstrap()).resolves.toBeUndefined();
     });
 
-    it('refuses a gateway that brings its own server', async () => {
+    it('rejects a gateway with its own server', async () => {
       providers = [provider(Chat), provider(Stray)];
       await expect(httpAdapter.init()).rejects.toMatchObject({
         code: 'HEARTBEAT_GATEWAY_UNTRACKED',
@@ -116,7 +116,7 @@ describe('GatewayInspector', () => {
   });
 
   describe('of lifecycle hooks', () => {
-    it('lets one that throws or rejects end nothing, and gives it what it was given', async () => {
+    it('keeps their errors from ending the process, and passes their arguments', async () => {
       const chat = new Chat();
       providers = [provider(Chat, true, chat)];
       inspector.guardHooks();
@@ -127,7 +127,7 @@ describe('GatewayInspector', () => {
       expect(chat.heard).toEqual([chat, 'client', 'request']);
     });
 
-    it('wraps each once, however often it is asked', () => {
+    it('wraps each hook once, also when it is called again', () => {
       const chat = new Chat();
       providers = [provider(Chat, true, chat)];
       inspector.guardHooks();
@@ -136,7 +136,7 @@ describe('GatewayInspector', () => {
       expect(chat.handleConnection).toBe(handleConnection);
     });
 
-    it('gives a gateway that is one for all no hook that it lacks', () => {
+    it('adds no missing hook to a gateway with one instance', () => {
       @WebSocketGateway()
       class Quiet {}
       const quiet = new Quiet();
@@ -145,7 +145,7 @@ describe('GatewayInspector', () => {
       expect(Reflect.ownKeys(quiet)).toEqual([]);
     });
 
-    it('wraps those of a gateway that is made anew for each client in its class', () => {
+    it('wraps the hooks of a request-scoped gateway in its class', () => {
       @WebSocketGateway()
       class Scoped {
         handleConnection(): void {
@@ -162,7 +162,7 @@ describe('GatewayInspector', () => {
   });
 
   describe('of ports', () => {
-    it('lets the start wait until each is open', async () => {
+    it('delays the start until each port is open', async () => {
       const server = new EventEmitter();
       inspector.awaitListening(4000, server as Server);
       let started = false;
@@ -173,7 +173,7 @@ describe('GatewayInspector', () => {
       await expect(starting).resolves.toBe(true);
     });
 
-    it('lets the start fail where one cannot be had, and says which', async () => {
+    it('fails the start where a port cannot be opened, with the port in the error', async () => {
       const server = new EventEmitter();
       inspector.awaitListening(4000, server as Server);
       server.emit('error', new Error('EADDRINUSE'));

@@ -8,7 +8,7 @@ import { NodeState } from '../../connection/node-state.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { type FindFilter, filterHookError } from './hook-filters.js';
 
-/** How `@nestjs/websockets` marks gateways and keeps their options: the decorator's only trace, under no public name. */
+/** The metadata keys with which `@nestjs/websockets` marks gateways and stores their options. There is no public name for them. */
 const IS_GATEWAY = 'websockets:is_gateway';
 const GATEWAY_OPTIONS = 'websockets:gateway_options';
 
@@ -25,7 +25,7 @@ interface Gateway {
   readonly findFilter: FindFilter;
 }
 
-/** Looks at the app's gateways before anyone may come in: are they all tracked, and can none of them end the process? */
+/** Checks the app's gateways before the first client is admitted: all are tracked, and none can end the process. */
 @Injectable()
 export class GatewayInspector implements OnApplicationBootstrap {
   readonly #listening: Promise<void>[] = [];
@@ -39,14 +39,14 @@ export class GatewayInspector implements OnApplicationBootstrap {
     host.init$.subscribe(() => this.#checkBeforeInit(host));
   }
 
-  /** The start waits until every port of a gateway is open. */
+  /** Delays the start until the ports of all gateways are open. */
   async onApplicationBootstrap(): Promise<void> {
     await Promise.all(this.#listening);
-    // Its `create` was never called: another adapter serves the gateways.
+    // The adapter's `create` was never called: another adapter serves the gateways.
     if (this.node.adapterInstalled && !this.#guarded && this.#gateways().length > 0) this.#refuseUntracked();
   }
 
-  /** Lets the start fail, and say why, if `server` cannot have its port. */
+  /** Fails the start with an error that names the port if `server` cannot open it. */
   awaitListening(port: number, server: Server): void {
     const listening = once(server, 'listening').then(
       () => undefined,
@@ -55,21 +55,21 @@ export class GatewayInspector implements OnApplicationBootstrap {
         throw new HeartbeatError('HEARTBEAT_PORT_UNAVAILABLE', detail);
       },
     );
-    // It is awaited at the bootstrap, which an earlier error may prevent.
+    // The promise is awaited at the bootstrap, which an earlier error may prevent.
     listening.catch(() => undefined);
     this.#listening.push(listening);
   }
 
   /**
-   * Wraps the lifecycle hooks of all gateways, once. Nest calls them from an RxJS subscription and looks at no result: what
-   * they throw or reject with would end the process. It goes to the gateway's exception filters instead, as in Nest's next release.
+   * Wraps the lifecycle hooks of all gateways, once. Nest calls them from an RxJS subscription and ignores their results, so an error or
+   * rejection of a hook would end the process. Instead it is passed to the gateway's exception filters, as in Nest's next release.
    */
   guardHooks(): void {
     if (this.#guarded) return;
     this.#guarded = true;
     for (const gateway of this.#gateways()) {
       const { metatype, instance, isStatic } = gateway;
-      // A request-scoped gateway is made anew for each client: its class is the only place that all of them share.
+      // A request-scoped gateway has an instance for each client, so its hooks are wrapped in the class.
       const target: Hooked = isStatic ? instance : metatype.prototype;
       for (const name of HOOKS) this.#guardHook(target, name, gateway);
     }
@@ -90,8 +90,8 @@ export class GatewayInspector implements OnApplicationBootstrap {
       if (name !== 'afterInit' && filterHookError(error, given, filters)) return;
       this.node.applicationFailed('hook', error, kind);
     };
-    // Nest makes a request-scoped gateway even for a hook that it lacks, and only with one are the errors of making it caught.
-    // A promise is passed on: a Nest that awaits it goes on once the hook is done.
+    // Nest creates a request-scoped gateway even for a missing hook, and only a wrapped hook catches the errors of its creation. A promise
+    // is returned, so that a Nest version that awaits hooks continues after the hook.
     const guard: Hook = function (this: unknown, ...args) {
       try {
         const result = hook?.apply(this, args);
@@ -106,9 +106,9 @@ export class GatewayInspector implements OnApplicationBootstrap {
     target[name] = guard;
   }
 
-  /** Nest's own check would come first and tell to install Socket.IO; the adapter's `init` is the last moment before it. */
+  /** Runs in the adapter's `init`, the last step before Nest's own check, which would advise to install Socket.IO. */
   #checkBeforeInit({ httpAdapter }: Partial<HttpAdapterHost>): void {
-    // An application context has none.
+    // An application context has no HTTP adapter.
     if (!httpAdapter) return;
     const init = httpAdapter.init?.bind(httpAdapter);
     httpAdapter.init = async () => {
@@ -154,5 +154,5 @@ export class GatewayInspector implements OnApplicationBootstrap {
   }
 }
 
-/** Hooks that are wrapped already: two apps of one process may share a class. */
+/** Hooks that are already wrapped: two apps of one process may share a class. */
 const guardedHooks = new WeakSet<Hook>();

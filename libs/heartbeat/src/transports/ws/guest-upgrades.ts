@@ -2,26 +2,26 @@ import type { Duplex } from 'node:stream';
 
 import { ignoreError, isTaken, type Upgrade } from './upgrade.js';
 
-/** Upgrades that are answered in one turn; each costs some 20 µs. */
+/** Upgrades that are answered in one turn of the event loop; each costs about 20 µs. */
 const ANSWERS_PER_TURN = 200;
 
-/** What {@link GuestUpgrades} needs of its port. */
+/** The parts of a port that {@link GuestUpgrades} depends on. */
 export interface GuestUpgradesOptions {
-  /** Time after which an upgrade that no listener took is given up, in milliseconds. */
+  /** Time after which an upgrade that no listener has taken is answered, in milliseconds. */
   readonly timeoutMs: number;
   readonly now: () => number;
-  /** Called once for an upgrade that no listener took in that time. */
+  /** Called once for each upgrade that no listener took within that time. */
   readonly untaken: (upgrade: Upgrade) => void;
 }
 
 /**
- * Upgrades that belong to other `upgrade` listeners of a shared HTTP server. They are neither answered nor counted here. Two things
- * are watched: an upgrade that no listener takes would hang without a limit, and the sockets of guests would keep the HTTP server
- * from closing at the end of a drain. One timer serves all upgrades.
+ * Upgrades that belong to other `upgrade` listeners of a shared HTTP server ("guests"). They are neither answered nor counted here. Two
+ * cases are handled: an upgrade that no listener takes would hang forever, and open sockets of guests would keep the HTTP server from
+ * closing at the end of a drain. One timer serves all upgrades.
  */
 export class GuestUpgrades {
   readonly #sockets = new Set<Duplex>();
-  /** Upgrades that may still be untaken, the oldest first. */
+  /** Upgrades that no listener may have taken, the oldest first. */
   readonly #pending = new Map<Duplex, { readonly upgrade: Upgrade; readonly dueAt: number }>();
   readonly #closed: (this: Duplex) => void;
   #timer: NodeJS.Timeout | null = null;
@@ -37,12 +37,12 @@ export class GuestUpgrades {
     };
   }
 
-  /** Whether {@link end} was called: until {@link resume} no upgrade is left to guests. */
+  /** Whether {@link end} was called. Until {@link resume} no upgrade is left to guests. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Sockets of guests that are open. */
+  /** The number of open sockets of guests. */
   get count(): number {
     return this.#sockets.size;
   }
@@ -56,7 +56,7 @@ export class GuestUpgrades {
     this.#arm(this.options.timeoutMs);
   }
 
-  /** Counts a socket as one of a guest, which has taken it already. */
+  /** Counts a socket that a guest has already taken. */
   own(socket: Duplex): void {
     if (this.#sockets.has(socket) || socket.destroyed) return;
     this.#sockets.add(socket);

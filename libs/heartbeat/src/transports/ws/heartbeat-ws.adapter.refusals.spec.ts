@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
-  it('lets in not one more, also where a gateway takes its time to verify each', async () => {
+  it('admits only as many clients as allowed while a verifyClient is slow', async () => {
     const verified: ((result: boolean) => void)[] = [];
     const verifyClient = (_info: unknown, done: (result: boolean) => void) => void verified.push(done);
     world.adapter.create(0, { path: '/ws', verifyClient });
@@ -38,10 +38,10 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
   });
 
   it.each<[string, (line: Line, done: (isGood: boolean) => void) => void]>([
-    ['says no', (_line, done) => done(false)],
-    ['is about a client that has left', line => line.destroy()],
+    ['rejects', (_line, done) => done(false)],
+    ['loses its client', line => line.destroy()],
     ['does not answer in time', () => jest.advanceTimersByTime(10_000)],
-  ])('holds the place of an upgrade until its verifyClient %s', async (_what, end) => {
+  ])('holds the slot of an upgrade until its verifyClient %s', async (_what, end) => {
     const verified: ((isGood: boolean) => void)[] = [];
     world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => void verified.push(done) });
     const lines = [world.ask(), world.ask()];
@@ -58,12 +58,12 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
   });
 
   it.each<[string, VerifyClient, string, number]>([
-    ['answers true', () => true, '101', 1],
-    ['answers false', () => false, '401', 0],
-    ['answers nothing', () => undefined, '401', 0],
-    ['comes to true', async () => true, '101', 1],
-    ['comes to false', async () => false, '401', 0],
-    ['calls back with an answer of its own', (_info, done) => done(false, 402, 'pay first'), '402', 0],
+    ['returns true', () => true, '101', 1],
+    ['returns false', () => false, '401', 0],
+    ['returns undefined', () => undefined, '401', 0],
+    ['resolves to true', async () => true, '101', 1],
+    ['resolves to false', async () => false, '401', 0],
+    ['calls back with a response of its own', (_info, done) => done(false, 402, 'pay first'), '402', 0],
     [
       'throws',
       () => {
@@ -73,7 +73,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
       0,
     ],
     ['rejects', async () => Promise.reject(new Error('no database')), '500', 0],
-  ])('does as a verifyClient says that %s, and tells whom it refuses', async (_what, verifyClient, status, count) => {
+  ])('follows a verifyClient that %s, and publishes the refusals', async (_what, verifyClient, status, count) => {
     world.adapter.create(0, { path: '/ws', verifyClient });
     const line = world.ask('/ws');
     await turn();
@@ -82,7 +82,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     expect(world.events.filter(({ type }) => type === 'refused')).toEqual(count === 1 ? [] : [refused]);
   });
 
-  it('answers in the words of a verifyClient that says no', () => {
+  it('responds with the status and text of a verifyClient that rejects', () => {
     world.adapter.create(0, {
       path: '/ws',
       verifyClient: (_info, done) => done(false, 402, 'pay first', { 'X-Price': '1' }),
@@ -92,7 +92,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     expect(world.ask('/brief').written).toMatch(/^HTTP\/1.1 401 Unauthorized\r\n[^]*\r\n\r\nUnauthorized$/);
   });
 
-  it('hears the errors of a socket while its client waits, and leaves that to `ws` once it is in', () => {
+  it('handles errors of a socket while its client waits, and leaves them to `ws` after the handshake', () => {
     const verified: ((isGood: boolean) => void)[] = [];
     world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => void verified.push(done) });
     world.adapter.create(0, { path: '/open' });
@@ -104,9 +104,9 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
   });
 
   it.each<[string, unknown, Record<string, unknown>, RegExp]>([
-    ['whose words are an error', new Error('no database'), {}, /^HTTP\/1.1 401 Unauthorized\r\n[^]*\r\nUnauthorized$/],
+    ['whose text is an error', new Error('no database'), {}, /^HTTP\/1.1 401 Unauthorized\r\n[^]*\r\nUnauthorized$/],
     ['whose header cannot be a text', 'no', { 'X-Why': Object.create(null) as unknown }, /^$/],
-  ])('outlives an answer %s, and a client that resets then', async (_what, words, headers, written) => {
+  ])('survives a response %s, and a client that resets then', async (_what, words, headers, written) => {
     world.adapter.create(0, {
       path: '/ws',
       verifyClient: (_info, done) => done(false, 401, words as string, headers as OutgoingHttpHeaders),
@@ -118,7 +118,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     expect([line.destroyed, world.connections.count]).toEqual([true, 0]);
   });
 
-  it('gives up a verifyClient that does not answer, and tells when to come back', () => {
+  it('refuses with Retry-After where a verifyClient does not answer in time', () => {
     world.adapter.create(0, { path: '/ws', verifyClient: (_info, _done) => undefined });
     const [line, gone] = [world.ask('/ws'), world.ask('/ws')];
     gone.destroy();
@@ -130,7 +130,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
     expect(world.events).toEqual([{ type: 'refused', status: 503, reason: 'authentication-timeout', ip: '10.0.0.1' }]);
   });
 
-  it('says when to come back only where a second look tells it', async () => {
+  it('sends no Retry-After where the second check refuses without a delay', async () => {
     const verified: ((isGood: boolean) => void)[] = [];
     world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => void verified.push(done) });
     const line = world.ask('/ws');
@@ -140,7 +140,7 @@ describe('HeartbeatWsAdapter, with a verifyClient of the gateway', () => {
   });
 });
 
-/** The code of a close frame without a mask at the end of what was written; null if there is none. */
+/** The code of the unmasked close frame at the end of the bytes written; null without one. */
 const codeOf = (written: string) => {
   const [, frame] = written.split('\r\n\r\n');
   return frame?.charCodeAt(0) === 0x88 ? Buffer.from(frame, 'latin1').readUInt16BE(2) : null;
@@ -151,7 +151,7 @@ describe('HeartbeatWsAdapter, refusing by a close code', () => {
     world = new AdapterWorld({ maxConnections: 1, refuseWith: 'close' });
   });
 
-  it('finishes the upgrade, closes, and destroys a second later who has not answered', () => {
+  it('finishes the upgrade, closes, and destroys a second later a client that has not answered', () => {
     world.adapter.create(0, { path: '/ws' });
     world.ask();
     const line = world.ask();
@@ -162,7 +162,7 @@ describe('HeartbeatWsAdapter, refusing by a close code', () => {
     expect(line.destroyed).toBe(true);
   });
 
-  it('has no more than 1000 of them at once, and answers the others by HTTP', async () => {
+  it('refuses at most 1000 at once by a close code, and further clients by HTTP', async () => {
     world.adapter.create(0, { path: '/ws' });
     world.ask();
     const refused = Array.from({ length: 1002 }, () => world.ask());
@@ -173,14 +173,14 @@ describe('HeartbeatWsAdapter, refusing by a close code', () => {
     expect([world.ask().status, world.ask().status]).toEqual(['101', '503']);
   });
 
-  it('does not ask a verifyClient about who is refused already', () => {
+  it('does not call verifyClient for a client that is already refused', () => {
     let asked = 0;
     world.adapter.create(0, { path: '/ws', verifyClient: () => ++asked > 0 });
     expect([world.ask(), world.ask()].map(({ written }) => codeOf(written))).toEqual([null, 1013]);
     expect(asked).toBe(1);
   });
 
-  it('does so too beside an upgrade that waits in a verifyClient, and for a verifyClient that does not answer', () => {
+  it('does so too while another upgrade waits for a verifyClient, and for a verifyClient that does not answer', () => {
     world.adapter.create(0, { path: '/ws', verifyClient: () => new Promise(() => {}) });
     const [first, second] = [world.ask(), world.ask()];
     expect([codeOf(first.written), codeOf(second.written)]).toEqual([null, 1013]);
@@ -190,7 +190,7 @@ describe('HeartbeatWsAdapter, refusing by a close code', () => {
     expect(reasons).toEqual(['at-capacity', 'authentication-timeout']);
   });
 
-  it('leaves a verifyClient that says no its own answer', () => {
+  it('sends the own response of a verifyClient that rejects', () => {
     world.adapter.create(0, { path: '/ws', verifyClient: (_info, done) => done(false, 402) });
     expect(world.ask().status).toBe('402');
   });

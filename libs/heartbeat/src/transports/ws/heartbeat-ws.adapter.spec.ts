@@ -25,7 +25,7 @@ describe('HeartbeatWsAdapter', () => {
 
   const ask = (url: string, headers?: Record<string, string>) => world.ask(url, headers);
 
-  it('says that it is installed, and that it needs the module', () => {
+  it('reports that it is installed, and that it needs the module', () => {
     expect(world.node.adapterInstalled).toBe(true);
     const bare = {
       get: () => {
@@ -37,7 +37,7 @@ describe('HeartbeatWsAdapter', () => {
     );
   });
 
-  it('lets nobody in before all of the app has bootstrapped', () => {
+  it('admits no client before all of the app has bootstrapped', () => {
     adapter.create(0, { path: '/ws' });
     app.isInitialized = false;
     expect(ask('/ws').status).toBe('503');
@@ -45,7 +45,7 @@ describe('HeartbeatWsAdapter', () => {
     expect(ask('/ws').status).toBe('101');
   });
 
-  it('makes each socket of each path a connection', () => {
+  it('turns each socket of each path into a connection', () => {
     for (const path of ['/a', 'b/', undefined]) adapter.create(0, { path });
     expect([ask('/a?x=1').status, ask('/b').status]).toEqual(['101', '101']);
     expect([...connections.all()].map(({ path }) => path)).toEqual(['/a', '/b']);
@@ -63,7 +63,7 @@ describe('HeartbeatWsAdapter', () => {
     ['404', 'no-such-path', '/nowhere', {}],
     ['400', 'bad-upgrade', '/ws', { 'sec-websocket-key': 'short' }],
     ['400', 'bad-upgrade', '/ws', { 'sec-websocket-version': '7' }],
-  ])('answers %s %s, and tells it', (status, reason, url, headers) => {
+  ])('responds with %s %s, and publishes the refusal', (status, reason, url, headers) => {
     adapter.create(0, { path: '/ws' });
     const line = ask(url, headers);
     expect([line.status, line.written]).toEqual([status, expect.stringContaining(`problem:${reason}"`)]);
@@ -71,19 +71,19 @@ describe('HeartbeatWsAdapter', () => {
     expect(connections.count).toBe(0);
   });
 
-  it('outlives a client that resets its upgrade', async () => {
+  it('survives a client that resets its upgrade', async () => {
     adapter.create(0, { path: '/ws' });
     for (const url of ['/ws', '/nowhere']) ask(url).destroy(new Error('ECONNRESET'));
     await turn();
     expect(connections.count).toBe(0);
   });
 
-  it('lets in as many as may be there, and not one more', () => {
+  it('admits as many clients as allowed, and not one more', () => {
     adapter.create(0, { path: '/ws' });
     expect(['1', '2', '3'].map(() => ask('/ws').status)).toEqual(['101', '101', '503']);
   });
 
-  it('hands Nest a client after its connection was made, and outlives what Nest does with it', () => {
+  it('passes a client to Nest after its connection was created, and survives an error of Nest', () => {
     const server = adapter.create(0, { path: '/ws' });
     const seen: unknown[] = [];
     adapter.bindClientConnect(server, client => {
@@ -94,7 +94,7 @@ describe('HeartbeatWsAdapter', () => {
     expect(seen).toEqual([...connections.all()]);
   });
 
-  it('keeps the handlers of all gateways of a path with the socket, and where they are with the path', () => {
+  it('keeps the handlers of all gateways of a path with the socket, and their positions with the path', () => {
     const server = adapter.create(0, { path: '/ws' });
     adapter.bindClientConnect(server, client => {
       adapter.bindMessageHandlers(client as TrackedSocket, [handler('a'), handler('b')]);
@@ -115,11 +115,11 @@ describe('HeartbeatWsAdapter', () => {
     expect(world.node.socketSets).toHaveLength(1);
   });
 
-  it('refuses a namespace, which it has not', () => {
+  it('rejects a namespace, which it does not support', () => {
     expect(() => adapter.create(0, { namespace: 'chat' })).toThrow('give the gateway a path of its own');
   });
 
-  it('cuts whoever is left when it is closed, and then serves no more', async () => {
+  it('terminates the remaining connections on close, and serves no more', async () => {
     const server = adapter.create(0, { path: '/ws' });
     ask('/ws');
     await adapter.close(server);

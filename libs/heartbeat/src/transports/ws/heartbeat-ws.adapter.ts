@@ -29,16 +29,16 @@ import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
 import { ignoreError, type Upgrade } from './upgrade.js';
 import { askVerifyClient, type VerifyClient } from './verify-client.js';
 
-/** The app's own HTTP port, as Nest numbers it. */
+/** The number that Nest uses for the app's own HTTP port. */
 const APP_PORT = 0;
 
 /**
- * The adapter to put in the place of Nest's `WsAdapter`: `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))`. It only
- * translates: upgrades to admission, sockets to the gateway, messages to the dispatcher.
+ * Replaces Nest's `WsAdapter`: `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))`. It only translates: upgrades to admission, sockets
+ * to the gateway, messages to the dispatcher.
  */
 export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #ports = new Map<number, HttpPort>();
-  /** Undoes what each port, and the drain, was told. */
+  /** Functions that undo all registrations at the ports and at the drain. */
   readonly #leave: (() => void)[] = [];
   readonly #node: NodeState;
   readonly #admission: AdmissionService;
@@ -77,7 +77,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#leave.push(() => draining.unsubscribe());
   }
 
-  /** Replaces the message parser, as `WsAdapter`'s method of this name does. */
+  /** Replaces the message parser, like the method of this name of `WsAdapter`. */
   setMessageParser(parser: MessageParser): void {
     this.#parser = parser;
   }
@@ -86,7 +86,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     if (namespace !== undefined)
       throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
     this.#inspector.guardHooks();
-    // As with `WsAdapter`, a gateway without a path serves every path of a port of its own, and `/` of the application's.
+    // As with `WsAdapter`, a gateway without a path serves every path of its own port, or `/` of the application's port.
     const servedPath = !path && this.#isOwn(port) ? null : gatewayPath(path ?? '/');
     const { paths } = this.#port(port);
     const server = paths.get(servedPath) ?? this.#createServer(servedPath, options);
@@ -108,20 +108,22 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     return server;
   }
 
-  /** Nest hears of a new client after its connection was made; what its handlers throw stays with them. */
+  /**
+   * Nest receives a new client after its connection was created. Errors of Nest's handlers are reported and do not affect the connection.
+   */
   override bindClientConnect(server: PathServer, callback: (...args: unknown[]) => void): void {
     server.on('connection', (socket, request) => {
       guarded(() => callback(socket, request), 'handleConnection', this.#node.codeFailed);
     });
   }
 
-  /** Keeps Nest's bound handlers with the socket; its own pipeline for answers is not needed. */
+  /** Stores Nest's bound handlers with the socket. Nest's own pipeline for responses is not needed. */
   override bindMessageHandlers(client: TrackedSocket, handlers: WsMessageHandler[]): void {
     const table = client.routes as RoutingTable;
     const before = client.handlers.length;
     table.learn(before, handlers);
     const bound = handlers.map(({ callback }) => callback as MessageHandler);
-    // Not spread: an array that grows as it is made keeps room for 17.
+    // `concat`, because an array that grows by a spread keeps capacity for 17 elements.
     client.handlers = before === 0 ? bound : client.handlers.concat(bound);
   }
 
@@ -130,7 +132,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     client.disconnectCallbacks = known === null ? callback : [known, callback].flat();
   }
 
-  /** After the drain: whoever is left is cut. */
+  /** Runs after the drain: the remaining sockets are terminated. */
   override async close(server: PathServer): Promise<void> {
     for (const socket of server.clients) socket.terminate();
     await new Promise(resolve => server.close(resolve));
@@ -178,11 +180,11 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       if (server?.verifyClient) return this.#verify(server, server.verifyClient, upgrade, verdict);
       if (server) this.#letIn(server, upgrade, verdict);
     });
-    // A client that resets while it waits must not end the process.
+    // A client that resets while its upgrade waits must not end the process.
     if (!upgrade.isSettled) socket.on('error', ignoreError);
   }
 
-  /** Asks the gateway's own hook. The upgrade holds its place meanwhile; what else may have changed is checked once more. */
+  /** Calls the gateway's own hook. The upgrade holds its slot meanwhile. Conditions that may have changed are checked again afterwards. */
   #verify(server: PathServer, verify: VerifyClient, upgrade: Upgrade, admitted: Admitted): void {
     const { request, socket } = upgrade;
     const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
@@ -218,7 +220,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     });
   }
 
-  /** By HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished at all. */
+  /** Refuses by HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
     this.#admission.refused(upgrade.request, refusal);
     const close = this.#refused.isFull ? null : this.#admission.closeFor(upgrade.request, refusal);
@@ -230,12 +232,12 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   #shakeHands(server: PathServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {
     const { request, socket, head } = upgrade;
-    // The only value that `ws` takes; a list may hold other protocols, which a server may ignore (RFC 9110, section 7.8).
+    // `ws` accepts only this value. A list may hold other protocols, which a server may ignore (RFC 9110, section 7.8).
     request.headers.upgrade = 'websocket';
     this.#settle(upgrade, 'the handshake', () => server.handleUpgrade(request, socket, head, upgraded));
   }
 
-  /** What the app's hooks give or throw on the way costs this client only. */
+  /** A value or an error of the app's hooks affects this client only. */
   #settle(upgrade: Upgrade, what: string, answer: () => void): void {
     guarded(answer, what, (_what, error) => {
       this.#node.codeFailed(what, error);

@@ -3,7 +3,7 @@ import { BaseWsExceptionFilter, WsException } from '@nestjs/websockets';
 
 import { guarded } from '../../connection/lifetime.js';
 
-/** How Nest keeps what `@UseFilters()` and `@Catch()` were given: the decorators' only trace, under no public name. */
+/** The metadata keys that `@UseFilters()` and `@Catch()` write. There is no public name for them. */
 const FILTERS = '__exceptionFilters__';
 const CAUGHT = '__filterCatchExceptions__';
 
@@ -12,7 +12,7 @@ export type FindFilter = (filter: Type<ExceptionFilter>) => ExceptionFilter | un
 
 type WsClient = Parameters<BaseWsExceptionFilter['handleUnknownError']>[1];
 
-/** The filter of a gateway without filters. An error that is no `WsException` is logged by the caller, within limits. */
+/** The filter of a gateway without filters. An error other than a `WsException` is logged by the caller, with a limit. */
 class DefaultFilter extends BaseWsExceptionFilter {
   override handleUnknownError(_error: unknown, client: WsClient, cause?: object): void {
     this.emitMessage(client, 'exception', { status: 'error', message: 'Internal server error', cause });
@@ -20,9 +20,10 @@ class DefaultFilter extends BaseWsExceptionFilter {
 }
 
 /**
- * Gives what a lifecycle hook of a gateway throws to the gateway's exception filters, as Nest's next release does: filters of the method,
- * then of the class, the last one first. Without one, a client that has just connected gets an `exception` event. Returns whether the
- * application has handled the error; another one is to be logged. What a filter throws or rejects with goes to `failed`.
+ * Passes an error of a gateway's lifecycle hook to the gateway's exception filters, as Nest's next release does: filters of the method
+ * first, then of the class, each from last to first. Without a filter, a client that has just connected receives an `exception` event.
+ * Errors and rejections of a filter are passed to `failed`.
+ * @returns Whether the application has handled the error; otherwise the caller logs it.
  */
 export function filterHookError(
   error: unknown,
@@ -43,13 +44,16 @@ function filtersOf(target: object): (ExceptionFilter | Type<ExceptionFilter>)[] 
   return (Reflect.getMetadata(FILTERS, target) as (ExceptionFilter | Type<ExceptionFilter>)[] | undefined) ?? [];
 }
 
-/** A filter without types takes everything. */
+/** A filter without types catches every error. */
 function catches(filter: ExceptionFilter, error: unknown): boolean {
   const types = (Reflect.getMetadata(CAUGHT, filter.constructor) as Type<unknown>[] | undefined) ?? [];
   return types.length === 0 || types.some(type => error instanceof type);
 }
 
-/** The arguments of a message with the hook's name for its event; the request stays out, since filters may send the data. */
+/**
+ * The arguments of a message, with the hook's name as its event. The data stays undefined, since filters may send it and the request must
+ * not leave the server.
+ */
 function hostOf(client: unknown, name: string): ArgumentsHost {
   const args = [client, undefined, name];
   const refuse = () => {

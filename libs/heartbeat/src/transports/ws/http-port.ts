@@ -8,25 +8,25 @@ import { answerAsPlainRequest } from './plain-request.js';
 import type { SilentSockets } from './silent-sockets.js';
 import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
-/** What {@link HttpPort} needs of the adapter. */
+/** The parts of the adapter that {@link HttpPort} depends on. */
 export interface HttpPortOptions {
   readonly server: Server;
-  /** Whether the adapter made the server, and so has to close it. */
+  /** Whether the adapter created the server, and so closes it. */
   readonly isOwn: boolean;
   /** `limits.handshakeTimeoutMs`. */
   readonly timeoutMs: number;
   readonly now: () => number;
-  /** The sockets of this server that are no WebSockets, among others. */
+  /** The sockets of this and other servers that are not WebSockets. */
   readonly sockets: SilentSockets;
-  /** Answers an upgrade to one of our paths, or refuses it where there is no server. */
+  /** Serves an upgrade to a gateway's path, or refuses it where `server` is undefined. */
   readonly serve: (server: PathServer | undefined, upgrade: Upgrade) => void;
 }
 
 /**
  * An HTTP server that this adapter shares with the application and with other `upgrade` listeners ("guests": GraphQL subscriptions, a
- * proxy, a development server). Of its upgrades those to a gateway's path are served. Others are left to the guests, in whatever order
- * the listeners were added, and are refused only where there is no guest. Requests for another protocol than WebSocket are answered
- * as plain HTTP.
+ * proxy, a development server). Upgrades to a gateway's path are served here. Other upgrades are left to the guests, regardless of the
+ * order of the listeners, and are refused only where there is no guest. Requests for another protocol than WebSocket are answered as plain
+ * HTTP.
  */
 export class HttpPort {
   readonly paths = new PathTable();
@@ -47,7 +47,7 @@ export class HttpPort {
     this.isOwn = options.isOwn;
     const { timeoutMs, now, serve } = options;
     this.guests = new GuestUpgrades({ timeoutMs, now, untaken: upgrade => serve(undefined, upgrade) });
-    // First of all listeners: what a guest has written to a socket can be told from what was written before.
+    // The first of all listeners, so that bytes that a guest writes to a socket can be distinguished from earlier ones.
     this.server.prependListener('upgrade', this.#onUpgrade);
   }
 
@@ -65,7 +65,7 @@ export class HttpPort {
     this.guests.resume();
   }
 
-  /** Stops listening; an own server is closed. A server that still listens gets upgrades until it has closed. */
+  /** Stops listening; an own server is closed. A server that is still open receives upgrades until it has closed. */
   async close(): Promise<void> {
     const { server } = this;
     this.#isClosing = true;
@@ -99,7 +99,7 @@ export class HttpPort {
     this.options.serve(served, upgrade);
   }
 
-  /** Another protocol: a guest may speak it. One that does has begun by the next turn. */
+  /** Handles an upgrade to another protocol. A guest that supports it has begun to use the socket by the next turn. */
   #receivedOther(upgrade: Upgrade): void {
     const { server } = this;
     if (!this.#hasGuests) return answerAsPlainRequest(server, upgrade);

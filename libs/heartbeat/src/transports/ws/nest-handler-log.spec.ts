@@ -19,7 +19,7 @@ const host = {
   }),
 } as unknown as ArgumentsHost;
 
-/** What Nest does with an exception of a handler. */
+/** Nest's handling of an exception of a handler. */
 const handled = (exception: unknown) => new BaseWsExceptionFilter().catch(exception, host);
 const alpha = (text: string) => new TypeError(text);
 const beta = (text: string) => new RangeError(text);
@@ -35,7 +35,7 @@ describe('limitHandlerLog', () => {
     expect(lines).toHaveLength(2);
   });
 
-  it('limits what Nest logs, by the place that threw', () => {
+  it('limits Nest’s lines by the place that threw', () => {
     const log = new LimitedLogger('Heartbeat', new SystemClock());
     const unlimit = limitHandlerLog(log);
     for (let i = 0; i < 200; i++) {
@@ -53,16 +53,19 @@ describe('limitHandlerLog', () => {
     ]);
   });
 
-  it.each([[undefined], ['a text\n    at x'], [Symbol('s')], [Object.create(null)]])('takes %p', thrown => {
-    const log = new LimitedLogger('Heartbeat', new SystemClock());
-    const unlimit = limitHandlerLog(log);
-    expect(() => handled(thrown)).not.toThrow();
-    unlimit();
-    log.close();
-    expect(lines).toEqual([expect.stringMatching(/^a message handler failed(: [^\n]*)?$/)]);
-  });
+  it.each([[undefined], ['a text\n    at x'], [Symbol('s')], [Object.create(null)]])(
+    'accepts %p as a thrown value',
+    thrown => {
+      const log = new LimitedLogger('Heartbeat', new SystemClock());
+      const unlimit = limitHandlerLog(log);
+      expect(() => handled(thrown)).not.toThrow();
+      unlimit();
+      log.close();
+      expect(lines).toEqual([expect.stringMatching(/^a message handler failed(: [^\n]*)?$/)]);
+    },
+  );
 
-  it('leaves Nest as it was after the last application of the process', () => {
+  it('restores Nest’s logger after the last application of the process', () => {
     const logs = [1, 2].map(() => new LimitedLogger('Heartbeat', new SystemClock()));
     const [first, second] = logs.map(log => limitHandlerLog(log));
     first!();

@@ -8,8 +8,9 @@ interface HandlerLog {
 }
 
 /**
- * Where Nest logs what message handlers, guards and pipes throw, once for each message and with a stack: a client that sends such
- * messages would flood the log. The field is private and has no public setter (decision 0017); it belongs to the process.
+ * The object through which Nest logs errors of message handlers, guards and pipes, once for each message and with a stack. A client that
+ * sends such messages would flood the log. The field is private and has no public setter (decision 0017). It is shared by all applications
+ * of the process.
  */
 const filter = BaseWsExceptionFilter as unknown as { logger: HandlerLog };
 const nests = filter.logger;

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { NetworkRanking } from './network-ranking.js';
 
 describe('NetworkRanking', () => {
-  it('names nothing while it is empty', () => {
+  it('returns no network while it is empty', () => {
     const ranking = new NetworkRanking();
     expect(ranking.busiest).toBeUndefined();
     ranking.change('a', 1);
@@ -13,7 +13,7 @@ describe('NetworkRanking', () => {
     expect([ranking.busiest, ranking.of('a')]).toEqual([undefined, 0]);
   });
 
-  it('names a network of the largest count after any changes', () => {
+  it('returns a network of the largest count after any changes', () => {
     const step = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.boolean());
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), steps => {

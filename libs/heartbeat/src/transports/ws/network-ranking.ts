@@ -1,4 +1,4 @@
-/** Counts by network, with the network of the largest count at hand. Every operation takes the same time, whatever the number of networks. */
+/** Counts by network, and the network of the largest count. Every operation takes constant time. */
 export class NetworkRanking {
   readonly #counts = new Map<string, number>();
   /** The networks of each count; index 0 stays empty. */

@@ -10,15 +10,15 @@ import type { HttpPort } from './http-port.js';
 import { SilentSockets } from './silent-sockets.js';
 import { watchSockets } from './watch-sockets.js';
 
-/** Sockets of all clients whose request head may be incomplete at once, at least. */
+/** Minimum of the limit for incomplete request heads of all clients. */
 const MIN_HEADS = 5000;
-/** Beside twice the `maxPerIp` of an address: its plain HTTP requests. */
+/** Incomplete heads that an address may have beside twice its `maxPerIp`, for plain HTTP requests. */
 const HEADS_BESIDE = 16;
 
 /**
- * The silent sockets of this node, with bounds that follow from the options: `limits.handshakeTimeoutMs` for a request head, for an
- * address twice `limits.maxPerIp` and 16 heads, for all `limits.maxConnections` or 5,000 of them, whichever is more, and the limit of
- * open files for sockets of any kind. Trusted proxies and Unix sockets are not limited by address.
+ * Creates the silent sockets of this node, with limits that follow from the options. Time for a request head: `limits.handshakeTimeoutMs`.
+ * Incomplete heads of an address: twice `limits.maxPerIp` and 16. Incomplete heads of all: the larger of `limits.maxConnections` and 5,000.
+ * Sockets of any kind: the limit of open files. Trusted proxies and Unix sockets are not limited by address.
  */
 export function createNodeSockets(app: INestApplicationContext, ports: ReadonlyMap<number, HttpPort>) {
   const node = app.get(NodeState, { strict: false });
@@ -35,7 +35,7 @@ export function createNodeSockets(app: INestApplicationContext, ports: ReadonlyM
   });
   return {
     sockets,
-    /** Counts the sockets of a server from now on; the result ends that. */
+    /** Counts the sockets of a server from now on. The returned function stops that. */
     watch(server: Server): () => void {
       if (node.socketRoom === Infinity) node.socketRoom = ownSocketRoom();
       return watchSockets(server, sockets, address => addresses.networkOfPeer(address));

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
-/** How often Node looks for connections whose request is late, in milliseconds. */
+/** Interval at which Node checks for connections whose request is late, in milliseconds. */
 const CHECK_MS = 1000;
 
-/** The HTTP server of a gateway's own port. It serves WebSockets only, so the time for a handshake is the time for any request. */
+/** Creates the HTTP server of a gateway's own port. It serves WebSockets only, so the time limit of a handshake applies to any request. */
 export function createOwnServer(timeoutMs: number): Server {
   const options = { headersTimeout: timeoutMs, requestTimeout: timeoutMs, connectionsCheckingInterval: CHECK_MS };
   return createServer(options, answerPlainRequest);

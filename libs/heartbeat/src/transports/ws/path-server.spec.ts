@@ -35,13 +35,13 @@ describe('PathServer', () => {
     return server.options.handleProtocols?.(new Set(names), request);
   };
 
-  it('chooses the first subprotocol, as `ws` does, or lets the gateway choose', () => {
+  it('chooses the first subprotocol, as `ws` does, or calls the gateway’s handleProtocols', () => {
     expect(choose(['a', 'b'])).toBe('a');
     expect(choose(['a', 'b'], names => [...names].at(-1)!)).toBe('b');
     expect(choose(['a', 'b'], () => false)).toBe(false);
   });
 
-  it('keeps nothing of the header that a subprotocol was cut from', () => {
+  it('does not keep the header that a subprotocol is a slice of', () => {
     expect(heapBytesOf(long => choose([long.slice(100, 140)]))).toBeLessThan(1000);
   });
 });

@@ -9,7 +9,7 @@ import { detachString } from '../../base/detach-string.js';
 import { RoutingTable } from './routing-table.js';
 import type { VerifyClient } from './verify-client.js';
 
-/** What a gateway's decorator may hold beside `ws`' own options. */
+/** Options of a gateway's decorator beside those of `ws`. */
 export interface GatewayServerOptions {
   readonly path?: string;
   readonly namespace?: string;
@@ -19,24 +19,24 @@ export interface GatewayServerOptions {
 }
 
 /**
- * How many pieces of a message in the making are held: each costs some 300 bytes beside its content, so a message that comes
- * byte by byte must not be let in whole.
+ * Limit for the buffered chunks of an incomplete message. Each chunk costs about 300 bytes beside its content, so a message that arrives
+ * byte by byte is not accepted at full length.
  */
 const MIN_CHUNKS = 16_384;
 const BYTES_PER_CHUNK = 64;
 
 /** A server of one path on one port. */
 export class PathServer extends WebSocketServer {
-  /** As {@link gatewayPath} writes it; `/` also where every path is served. */
+  /** In the form of {@link gatewayPath}; `/` also where every path is served. */
   override readonly path: string;
-  /** Whether this is the server of a gateway without a path, on a port of its own: as with `WsAdapter`, it serves every path. */
+  /** Whether this server belongs to a gateway without a path on its own port. As with `WsAdapter`, it serves every path. */
   readonly servesEveryPath: boolean;
-  /** Whether a gateway named the path with a slash at its end: requests may have one then. */
+  /** Whether a gateway's path ends in a slash. Requests may then end in one, too. */
   takesSlash = false;
   readonly table = new RoutingTable();
-  /** Takes what a listener of the app threw. */
+  /** Handles errors of the app's listeners. */
   failed: (what: string, error: unknown) => void = () => undefined;
-  /** The gateway's own hook. Not given to `ws`, which would ask it about those too who are refused already. */
+  /** The gateway's own hook. It is not passed to `ws`, which would call it for clients that are already refused. */
   readonly verifyClient: VerifyClient | undefined;
 
   constructor(
@@ -52,7 +52,7 @@ export class PathServer extends WebSocketServer {
       closeTimeout: drain.closeTimeoutMs,
       clientTracking: true,
       noServer: true,
-      // `ws` cuts names out of the header, and keeps the chosen one for as long as the socket lives.
+      // `ws` keeps the chosen name, a slice of the header, for as long as the socket is open.
       handleProtocols: (names: Set<string>, request: IncomingMessage) => {
         const chosen = handleProtocols(names, request);
         return typeof chosen === 'string' ? detachString(chosen) : chosen;
@@ -64,7 +64,7 @@ export class PathServer extends WebSocketServer {
     this.verifyClient = verifyClient;
   }
 
-  /** As any emitter, but the listeners of a client cannot fail its upgrade, nor each other. */
+  /** Emits like any emitter, but an error of a listener affects neither the client's upgrade nor the other listeners. */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     if (event !== 'connection' && event !== 'headers') return super.emit(event, ...given);
     return emitGuarded(this, event, given, error =>
@@ -73,13 +73,16 @@ export class PathServer extends WebSocketServer {
   }
 }
 
-/** What `ws` chooses by itself. */
+/** The default choice of `ws`. */
 function firstOf(names: Set<string>): string | false {
   const [first = false] = names;
   return first;
 }
 
-/** The path of a request, without the query string, which is never kept; also of one in absolute form (RFC 9112, section 3.2.2). */
+/**
+ * The path of a request without the query string, which is never kept. A request target in absolute form is supported (RFC 9112, section
+ * 3.2.2).
+ */
 export function pathOf({ url = '/' }: IncomingMessage): string {
   if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname;
   const end = url.search(/[?#]/);

@@ -44,7 +44,7 @@ describe('gatewayPath', () => {
     [/chat/, /not a text/],
     [['/a', '/b'], /not a text/],
     [5, /not a text/],
-  ])('refuses %p, which no request would reach', (path, fault) => {
+  ])('rejects %p, which no request would match', (path, fault) => {
     expect(() => gatewayPath(path)).toThrow(fault);
     expect(() => gatewayPath(path)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_OPTIONS' }));
   });
@@ -73,7 +73,7 @@ describe('PathTable', () => {
     [[null], '*', 'every path'],
     [[null, '/chat'], '/chat', '/chat'],
     [[null, '/chat'], '/chat/', 'every path'],
-  ])('with %j, a request for %j finds %j', (paths, url, expected) => {
+  ])('with %j, finds the server of a request for %j: %j', (paths, url, expected) => {
     expect(find(tableOf(paths), url)).toBe(expected);
   });
 });

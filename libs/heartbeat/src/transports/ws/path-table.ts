@@ -12,7 +12,7 @@ export class PathTable {
   /** The server of a gateway without a path. */
   #ofEveryPath: PathServer | undefined;
 
-  /** The server of exactly this path; of every path where `path` is null. */
+  /** The server of exactly this path; the server of every path where `path` is null. */
   get(path: string | null): PathServer | undefined {
     return path === null ? this.#ofEveryPath : this.#servers.get(path);
   }
@@ -22,14 +22,14 @@ export class PathTable {
     else this.#servers.set(server.path, server);
   }
 
-  /** The server of a request. The path of a gateway is found in each of its spellings, and with or without a slash at its end. */
+  /** The server of a request. Every spelling of a gateway's path matches, with or without a trailing slash. */
   find(request: IncomingMessage): PathServer | undefined {
     const path = pathOf(request);
     return this.#servers.get(path) ?? this.#find(path) ?? this.#ofEveryPath;
   }
 
   #find(path: string): PathServer | undefined {
-    // Node reads a request line as Latin-1; a client that encodes nothing has sent UTF-8.
+    // Node decodes a request line as Latin-1, but a client that does not percent-encode sends UTF-8.
     const canonical = canonicalPath(Buffer.from(path, 'latin1').toString());
     const served = canonical === null ? undefined : this.#servers.get(withoutSlash(canonical));
     return served && (served.path === canonical || served.takesSlash) ? served : undefined;
@@ -37,7 +37,7 @@ export class PathTable {
 }
 
 /**
- * A path as the table holds it: one leading slash, none at the end, as Nest writes paths, and percent-encoded as clients send it.
+ * A path in the form of the table: one leading slash and no trailing slash, as Nest writes paths, and percent-encoded, as clients send it.
  * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` for a path that no request can have.
  */
 export function gatewayPath(path: unknown): string {
@@ -52,7 +52,7 @@ export function gatewayPath(path: unknown): string {
   return canonical === null ? refuse('cannot be the path of a URL') : withoutSlash(canonical);
 }
 
-/** One spelling of all that mean the same (RFC 3986, section 6.2.2); null for a text that is no path. */
+/** One spelling for all equivalent paths (RFC 3986, section 6.2.2). Returns null for a text that is not a path. */
 function canonicalPath(path: string): string | null {
   const url = `http://localhost${path}`;
   if (!path.startsWith('/') || !URL.canParse(url)) return null;

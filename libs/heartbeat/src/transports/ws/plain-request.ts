@@ -9,17 +9,17 @@ import { ignoreError, type Upgrade } from './upgrade.js';
 const OF_THE_UPGRADE = new Set(['upgrade', 'http2-settings']);
 
 /**
- * Answers a request as if it had no `Upgrade` header, as a server does that does not want the upgrade (RFC 9110, section 7.8). Node
- * has taken its parser off the socket by now, so the request head is written anew without the header and put back before the
- * bytes that followed, and the socket starts as a new HTTP connection: body, pipelined requests and keep-alive work as ever.
+ * Answers a request as if it had no `Upgrade` header, like a server that ignores the upgrade (RFC 9110, section 7.8). Node has already
+ * removed its parser from the socket. So the request head is written again without the header, put back before the bytes that followed, and
+ * the socket starts as a new HTTP connection. Body, pipelined requests and keep-alive work as usual.
  *
- * A response to an earlier request of the same connection is awaited first, since a new parser knows nothing of it.
+ * A pending response to an earlier request of the same connection is awaited first, since a new parser does not know it.
  */
 export function answerAsPlainRequest(server: Server, upgrade: Upgrade): void {
   const { socket } = upgrade;
   const response = responseUnderWay(socket);
   if (response) {
-    // A response that is followed by another one hands the socket on before this listener is called.
+    // If another response follows, Node assigns it the socket before this listener is called.
     response.once('close', () => answerAsPlainRequest(server, upgrade));
     if (socket.listeners('error').includes(ignoreError)) return;
     socket.on('error', ignoreError);
@@ -28,12 +28,12 @@ export function answerAsPlainRequest(server: Server, upgrade: Upgrade): void {
   socket.off('error', ignoreError);
   if (socket.destroyed || socket.writableEnded) return;
   socket.unshift(Buffer.concat([headOf(upgrade), upgrade.head]));
-  // The old parser may have left the time limit of an idle connection.
+  // The old parser may have set the timeout of an idle connection.
   if (socket instanceof Socket) socket.setTimeout(server.timeout);
   server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket);
 }
 
-/** Node has no public name for the response that a socket writes at present; without the field nothing is awaited. */
+/** Node has no public name for the response that a socket currently writes. Without the field, no response is awaited. */
 export function responseUnderWay(socket: Duplex): ServerResponse | null {
   const { _httpMessage: response } = socket as { readonly _httpMessage?: ServerResponse | null };
   return response ?? null;
@@ -51,7 +51,7 @@ function headOf({ request }: Upgrade): Buffer {
   return Buffer.from(`${head}\r\n`, 'latin1');
 }
 
-/** Empty where nothing is left. */
+/** An empty text if no option remains. */
 function valueWithoutUpgrade(name: string, value: string): string {
   if (OF_THE_UPGRADE.has(name)) return '';
   if (name !== 'connection') return value;

@@ -2,12 +2,12 @@ import type { WebSocket } from 'ws';
 
 import { LINGER_MS } from './upgrade-answer.js';
 
-/** So many may be on their way out at once. */
+/** Maximum of refused clients that are closing at once. */
 const MOST = 1000;
 
 /**
- * Refused clients whose upgrade was finished only to tell them so by a close code. Each is a whole WebSocket that no limit
- * counts, so there are few of them at a time, and none stays long: whoever comes beyond is answered by HTTP.
+ * Refused clients whose upgrade was finished only to send them a close code. Each is a complete WebSocket that no limit counts. So their
+ * number is limited, each is destroyed after a second, and further clients are refused by HTTP.
  */
 export class RefusedClients {
   #count = 0;
@@ -16,7 +16,7 @@ export class RefusedClients {
     return this.#count >= MOST;
   }
 
-  /** Closes with this code, and destroys who has not answered after a second. */
+  /** Closes with this code, and destroys the client if it has not answered after a second. */
   close(client: WebSocket, code: number, reason: string): void {
     this.#count++;
     const timer = setTimeout(() => client.terminate(), LINGER_MS);

@@ -22,14 +22,14 @@ describe('RoutingTable', () => {
     expect(table.events).toEqual(['a', 'b']);
   });
 
-  it('takes the last of several handlers of one event in a gateway', () => {
+  it('keeps the last of several handlers of one event in a gateway', () => {
     const table = new RoutingTable();
     table.learn(0, named('a', 'b', 'a', 'a'));
     table.learn(4, named('b', 'b'));
     expect([table.positionsOf('a'), table.positionsOf('b')]).toEqual([[3], [1, 5]]);
   });
 
-  it('learns the same from every client of a path, once', () => {
+  it('learns the same handlers from every client of a path, once', () => {
     const table = new RoutingTable();
     for (let client = 0; client < 3; client++) {
       table.learn(0, named('a', 'b'));
@@ -38,7 +38,7 @@ describe('RoutingTable', () => {
     expect([table.positionsOf('a'), table.positionsOf('b')]).toEqual([[0, 3], [1]]);
   });
 
-  it('takes events of any kind, and mistakes none for a name that every object has', () => {
+  it('accepts events of any type, and no event matches a property of every object', () => {
     const table = new RoutingTable();
     const symbol = Symbol('s');
     table.learn(0, named(5, symbol, '__proto__', { cmd: 'x' }));

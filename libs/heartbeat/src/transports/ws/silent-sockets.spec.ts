@@ -42,7 +42,7 @@ function accept(network: string | null = 'a'): Line {
   return line;
 }
 
-/** A complete request head; returns how the response ends. */
+/** Sends a complete request head, and returns a function that ends the response. */
 function request(socket: Line, headers: Record<string, string> = {}, complete = true): () => void {
   const response = new EventEmitter();
   sockets.requested({ socket, headers, complete } as unknown as IncomingMessage, response as ServerResponse);
@@ -69,7 +69,7 @@ describe('SilentSockets, by time', () => {
     expect(sockets.count).toBe(0);
   });
 
-  it('destroys an idle one on which a head has begun, that much later', () => {
+  it('destroys an idle socket on which a head has begun, that much later', () => {
     const line = accept();
     request(line)();
     pass(5000);
@@ -97,13 +97,13 @@ describe('SilentSockets, by time', () => {
       'a response to a request that came without the event `request`',
       () => Object.assign(accept(), { _httpMessage: new EventEmitter() }),
     ],
-  ])('leaves alone %s', (_what, given) => {
+  ])('keeps %s', (_what, given) => {
     const line = given();
     pass(10_000);
     expect([ended(line), sockets.count]).toEqual([[false], 1]);
   });
 
-  it('forgets a socket that is counted elsewhere, or has closed', async () => {
+  it('removes a socket that is counted elsewhere, or has closed', async () => {
     const [one, two] = [accept(), accept()];
     sockets.forget(one);
     two.destroy();
@@ -120,7 +120,7 @@ describe('SilentSockets, by time', () => {
     expect([jest.getTimerCount(), line.listenerCount('close'), sockets.count]).toEqual([0, 0, 0]);
   });
 
-  it('ends many late ones in several turns', () => {
+  it('destroys many late sockets in several turns', () => {
     const lines = Array.from({ length: 500 }, () => accept());
     pass(950);
     now += 50;
@@ -139,7 +139,7 @@ function worksOn(headers: Record<string, string>, complete = true): Line {
 }
 
 describe('SilentSockets, by number', () => {
-  it('ends none for a stall: what arrived meanwhile is read first', () => {
+  it('destroys none after a stall: bytes that arrived meanwhile are read first', () => {
     const lines = [accept(), accept()];
     now = 5000;
     jest.advanceTimersByTime(250);
@@ -149,7 +149,7 @@ describe('SilentSockets, by number', () => {
     expect(ended(...lines)).toEqual([false, true]);
   });
 
-  it('holds so many heads of one network, and lets the oldest go', () => {
+  it('limits the heads of one network, and destroys the oldest', () => {
     sockets = make({ maxPerNetwork: 3, timeoutMs: 10_000 });
     const other = accept('b');
     const lines = Array.from({ length: 4 }, () => accept());
@@ -161,7 +161,7 @@ describe('SilentSockets, by number', () => {
     expect(ended(...lines, newcomer)).toEqual([true, true, false, false, false]);
   });
 
-  it('holds so many heads of all, and lets the oldest go', () => {
+  it('limits the heads of all, and destroys the oldest', () => {
     sockets = make({ max: 4, timeoutMs: 10_000 });
     const other = accept('b');
     pass(100);
@@ -171,10 +171,10 @@ describe('SilentSockets, by number', () => {
   });
 
   it.each<[string, () => Line[]]>([
-    ['silent ones', () => [accept(), accept()]],
-    ['idle ones', () => [0, 1].map(() => idle())],
-    ['bodies that do not come', () => [0, 1].map(() => worksOn({ 'transfer-encoding': 'chunked' }, false))],
-  ])('where files run out, lets the oldest go of %s of the busiest network', (_what, given) => {
+    ['silent sockets', () => [accept(), accept()]],
+    ['idle sockets', () => [0, 1].map(() => idle())],
+    ['bodies that do not arrive', () => [0, 1].map(() => worksOn({ 'transfer-encoding': 'chunked' }, false))],
+  ])('at the limit of open files, destroys the oldest of %s of the busiest network', (_what, given) => {
     room = 3;
     const other = accept('b');
     const lines = given();
@@ -183,7 +183,7 @@ describe('SilentSockets, by number', () => {
     expect(ended(other, ...lines, newcomer)).toEqual([false, true, false, false]);
   });
 
-  it('lets silent ones go before idle ones of the same network, unless they are new', () => {
+  it('destroys silent sockets before idle ones of the same network, unless they are new', () => {
     sockets = make({ timeoutMs: 10_000 });
     room = 3;
     const keptAlive = idle();
@@ -196,7 +196,7 @@ describe('SilentSockets, by number', () => {
     expect(ended(keptAlive, young, newcomer, next)).toEqual([true, false, false, false]);
   });
 
-  it('lets no request go that the application works on, whatever its body was', () => {
+  it('never destroys a request that the application works on, with or without a body', () => {
     room = 2;
     const lines = [worksOn({}), worksOn({ 'content-length': '5' })];
     pass(300);
@@ -206,14 +206,14 @@ describe('SilentSockets, by number', () => {
     expect(ended(...lines, newcomer, next)).toEqual([false, false, true, false]);
   });
 
-  it('counts trusted proxies, and lets none of them go', () => {
+  it('counts trusted proxies, and destroys none of them', () => {
     room = 2;
     const proxies = [accept(null), accept(null), accept(null)];
     pass(300);
     expect(ended(...proxies, accept())).toEqual([false, false, false, false]);
   });
 
-  it('takes an accepted socket once, also where it begins anew', () => {
+  it('takes an accepted socket once, also where it starts again', () => {
     const line = accept();
     request(line);
     sockets.add(line, 'a');

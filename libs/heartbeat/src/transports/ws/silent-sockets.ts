@@ -5,25 +5,26 @@ import { NetworkRanking } from './network-ranking.js';
 import { responseUnderWay } from './plain-request.js';
 
 /**
- * After a stall many sockets are accepted in one turn, before their requests can be read. So a socket that was accepted this recently is
- * not ended for the number of others, and where files run out only if nothing else can be, in milliseconds.
+ * After a stall many sockets are accepted in one turn, before their requests can be read. So for this time after its accept, in
+ * milliseconds, a socket is not destroyed because of the number of sockets. At the limit of open files it is destroyed only if there is no
+ * other candidate.
  */
 const GRACE_MS = 1000;
-/** A check that comes so late, in milliseconds, lets what has arrived meanwhile be read first. */
+/** A check that is late by more than this, in milliseconds, is repeated after pending input was read. */
 const LATE_MS = 250;
 const READ_FIRST_MS = 10;
-/** Sockets that are looked at, and destroyed, in one turn. */
+/** Sockets that are checked, and destroyed, in one turn of the event loop. */
 const CHECKS_PER_TURN = 2000;
 const ENDS_PER_TURN = 200;
 
-/** What {@link SilentSockets} needs to know. */
+/** The options and dependencies of {@link SilentSockets}. */
 export interface SilentSocketsOptions {
   /** Time for a request head, in milliseconds. */
   readonly timeoutMs: number;
-  /** Sockets of one network, and of all, whose request head is incomplete. */
+  /** Maximum of sockets of one network, and of all, whose request head is incomplete. */
   readonly maxPerNetwork: number;
   readonly max: number;
-  /** Whether sockets of the process are so many that one has to go. */
+  /** Whether the process has so many sockets that one must be destroyed. */
   readonly isFull: () => boolean;
   readonly now: () => number;
 }
@@ -33,13 +34,13 @@ type NetSocket = Duplex & { readonly bytesRead?: number };
 /** A socket of an HTTP server that is not a WebSocket. */
 interface Entry {
   readonly socket: NetSocket;
-  /** Null where it is not limited by address. */
+  /** Null for a socket that is not limited by address. */
   readonly network: string | null;
   /** `head`: no request head is complete; `idle`: between requests; `busy`: at least one request is under way. */
   phase: 'head' | 'idle' | 'busy';
   /** When the phase began. */
   since: number;
-  /** When an idle socket was looked at. */
+  /** The time of the last check of an idle socket. */
   checkedAt: number;
   bytesSeen: number;
   active: number;
@@ -49,14 +50,14 @@ interface Entry {
 /** The sockets of one network, each set with the oldest first. */
 interface Group {
   readonly heads: Set<Entry>;
-  /** Idle ones, and those whose request has a body. */
+  /** Idle sockets, and those whose request has a body. */
   readonly others: Set<Entry>;
 }
 
 /**
- * Bounds the sockets of HTTP servers that say nothing: no request, a slow head, a slow body, an idle connection. They count from their
- * first moment, by network and in all. A head has a time limit; where files run out, the oldest silent socket of the busiest network
- * is destroyed, so that probes and upgrades get in. Requests that the application works on are never cut.
+ * Limits the sockets of HTTP servers that are silent: no request, a slow head, a slow body, an idle connection. Each counts from its first
+ * moment, by network and in total. A head has a time limit. At the limit of open files, the oldest silent socket of the busiest network is
+ * destroyed, so that probes and upgrades are accepted. Requests that the application works on are never destroyed.
  */
 export class SilentSockets {
   readonly #entries = new Map<Duplex, Entry>();
@@ -79,7 +80,7 @@ export class SilentSockets {
     return this.#entries.size;
   }
 
-  /** A socket was accepted, or begins anew as an HTTP connection. */
+  /** A socket was accepted, or starts again as an HTTP connection. */
   add(socket: NetSocket, network: string | null): void {
     if (this.#entries.has(socket)) return;
     const { bytesRead: bytesSeen = 0 } = socket;
@@ -114,7 +115,7 @@ export class SilentSockets {
     });
   }
 
-  /** An upgrade: its own time limit applies. The socket counts until it is a WebSocket, see {@link forget}. */
+  /** An upgrade has its own time limit. Its socket counts until it is a WebSocket, see {@link forget}. */
   upgrading(socket: Duplex): void {
     const entry = this.#entries.get(socket);
     if (!entry) return;
@@ -122,7 +123,7 @@ export class SilentSockets {
     this.#enter(entry, 'busy');
   }
 
-  /** The socket is counted elsewhere, or has closed. */
+  /** Removes a socket that is counted elsewhere, or has closed. */
   forget(socket: Duplex): void {
     const entry = this.#entries.get(socket);
     if (!entry) return;
@@ -163,14 +164,14 @@ export class SilentSockets {
     if (group.heads.size + group.others.size === 0) this.#groups.delete(network);
   }
 
-  /** Whether a silent socket is one of more than there may be. */
+  /** Whether a silent socket exceeds a limit. */
   #isTooMany({ network, since }: Entry): boolean {
     const ofNetwork = this.#groups.get(network ?? '')?.heads.size ?? 0;
     const isOver = this.#heads.size > this.options.max || ofNetwork > this.options.maxPerNetwork;
     return isOver && this.options.now() - since >= GRACE_MS;
   }
 
-  /** Ends the oldest silent socket of the busiest network; never the newest, which is the one that comes in. */
+  /** Destroys the oldest silent socket of the busiest network; never the newest, which was just accepted. */
   #makeRoom(): void {
     const { busiest } = this.#ranking;
     if (busiest === undefined) return;
@@ -179,7 +180,7 @@ export class SilentSockets {
     if (head !== undefined && this.options.now() - head.since >= GRACE_MS) return this.#end(head);
     for (const other of others) {
       if (other.phase === 'idle' || !other.request?.complete) return this.#end(other);
-      // The body has arrived since: the application works on the request.
+      // The body has arrived since, so the application works on the request.
       this.#leave(other);
     }
     if (head !== undefined && heads.size > 1) this.#end(head);
@@ -205,21 +206,21 @@ export class SilentSockets {
     else if (this.#heads.size + this.#idle.size > 0) this.#arm();
   }
 
-  /** Destroys sockets whose head is late; returns whether some are left for the next turn. */
+  /** Destroys sockets whose head is late. Returns whether some are left for the next turn. */
   #checkHeads(now: number): boolean {
     let ended = 0;
     for (const entry of this.#heads) {
       if (now - entry.since < Math.min(GRACE_MS, this.options.timeoutMs)) return false;
       if (now - entry.since < this.options.timeoutMs && !this.#isTooMany(entry)) continue;
       if (++ended > ENDS_PER_TURN) return true;
-      // An application that handles `checkContinue` gets its request without the event `request`.
+      // An application that handles `checkContinue` receives its request without the event `request`.
       if (responseUnderWay(entry.socket)) this.#enter(entry, 'idle');
       else this.#end(entry);
     }
     return false;
   }
 
-  /** Finds idle sockets on which a head has begun: Node reads them without an event. */
+  /** Finds idle sockets on which a head has begun: Node reads it without an event. */
   #checkIdle(now: number): boolean {
     let checked = 0;
     for (const entry of this.#idle) {

@@ -1,23 +1,23 @@
-/** Words that are remembered at once. */
-const MAX_WORDS = 1000;
+/** Maximum of strings that are held at once. */
+const MAX_STRINGS = 1000;
 
 /**
- * Holds words once that come with many connections, such as the name of a browser: each request has a copy of its
- * own, which its connection would keep. Bounded: when it is full it begins anew, and only some memory is lost.
+ * Holds one copy of strings that many connections share, such as the user agent: otherwise each connection would keep the copy of its own
+ * request. Bounded: a full pool is cleared, which only costs some memory.
  */
 export class StringInterner {
-  readonly #words = new Map<string, string>();
+  readonly #strings = new Map<string, string>();
 
-  /** The same word, and the same piece of memory for all who ask for it. */
-  one(word: string): string {
-    const held = this.#words.get(word);
+  /** The same string, in memory that all connections share. */
+  one(text: string): string {
+    const held = this.#strings.get(text);
     if (held !== undefined) return held;
-    if (this.#words.size >= MAX_WORDS) this.#words.clear();
-    this.#words.set(word, word);
-    return word;
+    if (this.#strings.size >= MAX_STRINGS) this.#strings.clear();
+    this.#strings.set(text, text);
+    return text;
   }
 
   get size(): number {
-    return this.#words.size;
+    return this.#strings.size;
   }
 }

@@ -11,7 +11,7 @@ class FakeServer extends EventEmitter {
   listening = false;
   readonly set: unknown[][] = [];
 
-  /** As Node does: the handle is there when `listening` comes. */
+  /** As in Node, the handle exists when `listening` is emitted. */
   listen(status: number | null = 0): void {
     const handle = status === null ? {} : { setKeepAlive: (...how: unknown[]) => (this.set.push(how), status) };
     Object.assign(this, { _handle: handle });
@@ -20,7 +20,7 @@ class FakeServer extends EventEmitter {
   }
 }
 
-/** What is done to a socket that `server` accepted. */
+/** The calls on a socket that `server` accepted. */
 function tuned(tuning: TcpTuning, server?: FakeServer): unknown[][] {
   const done: unknown[][] = [];
   tuning.tune({
@@ -48,7 +48,7 @@ describe('TcpTuning', () => {
     expect([tuned(tuning, server), tuned(tuning, server)]).toEqual([[], []]);
   });
 
-  it('sets it anew when the server listens anew', () => {
+  it('sets it again when the server listens again', () => {
     const { server, tuning } = start();
     server.listen();
     server.listen(-22);
@@ -93,13 +93,13 @@ describe('TcpTuning', () => {
         return { ...world, server };
       },
     ],
-    ['of a server that nobody told of', () => ({ ...start(), server: new FakeServer() })],
+    ['of a server that was not registered', () => ({ ...start(), server: new FakeServer() })],
   ])('sets it on each accepted socket %s', (_, given) => {
     const { server, tuning } = given();
     expect(tuned(tuning, server)).toEqual([SET]);
   });
 
-  it('leaves nothing behind at a server that it has left', () => {
+  it('leaves no listener at a server after it was unregistered', () => {
     const server = new FakeServer();
     const leave = new TcpTuning(resolveOptions({}).tcp, 'linux').serve(server as unknown as Server);
     leave();
@@ -107,7 +107,7 @@ describe('TcpTuning', () => {
     expect([server.set, server.listenerCount('listening')]).toEqual([[], 0]);
   });
 
-  it('sets it on a socket that names no server', () => {
+  it('sets it on a socket without a server', () => {
     const { server, tuning } = start();
     server.listen();
     expect(tuned(tuning)).toEqual([SET]);
@@ -123,7 +123,7 @@ describe('TcpTuning', () => {
       ],
     ],
     [{ noDelay: false }, [['noDelay', false]]],
-  ])('sets what else was chosen on each: %j', (tcp, set) => {
+  ])('sets the other chosen options on each socket: %j', (tcp, set) => {
     const { server, tuning } = start(tcp);
     server.listen();
     expect(server.set).toEqual(tcp.keepAlive === false ? [] : [[true, 60]]);

@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import type { TcpOptions } from '../../options/guard.options.js';
 
 /**
- * Gives accepted sockets the options of group `tcp`; `ws` itself has switched Nagle's algorithm off. Keep-alive is four system
- * calls, so where a socket inherits it from the one that listens, it is set there, once (`docs/decisions/0011`).
+ * Applies the options of group `tcp` to accepted sockets; `ws` itself disables Nagle's algorithm. Keep-alive takes four system calls. So
+ * where accepted sockets inherit it from the listening socket, it is set there, once (`docs/decisions/0011`).
  */
 export class TcpTuning {
   /** Servers whose accepted sockets inherit keep-alive. */
@@ -17,10 +17,10 @@ export class TcpTuning {
   ) {}
 
   /**
-   * To be told before `server` listens: what it accepted earlier has inherited nothing. Answers how to leave it again.
+   * Must be called before `server` listens: sockets accepted earlier have inherited nothing. The returned function unregisters the server.
    */
   serve(server: Server): () => void {
-    // tcp(7) of Linux; nothing is said of it elsewhere.
+    // tcp(7) of Linux documents the inheritance; other systems do not.
     if (this.platform !== 'linux' || !this.options.keepAlive || server.listening) return () => {};
     const listening = () => {
       if (this.#setOnListening(server)) this.#handingOn.add(server);
@@ -30,7 +30,7 @@ export class TcpTuning {
     return () => server.off('listening', listening);
   }
 
-  /** An accepted socket of whatever server. */
+  /** Applies the options to an accepted socket of any server. */
   tune(network: Socket): void {
     const { keepAlive, keepAliveDelayMs, noDelay } = this.options;
     const { server } = network as { readonly server?: Server | null };
@@ -38,7 +38,7 @@ export class TcpTuning {
     if (!noDelay) network.setNoDelay(false);
   }
 
-  /** Node has no public way to do this: where its handle is another (a worker of `node:cluster`, a pipe), every socket is set. */
+  /** Node has no public method for this. Where its handle lacks it (a worker of `node:cluster`, a pipe), every accepted socket is set. */
   #setOnListening(server: Server): boolean {
     const { _handle: handle } = server as { readonly _handle?: ListeningHandle | null };
     return handle?.setKeepAlive?.(true, Math.trunc(this.options.keepAliveDelayMs / 1000)) === 0;
@@ -46,6 +46,6 @@ export class TcpTuning {
 }
 
 interface ListeningHandle {
-  /** As `Socket.setKeepAlive` calls it: 0, or the number of an error. */
+  /** Called like `Socket.setKeepAlive` calls it. Returns 0, or the number of an error. */
   setKeepAlive?(enable: boolean, initialDelaySeconds: number): number;
 }

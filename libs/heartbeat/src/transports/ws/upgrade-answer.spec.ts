@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import type { Refusal } from '../../admission/refusal.js';
 import { answerRefusal } from './upgrade-answer.js';
 
-/** The server's end of a line: it keeps what is written, and is fed what the client would have sent. */
+/** The server's end of a socket: it records the bytes written, and is fed the bytes of the client. */
 class Line extends Duplex {
   written = '';
   taken = 0;
@@ -19,7 +19,7 @@ class Line extends Duplex {
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
-/** What a client of HTTP makes of the answer. */
+/** The response as an HTTP client parses it. */
 function parse(answer: string) {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   const [status, ...lines] = head.split('\r\n');
@@ -34,7 +34,7 @@ describe('answerRefusal', () => {
     jest.useRealTimers();
   });
 
-  it('answers with the status, the problem, and when to try again', () => {
+  it('responds with the status, the problem, and the time of the next try', () => {
     const line = new Line();
     answerRefusal(line, atCapacity);
     const { status, headers, body } = parse(line.written);
@@ -69,7 +69,7 @@ describe('answerRefusal', () => {
   it.each([
     [400, 'bad-upgrade', 'HTTP/1.1 400 Bad Request'],
     [404, 'no-such-path', 'HTTP/1.1 404 Not Found'],
-  ] as const)('answers %d without a time to try again', (status, reason, line) => {
+  ] as const)('responds with %d without the time of the next try', (status, reason, line) => {
     const socket = new Line();
     answerRefusal(socket, { status, reason, detail: 'no' });
     const answer = parse(socket.written);
@@ -77,13 +77,13 @@ describe('answerRefusal', () => {
     expect(JSON.parse(answer.body).type).toMatch(new RegExp(`:${reason}$`));
   });
 
-  it('adds the headers that it is given', () => {
+  it('adds the given headers', () => {
     const line = new Line();
     answerRefusal(line, { ...atCapacity, headers: { 'Sec-WebSocket-Version': '13, 8' } });
     expect(parse(line.written).headers).toMatchObject({ 'sec-websocket-version': '13, 8' });
   });
 
-  it('lets nothing that a client chose out of the body', () => {
+  it('keeps input of the client out of the body', () => {
     const line = new Line();
     answerRefusal(line, { ...atCapacity, detail: 'No WebSocket is served at /a\r\nSet-Cookie: b=c\r\n\r\n<script>.' });
     const { headers, body } = parse(line.written);
@@ -91,7 +91,7 @@ describe('answerRefusal', () => {
     expect(JSON.parse(body).detail).toContain('\r\nSet-Cookie');
   });
 
-  it('throws away what the client still sends, so that its answer is not lost', async () => {
+  it('discards further input of the client, so that the response is not lost', async () => {
     const line = new Line();
     answerRefusal(line, atCapacity);
     line.push(Buffer.alloc(100_000));
@@ -118,14 +118,14 @@ describe('answerRefusal', () => {
     expect([line.destroyed, jest.getTimerCount()]).toEqual([true, 0]);
   });
 
-  it('survives a client that is gone already', async () => {
+  it('survives a client that has already disconnected', async () => {
     const line = new Line();
     line.destroy();
     await turn();
     expect(() => answerRefusal(line, atCapacity)).not.toThrow();
   });
 
-  it('survives a client that resets instead of reading the answer', async () => {
+  it('survives a client that resets instead of reading the response', async () => {
     const line = new Line();
     answerRefusal(line, atCapacity);
     line.destroy(new Error('ECONNRESET'));

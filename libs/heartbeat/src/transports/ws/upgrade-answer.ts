@@ -4,10 +4,10 @@ import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../admission/refusal.js';
 import { PROBLEM_JSON, problemOf } from '../../base/problem.js';
 
-/** How long a refused client has to take its answer before the socket is destroyed. */
+/** The time that a refused client has to read the response before its socket is destroyed, in milliseconds. */
 export const LINGER_MS = 1000;
 
-/** Answers an upgrade that is not let in (RFC 9457), and ends the socket. */
+/** Responds to a refused upgrade with problem details (RFC 9457), and ends the socket. */
 export function answerRefusal(socket: Duplex, { status, reason, detail, retryAfterMs, headers }: Refusal): void {
   answerUpgrade(socket, status, JSON.stringify(problemOf(reason, status, detail)), {
     'Content-Type': PROBLEM_JSON,
@@ -16,7 +16,7 @@ export function answerRefusal(socket: Duplex, { status, reason, detail, retryAft
   });
 }
 
-/** Answers an upgrade by HTTP, and ends the socket. */
+/** Responds to an upgrade by HTTP, and ends the socket. */
 export function answerUpgrade(socket: Duplex, status: number, body: string, headers?: OutgoingHttpHeaders): void {
   // A client that resets instead of reading must not end the process.
   socket.on('error', () => undefined);
@@ -25,7 +25,7 @@ export function answerUpgrade(socket: Duplex, status: number, body: string, head
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${String(value)}`);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
-  // What the client may still send is thrown away: closing with unread bytes would reset the line and lose the answer.
+  // Further input of the client is discarded: a close with unread bytes would reset the connection and lose the response.
   socket.resume();
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
 }

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** One `upgrade` event of Node, and what has become of it. */
+/** One `upgrade` event of Node, and its state. */
 export interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
-  /** `bytesWritten` of the socket when the event came: a socket that answered requests before has written already. */
+  /** `bytesWritten` of the socket at the event: a socket that has served earlier requests has already written. */
   readonly bytesBefore: number;
-  /** Whether the upgrade was admitted or refused: `ws`, or the answer, then handles errors of the socket. */
+  /** Whether the upgrade was admitted or refused. From then on, `ws` or the response handles errors of the socket. */
   isSettled: boolean;
-  /** Leaves the socket to another listener, which has taken it. */
+  /** Hands the socket over to another listener that has taken it. */
   readonly leave: (socket: Duplex) => void;
 }
 
@@ -21,8 +21,8 @@ export function upgradeOf(given: Given): Upgrade {
 }
 
 /**
- * Whether the client asks for a WebSocket. Node passes on every `Upgrade`, also `h2c` (RFC 9110, section 7.8). A list of several
- * protocols is a WebSocket handshake only where it has the key of one; a server may ignore the header otherwise.
+ * Whether the client requests a WebSocket. Node emits every `Upgrade`, also `h2c` (RFC 9110, section 7.8). A list of several protocols is a
+ * WebSocket handshake only with a `Sec-WebSocket-Key`; otherwise a server may ignore the header.
  */
 export function wantsWebSocket({ method, headers }: IncomingMessage): boolean {
   const protocols = (headers.upgrade ?? '').split(',').map(protocol => protocol.trim().toLowerCase());
@@ -31,7 +31,7 @@ export function wantsWebSocket({ method, headers }: IncomingMessage): boolean {
   return isAlone || (method === 'GET' && headers['sec-websocket-key'] !== undefined);
 }
 
-/** Whether another listener has answered: a second answer would go into a connection that is that listener's. */
+/** Whether another listener has answered. A second response would be written into the connection of that listener. */
 export function isAnswered({ socket, bytesBefore }: Upgrade): boolean {
   return socket.destroyed || socket.writableEnded || bytesWritten(socket) !== bytesBefore;
 }
@@ -47,5 +47,5 @@ function bytesWritten(socket: Duplex): number {
   return (socket as Duplex & { readonly bytesWritten?: number }).bytesWritten ?? 0;
 }
 
-/** An error listener: a client that resets while its upgrade waits must not end the process. */
+/** A listener for `error`: a client that resets while its upgrade waits must not end the process. */
 export function ignoreError(): void {}

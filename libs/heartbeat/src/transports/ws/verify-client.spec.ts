@@ -8,7 +8,7 @@ const request = { url: '/ws', headers: { origin: 'https://a.example' }, socket: 
 const ERROR = new Error('no database');
 const no = (status: number, message?: string, headers?: object) => ({ status, message, headers });
 
-/** What the hook came to, and what failed on the way. */
+/** The result of the hook, and the errors reported meanwhile. */
 function ask(verify: unknown, asked = request) {
   const [told, failures]: [unknown[], unknown[][]] = [[], []];
   askVerifyClient(
@@ -23,7 +23,7 @@ function ask(verify: unknown, asked = request) {
   return { told, failures };
 }
 
-/** Lets all promises that can settle do so. */
+/** Waits until all promises that can settle have settled. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
 
 describe('askVerifyClient', () => {
@@ -31,10 +31,10 @@ describe('askVerifyClient', () => {
   afterEach(() => void jest.useRealTimers());
 
   it.each<[string, unknown]>([
-    ['answers by what it returns', () => true],
+    ['returns its answer', () => true],
     ['takes only the request', ({ req }: { req: unknown }) => req === request],
     ['calls back', (_info: unknown, done: (isGood: boolean) => void) => done(true)],
-  ])('is told at once by a hook that %s', (_what, verify) => {
+  ])('has the answer at once of a hook that %s', (_what, verify) => {
     expect([ask(verify).told, jest.getTimerCount()]).toEqual([['good'], 0]);
   });
 
@@ -46,8 +46,8 @@ describe('askVerifyClient', () => {
       {},
       { origin: 'b' },
     ],
-    ['of a line with TLS', {}, { encrypted: true }, { origin: undefined, secure: true }],
-  ])('tells the hook of the client %s', (_what, headers, socket, info) => {
+    ['of a connection with TLS', {}, { encrypted: true }, { origin: undefined, secure: true }],
+  ])('passes the client to the hook, %s', (_what, headers, socket, info) => {
     const seen: unknown[] = [];
     const asked = { headers, socket } as unknown as IncomingMessage;
     ask((given: unknown) => (seen.push(given), true), asked);
@@ -61,13 +61,13 @@ describe('askVerifyClient', () => {
     ['a promise of true', async () => true, true],
     ['a promise of false', async () => false, false],
     ['a promise of nothing', async () => undefined, false],
-  ])('takes for an answer what a hook of fewer than two parameters returns: %s', async (_what, verify, isGood) => {
+  ])('takes the result of a hook of fewer than two parameters as its answer: %s', async (_what, verify, isGood) => {
     const { told, failures } = ask(verify);
     await settled();
     expect([told, failures, jest.getTimerCount()]).toEqual([[isGood ? 'good' : no(401)], [], 0]);
   });
 
-  it('waits for the call of a hook with two parameters, whatever it returns', async () => {
+  it('waits for the call of a hook with two parameters, regardless of its result', async () => {
     const waiting: ((isGood: boolean) => void)[] = [];
     const { told } = ask((_info: unknown, done: (isGood: boolean) => void) => (waiting.push(done), true));
     await settled();
@@ -80,7 +80,7 @@ describe('askVerifyClient', () => {
     ['whole', [false, 402, 'pay first', { 'X-Price': '1' }], no(402, 'pay first', { 'X-Price': '1' })],
     ['without a status', [false], no(401)],
     ['with a status that is none', [false, 0], no(401)],
-  ])('hands the gateway’s own refusal on, %s', (_what, answer, told) => {
+  ])('passes on the gateway’s own refusal, %s', (_what, answer, told) => {
     const asked = ask((_info: unknown, done: (...args: unknown[]) => void) => done(...answer));
     expect([asked.told, jest.getTimerCount()]).toEqual([[told], 0]);
   });
@@ -94,13 +94,13 @@ describe('askVerifyClient', () => {
     ],
     ['rejects', async (_info: unknown, _done: unknown) => Promise.reject(ERROR)],
     [
-      'throws in the place of returning',
+      'throws instead of returning',
       () => {
         throw ERROR;
       },
     ],
-    ['rejects in the place of returning', async () => Promise.reject(ERROR)],
-  ])('is a refusal with 500, and tells why once, where the hook %s', async (_what, verify) => {
+    ['rejects instead of returning', async () => Promise.reject(ERROR)],
+  ])('refuses with 500, and reports the error once, where the hook %s', async (_what, verify) => {
     const { told, failures } = ask(verify);
     await settled();
     expect([told, failures]).toEqual([[no(500)], [['verifyClient', ERROR]]]);
@@ -108,10 +108,10 @@ describe('askVerifyClient', () => {
   });
 
   it.each<[string, unknown]>([
-    ['calls nobody', (_info: unknown, _done: unknown) => undefined],
-    ['calls nobody, though its promise is kept', async (_info: unknown, _done: unknown) => true],
-    ['never keeps its promise', () => new Promise(() => undefined)],
-  ])('gives up after the time where the hook %s', async (_what, verify) => {
+    ['never calls back', (_info: unknown, _done: unknown) => undefined],
+    ['never calls back, though its promise resolves', async (_info: unknown, _done: unknown) => true],
+    ['never settles its promise', () => new Promise(() => undefined)],
+  ])('times out where the hook %s', async (_what, verify) => {
     const { told } = ask(verify);
     await jest.advanceTimersByTimeAsync(TIMEOUT - 1);
     expect([told, jest.getTimerCount()]).toEqual([[], 1]);
@@ -136,7 +136,7 @@ describe('askVerifyClient', () => {
       () => new Promise((_resolve, reject) => void setTimeout(reject, TIMEOUT + 1, ERROR)),
       'timeout',
     ],
-  ])('answers once only, where the hook %s', async (_what, verify, answer) => {
+  ])('answers only once, where the hook %s', async (_what, verify, answer) => {
     const { told } = ask((_info: unknown, done: (...args: unknown[]) => void) => verify(done));
     await jest.advanceTimersByTimeAsync(2 * TIMEOUT);
     expect([told, jest.getTimerCount()]).toEqual([[answer], 0]);

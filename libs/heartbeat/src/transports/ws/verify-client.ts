@@ -2,20 +2,20 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 
 import { guarded } from '../../connection/lifetime.js';
 
-/** The hook of `ws` with which a gateway may say who comes in. */
+/** The hook of `ws` with which a gateway accepts or rejects a client. */
 export type VerifyClient = (
   info: { readonly origin: string | undefined; readonly secure: boolean; readonly req: IncomingMessage },
   done: (isGood: boolean, status?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
 ) => unknown;
 
-/** A gateway's own "no": what it answers with. */
+/** A gateway's own rejection: the response to send. */
 export interface OwnAnswer {
   readonly status: number;
   readonly message?: string | undefined;
   readonly headers?: OutgoingHttpHeaders | undefined;
 }
 
-/** A hook, and how it is asked. */
+/** A hook and the parameters of its call. */
 export interface Question {
   readonly verify: VerifyClient;
   readonly request: IncomingMessage;
@@ -24,8 +24,8 @@ export interface Question {
 }
 
 /**
- * Asks a gateway's own `verifyClient`, as `ws` does, and calls `done` once: with what it says, or `timeout` without an answer in
- * time. What it throws or rejects with is reported, and is a "no" with 500.
+ * Calls a gateway's own `verifyClient`, as `ws` does, and then `done` once: with the hook's answer, or `timeout` without an answer in time.
+ * An error or a rejection of the hook is reported, and counts as a refusal with 500.
  */
 export function askVerifyClient(
   { verify, request, timeoutMs, failed }: Question,
@@ -39,9 +39,9 @@ export function askVerifyClient(
     done(answer);
   };
   const verified: Parameters<VerifyClient>[1] = (isGood, status, message, headers) => {
-    // A hook without types may give the error that it caught: that is no text for a client.
-    const words = typeof message === 'string' ? message : undefined;
-    finish(isGood ? 'good' : { status: status || 401, message: words, headers });
+    // A hook without types may pass the error that it caught, which must not be sent to a client.
+    const text = typeof message === 'string' ? message : undefined;
+    finish(isGood ? 'good' : { status: status || 401, message: text, headers });
   };
   const settled = async (answer: unknown) => verified(Boolean(await answer));
   const timer = setTimeout(() => finish('timeout'), timeoutMs);
@@ -51,7 +51,7 @@ export function askVerifyClient(
       const origin = headers['sec-websocket-version'] === '8' ? headers['sec-websocket-origin'] : headers.origin;
       const secure = Boolean((socket as { encrypted?: boolean }).encrypted);
       const answer = verify({ origin: origin?.toString(), secure, req: request }, verified);
-      // As `ws` has it, what has fewer than two parameters answers by what it returns; to us also by a promise.
+      // As with `ws`, a hook of fewer than two parameters returns its answer. Here it may also return a promise.
       if (verify.length >= 2) return answer;
       return typeof answer === 'boolean' ? verified(answer) : settled(answer);
     },

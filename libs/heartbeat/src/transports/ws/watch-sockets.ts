@@ -5,15 +5,15 @@ import { Server as TlsServer, type TLSSocket } from 'node:tls';
 import type { SilentSockets } from './silent-sockets.js';
 
 /**
- * Lets `sockets` see each socket of an HTTP server from its first moment, and each request head. `networkOf` names the network of an
- * address, or null where it is not limited. Returns how to end that.
+ * Reports each socket of an HTTP server to `sockets` from its first moment, and each request head. `networkOf` returns the network of an
+ * address, or null where it is not limited. The returned function stops that.
  */
 export function watchSockets(
   server: Server,
   sockets: SilentSockets,
   networkOf: (address: string | undefined) => string | null,
 ): () => void {
-  /** Sockets under the TLS handshake, by peer: the socket of TLS is another object, and names the same peer. */
+  /** Sockets in the TLS handshake by peer: the TLS socket is another object with the same peer. */
   const handshakes = new Map<string, { readonly socket: Socket; readonly end: () => void }>();
   const isTls = server instanceof TlsServer;
   const accepted = (socket: Socket) => {
