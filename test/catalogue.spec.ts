@@ -20,10 +20,10 @@ import { doctorReport } from '../apps/server/src/doctor-report.js';
 import { EnvironmentError, readEnvironment } from '../apps/server/src/environment.js';
 import { OPTION_VARIABLES } from '../apps/server/src/option-variables.js';
 
-/** What no reader can use: placeholders that were filled with nothing, with a negative number, or with an object's tag. */
+/** Text that no reader can use: placeholders that were filled with nothing, with a negative number, or with an object's tag. */
 const UNUSABLE = /\bundefined\b|\bNaN\b|\[object|(?<!")\bnull\b|(?<![\w-])-\d|\bfalse for|" ?for "s"|\binfinity\b/i;
 
-/** What is wrong with a text: its advice is empty, unusable or long, or it has more than one line. */
+/** The faults of a text: its advice is empty, unusable or long, or it has more than one line. */
 function faultsOf(advice: string): string[] {
   const faults = [
     [/\n/.test(advice), 'has several lines'],

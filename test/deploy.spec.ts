@@ -9,7 +9,7 @@ import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
 import { parse } from 'yaml';
 import { readEnvironment } from '../apps/server/src/environment.js';
 
-/** The reference server's port unless PORT says otherwise. */
+/** The reference server's port unless PORT is set. */
 const PORT = 3000;
 /** The port of admin API and metrics in docker-compose.yml. */
 const ADMIN_PORT = 3001;
@@ -103,17 +103,17 @@ describe.each(NODES)('docker-compose.yml: %s', name => {
     expect(environment['NODE_NAME']).toBe(name);
   });
 
-  it('has the token of all nodes from whoever starts it', () => {
+  it('has the token of all nodes from its environment', () => {
     expect(node.environment['ADMIN_TOKEN']).toMatch(/^\$\{ADMIN_TOKEN:\?.+\}$/);
   });
 
-  it('believes the load balancer, and nobody beyond its network', () => {
+  it('trusts the load balancer, and no address beyond its network', () => {
     expect(options.trustedProxies).toEqual(networks.default.ipam.config.map(({ subnet }) => subnet));
   });
 });
 
 describe.each(Object.entries(services))('docker-compose.yml: %s', (name, service) => {
-  it('has no rights of root, and writes nowhere but where it says', () => {
+  it('has no rights of root, and writes only where it declares', () => {
     expect(service).toMatchObject({ cap_drop: ['ALL'], read_only: true, security_opt: ['no-new-privileges:true'] });
     // The image of the nodes has its user by itself.
     expect(service.user ?? (service.build && 'node')).toMatch(/^(node|redis|nginx)$/);
@@ -188,7 +188,7 @@ describe('deploy/nginx/nginx.conf', () => {
     expect(servers).toEqual([PORT, ADMIN_PORT].flatMap(port => NODES.map(name => [name, `${port}`])));
   });
 
-  it('cuts nobody whom the heartbeat keeps, or is about to judge', () => {
+  it('cuts no connection that the heartbeat keeps, or is about to judge', () => {
     const { maxIntervalMs, missedPongs, pongTimeoutMs } = DEFAULTS.heartbeat;
     const bound = maxIntervalMs + missedPongs * pongTimeoutMs + AFTER_DEADLINE_MS;
     expect(milliseconds(directive('proxy_read_timeout'))).toBeGreaterThan(bound);
@@ -204,7 +204,7 @@ describe('deploy/nginx/nginx.conf', () => {
       Upgrade: '$upgrade',
       Connection: '$connection_upgrade',
       Host: '$http_host',
-      // The edge believes nobody: what a client claims of its address ends here.
+      // The edge trusts no client: an address that a client claims ends here.
       'X-Forwarded-For': '$remote_addr',
     });
   });

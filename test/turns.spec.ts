@@ -24,7 +24,7 @@ import { wireNode } from './support/servers/wire-node.js';
 Logger.overrideLogger(false);
 
 const CLIENTS = 1000;
-/** What a close costs here, some times as much as a real one. */
+/** The cost of a close here, some times that of a real one. */
 const CLOSE_MS = 0.1;
 /** A slice of half a millisecond, and the steps until the clock is read again; some slices may share a turn. */
 const MOST_IN_A_TURN = 60;

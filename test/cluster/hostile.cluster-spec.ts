@@ -17,7 +17,7 @@ const KINDS = ['keys', 'rows', 'detail', 'kick', 'kick-all', 'reply', 'deliver',
 
 let redis: RedisServer;
 let cluster: TestCluster;
-let crowds: Clients[];
+let allClients: Clients[];
 let wire: ReturnType<typeof createClient>;
 let channels: string[];
 /** The messages between the nodes, of each kind. */
@@ -27,7 +27,7 @@ beforeAll(async () => {
   redis = await RedisServer.start();
   const limits = { maxPerUser: 1, onUserLimit: 'replace-oldest' } as const;
   cluster = await TestCluster.start({ redisUrl: redis.url, options: { limits } });
-  crowds = await Promise.all(cluster.nodes.map(node => node.crowd(EACH)));
+  allClients = await Promise.all(cluster.nodes.map(node => node.openClients(EACH)));
   await cluster.whole(3 * EACH);
   wire = createClient({ url: redis.url });
   wire.on('error', () => undefined);
@@ -163,7 +163,7 @@ describe('on every channel', () => {
     await until(async () => (await errorsCounted()) >= expected);
     expect(await errorsCounted()).toBe(expected);
     expect(expected - before).toBeGreaterThan(all.length);
-    expect((await Promise.all(crowds.map(crowd => crowd.ended()))).flat()).toEqual([]);
+    expect((await Promise.all(allClients.map(clients => clients.ended()))).flat()).toEqual([]);
     expect(cluster.nodes.map(({ process }) => process.stderr)).toEqual(['', '', '']);
     for (const asker of cluster.nodes) {
       const [id = ''] = await cluster.node(0).ids();
@@ -176,7 +176,7 @@ describe('on every channel', () => {
       for (const channel of channels) await wire.publish(channel, text);
     }
     await cluster.whole(3 * EACH, { timeoutMs: 5000 });
-    expect((await Promise.all(crowds.map(crowd => crowd.ended()))).flat()).toEqual([]);
+    expect((await Promise.all(allClients.map(clients => clients.ended()))).flat()).toEqual([]);
   });
 
   it('a flood of 40,000 messages leaves no memory behind', async () => {

@@ -23,7 +23,7 @@ const P99_MS = 50;
 let redis: RedisServer;
 let line: ReturnType<typeof createClient>;
 let cluster: TestCluster;
-let crowds: Clients[];
+let allClients: Clients[];
 
 beforeAll(async () => {
   redis = await RedisServer.start();
@@ -31,7 +31,9 @@ beforeAll(async () => {
   line.on('error', () => undefined);
   await line.connect();
   cluster = await TestCluster.start({ redisUrl: redis.url });
-  crowds = await Promise.all(cluster.nodes.map((node, index) => node.crowd(EACH, { path: `/ws?user=${index}-{n}` })));
+  allClients = await Promise.all(
+    cluster.nodes.map((node, index) => node.openClients(EACH, { path: `/ws?user=${index}-{n}` })),
+  );
   await cluster.whole(3 * EACH);
 }, 240_000);
 
@@ -78,7 +80,7 @@ describe('a kick', () => {
     process.stderr.write(`${times.length} kicks: ${said}\n`);
     expect(p99).toBeLessThan(P99_MS + control);
     expect(Math.max(...times)).toBeLessThan(REQUEST_TIMEOUT_MS);
-    const ends = (await Promise.all(crowds.map(crowd => crowd.ended()))).flat();
+    const ends = (await Promise.all(allClients.map(clients => clients.ended()))).flat();
     expect(ends.map(({ code }) => code)).toEqual(Array.from({ length: 9 * KICKS }, () => 4500));
   });
 
@@ -144,9 +146,9 @@ describe('the details of one', () => {
   });
 });
 
-/** How often each client of the crowds has received the news. */
+/** How often each client of the allClients has received the news. */
 async function heard(): Promise<number[]> {
-  return (await Promise.all(crowds.map(crowd => crowd.heard('{"event":"news","data":1}')))).flat();
+  return (await Promise.all(allClients.map(clients => clients.heard('{"event":"news","data":1}')))).flat();
 }
 
 describe('ClusterService', () => {

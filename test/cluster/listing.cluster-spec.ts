@@ -39,8 +39,8 @@ const ROUND_MS = 50;
 
 let cluster: TestCluster;
 /** One for each node, with clients of all groups. */
-let crowds: Clients[];
-/** The numbers of a group's clients in each crowd. */
+let allClients: Clients[];
+/** The numbers of a group's clients in each clients. */
 const numbers = new Map<Group, number[]>();
 /** The fickle clients that are connected, and the number of the last client, in each group. */
 let fickle: number[][];
@@ -48,7 +48,7 @@ let last: number[];
 
 /** The users of a group: its name, the node, the number of the client. */
 const users = (group: Group): string[] =>
-  crowds.flatMap((_, node) => (numbers.get(group) ?? []).map(number => `${group}-${node}-${number}`));
+  allClients.flatMap((_, node) => (numbers.get(group) ?? []).map(number => `${group}-${node}-${number}`));
 
 async function open(group: Group, more: { path?: string; delayMs?: number; from?: string[] } = {}): Promise<void> {
   const { path = '/ws', ...rest } = more;
@@ -59,7 +59,7 @@ async function open(group: Group, more: { path?: string; delayMs?: number; from?
   );
   await Promise.all(
     cluster.nodes.map(({ port }, index) =>
-      crowds[index]!.open({
+      allClients[index]!.open({
         port,
         count: SIZES[group],
         path: `${path}?user=${group}-${index}-{n}&team=${group}`,
@@ -80,7 +80,7 @@ beforeAll(async () => {
   // Long enough for a busy machine: here no node is to be silent.
   const options = { heartbeat: HEARTBEAT, backpressure, cluster: { requestTimeoutMs: 5000 } };
   cluster = await TestCluster.start({ redisUrl: redis.url, options });
-  crowds = cluster.nodes.map(() => new Clients());
+  allClients = cluster.nodes.map(() => new Clients());
   await open('red', { from: ['127.0.1.1', '127.0.1.2'] });
   await open('blue', { path: '/other', from: ['127.0.2.1'] });
   await open('slow', { delayMs: SLOW_MS });
@@ -88,13 +88,13 @@ beforeAll(async () => {
   await open('deaf');
   await open('talking');
   await open('fickle');
-  fickle = crowds.map(() => [...(numbers.get('fickle') ?? [])]);
+  fickle = allClients.map(() => [...(numbers.get('fickle') ?? [])]);
   last = fickle.map(present => present.at(-1) ?? 0);
-  for (const crowd of crowds) {
-    await crowd.pause(numbers.get('deaf') ?? []);
-    await crowd.send({ text: `{"event":"flood","data":${FLOOD_BYTES}}`, indices: numbers.get('deaf') ?? [] });
+  for (const clients of allClients) {
+    await clients.pause(numbers.get('deaf') ?? []);
+    await clients.send({ text: `{"event":"flood","data":${FLOOD_BYTES}}`, indices: numbers.get('deaf') ?? [] });
   }
-  for (const crowd of crowds) await crowd.silence(numbers.get('silent') ?? []);
+  for (const clients of allClients) await clients.silence(numbers.get('silent') ?? []);
   settledMs = machineMs();
 }, 240_000);
 
@@ -107,18 +107,18 @@ afterAll(async () => {
 async function whileTheyComeAndGo<Result>(work: () => Promise<Result>): Promise<Result> {
   const over = new AbortController();
   let rounds = 0;
-  const comeAndGo = async (crowd: Clients, { port }: TestNode, index: number): Promise<void> => {
+  const comeAndGo = async (clients: Clients, { port }: TestNode, index: number): Promise<void> => {
     while (!over.signal.aborted) {
       const from = machineMs();
-      await crowd.leave(fickle[index]!.splice(0, AT_ONCE));
+      await clients.leave(fickle[index]!.splice(0, AT_ONCE));
       const path = `/ws?user=fickle-${index}-{n}&team=fickle`;
-      await crowd.open({ port, count: AT_ONCE, path });
+      await clients.open({ port, count: AT_ONCE, path });
       for (let n = 0; n < AT_ONCE; n++) fickle[index]!.push(++last[index]!);
       rounds += 1;
       await until(() => machineMs() > from + ROUND_MS);
     }
   };
-  const running = cluster.nodes.map((node, index) => comeAndGo(crowds[index]!, node, index));
+  const running = cluster.nodes.map((node, index) => comeAndGo(allClients[index]!, node, index));
   try {
     await until(() => rounds > 3);
     return await work();
@@ -175,7 +175,8 @@ describe('filtered by', () => {
 
   it('minIdleMs: it lists who has not talked lately', async () => {
     await until(allAreOld, { timeoutMs: 3 * LATELY_MS });
-    for (const crowd of crowds) await crowd.send({ text: '{"event":"echo"}', indices: numbers.get('talking') ?? [] });
+    for (const clients of allClients)
+      await clients.send({ text: '{"event":"echo"}', indices: numbers.get('talking') ?? [] });
     const items = await walk(cluster.nodes, `minIdleMs=${LATELY_MS}`);
     expect(steadyUsers(items)).toEqual(
       STEADY.filter(group => group !== 'talking')

@@ -20,13 +20,13 @@ const WHOLE_MS = 5000;
 const HICCUP_MS = 500;
 
 let cluster: TestCluster;
-let crowds: Clients[];
+let allClients: Clients[];
 
 beforeAll(async () => {
   const redis = await RedisServer.start();
   const drain = { spreadMs: 1000, closeTimeoutMs: 500, deadlineMs: 5000 };
   cluster = await TestCluster.start({ redisUrl: redis.url, options: { drain } });
-  crowds = await Promise.all(cluster.nodes.map(node => node.crowd(EACH)));
+  allClients = await Promise.all(cluster.nodes.map(node => node.openClients(EACH)));
   await cluster.whole(3 * EACH);
 }, 240_000);
 
@@ -101,7 +101,7 @@ describe('a node', () => {
     expect(afterLease.length).toBeGreaterThan(10);
     expect(afterLease.filter(({ nodes }) => nodes.some(({ id }) => id === frozen))).toEqual([]);
     expect(new Set(afterLease.map(({ total }) => total))).toEqual(new Set([2 * EACH]));
-    expect(await crowds[2]?.ended()).toEqual([]);
+    expect(await allClients[2]?.ended()).toEqual([]);
   });
 
   it('that is killed is gone from every answer within the lease', async () => {
@@ -126,7 +126,7 @@ describe('a node', () => {
     const dead = cluster.nodes.pop();
     const replacement = await cluster.add();
     expect(replacement.name).toBe(dead?.name);
-    crowds[2] = await replacement.crowd(EACH);
+    allClients[2] = await replacement.openClients(EACH);
     await cluster.whole(3 * EACH);
   });
 
@@ -139,10 +139,10 @@ describe('a node', () => {
     expect(exits.map(({ code }) => code)).toEqual([0, 0]);
     await cluster.whole(EACH, { nodes: [first], timeoutMs: 1000 });
     expectSane(await onlooker.stop(), [living], 3 * EACH);
-    for (const crowd of [crowds[1], crowds[2]]) {
-      const codes = (await crowd?.ended())?.map(({ code }) => code);
+    for (const clients of [allClients[1], allClients[2]]) {
+      const codes = (await clients?.ended())?.map(({ code }) => code);
       expect(codes).toEqual(Array.from({ length: EACH }, () => 1001));
     }
-    expect(await crowds[0]?.ended()).toEqual([]);
+    expect(await allClients[0]?.ended()).toEqual([]);
   });
 });

@@ -18,7 +18,7 @@ const COMING = 200;
 
 let redis: RedisServer;
 let cluster: TestCluster;
-let crowds: Clients[];
+let allClients: Clients[];
 let ofThree: number;
 
 beforeAll(async () => {
@@ -54,13 +54,13 @@ describe('Redis', () => {
     ofThree = await callsEachSecond();
     expect(ofThree).toBeLessThan(3 * ofOne * SLACK);
 
-    crowds = await Promise.all(cluster.nodes.map(node => node.crowd(EACH, { path: '/ws?user={n}' })));
+    allClients = await Promise.all(cluster.nodes.map(node => node.openClients(EACH, { path: '/ws?user={n}' })));
     await cluster.whole(3 * EACH);
     const busy = await callsEachSecond(async () => {
-      for (const crowd of crowds) await crowd.send({ text: '{"event":"echo","data":"hello"}' });
+      for (const clients of allClients) await clients.send({ text: '{"event":"echo","data":"hello"}' });
     });
     expect(busy).toBeLessThan(ofThree * SLACK);
-    const pings = (await Promise.all(crowds.map(crowd => crowd.pings()))).flat(2);
+    const pings = (await Promise.all(allClients.map(clients => clients.pings()))).flat(2);
     expect(pings.length).toBeGreaterThan(3 * EACH);
     const { items } = await cluster.node(0).list('sort=messagesIn&order=asc&limit=1');
     expect(items).toEqual([expect.objectContaining({ messagesIn: 1 })]);
@@ -72,8 +72,8 @@ describe('Redis', () => {
     const busy = await callsEachSecond(async () => {
       await Promise.all(
         cluster.nodes.map(async ({ port }, index) => {
-          await crowds[index]!.open({ port, count: COMING, path: '/ws?user=user{n}' });
-          await crowds[index]!.leave(numbers);
+          await allClients[index]!.open({ port, count: COMING, path: '/ws?user=user{n}' });
+          await allClients[index]!.leave(numbers);
         }),
       );
       await cluster.whole(3 * EACH);

@@ -60,34 +60,34 @@ function typesOf(answers: readonly HttpAnswer[]): string[] {
 
 describe('maxConnections', () => {
   it('lets exactly 500 of 2,000 in that come at once, and as many again when they have gone', async () => {
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: { limits: { maxConnections: 501 }, health: { notReadyAtCapacity: true } },
       authenticate: 'user',
     });
     for (const round of [1, 2]) {
       const clients = Array.from({ length: 2000 }, (_, i) =>
-        siege.client({ localAddress: `127.0.1.${1 + (i % 200)}` }),
+        attack.client({ localAddress: `127.0.1.${1 + (i % 200)}` }),
       );
       await many(2000, 200, i => clients[i]!.connect());
-      // All ask at once, and each is asked about for a moment. The lookout has one of the 501 places.
+      // All ask at once, and each is asked about for a moment. The observer has one of the 501 places.
       const answers = await Promise.all(clients.map(client => client.open()));
       expect({ round, ...countByStatus(answers) }).toEqual({ round, 101: 500, 503: 1500 });
       expect(typesOf(answers)).toEqual(['at-capacity']);
       const refused = answers.filter(({ status }) => status === 503);
       expect(refused.every(({ headers }) => Number(headers['retry-after']) >= 1)).toBe(true);
-      const ready = await ask({ port: siege.server.port, path: '/health/ready' });
+      const ready = await ask({ port: attack.server.port, path: '/health/ready' });
       expect(ready.status).toBe(503);
       expect(ready.text).toContain('capacity');
       for (const client of clients) client.destroy();
-      await siege.emptied();
-      expect((await ask({ port: siege.server.port, path: '/health/ready' })).status).toBe(200);
+      await attack.emptied();
+      expect((await ask({ port: attack.server.port, path: '/health/ready' })).status).toBe(200);
     }
-    expect(await siege.complaints()).toEqual([]);
+    expect(await attack.complaints()).toEqual([]);
   }, 240_000);
 
   it('has every place back after 20,000 who connect and reset', async () => {
-    const siege = await Attack.lay({ options: { limits: { maxConnections: 101 } }, authenticate: 'user' });
-    const { port } = siege.server;
+    const attack = await Attack.lay({ options: { limits: { maxConnections: 101 } }, authenticate: 'user' });
+    const { port } = attack.server;
     await many(20_000, 50, async i => {
       const client = new RawClient({ port, localAddress: `127.0.1.${1 + (i % 200)}` });
       await client.connect();
@@ -97,57 +97,57 @@ describe('maxConnections', () => {
       if (i % 3 === 2) await client.answer.catch(() => undefined);
       client.reset();
     });
-    await siege.emptied();
-    const clients = await siege.crowd(100);
-    expect((await siege.client().open()).status).toBe(503);
+    await attack.emptied();
+    const clients = await attack.openClients(100);
+    expect((await attack.client().open()).status).toBe(503);
     expect(clients).toHaveLength(100);
-    expect(await siege.complaints()).toEqual([]);
+    expect(await attack.complaints()).toEqual([]);
   }, 240_000);
 });
 
 describe('An asynchronous authenticate', () => {
   it('loses no place by 500 who reset while it runs', async () => {
-    const siege = await Attack.lay({ options: { limits: { maxConnections: 501 } }, authenticate: 'slow' });
-    const clients = Array.from({ length: 500 }, () => siege.client());
+    const attack = await Attack.lay({ options: { limits: { maxConnections: 501 } }, authenticate: 'slow' });
+    const clients = Array.from({ length: 500 }, () => attack.client());
     await Promise.all(
       clients.map(async client => {
         await client.connect();
         client.sendRaw(client.handshake());
       }),
     );
-    // The lookout was asked about as well.
-    await until(async () => (await siege.state()).asked === 501, { timeoutMs: 10_000 });
+    // The observer was asked about as well.
+    await until(async () => (await attack.state()).asked === 501, { timeoutMs: 10_000 });
     for (const client of clients) client.reset();
-    const again = Array.from({ length: 500 }, () => siege.client());
+    const again = Array.from({ length: 500 }, () => attack.client());
     const answers = await Promise.all(again.map(client => client.open()));
     expect(countByStatus(answers)).toEqual({ 101: 500 });
-    expect(await siege.complaints()).toEqual([]);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('that never settles is given up after handshakeTimeoutMs, and holds its place until then', async () => {
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: { limits: { maxConnections: 501, handshakeTimeoutMs: 3000 } },
       authenticate: 'never',
     });
     const since = performance.now();
-    const clients = Array.from({ length: 500 }, () => siege.client());
+    const clients = Array.from({ length: 500 }, () => attack.client());
     const waiting = Promise.all(clients.map(client => client.open()));
-    // The lookout was asked about as well, and has a place.
-    await until(async () => (await siege.state()).asked === 501, { timeoutMs: 2500 });
+    // The observer was asked about as well, and has a place.
+    await until(async () => (await attack.state()).asked === 501, { timeoutMs: 2500 });
     // No connection has ended while the limits are checked.
-    expect(typesOf([await siege.client().open()])).toEqual(['at-capacity']);
+    expect(typesOf([await attack.client().open()])).toEqual(['at-capacity']);
     const answers = await waiting;
     const tookMs = performance.now() - since;
     expect(countByStatus(answers)).toEqual({ 503: 500 });
     expect(tookMs).toBeGreaterThan(2900);
     expect(tookMs).toBeLessThan(6000);
     // Their signals have fired, and the places are there again.
-    expect((await siege.state()).givenUp).toBe(500);
-    const next = siege.client();
+    expect((await attack.state()).givenUp).toBe(500);
+    const next = attack.client();
     await next.connect();
     next.sendRaw(next.handshake());
-    await until(async () => (await siege.state()).asked === 502);
-    expect(await siege.complaints()).toEqual([]);
+    await until(async () => (await attack.state()).asked === 502);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('is not called for clients that are refused without it', async () => {

@@ -245,13 +245,13 @@ describe('A node that is overloaded', () => {
   });
 
   it('is found by itself when its loop is really blocked, and recovers by itself', async () => {
-    const siege = await Attack.lay({ lookout: false });
-    const client = await siege.opened();
+    const attack = await Attack.lay({ observer: false });
+    const client = await attack.opened();
     client.sendEvent('block', { forMs: 12_000, eachMs: 900 });
-    await until(async () => (await siege.client().open()).status === 503, { timeoutMs: 20_000, message: 'a refusal' });
+    await until(async () => (await attack.client().open()).status === 503, { timeoutMs: 20_000, message: 'a refusal' });
     // It may be among those who are sent away, since so few are there.
     await until(() => client.texts.includes('{"event":"blocked"}') || client.closeFrame, { timeoutMs: 20_000 });
-    await until(async () => (await siege.client().open()).status === 101, {
+    await until(async () => (await attack.client().open()).status === 101, {
       timeoutMs: 20_000,
       message: 'the recovery',
     });

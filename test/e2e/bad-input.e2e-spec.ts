@@ -24,7 +24,7 @@ const ADMIN_TOKEN = 'a-token-for-tests-only';
 
 let server: ServerProcess | null = null;
 let pid = 0;
-let canary: Probe;
+let probe: Probe;
 let stalls: Stalls;
 const clients: RawClient[] = [];
 
@@ -40,7 +40,7 @@ beforeEach(async () => {
     });
   }
   pid = server.pid;
-  canary = await Probe.start(server.port);
+  probe = await Probe.start(server.port);
   stalls = Stalls.watch();
 });
 
@@ -50,7 +50,7 @@ afterEach(async () => {
     if (complaints.length > 0) throw new Error(complaints.join('\n'));
   } finally {
     stalls.stop();
-    canary.stop();
+    probe.stop();
   }
   await until(async () => (await connections()) === 0, { message: 'the books to be empty' });
 });
@@ -58,13 +58,13 @@ afterEach(async () => {
 /** The traces of the test that affect other clients; empty when there are none. */
 async function aftermath(): Promise<string[]> {
   if (isGone(pid)) return [`the process has ended:\n${server?.output.slice(-2000)}`];
-  const answered = canary.answers;
-  await until(() => canary.answers > answered + 3, { message: 'more answers for the canary' });
+  const answered = probe.answers;
+  await until(() => probe.answers > answered + 3, { message: 'more answers for the probe' });
   for (const one of clients.splice(0)) one.destroy();
-  await until(async () => (await connections()) === 1, { message: 'the books to hold the canary only' });
+  await until(async () => (await connections()) === 1, { message: 'the books to hold the probe only' });
   const allowedMs = NOTICED_MS + stalls.longestMs;
-  const slow = canary.slowestMs < allowedMs ? [] : [`waited ${canary.slowestMs} ms for an answer`];
-  return [...canary.complaints, ...slow].map(complaint => `the canary ${complaint}`);
+  const slow = probe.slowestMs < allowedMs ? [] : [`waited ${probe.slowestMs} ms for an answer`];
+  return [...probe.complaints, ...slow].map(complaint => `the probe ${complaint}`);
 }
 
 afterAll(() => ServerProcess.stopAll());
@@ -565,7 +565,7 @@ describe('an application that fails', () => {
   });
   afterAll(() => program.remove());
 
-  /** A server of its own, since it may not survive; the canary is with the other. */
+  /** A server of its own, since it may not survive; the probe is with the other. */
   async function app(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
     return ServerProcess.start({ entry: program.entry, env });
   }

@@ -173,7 +173,7 @@ async function ask(path: string): Promise<ConnectionsApp> {
 async function everybodyGone(): Promise<void> {
   await until(
     async () => {
-      const { connections, resources } = await ask('/census');
+      const { connections, resources } = await ask('/counts');
       return connections === 0 && resources['TCPSocketWrap'] === 1;
     },
     { timeoutMs: 10_000 },
@@ -181,10 +181,10 @@ async function everybodyGone(): Promise<void> {
 }
 
 /** The memory of the server after a garbage collection. */
-async function heap(name: string): Promise<{ census: ConnectionsApp; objects: ReadonlyMap<string, number> }> {
+async function heap(name: string): Promise<{ counts: ConnectionsApp; objects: ReadonlyMap<string, number> }> {
   const file = join(folder, name);
-  const census = await ask(`/heap?file=${encodeURIComponent(file)}`);
-  return { census, objects: await countObjects(file) };
+  const counts = await ask(`/heap?file=${encodeURIComponent(file)}`);
+  return { counts, objects: await countObjects(file) };
 }
 
 function newClient(way: string): RawClient {
@@ -302,19 +302,19 @@ describe('when 20,000 have come and gone in every way', () => {
       if (told !== undefined) expected[told] = (expected[told] ?? 0) + count;
     }
     const told = {
-      ...since(after.census.closed, before.census.closed),
-      ...since(after.census.refused, before.census.refused),
+      ...since(after.counts.closed, before.counts.closed),
+      ...since(after.counts.refused, before.counts.refused),
     };
     expect(told).toEqual(expected);
-    const closed = Object.values(after.census.closed).reduce((sum, count) => sum + count, 0);
-    expect(after.census.opened).toBe(closed);
-    expect(after.census.disconnects).toBe(closed);
+    const closed = Object.values(after.counts.closed).reduce((sum, count) => sum + count, 0);
+    expect(after.counts.opened).toBe(closed);
+    expect(after.counts.disconnects).toBe(closed);
   });
 
   it('the books and their indexes are empty, and every disposer has run', () => {
-    expect(after.census.connections).toBe(0);
-    expect(after.census.indexed).toEqual([]);
-    expect(after.census.disposed - before.census.disposed).toBe(1500);
+    expect(after.counts.connections).toBe(0);
+    expect(after.counts.indexed).toEqual([]);
+    expect(after.counts.disposed - before.counts.disposed).toBe(1500);
   });
 
   it('no connection, and nothing that hung on one, is left in memory', () => {
@@ -334,14 +334,14 @@ describe('when 20,000 have come and gone in every way', () => {
   });
 
   it('no timer, listener or other resource of the process has come to stay', () => {
-    const more = Object.entries(since(after.census.resources, before.census.resources));
+    const more = Object.entries(since(after.counts.resources, before.counts.resources));
     expect(more.filter(([name, count]) => count > 0 && name !== 'Immediate')).toEqual([]);
-    expect(after.census.listeners).toEqual(before.census.listeners);
+    expect(after.counts.listeners).toEqual(before.counts.listeners);
     expect(grown('Timeout')).toBeLessThanOrEqual(5);
   });
 
   it('the heap has not grown by more than a hundred bytes for each', () => {
-    const bytes = after.census.heapBytes - before.census.heapBytes;
+    const bytes = after.counts.heapBytes - before.counts.heapBytes;
     process.stderr.write(`churn: the heap has grown by ${Math.round(bytes / 1024)} kB\n`);
     expect(bytes).toBeLessThan(2_000_000);
   });

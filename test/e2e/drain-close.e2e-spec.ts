@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { TestApp } from '../support/servers/app.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { distanceFromEven } from '../support/assert/statistics.js';
-import { openTold, type ToldClient } from '../support/clients/told-client.js';
+import { openNotified, type NotifiedClient } from '../support/clients/notified-client.js';
 import { until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
@@ -24,8 +24,8 @@ function start(drain: HeartbeatOptions['drain']): Promise<TestApp> {
   return TestApp.start({ gateways: [EchoGateway], options: { drain } });
 }
 
-async function told(count: number, app: TestApp): Promise<ToldClient[]> {
-  const clients = await openTold(count, { port: app.port });
+async function openClients(count: number, app: TestApp): Promise<NotifiedClient[]> {
+  const clients = await openNotified(count, { port: app.port });
   app.onClose(() => clients.forEach(client => client.destroy()));
   return clients;
 }
@@ -34,7 +34,7 @@ describe('app.close()', () => {
   it('is not ready at once, refuses upgrades, and closes all connections in turn', async () => {
     const app = await start({ spreadMs: 800, returnWindowMs: 4000 });
     const events = app.recordEvents();
-    const clients = await told(100, app);
+    const clients = await openClients(100, app);
     const url = `http://127.0.0.1:${app.port}`;
     const closedAt = performance.now();
     const closing = app.app.close();
@@ -53,7 +53,7 @@ describe('app.close()', () => {
     expect(distanceFromEven(advice, 0, 4000)).toBeLessThan(0.28);
     expect(
       distanceFromEven(
-        clients.map(({ toldAt }) => (toldAt ?? 0) - closedAt),
+        clients.map(({ notifiedAt }) => (notifiedAt ?? 0) - closedAt),
         0,
         800,
       ),
@@ -71,7 +71,7 @@ describe('app.close()', () => {
     [20, 1200],
   ])('closes %d clients by default within %d ms, each with 1001 and its delay', async (count, atMostMs) => {
     const app = await start({ spreadMs: undefined, closeTimeoutMs: 2000, deadlineMs: 25_000 });
-    const clients = await told(count, app);
+    const clients = await openClients(count, app);
     const closedAt = performance.now();
     await app.app.close();
     expect(performance.now() - closedAt).toBeLessThan(atMostMs);
@@ -82,7 +82,7 @@ describe('app.close()', () => {
 
   it('waits for three clients that never answer until closeTimeoutMs has passed, and no longer', async () => {
     const app = await start({ spreadMs: undefined, closeTimeoutMs: 1000, deadlineMs: 25_000 });
-    const clients = await told(3, app);
+    const clients = await openClients(3, app);
     for (const client of clients) client.silent();
     const closedAt = performance.now();
     await app.app.close();
@@ -93,7 +93,7 @@ describe('app.close()', () => {
 
   it('sends every answer that is still in its buffers before the Close', async () => {
     const app = await start({ spreadMs: 0, closeTimeoutMs: 2500, deadlineMs: 5000 });
-    const [client] = (await told(1, app)) as [ToldClient];
+    const [client] = (await openClients(1, app)) as [NotifiedClient];
     const [connection] = app.connections.all();
     client.pause();
     // More than the kernel takes: what is left waits in this process.
@@ -116,7 +116,7 @@ describe('app.close()', () => {
   it('destroys after closeTimeoutMs who reads nothing, and ends', async () => {
     const app = await start({ spreadMs: 0, closeTimeoutMs: 300, deadlineMs: 5000 });
     const events = app.recordEvents();
-    const clients = await told(20, app);
+    const clients = await openClients(20, app);
     for (const client of clients) client.pause();
     const closedAt = performance.now();
     await app.app.close();
@@ -138,7 +138,7 @@ describe('app.close()', () => {
   it('called twice drains once, and both wait for its end', async () => {
     const app = await start({ spreadMs: 300 });
     const events = app.recordEvents();
-    const clients = await told(10, app);
+    const clients = await openClients(10, app);
     const both = [app.app.close(), app.app.close()];
     await Promise.race(both);
     expect(clients.filter(({ closeFrame }) => closeFrame?.code !== 1001)).toHaveLength(0);

@@ -17,7 +17,7 @@ import { RawClient } from '../support/clients/raw-client.js';
 import { ReadinessWatch } from '../support/clients/readiness-watch.js';
 import { type Exit, ServerProcess, type ServerProcessOptions } from '../support/servers/server-process.js';
 import { Stalls } from '../support/faults/stalls.js';
-import { openTold, type ToldClient } from '../support/clients/told-client.js';
+import { openNotified, type NotifiedClient } from '../support/clients/notified-client.js';
 import { until } from '../support/assert/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -35,8 +35,8 @@ afterEach(async () => {
   await ServerProcess.stopAll();
 });
 
-async function told(count: number, port: number): Promise<ToldClient[]> {
-  const clients = await openTold(count, { port });
+async function openClients(count: number, port: number): Promise<NotifiedClient[]> {
+  const clients = await openNotified(count, { port });
   cleanups.push(() => clients.forEach(client => client.destroy()));
   return clients;
 }
@@ -62,7 +62,7 @@ async function endOf(server: ServerProcess, withinMs: number): Promise<Exit> {
 }
 
 /** The promise of the end, whatever else happens: 503 within 100 ms, all clients notified in time, ended by the deadline and a second. */
-async function expectGoodEnd(server: ServerProcess, url: string, clients: readonly ToldClient[]): Promise<Exit> {
+async function expectGoodEnd(server: ServerProcess, url: string, clients: readonly NotifiedClient[]): Promise<Exit> {
   const readiness = new ReadinessWatch(url);
   cleanups.push(() => readiness.stop());
   await until(() => readiness.answers.at(-1)?.status === 200);
@@ -77,7 +77,7 @@ async function expectGoodEnd(server: ServerProcess, url: string, clients: readon
   expect(untold.map(({ closeFrame }) => closeFrame ?? server.output.slice(-500))).toEqual([]);
   const refusal = readiness.firstRefusal(signalledAt);
   expect((refusal?.answeredAt ?? Infinity) - signalledAt).toBeLessThan(allowedMs);
-  const last = Math.max(...clients.map(({ toldAt }) => toldAt ?? Infinity));
+  const last = Math.max(...clients.map(({ notifiedAt }) => notifiedAt ?? Infinity));
   expect(last - signalledAt).toBeLessThan(PLAN.spreadMs + allowedMs + HICCUP_MS);
   return exit;
 }
@@ -91,7 +91,7 @@ describe('a second signal', () => {
   ])('after %s, %s, ends the process within a second and terminates who is left', async (first, second) => {
     const env = { DRAIN_SPREAD_MS: '8000', DRAIN_CLOSE_TIMEOUT_MS: '8000' };
     const server = await ServerProcess.start({ env });
-    const clients = await told(100, server.port);
+    const clients = await openClients(100, server.port);
     for (const client of clients) client.silent();
     server.signal(first);
     await until(() => clients.filter(({ closeFrame }) => closeFrame?.code === 1001).length > 2);
@@ -107,7 +107,7 @@ describe('a second signal', () => {
 
   it('ends it also during readinessDelayMs', async () => {
     const server = await ServerProcess.start({ env: { DRAIN_READINESS_DELAY_MS: '8000' } });
-    const [client] = await told(1, server.port);
+    const [client] = await openClients(1, server.port);
     server.signal('SIGTERM');
     await drains(server);
     server.signal('SIGTERM');
@@ -122,7 +122,7 @@ describe('the same signal twice', () => {
     ['SIGTERM', 300],
   ])('%s, %d ms apart, is one: every client gets 1001', async (signal, apartMs) => {
     const server = await ServerProcess.start({ env: { ...PLAN_ENV, DRAIN_SPREAD_MS: '800' } });
-    const clients = await told(20, server.port);
+    const clients = await openClients(20, server.port);
     server.signal(signal);
     await until(() => server.output.includes('drain begins'));
     const from = performance.now();
@@ -153,7 +153,7 @@ describe('Ctrl-C in a terminal under npm, which passes it on to a server that ha
     await until(async () => (await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => null))?.ok, {
       timeoutMs: 20_000,
     });
-    const clients = await told(20, port);
+    const clients = await openClients(20, port);
     process.kill(-group, 'SIGINT');
     await Promise.all(clients.map(client => client.ended));
     expect(clients.filter(({ closeFrame, advice }) => closeFrame?.code !== 1001 || advice === null)).toHaveLength(0);
@@ -172,7 +172,7 @@ describe('an idle server', () => {
 
   it('returns at once also when all clients left before, and with a keep-alive connection open', async () => {
     const server = await ServerProcess.start();
-    const clients = await told(50, server.port);
+    const clients = await openClients(50, server.port);
     const readiness = new ReadinessWatch(server.url);
     cleanups.push(() => readiness.stop());
     for (const client of clients) client.close(1000);
@@ -216,7 +216,7 @@ describe('a peer that is no WebSocket', () => {
     socket.on('error', () => {});
     cleanups.push(() => socket.destroy());
     socket.write(bytes);
-    await told(3, server.port);
+    await openClients(3, server.port);
     server.signal('SIGTERM');
     expect(await endOf(server, LATEST_MS)).toMatchObject({ code: 0, signal: null });
   });
@@ -241,7 +241,7 @@ describe('an unread stdout', () => {
     cleanups.push(() => pipe.remove());
     before(pipe);
     const { server, url, port } = await deafened(pipe);
-    const clients = await told(50, port);
+    const clients = await openClients(50, port);
     after(pipe);
     expect(await expectGoodEnd(server, url, clients)).toMatchObject({ code: 0, signal: null });
   });
@@ -257,9 +257,9 @@ describe('a process that may open no more files', () => {
     const limit = open() + clients + 1;
     // From util-linux; a limit may be lowered by the owner of the process.
     execFileSync('prlimit', [`--pid=${server.pid}`, `--nofile=${limit}:${limit}`]);
-    const crowd = await told(clients, server.port);
+    const notified = await openClients(clients, server.port);
     // The last one is taken by the question whether it is ready.
-    const exit = await expectGoodEnd(server, server.url, crowd);
+    const exit = await expectGoodEnd(server, server.url, notified);
     expect(exit).toMatchObject({ code: 0, signal: null });
   });
 });
@@ -280,7 +280,7 @@ async function inside(server: ServerProcess): Promise<number> {
 describeAsPid1('PID 1 of a container', () => {
   it('drains and ends with 0', async () => {
     const server = await ServerProcess.start({ env: PLAN_ENV, via: AS_PID_1 });
-    const clients = await told(20, server.port);
+    const clients = await openClients(20, server.port);
     process.kill(await inside(server), 'SIGTERM');
     // Before the deadline: it ends as soon as no connection is left.
     expect(await endOf(server, PLAN.deadlineMs)).toMatchObject({ code: 0, signal: null });
@@ -289,7 +289,7 @@ describeAsPid1('PID 1 of a container', () => {
 
   it('ends within a second of the second signal', async () => {
     const server = await ServerProcess.start({ via: AS_PID_1 });
-    for (const client of await told(20, server.port)) client.silent();
+    for (const client of await openClients(20, server.port)) client.silent();
     const pid = await inside(server);
     process.kill(pid, 'SIGTERM');
     await drains(server);
@@ -330,7 +330,7 @@ describe('an app whose own code misbehaves', () => {
     'in an onModuleDestroy that %s, is not ready, closes its connections with 1001 and ends all the same',
     async (_what, how) => {
       const server = await ServerProcess.start(app({ ON_DESTROY: how }));
-      const clients = await told(50, server.port);
+      const clients = await openClients(50, server.port);
       expect(await expectGoodEnd(server, server.url, clients)).toMatchObject({ code: 0, signal: null });
       expect(server.output).toContain('onModuleDestroy');
     },
@@ -356,7 +356,7 @@ describe('an app whose own code misbehaves', () => {
     ['with enableShutdownHooks as it comes', 'nest'],
   ])('%s drains and ends', async (_what, hooks) => {
     const server = await ServerProcess.start(app({ SHUTDOWN_HOOKS: hooks }));
-    const clients = await told(50, server.port);
+    const clients = await openClients(50, server.port);
     const { code, signal } = await expectGoodEnd(server, server.url, clients);
     // Either is an end that was asked for; a crash is not.
     expect(code === 0 || signal === 'SIGTERM').toBe(true);

@@ -9,7 +9,7 @@ import { ReadinessWatch } from '../support/clients/readiness-watch.js';
 import { type Exit, ServerProcess } from '../support/servers/server-process.js';
 import { Stalls } from '../support/faults/stalls.js';
 import { distanceFromEven, quantile } from '../support/assert/statistics.js';
-import { openTold, ToldClient } from '../support/clients/told-client.js';
+import { openNotified, NotifiedClient } from '../support/clients/notified-client.js';
 import { until } from '../support/assert/until.js';
 
 /** The tolerance of a busy machine; bounds of docs/guarantees.md are never widened by more than was measured. */
@@ -25,8 +25,8 @@ function drainOf(plan: Readonly<Record<string, number>>): Record<string, string>
   return Object.fromEntries(Object.entries(plan).map(([name, value]) => [`DRAIN_${name}`, `${value}`]));
 }
 
-async function told(count: number, server: ServerProcess): Promise<ToldClient[]> {
-  const clients = await openTold(count, { port: server.port });
+async function openClients(count: number, server: ServerProcess): Promise<NotifiedClient[]> {
+  const clients = await openNotified(count, { port: server.port });
   cleanups.push(() => clients.forEach(client => client.destroy()));
   return clients;
 }
@@ -62,15 +62,15 @@ async function halfSent(server: ServerProcess) {
 }
 
 /** How long each of them was there after its goodbye. */
-async function lingered(clients: readonly ToldClient[]): Promise<number[]> {
-  return Promise.all(clients.map(async ({ ended, toldAt }) => (await ended).at - (toldAt ?? 0)));
+async function lingered(clients: readonly NotifiedClient[]): Promise<number[]> {
+  return Promise.all(clients.map(async ({ ended, notifiedAt }) => (await ended).at - (notifiedAt ?? 0)));
 }
 
 describe('a drain of 1000 clients, of which a third never answers a Close', () => {
   const PLAN = { SPREAD_MS: 2000, CLOSE_TIMEOUT_MS: 300, DEADLINE_MS: 3500, RETURN_WINDOW_MS: 5000 };
-  let clients: ToldClient[] = [];
-  let answering: ToldClient[] = [];
-  let stubborn: ToldClient[] = [];
+  let clients: NotifiedClient[] = [];
+  let answering: NotifiedClient[] = [];
+  let stubborn: NotifiedClient[] = [];
   let signalledAt = 0;
   let readyBefore: number[] = [];
   let refusedReadiness = { afterMs: 0, body: '', stallMs: 0 };
@@ -83,7 +83,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
 
   beforeAll(async () => {
     const server = await ServerProcess.start({ env: drainOf(PLAN) });
-    clients = await told(1000, server);
+    clients = await openClients(1000, server);
     stubborn = clients.filter((_, i) => i % 3 === 0);
     answering = clients.filter((_, i) => i % 3 !== 0);
     for (const client of stubborn) client.silent();
@@ -140,7 +140,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
   });
 
   it('spreads the goodbyes over the time it was given', () => {
-    const moments = clients.map(({ toldAt }) => sinceSignal(toldAt));
+    const moments = clients.map(({ notifiedAt }) => sinceSignal(notifiedAt));
     expect(Math.min(...moments)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...moments)).toBeLessThan(PLAN.SPREAD_MS + HICCUP_MS);
     expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.05 + HICCUP_MS / PLAN.SPREAD_MS);
@@ -148,7 +148,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
 
   it('closes clients in an order that they cannot choose', () => {
     // The first half to come are spread over the drain as the second half are.
-    const moments = clients.slice(0, 500).map(({ toldAt }) => sinceSignal(toldAt));
+    const moments = clients.slice(0, 500).map(({ notifiedAt }) => sinceSignal(notifiedAt));
     expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.12 + HICCUP_MS / PLAN.SPREAD_MS);
   });
 
@@ -192,15 +192,15 @@ describe('a drain', () => {
     const delayMs = 800;
     const plan = { READINESS_DELAY_MS: delayMs, SPREAD_MS: 800, CLOSE_TIMEOUT_MS: 300, DEADLINE_MS: 2500 };
     const server = await ServerProcess.start({ env: drainOf(plan) });
-    const [first] = await told(1, server);
+    const [first] = await openClients(1, server);
     const readiness = new ReadinessWatch(server.url);
     cleanups.push(() => readiness.stop());
     const stalls = Stalls.watch();
     const signalledAt = performance.now();
     server.signal('SIGTERM');
-    const newcomers: { client: ToldClient; sentAt: number; answeredAt: number; answer: HttpAnswer | null }[] = [];
+    const newcomers: { client: NotifiedClient; sentAt: number; answeredAt: number; answer: HttpAnswer | null }[] = [];
     while (performance.now() < signalledAt + delayMs + 600) {
-      const client = new ToldClient({ port: server.port });
+      const client = new NotifiedClient({ port: server.port });
       cleanups.push(() => client.destroy());
       const sentAt = performance.now() - signalledAt;
       const answer = await client.open().catch(() => null);
@@ -220,12 +220,12 @@ describe('a drain', () => {
       expect(answer?.status).toBe(101);
       expect(client.json).toEqual([{ event: 'echo', data: sentAt }]);
       expect(client.advice).not.toBeNull();
-      expect((client.toldAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
+      expect((client.notifiedAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
     }
     const refusals = late.flatMap(({ answer }) => (answer === null ? [] : [answer]));
     expect(refusals).toEqual(refusals.map(() => DRAINING));
     expect(refusals.length).toBeGreaterThan(2);
-    expect((first?.toldAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
+    expect((first?.notifiedAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
   });
 
   it('terminates at the deadline who is left, counts them in a warning, and ends with 0', async () => {
@@ -233,7 +233,7 @@ describe('a drain', () => {
     const server = await ServerProcess.start({
       env: drainOf({ SPREAD_MS: 500, CLOSE_TIMEOUT_MS: 400, DEADLINE_MS: deadlineMs }),
     });
-    const clients = await told(100, server);
+    const clients = await openClients(100, server);
     for (const client of clients) client.silent();
     const signalledAt = performance.now();
     server.signal('SIGTERM');
@@ -251,7 +251,7 @@ describe('a drain', () => {
 
   it('sends a goodbye event before the close frame to clients of the application heartbeat, and to no other', async () => {
     const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 200, RETURN_WINDOW_MS: 9000 }) });
-    const [helper, other] = (await told(2, server)) as [ToldClient, ToldClient];
+    const [helper, other] = (await openClients(2, server)) as [NotifiedClient, NotifiedClient];
     helper.sendEvent('heartbeat', { sentAt: 7 });
     other.sendEvent('echo', 7);
     await until(() => helper.messages.length === 1 && other.messages.length === 1);
@@ -269,7 +269,7 @@ describe('a drain', () => {
 
   it('answers what it has handled before it closes, in order', async () => {
     const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 1200, CLOSE_TIMEOUT_MS: 500 }) });
-    const clients = await told(20, server);
+    const clients = await openClients(20, server);
     const stalls = Stalls.watch();
     const sentAt = clients.map(() => [] as number[]);
     const asking = setInterval(() => {
@@ -290,7 +290,7 @@ describe('a drain', () => {
       expect(client.json).toEqual(Array.from({ length: answered }, (_, k) => ({ event: 'echo', data: k + 1 })));
       // Messages without a reply were under way when the close frame came.
       const firstLost = sentAt[i]?.[answered] ?? Infinity;
-      expect((client.toldAt ?? 0) - firstLost).toBeLessThan(100 + HICCUP_MS + stallMs);
+      expect((client.notifiedAt ?? 0) - firstLost).toBeLessThan(100 + HICCUP_MS + stallMs);
     });
     expect(await server.exited).toMatchObject({ code: 0 });
   });

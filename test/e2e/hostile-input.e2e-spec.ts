@@ -66,31 +66,31 @@ describe('A flood', () => {
       /^(4003 slow consumer|1006 terminated)$/,
     ],
   ])('of pings, whose pongs are not read, %s', async (_, options, end) => {
-    const siege = await Attack.lay({ options });
-    const clients = await siege.crowd(20);
+    const attack = await Attack.lay({ options });
+    const clients = await attack.openClients(20);
     for (const client of clients) client.pause();
     const pings = copies(2000, { opcode: Opcode.ping, payload: 'p'.repeat(125) });
     await Promise.all(clients.map(client => flood(client, pings, 3 * SECOND)));
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    await siege.emptied();
-    expect(await closedBy(siege)).toEqual(Array(20).fill(expect.stringMatching(end)));
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    await attack.emptied();
+    expect(await closedBy(attack)).toEqual(Array(20).fill(expect.stringMatching(end)));
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('of unsolicited pongs ends with 4004 as one of pings does', async () => {
-    const siege = await Attack.lay({ options: QUICK });
-    const clients = await siege.crowd(20);
+    const attack = await Attack.lay({ options: QUICK });
+    const clients = await attack.openClients(20);
     const pongs = copies(10_000, { opcode: Opcode.pong });
     await Promise.all(clients.map(client => flood(client, pongs, 3 * SECOND)));
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    await siege.emptied();
-    expect(await closedBy(siege)).toEqual(Array(20).fill('4004 too many pings'));
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    await attack.emptied();
+    expect(await closedBy(attack)).toEqual(Array(20).fill('4004 too many pings'));
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('of pings is not one when they are as many as may be', async () => {
-    const siege = await Attack.lay({ options: { limits: { pingsPerSecond: 10 } }, lookout: false });
-    const client = await siege.opened();
+    const attack = await Attack.lay({ options: { limits: { pingsPerSecond: 10 } }, observer: false });
+    const client = await attack.opened();
     for (let i = 0; i < 10; i++) client.ping(`${i}`);
     await until(() => client.pongs.length === 10);
     expect(client.pongs.map(({ data }) => String(data))).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
@@ -103,8 +103,8 @@ describe('A flood', () => {
     ['messages that nothing takes', '{"event":"else"}'],
   ])('of %s by ten at once, where their number is not limited,', (_, payload) => {
     /** Answers how many bytes they were answered. */
-    async function floodByTen(siege: Attack): Promise<number> {
-      const clients = await siege.crowd(10);
+    async function floodByTen(attack: Attack): Promise<number> {
+      const clients = await attack.openClients(10);
       const bytes = copies(1000, { opcode: Opcode.text, payload });
       // Replies are read and discarded, or this process would slow the attackers down.
       let answered = 0;
@@ -116,27 +116,27 @@ describe('A flood', () => {
     }
 
     it('is endured', async () => {
-      const siege = await Attack.lay({ options: QUICK });
-      const answered = await floodByTen(siege);
-      expect(await siege.complaints()).toEqual([]);
+      const attack = await Attack.lay({ options: QUICK });
+      const answered = await floodByTen(attack);
+      expect(await attack.complaints()).toEqual([]);
       // It was one: the shortest of these answers has 25 bytes.
       expect(answered).toBeGreaterThan(10_000 * 25);
-      expect((await siege.state()).connections).toBe(10 + 1);
+      expect((await attack.state()).connections).toBe(10 + 1);
     });
 
     it('costs little', async () => {
-      const siege = await Attack.lay({ options: QUICK, nodeArgs: COLLECT_SOON, lookout: false });
-      await floodByTen(siege);
-      expect(siege.costOfEach(10)).toBeLessThan(MAX_COST_BYTES);
+      const attack = await Attack.lay({ options: QUICK, nodeArgs: COLLECT_SOON, observer: false });
+      await floodByTen(attack);
+      expect(attack.costOfEach(10)).toBeLessThan(MAX_COST_BYTES);
     });
   });
 
   it('is none where the server itself stood still, and what came meanwhile is read at once', async () => {
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: { limits: { messagesPerSecond: 20, pingsPerSecond: 10 } },
-      lookout: false,
+      observer: false,
     });
-    const [blocker, pinging, talking] = (await siege.crowd(3)) as [RawClient, RawClient, RawClient];
+    const [blocker, pinging, talking] = (await attack.openClients(3)) as [RawClient, RawClient, RawClient];
     blocker.sendEvent('block', { forMs: 3000, eachMs: 3000 });
     // Half of what each may send.
     const timers = [
@@ -158,39 +158,39 @@ describe('A flood', () => {
   });
 
   it('of messages over messagesPerSecond ends with 4004, and its sender is not read any more', async () => {
-    const siege = await Attack.lay({ options: { ...QUICK, limits: { messagesPerSecond: 500 } } });
-    const clients = await siege.crowd(4);
+    const attack = await Attack.lay({ options: { ...QUICK, limits: { messagesPerSecond: 500 } } });
+    const clients = await attack.openClients(4);
     const messages = copies(500, { opcode: Opcode.text, payload: '{"event":"echo","data":1}' });
     await Promise.all(clients.map(client => flood(client, messages, 3 * SECOND)));
-    await siege.emptied();
-    expect(await closedBy(siege)).toEqual(Array(4).fill('4004 too many messages'));
+    await attack.emptied();
+    expect(await closedBy(attack)).toEqual(Array(4).fill('4004 too many messages'));
     // Two seconds of counting may have begun while it was admitted; what the flood sent is many times that.
     for (const client of clients) expect(client.messages.length).toBeLessThanOrEqual(1000);
-    expect(await siege.complaints()).toEqual([]);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('of messages whose handlers sleep is read no faster than they end', async () => {
-    const siege = await Attack.lay({ options: { ...QUICK, limits: { maxInFlight: 8 } } });
-    const clients = await siege.crowd(10);
+    const attack = await Attack.lay({ options: { ...QUICK, limits: { maxInFlight: 8 } } });
+    const clients = await attack.openClients(10);
     const messages = copies(2000, { opcode: Opcode.text, payload: '{"event":"sleep","data":60000}' });
     await Promise.all(clients.map(client => flood(client, messages, 2 * SECOND)));
-    const { begun } = await siege.state();
+    const { begun } = await attack.state();
     expect(begun).toBe(80);
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
     for (const client of clients) client.reset();
-    expect(await siege.complaints()).toEqual([]);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('of messages that nothing takes, not read, ends by backpressure', async () => {
-    const siege = await Attack.lay({ options: QUICK });
-    const clients = await siege.crowd(2);
+    const attack = await Attack.lay({ options: QUICK });
+    const clients = await attack.openClients(2);
     for (const client of clients) client.pause();
     const messages = copies(500, { opcode: Opcode.text, payload: `{"event":"${'x'.repeat(60)}"}` });
     await Promise.all(clients.map(client => flood(client, messages, 6 * SECOND)));
-    await siege.emptied();
-    expect(siege.costOfEach(10)).toBeLessThan(MAX_COST_BYTES);
-    expect(new Set(await closedBy(siege))).toEqual(new Set(['4003 slow consumer']));
-    expect(await siege.complaints()).toEqual([]);
+    await attack.emptied();
+    expect(attack.costOfEach(10)).toBeLessThan(MAX_COST_BYTES);
+    expect(new Set(await closedBy(attack))).toEqual(new Set(['4003 slow consumer']));
+    expect(await attack.complaints()).toEqual([]);
   });
 });
 
@@ -200,28 +200,28 @@ describe('A deflate bomb', () => {
   const BOMB = deflateRawSync(Buffer.alloc(64 * 1024 * 1024), { finishFlush: 2 }).subarray(0, -4);
 
   it('of 64 MiB in one message ends with 1009', async () => {
-    const siege = await Attack.lay({ options: QUICK });
-    const clients = await siege.crowd(10, { path: '/deflate', headers: EXTENSION });
+    const attack = await Attack.lay({ options: QUICK });
+    const clients = await attack.openClients(10, { path: '/deflate', headers: EXTENSION });
     for (const client of clients) client.sendFrame({ opcode: Opcode.binary, rsv: 4, payload: BOMB });
     expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(10).fill(1009));
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('that fits before inflation ends with 1009 too', async () => {
-    const siege = await Attack.lay({ options: QUICK });
+    const attack = await Attack.lay({ options: QUICK });
     const small = deflateRawSync(Buffer.alloc(4 * 1024 * 1024), { finishFlush: 2 }).subarray(0, -4);
     expect(small.length).toBeLessThan(65_536);
-    const clients = await siege.crowd(20, { path: '/deflate', headers: EXTENSION });
+    const clients = await attack.openClients(20, { path: '/deflate', headers: EXTENSION });
     for (const client of clients) client.sendFrame({ opcode: Opcode.binary, rsv: 4, payload: small });
     expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(20).fill(1009));
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('is no bomb when it stays under the limit, and is echoed', async () => {
-    const siege = await Attack.lay({ lookout: false });
-    const client = await siege.opened({ path: '/deflate', headers: EXTENSION });
+    const attack = await Attack.lay({ observer: false });
+    const client = await attack.opened({ path: '/deflate', headers: EXTENSION });
     const text = JSON.stringify({ event: 'echo', data: 'a'.repeat(500) });
     const payload = deflateRawSync(Buffer.from(text), { finishFlush: 2 }).subarray(0, -4);
     client.sendFrame({ opcode: Opcode.text, rsv: 4, payload });
@@ -232,21 +232,21 @@ describe('A deflate bomb', () => {
 
 describe('A message that does not end', () => {
   it('of endless fragments ends with 1008 at maxFragments', async () => {
-    const siege = await Attack.lay({ options: QUICK });
-    const clients = await siege.crowd(10);
+    const attack = await Attack.lay({ options: QUICK });
+    const clients = await attack.openClients(10);
     const fragments = copies(2000, { opcode: Opcode.continuation, fin: false, payload: 'x' });
     for (const client of clients) {
       client.sendFrame({ opcode: Opcode.text, fin: false, payload: 'x' });
       client.sendRaw(fragments);
     }
     expect(await endsOf(clients, 5 * SECOND)).toEqual(Array(10).fill(1008));
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('of fragments that come slowly, or that are empty, is found within messageTimeoutMs', async () => {
-    const siege = await Attack.lay({ options: QUICK });
-    const clients = await siege.crowd(10);
+    const attack = await Attack.lay({ options: QUICK });
+    const clients = await attack.openClients(10);
     for (const client of clients) client.sendFrame({ opcode: Opcode.text, fin: false, payload: '' });
     const timer = setInterval(() => {
       for (const client of clients) {
@@ -258,21 +258,21 @@ describe('A message that does not end', () => {
     } finally {
       clearInterval(timer);
     }
-    expect(await closedBy(siege)).toEqual(Array(10).fill('4004 message unfinished for too long'));
-    expect(await siege.complaints()).toEqual([]);
+    expect(await closedBy(attack)).toEqual(Array(10).fill('4004 message unfinished for too long'));
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('because only its header came, is found within messageTimeoutMs', async () => {
-    const siege = await Attack.lay({ options: QUICK, lookout: false });
-    const clients = await siege.crowd(4);
+    const attack = await Attack.lay({ options: QUICK, observer: false });
+    const clients = await attack.openClients(4);
     const whole = encodeFrame({ opcode: Opcode.text, payload: 'x'.repeat(1000) });
     clients.forEach((client, i) => client.sendRaw(whole.subarray(0, [1, 2, 8, 500][i])));
     expect(await endsOf(clients, GONE_WITHIN_MS)).toEqual(Array(4).fill(4004));
   });
 
   it('because it comes byte by byte, is found within messageTimeoutMs and costs little', async () => {
-    const siege = await Attack.lay({ options: QUICK });
-    const clients = await siege.crowd(10);
+    const attack = await Attack.lay({ options: QUICK });
+    const clients = await attack.openClients(10);
     for (const client of clients)
       client.sendRaw(encodeFrame({ opcode: Opcode.binary, payload: Buffer.alloc(65_536) }).subarray(0, 14));
     const timer = setInterval(() => {
@@ -283,13 +283,13 @@ describe('A message that does not end', () => {
     } finally {
       clearInterval(timer);
     }
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('but does end in time, though in single bytes, is answered', async () => {
-    const siege = await Attack.lay({ options: QUICK, lookout: false });
-    const client = await siege.opened();
+    const attack = await Attack.lay({ options: QUICK, observer: false });
+    const client = await attack.opened();
     for (const byte of encodeFrame({ opcode: Opcode.text, payload: '{"event":"echo","data":"whole"}' })) {
       client.sendRaw(Buffer.from([byte]));
       await new Promise(resolve => setImmediate(resolve));
@@ -300,8 +300,8 @@ describe('A message that does not end', () => {
 });
 
 /** How the connections have closed, oldest first, as the server has written it down. */
-async function closedBy(siege: Attack): Promise<string[]> {
-  const client = await siege.opened();
+async function closedBy(attack: Attack): Promise<string[]> {
+  const client = await attack.opened();
   client.sendEvent('closed');
   const { data } = (await until(() => client.json[0])) as { data: string[] };
   client.destroy();

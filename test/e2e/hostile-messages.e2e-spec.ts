@@ -8,15 +8,15 @@ import { Attack } from '../support/faults/attack.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
 
-let siege: Attack;
+let attack: Attack;
 let bystander: RawClient;
 
 beforeEach(async () => {
-  if (!(siege as Attack | undefined)?.isAlive)
-    siege = await Attack.lay({ options: { limits: { maxMessageBytes: 512 * 1024 } } });
-  bystander = await siege.opened();
+  if (!(attack as Attack | undefined)?.isAlive)
+    attack = await Attack.lay({ options: { limits: { maxMessageBytes: 512 * 1024 } } });
+  bystander = await attack.opened();
 });
-afterEach(() => siege.dismiss());
+afterEach(() => attack.dismiss());
 afterAll(() => Attack.raiseAll());
 
 function nested(depth: number): string {
@@ -27,8 +27,8 @@ function nested(depth: number): string {
 async function harm(): Promise<string[]> {
   bystander.sendEvent('echo', {});
   const isAnswered = () => bystander.texts.at(-1) === '{"event":"echo","data":{}}';
-  await until(() => isAnswered() || bystander.socket.destroyed || !siege.isAlive);
-  const complaints = await siege.complaints();
+  await until(() => isAnswered() || bystander.socket.destroyed || !attack.isAlive);
+  const complaints = await attack.complaints();
   if (bystander.socket.destroyed) complaints.push('a bystander lost its socket');
   bystander.destroy();
   return complaints;
@@ -58,7 +58,7 @@ describe('A message that is a trap', () => {
   ];
 
   it.each(traps)('%s, ends neither the process nor another connection', async (_, text) => {
-    const client = await siege.opened();
+    const client = await attack.opened();
     client.sendText(text);
     // Whatever it is answered, it is still served.
     client.sendEvent('echo', 'after');
@@ -69,12 +69,12 @@ describe('A message that is a trap', () => {
   });
 
   it('that sets a prototype has set none', async () => {
-    const client = await siege.opened();
+    const client = await attack.opened();
     client.sendText('{"__proto__":{"polluted":1},"event":"echo","data":{"__proto__":{"polluted":1}}}');
     client.sendEvent('echo', {});
     await until(() => client.messages.length === 2);
     expect(client.texts[1]).toBe('{"event":"echo","data":{}}');
-    expect(JSON.stringify(await siege.state())).not.toContain('polluted');
+    expect(JSON.stringify(await attack.state())).not.toContain('polluted');
     expect(await harm()).toEqual([]);
   });
 });
@@ -83,7 +83,7 @@ describe('User code that goes wrong', () => {
   const KINDS = ['error', 'text', 'nothing', 'null', 'number', 'symbol', 'unspeakable', 'hostile'];
 
   it('in a handler, in whatever way it throws or rejects, ends nothing but its own work', async () => {
-    const client = await siege.opened();
+    const client = await attack.opened();
     for (const kind of KINDS) {
       client.sendEvent('throw', kind);
       client.sendEvent('reject', kind);
@@ -97,7 +97,7 @@ describe('User code that goes wrong', () => {
   });
 
   it('in a stream of answers, ends nothing but its own work', async () => {
-    const client = await siege.opened();
+    const client = await attack.opened();
     client.sendEvent('observed-bigint');
     client.sendEvent('observed', 'after');
     await until(() => client.texts.includes('{"event":"observed","data":"after"}') || client.socket.destroyed);
@@ -106,28 +106,28 @@ describe('User code that goes wrong', () => {
   });
 
   it.each(KINDS)('in a disposer, thrown and rejected (%s), ends nothing but its own work', async kind => {
-    const client = await siege.opened();
+    const client = await attack.opened();
     client.sendEvent('disposer', kind);
     client.sendEvent('echo', 'done');
     await until(() => client.messages.length === 1);
     client.destroy();
     expect(await harm()).toEqual([]);
-    await siege.emptied();
-    expect(await siege.complaints()).toEqual([]);
+    await attack.emptied();
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('in a gateway’s hooks, with what cannot be shown, ends nothing but its own work', async () => {
     for (let i = 0; i < 3; i++) {
-      const client = siege.client({ path: '/broken' });
+      const client = attack.client({ path: '/broken' });
       await client.open().catch(() => undefined);
       client.destroy();
     }
     expect(await harm()).toEqual([]);
-    await siege.emptied();
+    await attack.emptied();
   });
 
   it('in authenticate, rejecting with what cannot be shown, refuses and ends nothing', async () => {
-    const asking = await Attack.lay({ authenticate: 'absurd', lookout: false });
+    const asking = await Attack.lay({ authenticate: 'absurd', observer: false });
     const first = asking.client().open();
     const answer = await first.catch(() => null);
     expect(await asking.complaints()).toEqual([]);

@@ -44,8 +44,8 @@ afterEach(() => Attack.raiseAll());
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** So many at once send pings as fast as they are taken and read nothing, until all are gone. */
-async function attack(siege: Attack, count: number, payload: string): Promise<void> {
-  const attackers = await siege.crowd(count);
+async function floodPings(attack: Attack, count: number, payload: string): Promise<void> {
+  const attackers = await attack.openClients(count);
   for (const attacker of attackers) {
     attacker.pause();
     // The kernel takes over a million small pongs; what is meant are those that this process has to keep.
@@ -59,7 +59,7 @@ async function attack(siege: Attack, count: number, payload: string): Promise<vo
   };
   for (const { socket } of attackers) pump(socket);
   try {
-    await siege.emptied(0, 8000);
+    await attack.emptied(0, 8000);
   } finally {
     isOver = true;
   }
@@ -72,20 +72,20 @@ describe(`With ws ${VERSION}`, () => {
     ['empty ones, where the limit of pings is off', { pingsPerSecond: 0 }, '', '4003'],
     ['of one byte, where the limit of pings is off', { pingsPerSecond: 0 }, 'p', '4003'],
   ])('a flood of pings whose pongs are not read, %s, costs little and ends', async (_, limits, payload, code) => {
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
       nodeArgs: ['--import', './test/support/other-ws.mjs', ...COLLECT_SOON],
       env: { WS_FOLDER: join(folder, 'node_modules/ws') },
     });
-    await attack(siege, 1, payload);
-    expect(await siege.complaints()).toEqual([]);
-    await attack(siege, ATTACKERS, payload);
-    expect(siege.costOfEach(ATTACKERS)).toBeLessThan(MAX_COST_BYTES);
-    const client = await siege.opened();
+    await floodPings(attack, 1, payload);
+    expect(await attack.complaints()).toEqual([]);
+    await floodPings(attack, ATTACKERS, payload);
+    expect(attack.costOfEach(ATTACKERS)).toBeLessThan(MAX_COST_BYTES);
+    const client = await attack.opened();
     client.sendEvent('closed');
     await until(() => client.messages.length === 1);
     const { data } = client.json[0] as { data: string[] };
     expect(data).toEqual(Array(1 + ATTACKERS).fill(expect.stringContaining(code)));
-    expect(siege.isAlive).toBe(true);
+    expect(attack.isAlive).toBe(true);
   });
 });

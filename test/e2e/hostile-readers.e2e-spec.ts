@@ -58,8 +58,8 @@ async function backlog(connection: Connection, bytes: number, piece = 16 * KIB):
 }
 
 /** How the connections have closed, as the server has written it down. */
-async function closedBy(siege: Attack): Promise<string[]> {
-  const client = await siege.opened();
+async function closedBy(attack: Attack): Promise<string[]> {
+  const client = await attack.opened();
   client.sendEvent('closed');
   const { data } = (await until(() => client.json[0])) as { data: string[] };
   client.destroy();
@@ -79,16 +79,16 @@ async function trickle(client: RawClient, pauseMs: number, isOver: () => boolean
 
 describe('A reader that', () => {
   it('has stopped is closed with 4003 as soon as too much waits, and costs little', async () => {
-    const siege = await Attack.lay({ options: { drain: { closeTimeoutMs: 500 } } });
-    const clients = await siege.crowd(20);
+    const attack = await Attack.lay({ options: { drain: { closeTimeoutMs: 500 } } });
+    const clients = await attack.openClients(20);
     for (const client of clients) {
       client.pause();
       client.sendEvent('pour', { bytes: 64 * KIB, count: 200 });
     }
-    await siege.emptied();
-    expect(siege.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    expect(await closedBy(siege)).toEqual(Array(20).fill('4003 slow consumer'));
-    expect(await siege.complaints()).toEqual([]);
+    await attack.emptied();
+    expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
+    expect(await closedBy(attack)).toEqual(Array(20).fill('4003 slow consumer'));
+    expect(await attack.complaints()).toEqual([]);
   });
 
   it('has stopped with less than that waiting is destroyed after slowAfterMs', async () => {
@@ -130,39 +130,39 @@ describe('A reader that', () => {
   });
 
   it('takes 4 kB/s through a small window is served, and ones that take next to nothing are destroyed', async () => {
-    const siege = await Attack.lay({ options: { heartbeat: SELDOM } });
+    const attack = await Attack.lay({ options: { heartbeat: SELDOM } });
     // 500 kB wait for each, as many small messages of one turn: they go out as one write.
     const open = (bytesPerSecond: number) =>
-      SlowReader.open(siege.server.port, bytesPerSecond, { event: 'fill', data: { bytes: 200, waiting: 500_000 } });
+      SlowReader.open(attack.server.port, bytesPerSecond, { event: 'fill', data: { bytes: 200, waiting: 500_000 } });
     const trickling = await Promise.all([open(100), open(100), open(0)]);
     const honest = await Promise.all([open(4 * KIB), open(4 * KIB), open(4 * KIB)]);
     const since = performance.now();
     // Bytes that the kernel takes at the beginning count as taken, and may be taken in two steps.
-    await siege.emptied(honest.length, 2 * SLOW_AFTER_MS);
+    await attack.emptied(honest.length, 2 * SLOW_AFTER_MS);
     expect(performance.now() - since).toBeGreaterThan(SLOW_AFTER_MS - 2 * SECOND);
-    expect(await closedBy(siege)).toEqual(trickling.map(() => '4003 slow consumer'));
+    expect(await closedBy(attack)).toEqual(trickling.map(() => '4003 slow consumer'));
     // Beyond the time within which they would have been found as well.
     await until(() => performance.now() - since > SLOW_AFTER_MS + 5 * SECOND, { timeoutMs: 10 * SECOND });
-    expect((await siege.state()).connections).toBe(honest.length + 1);
+    expect((await attack.state()).connections).toBe(honest.length + 1);
     const paceOf = ({ bytes }: SlowReader) => (SECOND * bytes) / (performance.now() - since);
     for (const reader of honest) {
       expect(reader.ended).toBe(false);
       expect(paceOf(reader)).toBeGreaterThan(2 * KIB);
       expect(paceOf(reader)).toBeLessThan(6 * KIB);
     }
-    expect(await siege.complaints()).toEqual([]);
+    expect(await attack.complaints()).toEqual([]);
   }, 240_000);
 
   it('stops with a thousand others is sacrificed, largest first, until all together are few enough', async () => {
     const cap = 16 * MIB;
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: {
         heartbeat: SELDOM,
         backpressure: { maxTotalBufferedBytes: cap, slowAfterMs: 60 * SECOND, maxBufferedBytes: 64 * MIB },
       },
     });
-    const readers = await siege.crowd(5);
-    const stopped = [...(await siege.crowd(500)), ...(await siege.crowd(500))];
+    const readers = await attack.openClients(5);
+    const stopped = [...(await attack.openClients(500)), ...(await attack.openClients(500))];
     for (const client of stopped) client.pause();
     const [first] = readers;
     // In pieces that the loop can spread: what is tested is the memory, not the broadcast.
@@ -172,12 +172,12 @@ describe('A reader that', () => {
       message: 'the end of the broadcasts',
     });
     for (const reader of readers) expect(reader.messages.length).toBeGreaterThanOrEqual(1000);
-    const closed = await closedBy(siege);
+    const closed = await closedBy(attack);
     expect(new Set(closed)).toEqual(new Set(['4003 slow consumer']));
-    expect(siege.costOfEach(1000)).toBeLessThan(MAX_COST_BYTES);
+    expect(attack.costOfEach(1000)).toBeLessThan(MAX_COST_BYTES);
     // Beside what the kernel holds, and the heap that a process of this size has anyway.
-    expect(siege.costOfEach(1)).toBeLessThan(cap + 256 * MIB);
-    expect(await siege.complaints()).toEqual([]);
+    expect(attack.costOfEach(1)).toBeLessThan(cap + 256 * MIB);
+    expect(await attack.complaints()).toEqual([]);
   }, 240_000);
 });
 

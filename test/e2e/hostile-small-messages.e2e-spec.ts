@@ -15,18 +15,18 @@ const KIB = 1024;
 afterEach(() => Attack.raiseAll());
 
 /** Clients that read nothing, and for which the kernel takes nothing any more. */
-async function stoppedReaders(siege: Attack) {
-  const clients = await siege.crowd(CLIENTS);
+async function stoppedReaders(attack: Attack) {
+  const clients = await attack.openClients(CLIENTS);
   for (const client of clients) {
     client.pause();
     client.sendEvent('fill-line', { bytes: 64 * KIB, waiting: 128 * KIB });
   }
-  await until(async () => (await siege.state()).filled === CLIENTS, { timeoutMs: 20_000 });
+  await until(async () => (await attack.state()).filled === CLIENTS, { timeoutMs: 20_000 });
   return clients;
 }
 
-async function codesOf(siege: Attack): Promise<string[]> {
-  const client = await siege.opened();
+async function codesOf(attack: Attack): Promise<string[]> {
+  const client = await attack.opened();
   client.sendEvent('closed');
   const { data } = (await until(() => client.json[0])) as { data: string[] };
   return data;
@@ -40,25 +40,25 @@ describe('Small messages to a reader that has stopped', () => {
     ['connection', 0],
     ['broadcast', 16],
   ])('sent by %s, of %d bytes, cost little, and close it with 4003', async (by, bytes) => {
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: { drain: { closeTimeoutMs: 500 } },
       nodeArgs: COLLECT_SOON,
-      lookout: false,
+      observer: false,
     });
-    const clients = await stoppedReaders(siege);
+    const clients = await stoppedReaders(attack);
     for (const client of clients) client.sendEvent('pour', { bytes, count: 5000, by });
-    await siege.emptied(0, 20_000);
-    expect(siege.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
-    expect(await codesOf(siege)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
+    await attack.emptied(0, 20_000);
+    expect(attack.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
+    expect(await codesOf(attack)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
   });
 
   it('that are answers to its own messages cost little, and close it with 4003', async () => {
-    const siege = await Attack.lay({
+    const attack = await Attack.lay({
       options: { drain: { closeTimeoutMs: 500 } },
       nodeArgs: COLLECT_SOON,
-      lookout: false,
+      observer: false,
     });
-    const clients = await stoppedReaders(siege);
+    const clients = await stoppedReaders(attack);
     const frames = Buffer.concat(
       Array.from({ length: 500 }, () => encodeFrame({ opcode: Opcode.text, payload: '{"event":"echo","data":1}' })),
     );
@@ -68,19 +68,19 @@ describe('Small messages to a reader that has stopped', () => {
     };
     for (const { socket } of clients) pump(socket);
     try {
-      await siege.emptied(0, 20_000);
+      await attack.emptied(0, 20_000);
     } finally {
       isOver = true;
     }
-    expect(siege.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
-    expect(await codesOf(siege)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
+    expect(attack.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
+    expect(await codesOf(attack)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
   });
 });
 
 describe('A burst of small messages', () => {
   it('reaches a client that reads', async () => {
-    const siege = await Attack.lay({ lookout: false });
-    const client = await siege.opened();
+    const attack = await Attack.lay({ observer: false });
+    const client = await attack.opened();
     client.sendEvent('pour', { bytes: 16, count: 50_000 });
     await until(() => client.messages.length === 50_000, { timeoutMs: 20_000 });
     expect(client.closeFrame).toBeNull();

@@ -88,13 +88,13 @@ describe('A handler that blocks the event loop', () => {
 
   it('right after a tick’s pings costs none of 200 clients behind a slow line, and 10 dead ones are found in time', async () => {
     const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT } });
-    const crowd = new Clients();
-    await crowd.open({ port: app.port, count: 210, delayMs: SLOW_LINE_MS });
+    const clients = new Clients();
+    await clients.open({ port: app.port, count: 210, delayMs: SLOW_LINE_MS });
     const caller = await app.opened();
-    await crowd.blackHole(range(200, 210));
+    await clients.blackHole(range(200, 210));
     const deafSince = performance.now();
     // Connections with bytes at the same time are due for a ping at the same time, an interval later. Input in between is read at once.
-    await crowd.send({ text: '{"event":"note"}', indices: range(0, 200) });
+    await clients.send({ text: '{"event":"note"}', indices: range(0, 200) });
     block(BEAT.intervalMs);
     const pingedAt: number[] = [];
     const closedAt: number[] = [];
@@ -114,7 +114,7 @@ describe('A handler that blocks the event loop', () => {
     expect(closedAt.at(-1)! - deafSince - BEAT.intervalMs - BLOCK_MS).toBeLessThanOrEqual(boundOf(BEAT));
     await passed(2 * BEAT.intervalMs);
     expect(closedCodes(app)).toEqual(Array(10).fill(4000));
-    expect((await crowd.ended()).filter(({ index }) => index < 200)).toEqual([]);
+    expect((await clients.ended()).filter(({ index }) => index < 200)).toEqual([]);
     expect(app.connections.count).toBe(201);
   });
 
@@ -159,18 +159,18 @@ describe('A server that is stopped', () => {
     // A single ping decides here: one that was under way when everything stopped is answered only after everything goes on.
     const heartbeat = beat(1000, 800, 1);
     const server = await startServer({ heartbeat });
-    const crowd = new Clients();
-    await crowd.open({ port: server.port, count: 100, delayMs: SLOW_LINE_MS });
+    const clients = new Clients();
+    await clients.open({ port: server.port, count: 100, delayMs: SLOW_LINE_MS });
     for (let times = 1; times <= 2; times++) {
       await passed(heartbeat.intervalMs);
       server.signal('SIGSTOP');
-      process.kill(crowd.pid, 'SIGSTOP');
+      process.kill(clients.pid, 'SIGSTOP');
       await passed(boundOf(heartbeat));
-      process.kill(crowd.pid, 'SIGCONT');
+      process.kill(clients.pid, 'SIGCONT');
       server.signal('SIGCONT');
     }
     await passed(3 * heartbeat.intervalMs);
-    expect(await crowd.ended()).toEqual([]);
+    expect(await clients.ended()).toEqual([]);
   });
 });
 
@@ -250,31 +250,31 @@ describe('5,000 clients that open at once', () => {
 
   it('are not pinged together: not at first, not later, not after a stall, not after they all answered one broadcast', async () => {
     const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT } });
-    const crowd = new Clients();
-    await crowd.open({ port: app.port, count: CLIENTS });
-    await until(async () => (await crowd.pings()).every(({ length }) => length >= 2), {
+    const clients = new Clients();
+    await clients.open({ port: app.port, count: CLIENTS });
+    await until(async () => (await clients.pings()).every(({ length }) => length >= 2), {
       timeoutMs: 3 * BEAT.intervalMs,
       message: 'two pings to everybody',
     });
-    const pings = await crowd.pings();
+    const pings = await clients.pings();
     expectSpread(pings.map(([first]) => first!));
     expectSpread(pings.map(([, second]) => second!));
 
     block(BEAT.intervalMs);
-    expectSpread(await pingsOfOneInterval(crowd, machineMs() + SETTLED_MS));
+    expectSpread(await pingsOfOneInterval(clients, machineMs() + SETTLED_MS));
 
-    await crowd.send({ text: '{"event":"note"}' });
+    await clients.send({ text: '{"event":"note"}' });
     await until(() => app.app.get(BlockingGateway).notes === CLIENTS);
-    expectSpread(await pingsOfOneInterval(crowd, machineMs() + BEAT.intervalMs + SETTLED_MS));
+    expectSpread(await pingsOfOneInterval(clients, machineMs() + BEAT.intervalMs + SETTLED_MS));
 
-    expect(await crowd.ended()).toEqual([]);
+    expect(await clients.ended()).toEqual([]);
     expect(app.connections.count).toBe(CLIENTS);
   }, 240_000);
 
-  async function pingsOfOneInterval(crowd: Clients, from: number): Promise<number[]> {
+  async function pingsOfOneInterval(clients: Clients, from: number): Promise<number[]> {
     const to = from + BEAT.intervalMs;
     await passed(to - machineMs());
-    return (await crowd.pings()).flat().filter(at => at >= from && at < to);
+    return (await clients.pings()).flat().filter(at => at >= from && at < to);
   }
 
   /**

@@ -247,8 +247,8 @@ describe('the metrics', () => {
 
   it('are scraped in under 50 ms with 15,000 connections', async () => {
     const { port, app } = await start({ gateways: [EchoGateway], options: { limits: { maxConnections: 15_000 } } });
-    const crowd = new Clients();
-    await crowd.open({ port, count: 15_000 });
+    const clients = new Clients();
+    await clients.open({ port, count: 15_000 });
     const times: number[] = [];
     for (let i = 0; i < 11; i++) {
       // Of this process's own time: what other programs of the machine take meanwhile is not the scrape's.
@@ -258,7 +258,7 @@ describe('the metrics', () => {
       times.push((user + system) / 1000);
     }
     const open = await valueOf(port, 'ws_connections');
-    await crowd.stop();
+    await clients.stop();
     await until(() => app.connections.count === 0, { timeoutMs: 60_000 });
     expect(open).toBe(15_000);
     const [median = Infinity] = times.toSorted((one, next) => one - next).slice(5);

@@ -48,7 +48,7 @@ function lengthProblems({ path, lines }: Code): string[] {
   return lines > MAX_LINES ? [`${path} has ${lines} lines, more than ${MAX_LINES}: split it by reason to change`] : [];
 }
 
-/** What no source of the project may do, be it library or app. */
+/** Problems of any source, of the library and of the apps. */
 function codeProblems(code: Code): string[] {
   const { path } = code;
   return [
@@ -69,7 +69,7 @@ function codeProblems(code: Code): string[] {
   ];
 }
 
-/** What the library may not do beyond that. */
+/** Further problems of sources of the library. */
 function libraryProblems(code: Code): string[] {
   const { path, calls } = code;
   const problems: string[] = [];

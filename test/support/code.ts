@@ -6,7 +6,7 @@ interface Named {
   readonly line: number;
 }
 
-/** What a source says, as far as the architecture cares; comments and strings are not mistaken for code. */
+/** The parts of a source that matter to the architecture; comments and strings are not mistaken for code. */
 export interface Code {
   readonly path: string;
   readonly lines: number;
@@ -18,7 +18,7 @@ export interface Code {
   /** Whether the file holds nothing but re-exports. */
   readonly reExportsOnly: boolean;
   readonly identifiers: readonly Named[];
-  /** What is called, as it is written: `Date.now`, `setTimeout`. */
+  /** The called functions, as written: `Date.now`, `setTimeout`. */
   readonly calls: readonly Named[];
   readonly decorators: readonly Named[];
 }

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from './until.js';
 
-/** What can keep a process alive, or its memory, by the names that node's async hooks use. */
+/** Resources that can keep a process alive, or its memory, by the names of Node's async hooks. */
 const WATCHED = new Set([
   'Timeout',
   'TCPWRAP',
@@ -62,7 +62,7 @@ export function watchLeaks(): (timeoutMs?: number) => Promise<void> {
   };
 }
 
-/** What to say of a resource, nothing when it is none of ours. */
+/** The description of a resource, null when it does not belong to the test. */
 function describeLeak({ type, handle, created }: Resource): string[] {
   const line = creator(created);
   // jest's timers, and those of the wait for the others to go.

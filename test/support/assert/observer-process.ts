@@ -1,4 +1,4 @@
-/** The process of a `Lookout`: one well-behaved client that echoes all the time. It ends with its parent. */
+/** The process of an `Observer`: one well-behaved client that echoes all the time. It ends with its parent. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { ObserverReport } from './observer.js';
 import { RawClient } from '../clients/raw-client.js';
@@ -22,7 +22,7 @@ setInterval(() => {
 function report(): ObserverReport {
   const now = performance.now();
   const { closeFrame, socket } = client;
-  // What others broadcast is none of its business.
+  // Broadcasts of other clients are ignored.
   const answers = client.messages.filter(({ data }) => String(data).startsWith('{"event":"echo"'));
   // A question that is still unanswered counts as long as it has waited.
   const trips = sentAt.map((at, i) => (answers[i]?.at ?? now) - at).toSorted((one, other) => one - other);

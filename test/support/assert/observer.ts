@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { until } from './until.js';
 
-/** What a well-behaved client has noticed. */
+/** The report of a well-behaved client. */
 export interface ObserverReport {
   readonly answers: number;
   /** The round trip that 99 of 100 stayed under, and the longest, in milliseconds. */
   readonly p99Ms: number;
   readonly slowestMs: number;
-  /** The same of the lookout's own event loop: what a busy machine costs it, whatever the server does. */
+  /** The same of the observer's own event loop: what a busy machine costs it, whatever the server does. */
   readonly ownP99Ms: number;
-  /** What is wrong with it; empty while all is well. */
+  /** Its complaints; empty without problems. */
   readonly complaints: readonly string[];
 }
 
@@ -35,17 +35,17 @@ export class Observer {
       execArgv: ['--import', loader],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    const lookout = new Observer(child);
+    const observer = new Observer(child);
     await once(child, 'message', { signal: AbortSignal.timeout(20_000) });
-    return lookout;
+    return observer;
   }
 
-  /** Ends every lookout of this file. */
+  /** Ends every observer of this file. */
   static async stopAll(): Promise<void> {
-    await Promise.all([...Observer.#running].map(lookout => lookout.stop()));
+    await Promise.all([...Observer.#running].map(observer => observer.stop()));
   }
 
-  /** What it has noticed until now; waits until that is enough to judge by. */
+  /** Its report until now; waits until that is enough to judge by. */
   async report(): Promise<ObserverReport> {
     let last = await this.#ask();
     await until(async () => (last = await this.#ask()).answers >= LEAST_ANSWERS, {

@@ -32,7 +32,7 @@ export class Probe {
     return Math.max(0, ...this.#sentAt.map((sentAt, i) => (messages[i]?.at ?? now) - sentAt));
   }
 
-  /** What is wrong with it; empty while all is well. */
+  /** Its complaints; empty without problems. */
   get complaints(): string[] {
     const { closeFrame, socket, json } = this.client;
     const wrong = json.findIndex((answer, i) => JSON.stringify(answer) !== `{"event":"echo","data":${i + 1}}`);

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long {@link until} waits and what it says when it gave up. */
+/** The deadline of {@link until} and its message afterwards. */
 export interface UntilOptions {
   /** Longest wait in milliseconds, without the time in which the machine let its processes wait for a core. Default 5000. */
   readonly timeoutMs?: number;
-  /** What was waited for; a function is asked at the end, so that it can name the last state. */
+  /** The condition in words; a function is called at the end, so that it can name the last state. */
   readonly message?: string | (() => string);
 }
 

@@ -1,5 +1,5 @@
 /**
- * The process of a `Crowd`: clients in number, and the slow line that they are behind. It does what the parent says, and ends
+ * The process of `Clients`: many clients, and the slow line in front of them. It executes the parent's commands, and ends
  * with it.
  */
 import { performance } from 'node:perf_hooks';

@@ -14,7 +14,7 @@ export interface ClientsOpening {
   readonly delayMs?: number;
 }
 
-/** How one client of a crowd ended. */
+/** The end of one client. */
 export interface ClientsEnd {
   readonly index: number;
   readonly code: number;
@@ -24,21 +24,21 @@ export interface ClientsEnd {
   readonly at: number;
 }
 
-/** What a crowd can be told. Clients are named by the order of their opening, from 0. */
+/** The commands. Clients are numbered by the order of their opening, from 0. */
 export interface ClientsCommands {
   /** Opens clients as fast as it can; resolves with the moment of each answer. */
   open(opening: ClientsOpening): Promise<number[]>;
   /** Lets all clients, or those named, send a text. */
   send(message: { readonly text: string; readonly indices?: readonly number[] }): Promise<void>;
-  /** Lets clients answer nothing any more. */
+  /** Clients stop answering. */
   silence(indices: readonly number[]): Promise<void>;
-  /** Lets clients read nothing any more: what is sent to them waits. */
+  /** Clients stop reading: data for them waits. */
   pause(indices: readonly number[]): Promise<void>;
-  /** Lets clients leave with 1000; resolves when they are gone. */
+  /** Closes clients with 1000; resolves when they have ended. */
   leave(indices: readonly number[]): Promise<void>;
   /** How often each client has received this text. */
   heard(text: string): Promise<number[]>;
-  /** Lets the line of clients carry nothing any more, neither way, without closing it; only behind a proxy. */
+  /** The line of clients drops everything, both ways, without a close; only behind a proxy. */
   blackHole(indices: readonly number[]): Promise<void>;
   /** The moments at which each client was pinged. */
   pings(): Promise<number[][]>;
@@ -46,7 +46,7 @@ export interface ClientsCommands {
   ended(): Promise<ClientsEnd[]>;
 }
 
-/** One order to the process of a crowd. */
+/** One command to the process. */
 export interface ClientsCall {
   readonly id: number;
   readonly command: keyof ClientsCommands;
@@ -83,18 +83,19 @@ export class Clients implements ClientsCommands {
       else call?.reject(new Error(error));
     });
     this.#child.once('exit', code => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`the crowd's process ended with ${code}`));
+      for (const { reject } of this.#waiting.values())
+        reject(new Error(`the process of the clients ended with ${code}`));
     });
   }
 
-  /** Ends every crowd of this file. */
+  /** Ends all clients of this file. */
   static async stopAll(): Promise<void> {
-    await Promise.all([...Clients.#running].map(crowd => crowd.stop()));
+    await Promise.all([...Clients.#running].map(clients => clients.stop()));
   }
 
   /** Of the clients' process, to stop and continue it. */
   get pid(): number {
-    if (this.#child.pid === undefined) throw new Error('the process of the crowd was not started');
+    if (this.#child.pid === undefined) throw new Error('the process of the clients was not started');
     return this.#child.pid;
   }
 

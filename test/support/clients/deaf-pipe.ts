@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A pipe that nobody reads, to be a server's stdout: its log collector hangs, or has gone. */
+/** An unread pipe as a server's stdout: its log collector hangs, or has ended. */
 export class DeafPipe {
   readonly #folder = mkdtempSync(join(tmpdir(), 'deaf-pipe-'));
   readonly #path = join(this.#folder, 'pipe');
@@ -29,7 +29,7 @@ export class DeafPipe {
     }
   }
 
-  /** From now on whoever writes gets EPIPE. */
+  /** From now on writes fail with EPIPE. */
   hangUp(): void {
     if (this.#end !== null) closeSync(this.#end);
     this.#end = null;

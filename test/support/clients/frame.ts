@@ -13,7 +13,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** What {@link encodeFrame} writes. Nothing is checked: a test may want a frame that breaks the rules. */
+/** The input of {@link encodeFrame}. Nothing is checked: a test may want a frame that breaks the rules. */
 export interface FrameToSend {
   readonly opcode: number;
   readonly payload?: Buffer | string;

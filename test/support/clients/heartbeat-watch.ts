@@ -2,12 +2,12 @@ import { type Clients, machineMs } from './clients.js';
 
 /** The second that the contract leaves for a heartbeat (section 3.1); more is late. */
 const IN_TIME_MS = 1000;
-/** The control is one server and one crowd of several that share the machine: the unluckiest of all waits longer. */
+/** The control is one server and one group of several that share the machine: the unluckiest of all waits longer. */
 const TIMES_USUAL = 4;
 /** However busy the machine, it explains no more than this share of an interval: beyond it a ping was left out. */
 const MOST_OF_INTERVAL = 0.5;
 
-/** What became of clients who only answered pings. */
+/** The results of clients that only answered pings. */
 export interface Harm {
   /** The codes with which they ended. */
   readonly lost: readonly number[];
@@ -23,14 +23,14 @@ export function fixedHeartbeat(intervalMs: number, more: { pongTimeoutMs?: numbe
 }
 
 /**
- * Looks at how punctually idle crowds are pinged, at one fixed interval, and who was lost. What a busy machine delays is told by a
- * control: clients of a server that has nothing to do with what is tested.
+ * Checks how punctually idle clients are pinged, at one fixed interval, and which were lost. The delays of a busy machine are shown by a
+ * control: clients of a server that is not under test.
  */
 export class HeartbeatWatch {
   #from = machineMs();
 
   constructor(
-    private readonly crowds: readonly Clients[],
+    private readonly allClients: readonly Clients[],
     private readonly control: Clients,
     private readonly intervalMs: number,
   ) {}
@@ -40,13 +40,13 @@ export class HeartbeatWatch {
     this.#from = machineMs();
   }
 
-  /** What has happened since {@link begin}. */
+  /** The results since {@link begin}. */
   async harm(): Promise<Harm> {
     const now = machineMs();
     const latest = (waits: readonly number[]) => Math.max(...waits) - this.intervalMs;
     const usual = Math.max(0, latest(await this.#longestWaits([this.control], now)));
-    const waits = await this.#longestWaits(this.crowds, now);
-    const ends = (await Promise.all(this.crowds.map(crowd => crowd.ended()))).flat();
+    const waits = await this.#longestWaits(this.allClients, now);
+    const ends = (await Promise.all(this.allClients.map(clients => clients.ended()))).flat();
     const said = `${waits.length} clients, ${ends.length} lost; the latest heartbeat by ${latest(waits).toFixed(0)} ms`;
     process.stderr.write(`${said}, elsewhere by ${usual.toFixed(0)} ms\n`);
     const allowance = Math.min(TIMES_USUAL * usual, MOST_OF_INTERVAL * this.intervalMs);
@@ -55,8 +55,8 @@ export class HeartbeatWatch {
   }
 
   /** The longest time between two pings of each client. */
-  async #longestWaits(crowds: readonly Clients[], now: number): Promise<number[]> {
-    const pings = (await Promise.all(crowds.map(crowd => crowd.pings()))).flat();
+  async #longestWaits(allClients: readonly Clients[], now: number): Promise<number[]> {
+    const pings = (await Promise.all(allClients.map(clients => clients.pings()))).flat();
     return pings.map(moments => {
       // From the last ping before, so that one which should have come early in the time is missed at once.
       const first = moments.findLast(at => at < this.#from) ?? this.#from;

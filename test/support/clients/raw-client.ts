@@ -45,7 +45,7 @@ export class RawClient {
   readonly messages: Received<string | Buffer>[] = [];
   readonly pings: Received<Buffer>[] = [];
   readonly pongs: Received<Buffer>[] = [];
-  /** Resolves when the socket is closed, whoever closed it; never rejects. While paused, an end cannot be noticed. */
+  /** Resolves when the socket is closed, by either side; never rejects. While paused, an end cannot be noticed. */
   readonly ended: Promise<Ended>;
   /** The Close frame that the server sent. */
   closeFrame: { code: number; reason: string } | null = null;
@@ -65,7 +65,7 @@ export class RawClient {
     this.#options = options;
     this.#autoPong = options.autoPong ?? true;
     this.ended = new Promise(resolve => (this.#resolveEnded = resolve));
-    // A client that only connects has nobody who waits for an answer.
+    // For a client that only connects no code waits for an answer.
     this.#answer.answer.catch(() => {});
   }
 

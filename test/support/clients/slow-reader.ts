@@ -5,7 +5,7 @@ import { until } from '../assert/until.js';
 /** Node cannot set a socket's buffers, and the kernel's own would take in one gulp what this is to read for minutes. */
 const PYTHON = '/usr/bin/python3';
 
-/** Opens a WebSocket, sends one text, and reads what it is answered at its pace; says each second how much it has read. */
+/** Opens a WebSocket, sends one text, and reads the reply at its pace; reports its progress each second. */
 const READER = `
 import base64, os, socket, struct, sys, time
 
@@ -47,7 +47,7 @@ except ConnectionError:
 /** A client behind a slow line: a receive window of a few kilobytes, out of which it reads at a steady pace. */
 export class SlowReader {
   static readonly #running = new Set<SlowReader>();
-  /** What it had read when it last told. */
+  /** The bytes read at its last report. */
   bytes = 0;
   /** Whether its connection has ended; one that does not read cannot notice that. */
   ended = false;

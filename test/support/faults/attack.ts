@@ -12,14 +12,14 @@ const PAGE_BYTES = 4096;
 /** How often the process's memory is read. */
 const SAMPLE_MS = 20;
 
-/** What one hostile connection may cost (contract, section 8). */
+/** The most that one hostile connection may cost: docs/guarantees.md. */
 export const MAX_COST_BYTES = 10 * 1024 * 1024;
 /**
  * Lets V8 collect garbage soon. Left alone it lets some 110 MB wait in any process that is busy, whether one client keeps it so or
- * ten, and what they cost could not be told from that.
+ * ten, and the cost of each would not be visible.
  */
 export const COLLECT_SOON = ['--max-semi-space-size=2', '--heap-growing-percent=20'];
-/** What a well-behaved client may notice. */
+/** The bound for a well-behaved client. */
 export const MAX_P99_MS = 250;
 
 export interface AttackOptions {
@@ -28,8 +28,8 @@ export interface AttackOptions {
   readonly authenticate?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
-  /** Without one where a lookout would be in the way of exact counts. */
-  readonly lookout?: boolean;
+  /** Without one where an observer would disturb exact counts. */
+  readonly observer?: boolean;
 }
 
 /** A server in a process of its own under attack, with a well-behaved client in a third one, and the watch on both. */
@@ -43,7 +43,7 @@ export class Attack {
 
   private constructor(
     readonly server: ServerProcess,
-    readonly lookout: Observer | null,
+    readonly observer: Observer | null,
   ) {}
 
   static async lay({ options = {}, authenticate, env = {}, ...rest }: AttackOptions = {}): Promise<Attack> {
@@ -52,20 +52,20 @@ export class Attack {
       nodeArgs: [...RUN_TYPESCRIPT, ...(rest.nodeArgs ?? [])],
       env: { ...env, OPTIONS: JSON.stringify(options), ...(authenticate && { AUTHENTICATE: authenticate }) },
     });
-    const siege = new Attack(server, (rest.lookout ?? true) ? await Observer.start(server.port) : null);
-    Attack.#running.add(siege);
-    siege.#restingBytes = (await siege.state()).rssBytes;
-    siege.#peakBytes = siege.#restingBytes;
-    siege.#since = scheduled(siege.server.pid);
-    siege.#sampler = setInterval(() => siege.#sample(), SAMPLE_MS);
-    return siege;
+    const attack = new Attack(server, (rest.observer ?? true) ? await Observer.start(server.port) : null);
+    Attack.#running.add(attack);
+    attack.#restingBytes = (await attack.state()).rssBytes;
+    attack.#peakBytes = attack.#restingBytes;
+    attack.#since = scheduled(attack.server.pid);
+    attack.#sampler = setInterval(() => attack.#sample(), SAMPLE_MS);
+    return attack;
   }
 
   static async raiseAll(): Promise<void> {
-    for (const siege of Attack.#running) {
-      Attack.#running.delete(siege);
-      if (siege.#sampler !== null) clearInterval(siege.#sampler);
-      for (const client of siege.#clients) client.destroy();
+    for (const attack of Attack.#running) {
+      Attack.#running.delete(attack);
+      if (attack.#sampler !== null) clearInterval(attack.#sampler);
+      for (const client of attack.#clients) client.destroy();
     }
     await Observer.stopAll();
     await ServerProcess.stopAll();
@@ -90,12 +90,12 @@ export class Attack {
     return client;
   }
 
-  /** Destroys all clients of this siege. */
+  /** Destroys all clients of this attack. */
   dismiss(): void {
     for (const client of this.#clients.splice(0)) client.destroy();
   }
 
-  crowd(count: number, options: Partial<RawClientOptions> = {}): Promise<RawClient[]> {
+  openClients(count: number, options: Partial<RawClientOptions> = {}): Promise<RawClient[]> {
     return Promise.all(Array.from({ length: count }, () => this.opened(options)));
   }
 
@@ -103,9 +103,9 @@ export class Attack {
     return (await ask({ port: this.server.port, path: '/state' })).json as ServerState;
   }
 
-  /** Waits until nobody but the lookout and `others` is connected. */
+  /** Waits until only the observer and `others` are connected. */
   async emptied(others = 0, timeoutMs = 10_000): Promise<void> {
-    const left = others + (this.lookout === null ? 0 : 1);
+    const left = others + (this.observer === null ? 0 : 1);
     let last = -1;
     await until(async () => (last = (await this.state()).connections) === left, {
       timeoutMs,
@@ -113,7 +113,7 @@ export class Attack {
     });
   }
 
-  /** What the server's memory has grown by at most since the beginning, for each of `count` hostile connections. */
+  /** The largest growth of the server's memory since the beginning, for each of `count` hostile connections. */
   costOfEach(count: number): number {
     this.#sample();
     return (this.#peakBytes - this.#restingBytes) / count;
@@ -122,14 +122,14 @@ export class Attack {
   /** Everything that a well-behaved client or the process's owner could complain of; empty when there is nothing. */
   async complaints(): Promise<string[]> {
     if (!this.isAlive) return [`the process has ended:\n${this.server.output.slice(-1500)}`];
-    if (this.lookout === null) return [];
-    const report = await this.lookout.report();
+    if (this.observer === null) return [];
+    const report = await this.observer.report();
     return [...report.complaints, ...this.#slowness(report)];
   }
 
   /**
-   * What is measured against the limit is the server's share. A machine that has other work to do stretches every time, and the
-   * slowest answers more than in proportion: what came in while the server had to wait is before them in its queue.
+   * Only the server's share counts against the limit. A machine with other work stretches every time, and the
+   * slowest replies more than in proportion: input that came while the server had to wait precedes them in its queue.
    */
   #slowness({ p99Ms, ownP99Ms, answers }: ObserverReport): string[] {
     const now = scheduled(this.server.pid);

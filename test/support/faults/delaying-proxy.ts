@@ -71,7 +71,7 @@ export class DelayingProxy {
 
 /** One client's connection through the proxy. */
 export class ProxiedConnection {
-  /** The client's port: it tells connections apart. */
+  /** The client's port: it distinguishes connections. */
   readonly clientPort: number | undefined;
   readonly #lanes: readonly [Lane, Lane];
 

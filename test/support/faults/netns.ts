@@ -41,7 +41,7 @@ export class NetworkNamespace {
   }
 
   /**
-   * {@link create}, for a machine where it may be forbidden: says what is missing and resolves with null, so that the test can end.
+   * {@link create}, for a machine where it may be forbidden: logs what is missing and resolves with null, so that the test can end.
    * In CI it throws instead: there a test must not pass without having run.
    */
   static async createIfAllowed(): Promise<NetworkNamespace | null> {
@@ -54,7 +54,7 @@ export class NetworkNamespace {
     }
   }
 
-  /** Drops every packet of the link from now on, without telling anybody. */
+  /** Drops every packet of the link from now on, without an error to either side. */
   async blackHole(): Promise<void> {
     await this.#inside('nft', 'add', 'table', 'inet', 'hole');
     for (const [hook, direction] of Object.entries({ input: 'iifname', output: 'oifname' })) {

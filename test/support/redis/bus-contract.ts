@@ -8,7 +8,7 @@ import type {
 } from '../../../libs/heartbeat/src/messaging/cluster-bus.js';
 import { until } from '../assert/until.js';
 
-/** Several buses of one cluster that nobody else is in. */
+/** Several buses of one cluster without other nodes. */
 export interface BusWorld {
   /** A bus that was not started. */
   bus(): ClusterBus;
@@ -19,7 +19,7 @@ export interface BusWorld {
   end(): Promise<void>;
 }
 
-/** What a node hears on its bus. */
+/** The messages that a node receives on its bus. */
 class Ear implements BusListener {
   readonly heard: string[] = [];
   readonly turns: boolean[] = [];
@@ -49,7 +49,7 @@ function stated(userId: string, count: number, oldestAt = 1000, oldestSerial = 1
   return { userId, count, oldestAt, oldestSerial };
 }
 
-/** What every bus promises, whatever is behind it. */
+/** The contract of every bus, whatever its implementation. */
 export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>): void {
   describe(`${name}, as a bus`, () => {
     let world: BusWorld;
@@ -70,7 +70,7 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       await world.end();
     });
 
-    it('is up once it was renewed, and says so', () => {
+    it('is up once it was renewed, and reports it', () => {
       expect([one.isUp, one.isShared]).toEqual([true, true]);
       expect(ears[0].turns).toEqual([true]);
     });
@@ -81,14 +81,14 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect([ears[0].heard, ears[1].heard]).toEqual([[], ['hello']]);
     });
 
-    it('delivers to all, also to who says it, in order', async () => {
+    it('delivers to all, the sender included, in order', async () => {
       const words = Array.from({ length: 50 }, (_, n) => `word ${n} ✓`);
       await Promise.all(words.map(word => one.publish(null, word)));
       await until(() => ears.every(({ heard }) => heard.length === words.length));
       expect([ears[0].heard, ears[1].heard]).toEqual([words, words]);
     });
 
-    it('delivers to nobody where there is nobody', async () => {
+    it('delivers nothing to an unknown node', async () => {
       await one.publish('nobody-3', 'hello');
       expect(ears.flatMap(({ heard }) => heard)).toEqual([]);
     });
@@ -122,7 +122,7 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect(await one.bans(0, 500)).toEqual({ version: 0, hasMore: false, put: [], dropped: [] });
     });
 
-    it('keeps bans until they end, and tells what has changed since', async () => {
+    it('keeps bans until they end, and returns changes since a version', async () => {
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
       const { version, put } = await other.bans(0, 500);
       expect(put).toEqual([{ id: 'b1', text: 'first', forMs: expect.any(Number) }]);
@@ -135,7 +135,7 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect((await other.bans(0, 500)).put.map(({ id }) => id)).toEqual(['b1']);
     });
 
-    it('tells the changes page by page, in the order in which they were made', async () => {
+    it('returns the changes page by page, in the order in which they were made', async () => {
       for (let n = 0; n < 7; n++) await one.putBan({ id: `b${9 - n}`, text: `ban ${n}`, forMs: 5000 });
       await other.dropBan('b8', 5000);
       const seen: string[] = [];

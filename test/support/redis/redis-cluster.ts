@@ -40,7 +40,7 @@ export class RedisCluster {
       );
       if (isItsOwn) return server;
     }
-    throw new Error(`nobody has the slot of ${key}`);
+    throw new Error(`no server has the slot of ${key}`);
   }
 
   /** Waits until there are three primaries, all slots are served, and every replica that answers is up to date. */
@@ -56,7 +56,7 @@ export class RedisCluster {
     );
   }
 
-  /** What each server says of its role; null where it does not answer. */
+  /** The role that each server reports; null where it does not answer. */
   #replication(): Promise<(Map<string, string> | null)[]> {
     return Promise.all(this.servers.map(server => server.info('replication').catch(() => null)));
   }

@@ -6,7 +6,7 @@ const DOWN_AFTER_MS = 500;
 
 /** A primary, its replica, and three sentinels that watch them; all are among those that `RedisServer.stopAll` ends. */
 export class RedisSentinels {
-  /** What the sentinels call the primary. */
+  /** The sentinels' name of the primary. */
   readonly name = 'heartbeat';
 
   private constructor(
@@ -44,7 +44,7 @@ export class RedisSentinels {
     });
   }
 
-  /** What the replica says of its role; null where it does not: sentinels cut off all clients of whom they promote. */
+  /** The role that the replica reports; null where it does not: sentinels disconnect all clients of a promoted server. */
   #replication(): Promise<Map<string, string> | null> {
     return this.replica.info('replication').catch(() => null);
   }

@@ -12,7 +12,7 @@ export interface RedisServerOptions {
   readonly password?: string;
   /** Further lines of its configuration. */
   readonly config?: readonly string[];
-  /** Runs as a sentinel (`config` says what it monitors), or as a server of a Redis Cluster. */
+  /** Runs as a sentinel (`config` names the server that it monitors), or as a server of a Redis Cluster. */
   readonly as?: 'sentinel' | 'cluster-node';
 }
 
@@ -44,7 +44,7 @@ export class RedisServer {
         await server.restart();
         return server;
       } catch (error) {
-        // A port that was free a moment ago may be somebody's by now.
+        // A port that was free a moment ago may be in use by now.
         if (attempt === ATTEMPTS || !server.#output.includes('Address already in use')) throw error;
       }
     }
@@ -111,7 +111,7 @@ export class RedisServer {
     this.#child?.kill('SIGCONT');
   }
 
-  /** Takes another password from now on, until it is restarted, and cuts everybody. */
+  /** Takes another password from now on, until it is restarted, and disconnects all clients. */
   async changePassword(password: string): Promise<void> {
     await this.command('CONFIG', 'SET', 'requirepass', password);
     this.#password = password;
@@ -163,5 +163,5 @@ export class RedisServer {
 }
 
 const ATTEMPTS = 3;
-/** What {@link RedisServer.command} sends at its connection, and what asks and resets the counts. */
+/** The commands that {@link RedisServer.command} sends at its connection, and those that read and reset the counts. */
 const OWN_COMMANDS = /^(info|hello|client\|setinfo|config\|resetstat)$/;

@@ -1,7 +1,7 @@
 /**
  * An application that can be asked what it holds. Run it with `--expose-gc`:
  *
- *   GET /census           what was announced since the start, what the books hold, timers and listeners of the process
+ *   GET /counts           what was announced since the start, what the books hold, timers and listeners of the process
  *   GET /heap?file=<path> the same after the garbage was collected, and a heap snapshot in that file
  *
  * The library's options come as JSON in OPTIONS. Clients choose how they end by the event that they send.
@@ -106,8 +106,8 @@ class ChurnGateway {
 class ConnectionsController {
   constructor(private readonly connections: ConnectionService) {}
 
-  @Get('census')
-  census(): ConnectionsApp {
+  @Get('counts')
+  counts(): ConnectionsApp {
     const resources: Record<string, number> = {};
     for (const name of process.getActiveResourcesInfo()) count(resources, name);
     const listeners = Object.fromEntries(process.eventNames().map(name => [String(name), process.listenerCount(name)]));
@@ -132,9 +132,9 @@ class ConnectionsController {
       globalThis.gc?.();
       await turn();
     }
-    const census = this.census();
+    const state = this.counts();
     writeHeapSnapshot(file);
-    return census;
+    return state;
   }
 }
 

@@ -54,7 +54,7 @@ const ways: Record<
     await sleep(1000);
     return 'anonymous';
   },
-  /** Never settles, whatever its signal says, but for the first who comes: the lookout. */
+  /** Never settles, whatever its signal says, but for the first who comes: the observer. */
   never(_, signal) {
     if (counts.asked++ === 0) return 'anonymous';
     signal.addEventListener('abort', () => counts.givenUp++);

@@ -52,7 +52,7 @@ export class TestCluster {
     return cluster;
   }
 
-  /** Ends every node and every crowd of this file, and forgets the program. */
+  /** Ends all nodes and all clients of this file, and forgets the program. */
   static async stopAll(): Promise<void> {
     await Promise.all([ServerProcess.stopAll(), Clients.stopAll()]);
     const program = TestCluster.#program;
@@ -114,13 +114,13 @@ export class TestCluster {
 /** So many clients of a node that is on its own tell what the machine delays. */
 const CONTROL = 300;
 
-/** Crowds of idle clients, as many on each node, with a control on a node that knows neither Redis nor the others. */
+/** Idle clients, as many on each node, with a control on a node that knows neither Redis nor the others. */
 export async function watchHeartbeats(cluster: TestCluster, each: number, intervalMs: number): Promise<HeartbeatWatch> {
   const alone = await TestCluster.start({ size: 1, options: { heartbeat: fixedHeartbeat(intervalMs) } });
-  const control = await alone.node(0).crowd(CONTROL);
-  const crowds = await Promise.all(cluster.nodes.map(node => node.crowd(each)));
+  const control = await alone.node(0).openClients(CONTROL);
+  const allClients = await Promise.all(cluster.nodes.map(node => node.openClients(each)));
   await cluster.whole(cluster.nodes.length * each);
-  return new HeartbeatWatch(crowds, control, intervalMs);
+  return new HeartbeatWatch(allClients, control, intervalMs);
 }
 
 /** One node of a {@link TestCluster}. */
@@ -135,10 +135,10 @@ export class TestNode {
   }
 
   /** Clients of this node, in a process of their own. */
-  async crowd(count: number, opening: Omit<ClientsOpening, 'port' | 'count'> = {}): Promise<Clients> {
-    const crowd = new Clients();
-    await crowd.open({ ...opening, port: this.port, count });
-    return crowd;
+  async openClients(count: number, opening: Omit<ClientsOpening, 'port' | 'count'> = {}): Promise<Clients> {
+    const clients = new Clients();
+    await clients.open({ ...opening, port: this.port, count });
+    return clients;
   }
 
   /** Asks a route below `/admin` as an operator. */

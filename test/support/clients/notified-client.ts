@@ -4,16 +4,16 @@ import { RawClient, type RawClientOptions } from './raw-client.js';
 /** Handshakes under way at once, below the server's backlog. */
 const AT_ONCE = 50;
 
-/** A client that remembers when it was told to go. */
-export class ToldClient extends RawClient {
+/** A client that records the time of its close notification. */
+export class NotifiedClient extends RawClient {
   /** When the server's Close frame came (`performance.now()`); null while there was none. */
-  toldAt: number | null = null;
+  notifiedAt: number | null = null;
 
   override async connect(): Promise<void> {
     const connected = super.connect();
     // After the listener of the client itself, which has read the frame by then.
     this.socket.on('data', () => {
-      if (this.closeFrame !== null) this.toldAt ??= performance.now();
+      if (this.closeFrame !== null) this.notifiedAt ??= performance.now();
     });
     await connected;
   }
@@ -26,10 +26,10 @@ export class ToldClient extends RawClient {
 }
 
 /** Opens so many clients, from some hundred addresses, so that neither ports nor backlog run out. */
-export async function openTold(count: number, options: RawClientOptions): Promise<ToldClient[]> {
+export async function openNotified(count: number, options: RawClientOptions): Promise<NotifiedClient[]> {
   const clients = Array.from(
     { length: count },
-    (_, i) => new ToldClient({ ...options, localAddress: `127.0.${1 + (i % 4)}.${1 + (i % 250)}` }),
+    (_, i) => new NotifiedClient({ ...options, localAddress: `127.0.${1 + (i % 4)}.${1 + (i % 250)}` }),
   );
   const waiting = [...clients];
   const openOneByOne = async (): Promise<void> => {
