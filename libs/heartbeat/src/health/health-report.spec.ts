@@ -13,11 +13,11 @@ describe('reportOf', () => {
     ['degraded', [up, degraded]],
     ['error', [up, degraded, down]],
     ['error', [down]],
-  ])('is %s when it should be', (status, results) => {
+  ])('has the status %s', (status, results) => {
     expect(reportOf(results).status).toBe(status);
   });
 
-  it('sorts the indicators as Terminus does: what is down under error, the rest under info, all under details', () => {
+  it('sorts the indicators as Terminus does: down under error, the rest under info, all under details', () => {
     expect(reportOf([up, degraded, down])).toEqual({
       status: 'error',
       info: { ...up, ...degraded },

@@ -1,6 +1,6 @@
 import type { HealthCheckResult, HealthIndicatorResult } from '@nestjs/terminus';
 
-/** What the indicators say, as the body of a health answer: Terminus' own shape, with `down` anywhere making it an `error`. */
+/** The body of a health response in Terminus' shape. The status is `error` if any indicator is `down`. */
 export function reportOf(results: readonly HealthIndicatorResult[]): Required<HealthCheckResult> {
   const details = Object.assign({}, ...results) as HealthIndicatorResult;
   const entries = Object.entries(details);

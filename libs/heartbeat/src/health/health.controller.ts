@@ -20,8 +20,9 @@ import { reportOf } from './health-report.js';
 import { HeartbeatHealthIndicator } from './heartbeat.health.js';
 
 /**
- * The health routes below `path`, for balancers and orchestrators: without authentication, never cached, 503 as soon as one
- * indicator is down. Terminus' `HealthCheckService` is not used, because from the shutdown on it fails every check, `live` too.
+ * Creates the health routes below `path`, for balancers and orchestrators. They need no authentication, are never cached, and respond with
+ * 503 as soon as one indicator is down. Terminus' `HealthCheckService` is not used: once the shutdown has begun it fails every check,
+ * including `live`.
  */
 export function createHealthController(path: string): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })

@@ -39,25 +39,25 @@ beforeEach(() => {
 });
 
 describe('live', () => {
-  it('is up while the tick goes on, whatever else is wrong', async () => {
+  it('is up while the tick runs, regardless of other faults', async () => {
     Object.assign(node, { draining: true, atCapacity: true });
     expect(await health.live()).toEqual({ heartbeat: { status: 'up', sinceTickMs: 40, intervalMs: 25_000 } });
   });
 
-  it('is up when the first tick after a stall comes within the second look', async () => {
+  it('is up when the first tick after a stall runs before the second check', async () => {
     heartbeat.sinceTickMs = 60_000;
     const tick = async () => void (heartbeat.sinceTickMs = 10);
     expect(await health.live('heartbeat', tick)).toMatchObject({ heartbeat: { status: 'up', sinceTickMs: 10 } });
   });
 
-  it('is down when there is still no tick at the second look', async () => {
+  it('is down when there was no tick before the second check', async () => {
     heartbeat.sinceTickMs = 5001;
     expect(await health.live('heartbeat', nothing)).toMatchObject({
       heartbeat: { status: 'down', message: "the heartbeat's tick has stopped 5001 ms ago" },
     });
   });
 
-  it('is up before the start, when nothing ticks yet', async () => {
+  it('is up before the start, when there is no tick yet', async () => {
     Object.assign(node, { bootstrapped: false });
     heartbeat.sinceTickMs = 60_000;
     expect(await health.live('heartbeat', nothing)).toMatchObject({ heartbeat: { status: 'up' } });
@@ -65,13 +65,13 @@ describe('live', () => {
 });
 
 describe('ready', () => {
-  it('is up, and says how full the node is', () => {
+  it('is up, with the numbers of connections', () => {
     expect(health.ready()).toEqual({
       readiness: { status: 'up', node: 'n-1', connections: 3, maxConnections: 10_000 },
     });
   });
 
-  it('is down while draining, and says how many remain', () => {
+  it('is down while draining, with the number of connections that remain', () => {
     node.draining = true;
     expect(health.ready()).toMatchObject({ readiness: { status: 'down', reasons: ['draining'], remaining: 3 } });
   });
@@ -81,7 +81,7 @@ describe('ready', () => {
     expect(health.ready()).toMatchObject({ readiness: { status: 'down', reasons: ['at-capacity'] } });
   });
 
-  it('is up at capacity where the option says so', () => {
+  it('is up at capacity where the option allows it', () => {
     Object.assign(node, { atCapacity: true, options: { ...DEFAULTS, health: { notReadyAtCapacity: false } } });
     expect(health.ready()).toMatchObject({ readiness: { status: 'up' } });
   });
@@ -95,7 +95,7 @@ describe('ready', () => {
     expect(health.ready()).toMatchObject({ readiness: { status: 'down', reasons: ['draining'] } });
   });
 
-  it('names every reason', () => {
+  it('lists every reason', () => {
     Object.assign(node, { bootstrapped: false, draining: true, atCapacity: true });
     expect(health.ready('mine')).toMatchObject({
       mine: { status: 'down', message: 'starting, draining, at-capacity' },

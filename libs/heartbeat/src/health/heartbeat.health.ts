@@ -9,14 +9,14 @@ import { notReadyReasons } from '../connection/readiness.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';
 
-/** Without a tick for this long the heartbeat counts as stopped; one is due every 50 ms. */
+/** Without a tick for this long the heartbeat counts as stopped. A tick is due every 50 ms. */
 const TICK_STOPPED_MS = 5000;
-/** Enough for a few ticks: after a stall of the loop a request may be handled before the timers that were due. */
-const SECOND_LOOK_MS = 150;
+/** Enough for a few ticks: after a stall of the event loop a request may be handled before the timers that were due. */
+const SECOND_CHECK_MS = 150;
 
 /**
- * The state of this node for health checks: behind our own routes, and for an application's own Terminus controller, as in
- * `health.check([() => heartbeat.live(), () => heartbeat.ready()])`. An answer that is not `up` is data, never an exception.
+ * The state of this node for health checks. It serves the library's own routes and an application's Terminus controller, as in
+ * `health.check([() => heartbeat.live(), () => heartbeat.ready()])`. A result other than `up` is data, never an exception.
  */
 @Injectable()
 export class HeartbeatHealthIndicator {
@@ -28,15 +28,15 @@ export class HeartbeatHealthIndicator {
   ) {}
 
   /**
-   * Whether this process is worth keeping: down only when the heartbeat's own tick has stopped, never for load or a drain.
-   * @param secondLook How long to wait before an old tick is believed.
+   * The liveness of this process. It is down only when the heartbeat's tick has stopped, never because of load or a drain.
+   * @param secondCheck Waits before an old tick is checked a second time.
    */
   @Handled()
   async live<const Key extends string = 'heartbeat'>(
     key: Key = 'heartbeat' as Key,
-    secondLook: () => Promise<unknown> = () => sleep(SECOND_LOOK_MS),
+    secondCheck: () => Promise<unknown> = () => sleep(SECOND_CHECK_MS),
   ): Promise<HealthIndicatorResult<Key>> {
-    if (this.#tickSeemsStopped) await secondLook();
+    if (this.#tickSeemsStopped) await secondCheck();
     const data = { sinceTickMs: Math.round(this.heartbeat.sinceTickMs), intervalMs: this.heartbeat.intervalMs };
     const indicator = this.indicators.check(key);
     if (!this.#tickSeemsStopped) return indicator.up(data);
@@ -44,8 +44,8 @@ export class HeartbeatHealthIndicator {
   }
 
   /**
-   * Whether newcomers should come here: down while starting, draining or at capacity, and `reasons` says which; degraded, which is
-   * no reason to send nobody, while Redis is lost.
+   * Whether this node should receive new clients. It is down while starting, draining or at capacity, with the `reasons`. It is degraded
+   * while Redis is lost: balancers should still send clients.
    */
   ready<const Key extends string = 'readiness'>(key: Key = 'readiness' as Key): HealthIndicatorResult<Key> {
     const reasons = notReadyReasons(this.node);
@@ -68,7 +68,7 @@ export class HeartbeatHealthIndicator {
     return indicator.down({ node: this.node.id, message: 'starting' });
   }
 
-  /** Before the start there is no tick yet, and that is no fault. */
+  /** Before the start there is no tick, which is not a fault. */
   get #tickSeemsStopped(): boolean {
     return this.node.bootstrapped && this.heartbeat.sinceTickMs > TICK_STOPPED_MS;
   }
