@@ -4,7 +4,7 @@ import type { Distribution } from '../node/distribution.js';
 
 type Values = Awaited<ReturnType<Histogram['get']>>;
 
-/** A histogram whose values were counted elsewhere: it only shows them. */
+/** A histogram that exposes values counted elsewhere. */
 export class DistributionHistogram extends Histogram {
   readonly #name: string;
   readonly #help: string;
@@ -22,7 +22,7 @@ export class DistributionHistogram extends Histogram {
     return this.#show() as unknown as Values;
   }
 
-  /** What prom-client's registry asks a histogram for when it writes text. */
+  /** Called by prom-client's registry when it writes text. */
   getForPromString(): Promise<Values> {
     return this.get();
   }

@@ -2,13 +2,13 @@ import { type HeartbeatEventOf, REFUSAL_REASONS } from '../connection/heartbeat.
 import { DRIFT_KINDS, MESSAGE_REFUSALS, REAP_REASONS } from './label-values.js';
 import type { Count, MetricSet } from './metric-set.js';
 
-/** Kinds whose entries were put right; of the others an event tells how far something has grown. */
-const BOOKS: ReadonlySet<string> = new Set(['registry', 'socket', 'index']);
+/** Kinds whose events count corrected entries. The events of other kinds report the size of a growing collection. */
+const CORRECTED: ReadonlySet<string> = new Set(['registry', 'socket', 'index']);
 
-/** The events that metrics are fed by. */
+/** The events that feed metrics. */
 export const FEEDING = ['refused', 'reaped', 'message-refused', 'drift'] as const;
 
-/** The metrics that are fed by events. */
+/** The metrics that events feed. */
 export class EventMetrics {
   readonly #refused: Readonly<Record<string, Count>>;
   readonly #reaped: Readonly<Record<string, Count>>;
@@ -52,7 +52,7 @@ export class EventMetrics {
       case 'message-refused':
         return this.#messagesRefused[event.reason]?.inc();
       case 'drift':
-        this.#drift[event.kind] = event.count + (BOOKS.has(event.kind) ? this.#drift[event.kind]! : 0);
+        this.#drift[event.kind] = event.count + (CORRECTED.has(event.kind) ? this.#drift[event.kind]! : 0);
     }
   }
 }

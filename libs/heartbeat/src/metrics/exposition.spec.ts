@@ -34,12 +34,12 @@ describe('formatFor', () => {
     expect(formatFor(accept)).toBe('text');
   });
 
-  it('comes to an end with a header that has none: a walk in squares would outlast the test', () => {
+  it('parses a header of 300,000 separators in linear time: quadratic time would exceed the test’s timeout', () => {
     expect(formatFor(`text/plain${';q=1 '.repeat(100_000)}${','.repeat(100_000)}`)).toBe('text');
   });
 });
 
-/** A registry as an app may have it. */
+/** A registry as applications use it. */
 function aRegistry(contentType?: RegistryContentType): Registry {
   const registry: Registry<RegistryContentType> = new Registry();
   if (contentType) registry.setContentType(contentType);
@@ -106,7 +106,7 @@ describe('expose', () => {
     });
   });
 
-  it('writes either after the other, and leaves the registry as it was', async () => {
+  it('writes both formats one after the other, and leaves the registry unchanged', async () => {
     const registry = aRegistry();
     await expose(registry, 'openmetrics');
     expect((await expose(registry, 'text')).body).toBe(TEXT);
@@ -114,7 +114,7 @@ describe('expose', () => {
     expect(await registry.metrics()).toBe(TEXT);
   });
 
-  it('gives counters their suffix back that a registry of OpenMetrics has taken from them', async () => {
+  it('restores the suffix of counters that a registry of OpenMetrics has removed', async () => {
     const registry = aRegistry(Registry.OPENMETRICS_CONTENT_TYPE);
     await registry.metrics();
     expect((await expose(registry, 'text')).body).toContain('# TYPE jobs_total counter\njobs_total{');

@@ -2,7 +2,7 @@ import { type Metric, Registry, type RegistryContentType } from 'prom-client';
 
 export type ExpositionFormat = 'text' | 'openmetrics';
 
-/** One answer to a scrape. */
+/** A response to a scrape. */
 export interface Exposition {
   readonly contentType: string;
   readonly body: string;
@@ -13,7 +13,7 @@ const CONTENT_TYPES = {
   openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
 } as const;
 
-/** The format that an `Accept` header likes best; the plain text where it says nothing that is known (RFC 9110, section 12.5.1). */
+/** The format that an `Accept` header prefers; the plain text if it names no known format (RFC 9110, section 12.5.1). */
 export function formatFor(accept = ''): ExpositionFormat {
   const weights = { text: 0, openmetrics: 0 };
   for (const range of accept.split(',')) {
@@ -29,8 +29,8 @@ export function formatFor(accept = ''): ExpositionFormat {
 }
 
 /**
- * Writes a registry in either format. A registry of prom-client knows one format only, and changes the names of its counters
- * for good when it writes OpenMetrics; so what it holds is written by another, made for this answer.
+ * Writes a registry in either format. A registry of prom-client supports only one format, and permanently renames its counters when it
+ * writes OpenMetrics. So another registry, created for this response, writes its metrics.
  */
 export async function expose(
   registry: Registry,
@@ -48,10 +48,10 @@ export async function expose(
   return { contentType, body: await writer.metrics() };
 }
 
-/** Takes what a metric of the registry threw, or rejected with, when it was read. */
+/** Handles the error or rejection of a metric of the registry when it was read. */
 export type MetricFailed = (name: string, error: unknown) => void;
 
-/** What the registry holds, but for metrics of the application that cannot be read. */
+/** All metrics of the registry except metrics of the application that cannot be read. */
 async function readable(registry: Registry, failed: MetricFailed): ReturnType<Registry['getMetricsAsJSON']> {
   try {
     return await registry.getMetricsAsJSON();
@@ -66,13 +66,13 @@ async function readable(registry: Registry, failed: MetricFailed): ReturnType<Re
         failed((metric as unknown as { readonly name: string }).name, error);
       }
     }
-    // With the default labels of the registry.
+    // Includes the default labels of the registry.
     const rest = Object.create(registry, { getMetricsAsArray: { value: () => good } }) as Registry;
     return rest.getMetricsAsJSON();
   }
 }
 
-/** In OpenMetrics a counter is named without the `_total` of its series; a registry of that format may have dropped it already. */
+/** In OpenMetrics a counter has the name of its series without `_total`. A registry of that format may have removed it already. */
 function nameIn(
   { name, type }: { name: string; type: unknown },
   format: ExpositionFormat,

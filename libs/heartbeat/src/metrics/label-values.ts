@@ -1,15 +1,15 @@
 import type { DriftKind, LoadSource, MessageRefusal, ReapReason } from '../connection/heartbeat.events.js';
 
 /**
- * All values that each label may have. They are bound at the start, so every series exists from the first scrape on, and
- * nothing that a client sends can make another.
+ * All values of each label. They are bound at the start. So every series exists from the first scrape on, and no input of a client can
+ * create another one.
  */
 
-/** Every word of a union, complete by the compiler: one that is forgotten or unknown does not build. */
-const wordsOf = <Word extends string>(words: Readonly<Record<Word, true>>) => Object.keys(words) as Word[];
+/** Every value of a union. The compiler checks that none is missing and none is unknown. */
+const valuesOf = <Value extends string>(values: Readonly<Record<Value, true>>) => Object.keys(values) as Value[];
 
-export const REAP_REASONS = wordsOf<ReapReason>({ idle: true, lifetime: true, unauthenticated: true });
-export const MESSAGE_REFUSALS = wordsOf<MessageRefusal>({
+export const REAP_REASONS = valuesOf<ReapReason>({ idle: true, lifetime: true, unauthenticated: true });
+export const MESSAGE_REFUSALS = valuesOf<MessageRefusal>({
   'not-json': true,
   'unknown-event': true,
   'too-big': true,
@@ -17,8 +17,8 @@ export const MESSAGE_REFUSALS = wordsOf<MessageRefusal>({
   unfinished: true,
   protocol: true,
 });
-export const LOAD_SOURCES = wordsOf<LoadSource>({ 'event-loop': true, heap: true, memory: true, cpu: true });
-export const DRIFT_KINDS = wordsOf<DriftKind>({
+export const LOAD_SOURCES = valuesOf<LoadSource>({ 'event-loop': true, heap: true, memory: true, cpu: true });
+export const DRIFT_KINDS = valuesOf<DriftKind>({
   registry: true,
   socket: true,
   index: true,

@@ -8,8 +8,8 @@ interface Fake {
   bytesOut: number;
 }
 
-/** The books: who is in them, and how one leaves. */
-function books(...living: Fake[]) {
+/** The open connections, the totals of the closed ones, and how one closes. */
+function world(...living: Fake[]) {
   const set = new Set(living);
   const totals = { bytesIn: 0, bytesOut: 0 };
   const bytes = new LiveBytes({ all: () => set.values() as unknown as IterableIterator<Connection> }, totals);
@@ -22,16 +22,16 @@ function books(...living: Fake[]) {
 }
 
 describe('LiveBytes', () => {
-  it('sums the living and the dead', async () => {
+  it('sums open and closed connections', async () => {
     const first = { bytesIn: 10, bytesOut: 1 };
-    const { bytes, close } = books(first, { bytesIn: 20, bytesOut: 2 });
+    const { bytes, close } = world(first, { bytesIn: 20, bytesOut: 2 });
     expect(await bytes.read()).toEqual({ in: 30, out: 3 });
     close(first);
     expect(await bytes.read()).toEqual({ in: 30, out: 3 });
   });
 
-  it('counts once who closes while it reads, and those that were not read yet', async () => {
-    // Reading each takes a while, so that the reading has several slices.
+  it('counts once a connection that closes during a reading, already read or not', async () => {
+    // Reading each takes 1 ms, so that the reading has several slices.
     const slow = {
       get bytesIn() {
         const end = performance.now() + 1;
@@ -40,21 +40,21 @@ describe('LiveBytes', () => {
       },
       bytesOut: 1,
     } as Fake;
-    const crowd = Array.from({ length: 64 }, () => Object.create(slow) as Fake);
-    const { bytes, close, set } = books(...crowd);
+    const connections = Array.from({ length: 64 }, () => Object.create(slow) as Fake);
+    const { bytes, close, set } = world(...connections);
     const reading = bytes.read();
-    close(crowd[0]!);
-    close(crowd.at(-1)!);
+    close(connections[0]!);
+    close(connections.at(-1)!);
     set.add({ bytesIn: 1000, bytesOut: 1000 });
     expect(await reading).toEqual({ in: 64, out: 64 });
     expect(await bytes.read()).toEqual({ in: 1064, out: 1064 });
   });
 
-  it('never goes down, whoever has grown or closed between two readings', async () => {
-    const crowd = Array.from({ length: 8 }, (_, index) => ({ bytesIn: index, bytesOut: index }));
-    const { bytes, close } = books(...crowd);
+  it('never decreases, though connections send and close between two readings', async () => {
+    const connections = Array.from({ length: 8 }, (_, index) => ({ bytesIn: index, bytesOut: index }));
+    const { bytes, close } = world(...connections);
     const sums: number[] = [];
-    for (const one of crowd) {
+    for (const one of connections) {
       one.bytesOut += 5;
       const reading = bytes.read();
       close(one);
@@ -64,9 +64,9 @@ describe('LiveBytes', () => {
     expect(sums.at(-1)).toBe(28 + 8 * 5);
   });
 
-  it('reads once for scrapes at the same time, and anew for the next', async () => {
+  it('reads once for simultaneous scrapes, and again for the next', async () => {
     const one = { bytesIn: 1, bytesOut: 1 };
-    const { bytes } = books(one);
+    const { bytes } = world(one);
     const first = bytes.read();
     expect(bytes.read()).toBe(first);
     await first;

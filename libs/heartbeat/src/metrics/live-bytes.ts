@@ -10,9 +10,9 @@ export interface Traffic {
 }
 
 /**
- * All bytes of all connections that ever were, without counting on the way: the sockets of the living are read at the scrape,
- * in slices, and those of the dead were added when they closed. The sums never go down: whoever closes during the reading
- * was among the living when it began, and is read as such.
+ * All bytes of all connections since the start, without a counter on the way. The sockets of open connections are read at the scrape, in
+ * slices; the bytes of closed connections were added when they closed. The sums never decrease: a connection that closes during a reading
+ * was open when it began, and is read as open.
  */
 export class LiveBytes {
   #reading: Promise<Traffic> | null = null;
@@ -22,7 +22,7 @@ export class LiveBytes {
     private readonly closed: Pick<ClosedTotals, 'bytesIn' | 'bytesOut'>,
   ) {}
 
-  /** Scrapes at the same time share one reading. */
+  /** Simultaneous scrapes share one reading. */
   read(): Promise<Traffic> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null;

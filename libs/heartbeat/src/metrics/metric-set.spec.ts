@@ -4,7 +4,7 @@ import { Gauge, Registry } from 'prom-client';
 import { Distribution } from '../node/distribution.js';
 import { MetricSet } from './metric-set.js';
 
-/** The lines that are values. */
+/** The lines with values. */
 const valuesOf = async (registry: Registry) =>
   (await registry.metrics()).split('\n').filter(line => line !== '' && !line.startsWith('#'));
 
@@ -39,7 +39,7 @@ describe('MetricSet', () => {
     expect(await valuesOf(registry)).toEqual(expect.arrayContaining(['ws_b_total{reason="y"} 1']));
   });
 
-  it('reads at each scrape, and does not add up what it has read', async () => {
+  it('reads at each scrape, and does not accumulate the values read', async () => {
     const now = { total: 5, level: 2 };
     const { registry } = registered(metrics => {
       metrics.readCounter('a_total', 'A.', () => now.total);
@@ -58,7 +58,7 @@ describe('MetricSet', () => {
     ]);
   });
 
-  it('shows a distribution as a histogram, its buckets summed up', async () => {
+  it('exposes a distribution as a histogram with cumulative buckets', async () => {
     const distribution = new Distribution([0.1, 1]);
     const { registry } = registered(metrics => metrics.readHistogram('s', 'S.', distribution));
     for (const value of [0.05, 0.5, 0.7, 3]) distribution.record(value);
@@ -82,7 +82,7 @@ ws_s_count 4
     expect(await valuesOf(registry)).toEqual(['app 0']);
   });
 
-  it('leaves a registry of OpenMetrics too, which changes the names of counters', async () => {
+  it('leaves a registry of OpenMetrics as it was, though that renames counters', async () => {
     const { metrics, registry } = registered(set => set.readCounter('a_total', 'A.', () => 0));
     (registry as Registry<never>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
     await registry.metrics();
@@ -90,7 +90,7 @@ ws_s_count 4
     expect(registry.getMetricsAsArray()).toEqual([]);
   });
 
-  it('refuses a registry that holds one of the names, and puts none in', () => {
+  it('rejects a registry that already has one of the names, and registers nothing', () => {
     const { metrics: first, registry } = registered(set => set.readCounter('b_total', 'B.', () => 0));
     const second = new MetricSet('ws_');
     second.readCounter('a_total', 'A.', () => 0);

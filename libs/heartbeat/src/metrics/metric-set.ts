@@ -4,23 +4,21 @@ import type { Distribution } from '../node/distribution.js';
 import { HeartbeatError, describeProblem, type Problem } from '../base/heartbeat.error.js';
 import { DistributionHistogram } from './distribution-histogram.js';
 
-/** A number that is asked for at each scrape. */
+/** A number that is read at each scrape. */
 type Read = () => number | Promise<number>;
-/** The same for each value of a label. */
+/** One number for each value of a label. */
 type ReadEach<Value extends string> = () => Readonly<Record<Value, number>> | Promise<Readonly<Record<Value, number>>>;
 
-/** What a counter gives to whoever counts: one bound series, so that counting makes no objects and can name no new series. */
+/** One bound series of a counter. Counting with it allocates nothing and can create no new series. */
 export type Count = Counter.Internal;
 
-/**
- * Metrics with a common prefix that come into a registry, and leave it, together. Every series exists with 0 from the start.
- */
+/** Metrics with a common prefix that are registered and unregistered together. Every series exists with 0 from the start. */
 export class MetricSet {
   readonly #metrics: { readonly name: string; readonly metric: Metric }[] = [];
 
   constructor(private readonly prefix: string) {}
 
-  /** A counter that is fed, with one label of the given values. */
+  /** A counter that callers increment, with one label of the given values. */
   counterBy<Value extends string>(name: string, help: string, label: string, values: readonly Value[]) {
     const counter = this.#add(new Counter({ ...this.#config(name, help), labelNames: [label] }));
     const series = values.map(value => {
@@ -31,7 +29,7 @@ export class MetricSet {
     return Object.fromEntries(series) as Readonly<Record<Value, Count>>;
   }
 
-  /** A counter that is read; the number must never go down. */
+  /** A counter that is read at each scrape. The number must never decrease. */
   readCounter(name: string, help: string, read: Read): void {
     const counter: Counter = this.#add(
       new Counter({
@@ -59,7 +57,7 @@ export class MetricSet {
     );
   }
 
-  /** The same with two labels, by the first and then by the second; `counts` is read as it then is. */
+  /** Reads a counter with two labels, by the first and then by the second; `counts` is read at each scrape. */
   readCounterByTwo(
     name: string,
     help: string,
@@ -103,14 +101,14 @@ export class MetricSet {
     );
   }
 
-  /** A histogram that is read. */
+  /** A histogram that is read at each scrape. */
   readHistogram(name: string, help: string, distribution: Distribution): void {
     this.#add(new DistributionHistogram(this.#config(name, help), distribution));
   }
 
   /**
-   * Puts all of them into `registry`.
-   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` when one of the names is taken there; then none is put in.
+   * Registers all metrics in `registry`.
+   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` when `registry` already has one of the names; then none is registered.
    */
   registerIn(registry: Registry): void {
     const taken = this.#metrics.find(({ name }) => registry.getSingleMetric(name) !== undefined);
@@ -118,7 +116,7 @@ export class MetricSet {
     for (const { metric } of this.#metrics) registry.registerMetric(metric);
   }
 
-  /** Takes out of `registry` what this set has put in. */
+  /** Unregisters from `registry` the metrics that this set has registered. */
   unregisterFrom(registry: Registry): void {
     for (const { name, metric } of this.#metrics) {
       if (registry.getSingleMetric(name) === metric) registry.removeSingleMetric(name);
@@ -130,7 +128,7 @@ export class MetricSet {
   }
 
   #add<Kind extends Metric>(metric: Kind): Kind {
-    // The name is kept beside the metric, because prom-client changes that of a counter when it writes OpenMetrics.
+    // The name is stored beside the metric, because prom-client renames a counter when it writes OpenMetrics.
     const { name } = metric as unknown as { readonly name: string };
     this.#metrics.push({ name, metric });
     return metric;

@@ -26,7 +26,7 @@ import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { MetricsService } from './metrics.service.js';
 
-/** The scrape at `path`; behind the door's guard when `metrics.guarded` says so. */
+/** Creates the route of the scrape at `path`. It is behind the admin guard when `metrics.guarded` is true. */
 export function createMetricsController(path: string, { guard }: AdminExposure): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, whenGuarded(guard))
@@ -50,7 +50,10 @@ export function createMetricsController(path: string, { guard }: AdminExposure):
   return MetricsController;
 }
 
-/** The guard, which asks nobody unless the option is on. That is an option, and may come from a factory: too late for a decorator. */
+/**
+ * The admin guard, which passes every request unless `metrics.guarded` is true. That is an option and may come from a factory, too late for
+ * a decorator.
+ */
 function whenGuarded(guard: Type<CanActivate>): Type<CanActivate> {
   @Injectable()
   class MetricsGuard extends guard {

@@ -94,7 +94,7 @@ describe('MetricsService', () => {
     );
   });
 
-  it('counts what is announced', async () => {
+  it('counts events', async () => {
     const { events, lines } = start();
     events.announce({ type: 'refused', status: 503, reason: 'at-capacity', ip: '::1' });
     events.announce({ type: 'reaped', id: 'a', reason: 'idle' });
@@ -129,11 +129,11 @@ describe('MetricsService', () => {
     expect(await lines()).toContain('ws_admin_requests_refused_total{reason="too-many-failures"} 3');
   });
 
-  it('reads how connections ended, whether or not anybody was told', async () => {
+  it('reads how connections ended, with or without an event', async () => {
     const { node, lines } = start();
     node.totals.closed.add(ended(4001, 'server', 2000));
     node.totals.closed.add(ended(3999, 'client', 90_000));
-    const told = [
+    const shown = [
       'ws_connections_closed_total{code="4001",by="server"} 1',
       'ws_connections_closed_total{code="other",by="client"} 1',
       'ws_connections_closed_total{code="4500",by="operator"} 0',
@@ -142,11 +142,11 @@ describe('MetricsService', () => {
       'ws_connection_duration_seconds_sum 92',
       'ws_connection_duration_seconds_count 2',
     ];
-    expect(await lines()).toEqual(expect.arrayContaining(told));
-    expect(await lines()).toEqual(expect.arrayContaining(told));
+    expect(await lines()).toEqual(expect.arrayContaining(shown));
+    expect(await lines()).toEqual(expect.arrayContaining(shown));
   });
 
-  it('reads what is, at each scrape', async () => {
+  it('reads current values at each scrape', async () => {
     const { node, connections, outbound, load, lines } = start();
     Object.assign(connections, { count: 7, openedCount: 9 });
     Object.assign(outbound, { bufferedBytes: 4096, slowConsumers: 2 });
@@ -181,13 +181,13 @@ describe('MetricsService', () => {
     );
   });
 
-  it('shows nobody who remains where nobody is sent away', async () => {
+  it('shows 0 remaining connections without a drain', async () => {
     expect(await start().lines()).toEqual(
       expect.arrayContaining(['ws_connections 3', 'ws_draining 0', 'ws_drain_remaining 0']),
     );
   });
 
-  it('adds the bytes of the living to those of the dead', async () => {
+  it('adds the bytes of open connections to those of closed ones', async () => {
     const { living, node, lines } = start();
     living.push({ bytesIn: 100, bytesOut: 10 });
     Object.assign(node.totals.closed, { bytesIn: 23, bytesOut: 4 });
@@ -196,7 +196,7 @@ describe('MetricsService', () => {
     );
   });
 
-  it('adds up what was wrong in the books, and shows how far something has grown', async () => {
+  it('adds up corrected entries, and shows the size of growing collections', async () => {
     const { events, lines } = start();
     for (const count of [2, 3]) {
       events.announce({ type: 'drift', kind: 'registry', count });
@@ -211,7 +211,7 @@ describe('MetricsService', () => {
     );
   });
 
-  it('has as many series after 10,000 different users, paths, agents and close codes', async () => {
+  it('has the same number of series after 10,000 different users, paths, agents and close codes', async () => {
     const { node, events, lines } = start();
     const series = async () => (await lines()).map(line => line.slice(0, line.lastIndexOf(' ')));
     const before = await series();
@@ -225,12 +225,12 @@ describe('MetricsService', () => {
     expect(await lines()).toContain('ws_connection_duration_seconds_count 10000');
   });
 
-  it('names all of them with the prefix', async () => {
+  it('prefixes all names', async () => {
     const { lines } = start({ prefix: 'chat_' });
     expect((await lines()).filter(line => !line.startsWith('chat_'))).toEqual([]);
   });
 
-  it('uses the app’s registry, beside what is in it, and leaves it at the end', async () => {
+  it('uses the app’s registry beside its other metrics, and unregisters at the end', async () => {
     const registry = new Registry();
     const first = start({ registry });
     const second = start({ registry, prefix: 'other_' });
@@ -243,14 +243,14 @@ describe('MetricsService', () => {
     expect(() => start({ registry })).not.toThrow();
   });
 
-  it('has a registry of its own by default, so that two in a process do not meet', async () => {
+  it('has a registry of its own by default, so that two nodes in a process do not share counts', async () => {
     const [first, second] = [start(), start()];
     first.events.announce({ type: 'reaped', id: 'a', reason: 'idle' });
     expect(await first.lines()).toContain('ws_reaped_total{reason="idle"} 1');
     expect(await second.lines()).toContain('ws_reaped_total{reason="idle"} 0');
   });
 
-  it('counts no more after the shutdown', async () => {
+  it('counts nothing after the shutdown', async () => {
     const { metrics, events } = start();
     const reaped = metrics.registry.getSingleMetric('ws_reaped_total')!;
     const count = async () => (await reaped.get()).values.find(({ labels }) => labels.reason === 'idle')?.value;

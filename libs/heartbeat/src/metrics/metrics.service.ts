@@ -14,14 +14,13 @@ import { MetricSet } from './metric-set.js';
 import { addReadMetrics } from './read-metrics.js';
 
 /**
- * The node's metrics (contract, section 5), in a registry of their own or in the app's. What happens is counted from the
- * event stream, unless it is counted anyhow or happens too often for events: that, and what is, is read at each scrape. The
- * process itself (memory, handles, garbage collection) is the app's to measure: `collectDefaultMetrics({ register })` of
- * prom-client, once in a process.
+ * The node's metrics (contract, section 5), in their own registry or in the app's. Events feed counters, unless the number is counted
+ * elsewhere or events would be too frequent. Such numbers, and current values, are read at each scrape. The metrics of the process (memory,
+ * handles, garbage collection) are left to the app: `collectDefaultMetrics({ register })` of prom-client, once in a process.
  */
 @Injectable()
 export class MetricsService implements OnApplicationBootstrap, OnApplicationShutdown {
-  /** Where the metrics are: that of `metrics.registry`, or one of our own. */
+  /** The registry of the metrics: `metrics.registry`, or the library's own. */
   readonly registry: Registry;
   readonly #metrics: MetricSet;
   readonly #subscription: Subscription;
@@ -41,18 +40,18 @@ export class MetricsService implements OnApplicationBootstrap, OnApplicationShut
     this.#subscription = events.ofType(...FEEDING).subscribe(event => fed.take(event));
   }
 
-  /** Late, so that a start that fails leaves nothing behind in the app's registry. */
+  /** Runs late, so that a start that fails leaves nothing in the app's registry. */
   onApplicationBootstrap(): void {
     this.#metrics.registerIn(this.registry);
   }
 
-  /** Nest's last hook: what the drain does is still counted. */
+  /** Nest's last hook, so that the drain is still counted. */
   onApplicationShutdown(): void {
     this.#subscription.unsubscribe();
     this.#metrics.unregisterFrom(this.registry);
   }
 
-  /** All that the registry holds, also of the app's own, in the format that an `Accept` header asks for. */
+  /** All metrics of the registry, also the app's own, in the format that an `Accept` header requests. */
   @Handled()
   expose(accept: string | undefined): Promise<Exposition> {
     return expose(this.registry, formatFor(accept), (name, error) =>

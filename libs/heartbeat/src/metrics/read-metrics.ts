@@ -8,7 +8,7 @@ import { LOAD_SOURCES } from './label-values.js';
 import { LiveBytes } from './live-bytes.js';
 import type { MetricSet } from './metric-set.js';
 
-/** What is read at each scrape. */
+/** The sources that are read at each scrape. */
 export interface Sources {
   readonly node: NodeState;
   readonly connections: Pick<ConnectionService, 'all' | 'count' | 'openedCount'>;
@@ -104,7 +104,7 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   );
 }
 
-/** A source that is switched off, or was not read yet, shows 0. */
+/** The ratio of each source; 0 for a source that is switched off or was not read yet. */
 function loadRatios({ bySource }: Pick<LoadService, 'bySource'>) {
   return Object.fromEntries(LOAD_SOURCES.map(source => [source, bySource.get(source) ?? 0]));
 }
