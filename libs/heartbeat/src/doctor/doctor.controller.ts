@@ -22,7 +22,7 @@ import { ReplyInterceptor } from '../http/reply.interceptor.js';
 import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { type DoctorReport, DoctorService } from './doctor.service.js';
 
-/** `GET doctor` below the admin path, of the node that is asked or of another one. */
+/** Creates `GET doctor` below the admin path, for this node or another one. */
 export function createDoctorController(path: string, { guard }: AdminExposure): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, guard)

@@ -37,14 +37,14 @@ describe('DoctorService', () => {
     });
   });
 
-  it('warns at the start of a drain that takes longer than the grace', () => {
+  it('warns at the start when the drain takes longer than the grace', () => {
     start(25_000, { [VARIABLE]: '10' });
     expect(warnings).toEqual([
       expect.stringMatching(/^drain\.deadlineMs is 25 s; .* is 10\. .*Raise the grace to 26 s/),
     ]);
   });
 
-  it('warns at the start of a supervisor whose grace is too short', () => {
+  it('warns at the start when the grace of a supervisor is too short', () => {
     start(25_000, { pm_id: '0' });
     expect(warnings).toEqual([
       expect.stringMatching(/PM2 \(pm_id is set\) kills the process after 1\.6 s.*kill_timeout/),
@@ -54,7 +54,7 @@ describe('DoctorService', () => {
   it.each<[string, Readonly<Record<string, string>>]>([
     ['the grace is enough', { [VARIABLE]: '26' }],
     ['the grace is not known', {}],
-  ])('is silent at the start where %s', (_what, variables) => {
+  ])('logs nothing at the start where %s', (_what, variables) => {
     start(25_000, variables);
     expect(warnings).toEqual([]);
   });

@@ -11,12 +11,12 @@ import type { Finding } from './finding.js';
 import { drainDeadline } from './grace-checks.js';
 import { thisSystem } from './system-reader.js';
 
-/** Answer of `GET doctor`. */
+/** The response of `GET doctor`. */
 export interface DoctorReport {
   readonly findings: readonly Finding[];
 }
 
-/** Looks at this node's configuration and operating system for what will hurt under load. */
+/** Checks this node's configuration and operating system for problems under load. */
 @Injectable()
 export class DoctorService implements OnApplicationBootstrap {
   readonly #logger = new Logger('Heartbeat');
@@ -30,7 +30,7 @@ export class DoctorService implements OnApplicationBootstrap {
     requests.answerWith({ doctor: () => ({ findings: [...this.findings().findings] }) });
   }
 
-  /** The one finding that is of no use after the stop: a supervisor that kills the process before its drain has ended. */
+  /** Logs the one finding that comes too late after the stop: a supervisor kills the process before its drain has ended. */
   onApplicationBootstrap(system = thisSystem): void {
     const { options, proxyHeaderSeen } = this.node;
     const { severity, evidence, why, remedy } = drainDeadline({ options, system, proxyHeaderSeen });

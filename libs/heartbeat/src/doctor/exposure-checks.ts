@@ -1,6 +1,6 @@
 import { networkMatcher, plainAddress } from '../base/network-address.js';
 import type { Check } from './node-facts.js';
-import { ok, trouble } from './finding.js';
+import { ok, finding } from './finding.js';
 
 const isLoopbackAddress = networkMatcher(['127.0.0.0/8', '::1']);
 
@@ -19,7 +19,7 @@ export const anonymousClients: Check = ({ options, listensOn = null }) => {
   const remedy = isSet
     ? 'Refuse clients without an identity (here: unset ALLOW_ANONYMOUS), unless anonymous clients are meant.'
     : 'Set authenticate, or listen on 127.0.0.1 for this machine alone.';
-  return trouble('warn', subject, evidence, remedy);
+  return finding('warn', subject, evidence, remedy);
 };
 
 export const hostNames: Check = ({ options, isTls = false }) => {
@@ -34,10 +34,10 @@ export const hostNames: Check = ({ options, isTls = false }) => {
   if (isTls) return ok(subject, 'hosts is empty; the server speaks TLS');
   const remedy = 'Set hosts (HOSTS) to the names by which clients reach this server, such as app.example.com.';
   if (trustedProxies.length === 0)
-    return trouble('warn', subject, 'origins is "same-host", hosts is empty, and plain HTTP is served', remedy);
+    return finding('warn', subject, 'origins is "same-host", hosts is empty, and plain HTTP is served', remedy);
   const evidence =
     'origins is "same-host", hosts is empty, and proxies are trusted; whether they end TLS is unknown here';
-  return trouble('info', subject, evidence, remedy);
+  return finding('info', subject, evidence, remedy);
 };
 
 export const adminExposure: Check = ({ listensOn = null, hasAdminPort }) => {
@@ -50,7 +50,7 @@ export const adminExposure: Check = ({ listensOn = null, hasAdminPort }) => {
   if (hasAdminPort) return ok(subject, 'admin API and metrics have a port of their own');
   const evidence = `admin API and metrics are on the port of the application, which listens on ${listensOn ?? 'an unknown address'}`;
   if (listensOn === null || isLoopback(listensOn)) return ok(subject, evidence);
-  return trouble(
+  return finding(
     'info',
     subject,
     evidence,

@@ -1,13 +1,13 @@
 import { LONGEST_DEFAULT_SPREAD_MS } from '../options/defaults.js';
 import type { DrainOptions } from '../options/heartbeat.options.js';
 import type { Check } from './node-facts.js';
-import { ok, trouble } from './finding.js';
+import { ok, finding } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';
 import { seconds, type SystemReader } from './system-reader.js';
 
-/** What a drain may take beyond its deadline (contract, section 8). */
+/** Time that a drain may take beyond its deadline (contract, section 8). */
 const DRAIN_GRACE_MS = 1000;
-/** Less leaves no time for closing handshakes over a network. */
+/** A shorter deadline leaves no time for closing handshakes over a network. */
 const LEAST_DEADLINE_MS = 500;
 const GRACE_VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
 
@@ -23,12 +23,12 @@ export const drainDeadline: Check = ({ options, system }) => {
   const stated = system.variable(GRACE_VARIABLE);
   if (stated !== null && !/^\d+(\.\d+)?$/.test(stated)) {
     const remedy = `${STATE_IT}, as a number.`;
-    return trouble('warn', subject, `${plan}; ${GRACE_VARIABLE} is no number of seconds`, remedy);
+    return finding('warn', subject, `${plan}; ${GRACE_VARIABLE} is no number of seconds`, remedy);
   }
   const grace = graceOf(system, stated);
   if (grace === null) {
     const remedy = `${STATE_IT}, and have it at least ${needed} s; docker's own is 10 s.`;
-    return trouble('info', subject, `${plan}; the grace is unknown, ${GRACE_VARIABLE} is not set`, remedy);
+    return finding('info', subject, `${plan}; the grace is unknown, ${GRACE_VARIABLE} is not set`, remedy);
   }
   const evidence = `${plan}; ${grace.evidence}`;
   if (deadlineMs + DRAIN_GRACE_MS <= grace.ms) return ok(subject, evidence);
@@ -36,10 +36,13 @@ export const drainDeadline: Check = ({ options, system }) => {
   const remedy = grace.isFixed
     ? `This grace is fixed: ${lower ?? 'choose a supervisor with a longer one'}.`
     : `Raise the grace to ${needed} s${grace.setting}${lower === null ? '' : `, or ${lower}`}.`;
-  return trouble('warn', subject, evidence, remedy);
+  return finding('warn', subject, evidence, remedy);
 };
 
-/** The other remedy of a short grace: a deadline that fits, and the times within it where they no longer do; null where none fits. */
+/**
+ * The alternative remedy for a short grace: a deadline that fits, and limits for the times within it if they no longer fit. Returns null
+ * where no deadline fits.
+ */
 function shorterDrain({ readinessDelayMs, spreadMs, closeTimeoutMs }: DrainOptions, graceMs: number): string | null {
   const fitting = Math.floor(graceMs - DRAIN_GRACE_MS);
   if (fitting < LEAST_DEADLINE_MS) return null;
@@ -54,11 +57,13 @@ interface Grace {
   readonly ms: number;
   readonly evidence: string;
   readonly isFixed: boolean;
-  /** Where it is raised. */
+  /** The setting that raises the grace. */
   readonly setting: string;
 }
 
-/** What the operator states, unless the supervisor itself states less; its default where nothing is stated. */
+/**
+ * The grace that the operator states, unless the supervisor's configured grace is shorter. Without a statement, the supervisor's default.
+ */
 function graceOf(system: SystemReader, stated: string | null): Grace | null {
   const supervisor = supervisorOf(system);
   const ofOperator = stated === null ? null : Number(stated) * 1000;

@@ -1,29 +1,28 @@
 import { memoryBudget } from '../base/container-memory.js';
 import type { Check } from './node-facts.js';
-import { ok, trouble } from './finding.js';
+import { ok, finding } from './finding.js';
 import { megabytes } from './system-reader.js';
 
-/** V8's heap is not all that a process needs: buffers, code, stacks and the kernel's own for its sockets come beside it. */
+/** Share of the memory for V8's heap. A process also needs buffers, code, stacks and the kernel's memory for its sockets. */
 const HEAP_SHARE = 0.75;
-/** What V8 adds to `--max-old-space-size` for young objects. */
+/** Memory for young objects that V8 adds to `--max-old-space-size`. */
 const YOUNG_GENERATION = 48 * 1024 * 1024;
-/** Node does not start with less, in MiB. */
+/** Node does not start with a smaller old space, in MiB. */
 const LEAST_OLD_SPACE = 16;
 /**
- * Heap of an idle connection, with what Nest, `ws` and Node keep for it: twice what was measured. What the app itself keeps for
- * each comes on top.
+ * Heap of an idle connection, including what Nest, `ws` and Node hold for it: twice the measured value. State of the app is not included.
  */
 const HEAP_PER_CONNECTION = 8 * 1024;
 /** Connections alone should leave at least this share of the heap to the app. */
 const CONNECTIONS_SHARE = 0.5;
-/** Bytes that wait may take this share of the memory beside the heap, and no more. */
+/** Maximum share of the memory beside the heap that buffered bytes may take. */
 const BUFFER_SHARE = 0.5;
 
 export const heapLimit: Check = ({ system }) => {
   const subject = {
     id: 'heap-limit',
     title: 'Heap limit against the memory',
-    why: 'Above the memory that the process may use, the kernel kills it without a word before V8 thinks of collecting garbage hard. Every connection is cut with 1006.',
+    why: 'Above the memory that the process may use, the kernel kills it without notice before V8 collects garbage more often. Every connection is cut with 1006.',
   };
   const heap = system.heapLimitBytes();
   const { limitBytes, limitedBy } = memoryBudget(system.file);
@@ -33,7 +32,7 @@ export const heapLimit: Check = ({ system }) => {
   const more = `give the ${limitedBy} ${megabytes(heap / HEAP_SHARE)}`;
   const remedy =
     fitting < LEAST_OLD_SPACE ? `G${more.slice(1)}.` : `Start node with --max-old-space-size=${fitting}, or ${more}.`;
-  return trouble(heap > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
+  return finding(heap > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
 };
 
 export const heapForConnections: Check = ({ options, system }) => {
@@ -50,7 +49,7 @@ export const heapForConnections: Check = ({ options, system }) => {
   const fitting = Math.ceil(needed / CONNECTIONS_SHARE / 1024 / 1024);
   const most = Math.floor((heap * CONNECTIONS_SHARE) / HEAP_PER_CONNECTION);
   const remedy = `Start node with --max-old-space-size=${fitting}, or lower limits.maxConnections to ${most}.`;
-  return trouble(needed > heap ? 'error' : 'warn', subject, evidence, remedy);
+  return finding(needed > heap ? 'error' : 'warn', subject, evidence, remedy);
 };
 
 export const bufferedMemory: Check = ({ options, system }) => {
@@ -69,5 +68,5 @@ export const bufferedMemory: Check = ({ options, system }) => {
     `${megabytes(maxTotalBufferedBytes)}; the ${limitedBy} has ${megabytes(limitBytes)}`;
   if (worst <= limitBytes * BUFFER_SHARE) return ok(subject, evidence);
   const remedy = `Set backpressure.maxTotalBufferedBytes to at most ${Math.floor(limitBytes * BUFFER_SHARE)}.`;
-  return trouble(worst > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
+  return finding(worst > limitBytes ? 'error' : 'warn', subject, evidence, remedy);
 };

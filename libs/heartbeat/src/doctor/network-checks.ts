@@ -1,12 +1,12 @@
 import { type Check, detectionMs, longestIntervalMs } from './node-facts.js';
-import { ok, trouble, unreadable } from './finding.js';
+import { ok, finding, unreadable } from './finding.js';
 import { numberIn, numbersIn, seconds } from './system-reader.js';
 
 /** Files that a server has open beside its connections: listeners, logs, databases, HTTP requests. */
 const OTHER_FILES = 256;
-/** The backlog that Node asks the kernel for when it listens. */
+/** The backlog that Node requests from the kernel when it listens. */
 const NODE_BACKLOG = 511;
-/** What Node sets for keep-alive probes, whatever the kernel's defaults are. */
+/** Node's settings for keep-alive probes, which override the kernel's defaults. */
 const PROBES = 10;
 const PROBE_INTERVAL_S = 1;
 /** A connection through a proxy on the same machine has two entries: from the client, and from the proxy. */
@@ -34,20 +34,20 @@ export const openFiles: Check = ({ options, system }) => {
   const remedy =
     `Allow ${needed}: \`ulimit -n ${needed}\` before the start, \`LimitNOFILE=${needed}\` for systemd, ` +
     `\`--ulimit nofile=${needed}:${needed}\` for docker${limit > OTHER_FILES ? `; or lower limits.maxConnections to ${limit - OTHER_FILES}` : ''}.`;
-  return trouble(limit < maxConnections ? 'error' : 'warn', subject, evidence, remedy);
+  return finding(limit < maxConnections ? 'error' : 'warn', subject, evidence, remedy);
 };
 
 export const listenBacklog: Check = ({ system }) => {
   const subject = {
     id: 'listen-backlog',
     title: 'Backlog of the listening socket',
-    why: 'When everybody comes back at once after a deploy, handshakes beyond the backlog are dropped, and each client waits for a second or more before its kernel tries again.',
+    why: 'When all clients reconnect at once after a deploy, handshakes beyond the backlog are dropped, and each client waits for a second or more before its kernel tries again.',
   };
   const somaxconn = numberIn(system.file, SOMAXCONN);
   if (somaxconn === null) return unreadable(subject, SOMAXCONN);
   const evidence = `net.core.somaxconn is ${somaxconn}, Node asks for ${NODE_BACKLOG}`;
   if (somaxconn >= NODE_BACKLOG) return ok(subject, evidence);
-  return trouble('warn', subject, evidence, '`sysctl -w net.core.somaxconn=4096`, in a container as its own sysctl.');
+  return finding('warn', subject, evidence, '`sysctl -w net.core.somaxconn=4096`, in a container as its own sysctl.');
 };
 
 export const ephemeralPorts: Check = ({ options, system }) => {
@@ -65,7 +65,7 @@ export const ephemeralPorts: Check = ({ options, system }) => {
   if (ports >= maxConnections) return ok(subject, evidence);
   const remedy =
     'On the machine of the proxy: `sysctl -w net.ipv4.ip_local_port_range="1024 65535"`; for more than 64,000, several addresses for this server or the proxy.';
-  return trouble('warn', subject, evidence, remedy);
+  return finding('warn', subject, evidence, remedy);
 };
 
 export const tcpKeepAlive: Check = ({ options, system }) => {
@@ -83,7 +83,7 @@ export const tcpKeepAlive: Check = ({ options, system }) => {
   const found = detectionMs(options.heartbeat);
   if (!keepAlive) {
     const evidence = `tcp.keepAlive is false, ${kernel}; the heartbeat finds a dead client within ${seconds(found)}`;
-    return trouble('info', subject, evidence, 'Leave it so, or set tcp.keepAlive to true.');
+    return finding('info', subject, evidence, 'Leave it off, or set tcp.keepAlive to true.');
   }
   const afterMs = keepAliveDelayMs + PROBES * PROBE_INTERVAL_S * 1000;
   const evidence =
@@ -95,7 +95,7 @@ export const tcpKeepAlive: Check = ({ options, system }) => {
 export const conntrackTimeout: Check = ({ options, system }) => {
   const subject = {
     id: 'conntrack-timeout',
-    title: 'How long the firewall remembers a silent connection',
+    title: 'Timeout of the firewall for silent connections',
     why: 'A connection that was silent for longer is forgotten: what is sent on it later vanishes, or is answered by a reset.',
   };
   const path = `${CONNTRACK}tcp_timeout_established`;
@@ -108,13 +108,13 @@ export const conntrackTimeout: Check = ({ options, system }) => {
   const interval = adaptive ? 'heartbeat.maxIntervalMs' : 'heartbeat.intervalMs';
   const lower = timeout * 1000 > minIntervalMs ? `, or lower ${interval} below ${timeout * 1000}` : '';
   const remedy = `\`sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=86400\`${lower}.`;
-  return trouble('error', subject, evidence, remedy);
+  return finding('error', subject, evidence, remedy);
 };
 
 export const conntrackTable: Check = ({ options, system }) => {
   const subject = {
     id: 'conntrack-table',
-    title: 'Room in the firewall’s table of connections',
+    title: 'Size of the firewall’s table of connections',
     why: 'When the table is full the kernel drops packets of new connections of the whole machine ("nf_conntrack: table full").',
   };
   const max = numberIn(system.file, `${CONNTRACK}max`);
@@ -125,7 +125,7 @@ export const conntrackTable: Check = ({ options, system }) => {
   const evidence = `nf_conntrack_max is ${max}, ${count ?? 'an unknown number'} are in use now; limits.maxConnections is ${maxConnections}, each up to ${ENTRIES_PER_CONNECTION} entries`;
   if (max >= needed) return ok(subject, evidence);
   const severity = max < maxConnections ? 'error' : 'warn';
-  return trouble(severity, subject, evidence, `\`sysctl -w net.netfilter.nf_conntrack_max=${needed * 2}\`.`);
+  return finding(severity, subject, evidence, `\`sysctl -w net.netfilter.nf_conntrack_max=${needed * 2}\`.`);
 };
 
 const CHECK_OTHER_MACHINES =

@@ -2,11 +2,11 @@ import type { LivenessOptions, ResolvedOptions } from '../options/heartbeat.opti
 import type { Finding } from './finding.js';
 import type { SystemReader } from './system-reader.js';
 
-/** What is known of the node that is examined. */
+/** The known facts about the node that is checked. */
 export interface NodeFacts {
   readonly options: ResolvedOptions;
   readonly system: SystemReader;
-  /** Whether a proxy's header was ever seen; null where no node is running. */
+  /** Whether any request had the header of a proxy; null where no node is running. */
   readonly proxyHeaderSeen: boolean | null;
   /** The address or host name that the server listens on; null or left out where it is unknown. */
   readonly listensOn?: string | null;
@@ -18,15 +18,15 @@ export interface NodeFacts {
   readonly unixPeerSeen?: boolean;
 }
 
-/** One look at one thing. Reads, judges, and changes nothing. */
-export type Check = (patient: NodeFacts) => Finding;
+/** One check of a node. It reads and judges, and changes nothing. */
+export type Check = (facts: NodeFacts) => Finding;
 
-/** The longest that an idle connection may be silent before it is pinged. */
+/** The longest time that an idle connection may be silent before it is pinged. */
 export function longestIntervalMs({ adaptive, intervalMs, maxIntervalMs }: LivenessOptions): number {
   return adaptive ? maxIntervalMs : intervalMs;
 }
 
-/** The time within which a silent client is found (contract, section 3). */
+/** The time within which a silent client is detected (contract, section 3). */
 export function detectionMs(heartbeat: LivenessOptions): number {
   return longestIntervalMs(heartbeat) + heartbeat.missedPongs * heartbeat.pongTimeoutMs + 1000;
 }

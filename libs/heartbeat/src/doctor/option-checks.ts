@@ -1,14 +1,14 @@
 import { type Check, detectionMs, longestIntervalMs } from './node-facts.js';
-import { ok, trouble } from './finding.js';
+import { ok, finding } from './finding.js';
 import { seconds } from './system-reader.js';
 
-/** What nginx (`proxy_read_timeout`), AWS' balancers and many others have as their idle timeout unless told otherwise. */
+/** The default idle timeout of nginx (`proxy_read_timeout`), AWS' balancers and many other proxies. */
 const PROXY_IDLE_MS = 60_000;
-/** What a ping may be late on a busy node and on the way. */
+/** The delay of a ping on a busy node and in the network. */
 const PING_MARGIN_MS = 5000;
 /** Shorter tokens can be guessed. */
 const TOKEN_CHARACTERS = 16;
-/** Since this release a single client can no longer fill the memory by pings without reading. */
+/** The first release in which a client that sends pings and does not read can no longer fill the memory. */
 const SAFE_WS = [8, 23, 0] as const;
 
 export const proxyIdle: Check = ({ options }) => {
@@ -24,7 +24,7 @@ export const proxyIdle: Check = ({ options }) => {
   if (longestMs + PING_MARGIN_MS <= PROXY_IDLE_MS) return ok(subject, evidence);
   const option = options.heartbeat.adaptive ? 'maxIntervalMs' : 'intervalMs';
   const remedy = `Set heartbeat.${option} to at most ${PROXY_IDLE_MS - PING_MARGIN_MS}, or raise the proxy's timeout above ${seconds(longestMs + PING_MARGIN_MS)} (nginx: proxy_read_timeout).`;
-  return trouble('warn', subject, evidence, remedy);
+  return finding('warn', subject, evidence, remedy);
 };
 
 export const proxyHeader: Check = ({ options, proxyHeaderSeen }) => {
@@ -39,18 +39,18 @@ export const proxyHeader: Check = ({ options, proxyHeaderSeen }) => {
   const all = trustedProxies.find(network => network.endsWith('/0'));
   if (all !== undefined) {
     const evidence = `${believed}; ${all} matches every address`;
-    return trouble('warn', subject, evidence, 'Name the proxies only: a trusted peer may claim any address.');
+    return finding('warn', subject, evidence, 'Name the proxies only: a trusted peer may claim any address.');
   }
   if (trustedProxies.length > 0) return ok(subject, believed);
   if (proxyHeaderSeen === null) {
     const remedy = 'If clients come through a proxy, set trustedProxies to its addresses.';
-    return trouble('info', subject, `${believed}; whether there is a proxy only a running node can tell`, remedy);
+    return finding('info', subject, `${believed}; whether there is a proxy only a running node can tell`, remedy);
   }
   if (!proxyHeaderSeen) return ok(subject, `${believed}; no X-Forwarded-For or Forwarded was seen so far`);
   const limited = limits.maxPerIp > 0 || limits.upgradesPerSecondPerIp > 0;
   const evidence = `${believed}; X-Forwarded-For or Forwarded was seen; limits by address are ${limited ? 'on' : 'off'}`;
   const remedy = 'Set trustedProxies to the addresses of the proxies, such as 10.0.0.0/8.';
-  return trouble(limited ? 'error' : 'warn', subject, evidence, remedy);
+  return finding(limited ? 'error' : 'warn', subject, evidence, remedy);
 };
 
 export const adminTokens: Check = ({ options }) => {
@@ -63,11 +63,11 @@ export const adminTokens: Check = ({ options }) => {
   const count = tokens.length === 1 ? '1 admin token is' : `${tokens.length} admin tokens are`;
   const evidence = `${tokens.length === 0 ? 'no admin token is' : count} configured`;
   const make = 'Make one with `openssl rand -base64 24`';
-  if (tokens.length === 0) return trouble('warn', subject, evidence, `${make} and set admin.tokens.`);
+  if (tokens.length === 0) return finding('warn', subject, evidence, `${make} and set admin.tokens.`);
   const short = tokens.filter(({ token }) => token.length < TOKEN_CHARACTERS).map(({ name }) => name);
   if (short.length === 0) return ok(subject, evidence);
   const named = `${evidence}; shorter than ${TOKEN_CHARACTERS} characters: ${short.join(', ')}`;
-  return trouble('warn', subject, named, `${make} for each of them.`);
+  return finding('warn', subject, named, `${make} for each of them.`);
 };
 
 export const wsVersion: Check = ({ system }) => {
@@ -79,20 +79,20 @@ export const wsVersion: Check = ({ system }) => {
   };
   const version = system.packageVersion('ws');
   if (version === null) {
-    return trouble(
+    return finding(
       'info',
       subject,
       'the version of ws cannot be read here',
-      `See to it that it is ${wanted} or newer.`,
+      `Make sure that it is ${wanted} or newer.`,
     );
   }
   const evidence = `ws is ${version}`;
   if (isAtLeast(version, SAFE_WS)) return ok(subject, evidence);
   const remedy = `\`npm install ws@^${wanted}\`, with "overrides": { "ws": "$ws" } in package.json so that no other copy stays.`;
-  return trouble('error', subject, evidence, remedy);
+  return finding('error', subject, evidence, remedy);
 };
 
-/** Worth knowing wherever pings are skipped: which clients there are is known to the operator only. */
+/** Reported whenever pings are skipped: only the operator knows which clients there are. */
 export const pingsAsLife: Check = ({ options }) => {
   const subject = {
     id: 'pings-as-life',
@@ -105,10 +105,10 @@ export const pingsAsLife: Check = ({ options }) => {
   const evidence = `heartbeat.skipWhenActive is ${options.heartbeat.skipWhenActive}; pings come at most ${seconds(longestMs)} apart where they are not skipped`;
   if (!options.heartbeat.skipWhenActive) return ok(subject, evidence);
   const remedy = `If there are such clients, set heartbeat.skipWhenActive to false and their timer above ${seconds(longestMs + PING_MARGIN_MS)}, or let them reset it at every message.`;
-  return trouble('info', subject, evidence, remedy);
+  return finding('info', subject, evidence, remedy);
 };
 
-/** A pre-release counts as what it comes before. */
+/** A pre-release is older than its release. */
 function isAtLeast(version: string, wanted: readonly number[]): boolean {
   const [numbers = '', ...pre] = version.split('-');
   const parts = numbers.split('.').map(Number);

@@ -1,6 +1,6 @@
 import { UNIX_PEER } from '../base/network-address.js';
 import type { Check } from './node-facts.js';
-import { ok, trouble } from './finding.js';
+import { ok, finding } from './finding.js';
 
 export const unixSocket: Check = ({ options, unixPeerSeen }) => {
   const subject = {
@@ -13,7 +13,7 @@ export const unixSocket: Check = ({ options, unixPeerSeen }) => {
   const evidence = `trustedProxies lacks "${UNIX_PEER}"`;
   if (unixPeerSeen !== true) return ok(subject, `${evidence}; no client came through a Unix socket so far`);
   const limited = limits.maxPerIp > 0 || limits.upgradesPerSecondPerIp > 0;
-  return trouble(
+  return finding(
     limited ? 'error' : 'warn',
     subject,
     `${evidence}; clients came through a Unix socket; limits by address are ${limited ? 'on' : 'off'}`,
@@ -37,7 +37,7 @@ export const refuseWith: Check = ({ options, proxyHeaderSeen, unixPeerSeen }) =>
     );
   }
   const isBehindProxy = proxyHeaderSeen === true || unixPeerSeen === true;
-  return trouble(
+  return finding(
     isBehindProxy ? 'warn' : 'info',
     subject,
     `${evidence}, trustedProxies is empty${isBehindProxy ? '; a proxy was seen' : ''}`,

@@ -8,7 +8,7 @@ import type { SystemReader } from './system-reader.js';
 
 const MIB = 1024 * 1024;
 const TOKEN = { token: 'a-token-that-is-long-enough', role: 'operator', name: 'ops' } as const;
-/** Options of a node that has nothing wrong. */
+/** Options of a node without problems. */
 const SOUND: HeartbeatOptions = {
   admin: { tokens: [TOKEN] },
   heartbeat: { skipWhenActive: false },
@@ -16,7 +16,7 @@ const SOUND: HeartbeatOptions = {
   hosts: ['app.example'],
   backpressure: { maxTotalBufferedBytes: 512 * MIB },
 };
-/** Files of a machine that has nothing wrong. */
+/** Files of a machine without problems. */
 const FILES: Readonly<Record<string, string>> = {
   '/proc/self/limits':
     'Limit                     Soft Limit           Hard Limit           Units\nMax open files            65536                65536                files\n',
@@ -33,7 +33,7 @@ const FILES: Readonly<Record<string, string>> = {
 
 interface Case {
   readonly options?: HeartbeatOptions;
-  /** Laid over the sound machine's; null takes a file away. */
+  /** Replaces files of the machine; null removes a file. */
   readonly files?: Readonly<Record<string, string | null>>;
   readonly variables?: Readonly<Record<string, string>>;
   readonly heapMib?: number;
@@ -71,11 +71,11 @@ const conntrack = (name: string, value: string | null) => ({ [`/proc/sys/net/net
 const ANONYMOUS_TOO = { authenticate: Object.assign(() => 'anonymous' as const, { admitsAnonymous: true }) };
 
 describe('runChecks', () => {
-  it('finds nothing wrong with a sound node', () => {
+  it('finds no problem on a sound node', () => {
     expect(findingsOf({}).filter(({ severity }) => severity !== 'ok')).toEqual([]);
   });
 
-  it('tells every finding in full, under an id of its own', () => {
+  it('has all texts in every finding, under a unique id', () => {
     const findings = [...findingsOf({}), ...findingsOf({ files: limits('100'), ws: '8.1.0' })];
     for (const { id, title, evidence, why, remedy } of findings) {
       expect(id).toMatch(/^[a-z-]+$/);
@@ -87,7 +87,7 @@ describe('runChecks', () => {
     expect(new Set(findingsOf({}).map(({ id }) => id)).size).toBe(findingsOf({}).length);
   });
 
-  it('names the gravest first', () => {
+  it('lists the most severe first', () => {
     const severities = findingsOf({
       files: limits('100'),
       options: { admin: { tokens: [] } },
@@ -175,7 +175,7 @@ describe('runChecks', () => {
       { options: { trustedProxies: [], limits: { upgradesPerSecondPerIp: 5 } }, proxyHeaderSeen: true },
     ],
     ['proxy-header', 'no node', 'info', { options: { trustedProxies: [] }, proxyHeaderSeen: null }],
-    ['proxy-header', 'everybody trusted', 'warn', { options: { trustedProxies: ['10.0.0.1', '0.0.0.0/0'] } }],
+    ['proxy-header', 'every address trusted', 'warn', { options: { trustedProxies: ['10.0.0.1', '0.0.0.0/0'] } }],
     ['admin-tokens', 'none', 'warn', { options: { admin: { tokens: [] } } }],
     [
       'admin-tokens',
@@ -223,7 +223,7 @@ describe('runChecks', () => {
     ['ephemeral-ports', '/proc/sys/net/ipv4/ip_local_port_range'],
     ['conntrack-timeout', '/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established'],
     ['conntrack-table', '/proc/sys/net/netfilter/nf_conntrack_max'],
-  ])('says so when %s cannot be read', (id, path) => {
+  ])('reports that %s cannot be read', (id, path) => {
     for (const content of [null, '', 'garbage\n', '12 garbage\n']) {
       expect(find(id, { files: { [path]: content } })).toMatchObject({
         severity: 'info',
@@ -232,14 +232,14 @@ describe('runChecks', () => {
     }
   });
 
-  it('speaks of everything on a system without any of the files', () => {
+  it('returns every finding on a system without any of the files', () => {
     const none = Object.fromEntries(Object.keys(FILES).map(path => [path, null]));
     const findings = findingsOf({ files: none });
     expect(findings).toHaveLength(findingsOf({}).length);
     expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
   });
 
-  it('shows the numbers, and a remedy that is enough', () => {
+  it('shows the numbers, and a sufficient remedy', () => {
     expect(find('open-files', { files: limits('4096') })).toMatchObject({
       evidence: '4096 files may be open (/proc/self/limits), limits.maxConnections is 10000',
       remedy: expect.stringMatching(/`ulimit -n 10256`.*LimitNOFILE=10256.*lower limits\.maxConnections to 3840\.$/),
@@ -259,7 +259,7 @@ describe('runChecks', () => {
     ['heap-for-connections', { heapMib: 128 }],
     ['heap-for-connections', { options: { limits: { maxConnections: 131_073 } } }],
     ['heap-for-connections', { options: { limits: { maxConnections: 1_000_001 } } }],
-  ])('names a size of the old space that cures %s, with the young generation that V8 adds', (id, given) => {
+  ])('names a size of the old space that solves %s, with the young generation that V8 adds', (id, given) => {
     const { severity, remedy } = find(id, given);
     const [, oldSpaceMib = ''] = /--max-old-space-size=(\d+)/.exec(remedy)!;
     expect([severity === 'ok', Number(oldSpaceMib) > 0]).toEqual([false, true]);
@@ -277,7 +277,7 @@ describe('runChecks', () => {
     ['trust', { unixPeerSeen: true, options: { trustedProxies: ['unix:'] } }, 'ok', /names "unix:"/],
     ['no trust', { unixPeerSeen: true }, 'warn', /limits by address are off/],
     ['no trust and limits', { unixPeerSeen: true, options: { limits: { maxPerIp: 5 } } }, 'error', /are on/],
-  ])('judges Unix sockets: %s', (_what, given, severity, evidence) => {
+  ])('checks Unix sockets: %s', (_what, given, severity, evidence) => {
     expect(find('unix-socket', given)).toMatchObject({ severity, evidence: expect.stringMatching(evidence) });
   });
 
@@ -298,7 +298,7 @@ describe('runChecks', () => {
       'warn',
       /a proxy was seen/,
     ],
-  ])('judges refusals: %s', (_what, given, severity, evidence) => {
+  ])('checks refusals: %s', (_what, given, severity, evidence) => {
     expect(find('refuse-with', given)).toMatchObject({ severity, evidence: expect.stringMatching(evidence) });
   });
 });

@@ -37,7 +37,7 @@ const CHECKS: readonly Check[] = [
   tcpKeepAlive,
 ];
 
-/** Everything that can be said of a node's configuration and its operating system, the gravest first. Never throws. */
-export function runChecks(patient: NodeFacts): Finding[] {
-  return byGravity(CHECKS.map(check => check(patient)));
+/** All findings about a node's configuration and operating system, the most severe first. Never throws. */
+export function runChecks(facts: NodeFacts): Finding[] {
+  return byGravity(CHECKS.map(check => check(facts)));
 }

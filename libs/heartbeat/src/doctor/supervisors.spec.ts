@@ -127,7 +127,7 @@ describe('drainDeadline', () => {
     expect(find(machine)).toMatchObject({ id: 'drain-deadline', severity });
   });
 
-  it('is well with a drain that is shorter than the grace', () => {
+  it('is ok with a drain that is shorter than the grace', () => {
     const machine = { variables: { pm_id: '0', kill_timeout: '3000' } };
     expect([find(machine, 2000).severity, find(machine, 2001).severity]).toEqual(['ok', 'warn']);
   });
@@ -141,7 +141,7 @@ describe('drainDeadline', () => {
     );
   });
 
-  it('advises a shorter drain alone where the grace is fixed', () => {
+  it('advises only a shorter drain where the grace is fixed', () => {
     const { remedy } = find({ variables: { K_SERVICE: 'realtime' } });
     expect(remedy).toBe('This grace is fixed: lower drain.deadlineMs to 9000.');
   });

@@ -1,11 +1,11 @@
 import type { SystemReader } from './system-reader.js';
 
-/** A program that stops this process: a signal first, and SIGKILL after a grace of its own. */
+/** A program that stops this process: by a signal first, and by SIGKILL after its grace. */
 export interface Supervisor {
   readonly name: string;
-  /** By what it was recognised. */
+  /** The sign by which it was recognised. */
   readonly evidence: string;
-  /** Its grace in milliseconds: as configured where that can be read, by default otherwise. */
+  /** Its grace in milliseconds: the configured value where that can be read, the default otherwise. */
   readonly graceMs: number;
   readonly isDefault: boolean;
   /** The setting that raises its grace; null where it is fixed. */
@@ -16,9 +16,9 @@ interface Known {
   readonly name: string;
   /** An environment variable that it sets. */
   readonly variable?: string;
-  /** A file that it makes in the container that it ends: it counts only for the container's first process, or below its init. */
+  /** A file that it creates in each container. It counts only for the container's first process, or directly below its init. */
   readonly file?: string;
-  /** What the command line of an ancestor process holds. */
+  /** Matches the command line of an ancestor process. */
   readonly ancestor?: RegExp;
   readonly graceMs: number;
   /** An environment variable with the configured grace in milliseconds. */
@@ -27,8 +27,8 @@ interface Known {
 }
 
 /**
- * Default graces as the manuals of these programs state them. The order is from the inside to the outside: in a container
- * under PM2 it is PM2 that ends the process first.
+ * Default graces from the manuals of these programs, ordered from the inside to the outside: in a container under PM2, PM2 is the one that
+ * ends the process.
  */
 const KNOWN: readonly Known[] = [
   {
@@ -45,7 +45,8 @@ const KNOWN: readonly Known[] = [
     graceMs: 0,
     setting: 'forever start --killSignal=SIGTERM; it sends SIGKILL otherwise',
   },
-  // It gives up after 10 s, and sends a second signal. For a restart it sends SIGUSR2, at which the reference server writes a heap snapshot.
+  // nodemon waits for 10 s, then sends a second signal. For a restart it sends SIGUSR2, at which the reference server writes a heap
+  // snapshot.
   {
     name: 'nodemon',
     ancestor: program('nodemon'),
@@ -84,9 +85,9 @@ const KNOWN: readonly Known[] = [
   },
 ];
 
-/** Inits that engines or images put in front. */
+/** Init programs that container engines or images start first. */
 const INIT = program('(docker-init|tini(-static)?|dumb-init|catatonit|podman-init)');
-/** More levels than any start script has. */
+/** More levels than start scripts have. */
 const MOST_ANCESTORS = 8;
 
 /** The supervisor that runs this process; null where none is recognised. */
@@ -110,7 +111,7 @@ export function supervisorOf(system: SystemReader): Supervisor | null {
   return systemdOf(system);
 }
 
-/** systemd waits for 90 s unless the unit or its defaults say less. */
+/** systemd waits for 90 s unless the unit or its defaults configure a shorter time. */
 function systemdOf(system: SystemReader): Supervisor | null {
   if (system.variable('INVOCATION_ID') === null) return null;
   const unit = /\/([\w@.:\\-]+\.service)\s*$/m.exec(system.file('/proc/self/cgroup') ?? '')?.[1];
@@ -130,7 +131,7 @@ function systemdOf(system: SystemReader): Supervisor | null {
   };
 }
 
-/** A time span of systemd (systemd.time): `30`, `1min 30s`, `infinity`; null where it is none. */
+/** A time span of systemd (systemd.time): `30`, `1min 30s`, `infinity`. Returns null for any other text. */
 function spanMs(text: string): number | null {
   if (text === 'infinity') return Infinity;
   const unitsMs: Readonly<Record<string, number>> = {
@@ -147,7 +148,7 @@ function spanMs(text: string): number | null {
   return parts.length === 0 || Number.isNaN(sum) ? null : sum;
 }
 
-/** Whether the end of this process is the end of its container: it is PID 1, or the child of an init that is. */
+/** Whether the container ends with this process: it is PID 1, or the child of an init that is. */
 function ownsContainer(system: SystemReader, parent: string): boolean {
   const status = system.file('/proc/self/status') ?? '';
   if (/^Pid:\s+1$/m.test(status)) return true;
@@ -167,7 +168,7 @@ function commandLines(system: SystemReader): string[] {
   return commands;
 }
 
-/** Matches a command line that runs this program, by itself or as the script of an interpreter. */
+/** Matches a command line that runs this program, directly or as the script of an interpreter. */
 function program(name: string): RegExp {
   return new RegExp(`(?:^|[ /])${name}(?:\\.js)?(?: |$)`);
 }

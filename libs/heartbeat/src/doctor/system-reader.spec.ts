@@ -9,7 +9,7 @@ describe('thisSystem', () => {
     expect(thisSystem.variable('PATH')).toBe(process.env['PATH']);
   });
 
-  it('knows nothing of what is not there', () => {
+  it('returns null for what does not exist', () => {
     expect(thisSystem.file('/proc/no-such-file')).toBeNull();
     expect(thisSystem.file('/proc')).toBeNull();
     expect(thisSystem.packageVersion('no-such-package')).toBeNull();
@@ -25,7 +25,7 @@ describe('numbersIn', () => {
     expect(numbersIn(() => text, '/x')).toEqual(numbers);
   });
 
-  it.each([[null], [''], ['\n'], ['max'], ['-1'], ['1 a']])('knows none in %j', text => {
+  it.each([[null], [''], ['\n'], ['max'], ['-1'], ['1 a']])('finds none in %j', text => {
     expect(numbersIn(() => text, '/x')).toBeNull();
   });
 });

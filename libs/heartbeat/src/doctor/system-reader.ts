@@ -3,14 +3,14 @@ import { getHeapStatistics } from 'node:v8';
 
 import { readSystemFile, type ReadFile } from '../base/system-file.js';
 
-/** What the doctor asks the system for. Nothing throws: what cannot be read is null. */
+/** The doctor's access to the system. No method throws: a value that cannot be read is null. */
 export interface SystemReader {
   readonly file: ReadFile;
   /** An environment variable; null when it is not set or empty. */
   variable(name: string): string | null;
   /** The installed version of a package that this library uses. */
   packageVersion(name: string): string | null;
-  /** How far the V8 heap may grow. */
+  /** The limit to which the V8 heap may grow. */
   heapLimitBytes(): number;
 }
 
@@ -29,7 +29,7 @@ export const thisSystem: SystemReader = {
   heapLimitBytes: () => getHeapStatistics().heap_size_limit,
 };
 
-/** A file that holds nothing but whole numbers; null when it cannot be read or holds something else. */
+/** The numbers in a file that holds only whole numbers; null when it cannot be read or holds anything else. */
 export function numbersIn(read: ReadFile, path: string): number[] | null {
   const words = read(path)?.trim().split(/\s+/) ?? [];
   return words.length > 0 && words.every(word => /^\d+$/.test(word)) ? words.map(Number) : null;
