@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { boundMs, CONTRACT_PROMISE, lastFaultMs, shortRunProblem, smallestSeconds } from './liveness-bound.js';
 
-describe('the bound of the contract', () => {
+describe('the bound of liveness', () => {
   it('is interval + missed pongs x pong timeout + 1 s', () => {
     expect(boundMs(CONTRACT_PROMISE)).toBe(46_000);
   });

@@ -75,7 +75,7 @@ async function main(): Promise<number> {
   return report.broken.length > 0 ? BROKEN : 0;
 }
 
-/** A flag wins; else the server is believed; else the contract stands. */
+/** A flag first, then the report of the server, then the defaults. */
 function promiseOf(options: LoadOptions, timing: ServerTiming | null): LivenessPromise {
   return {
     intervalMs: options.intervalMs ?? timing?.intervalMs ?? CONTRACT_PROMISE.intervalMs,

@@ -2,7 +2,7 @@ import { LoadClient, type LoadClientListener } from './load-client.js';
 import type { FleetOrder } from './messages.js';
 import { sourceAddress } from './target.js';
 
-/** As long as the server itself gives a handshake (contract, `limits.handshakeTimeoutMs`). */
+/** As long as the server itself gives a handshake (default of `limits.handshakeTimeoutMs`). */
 const OPENING_TIMEOUT_MS = 10_000;
 
 /** Opens clients no faster than asked, and with a bound on the handshakes under way. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { echoText, HEARTBEAT_TEXT, readServerMessage } from './server-messages.js';
 
 describe('the messages to the server', () => {
-  it('are those of the contract', () => {
+  it('are those of the protocol', () => {
     expect(JSON.parse(echoText(12.5))).toEqual({ event: 'echo', data: { sentAt: 12.5 } });
     expect(JSON.parse(HEARTBEAT_TEXT)).toEqual({ event: 'heartbeat', data: { sentAt: 0 } });
   });

@@ -1,6 +1,6 @@
 import { type Clients, machineMs } from './clients.js';
 
-/** The second that the contract leaves for a heartbeat (section 3.1); more is late. */
+/** The second of tolerance for a heartbeat (docs/guarantees.md, Liveness); more is late. */
 const IN_TIME_MS = 1000;
 /** The control is one server and one group of several that share the machine: the unluckiest of all waits longer. */
 const TIMES_USUAL = 4;

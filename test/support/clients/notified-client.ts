@@ -18,7 +18,7 @@ export class NotifiedClient extends RawClient {
     await connected;
   }
 
-  /** The words of the Close frame's reason and the advised delay, as the contract writes them; null when it was not that. */
+  /** The reason of the close frame and its advised delay, in the form of docs/protocol.md; null for another form. */
   get advice(): { words: string; retryAfterMs: number } | null {
     const [, words, delay] = /^(.+); retry-after=(\d+)$/.exec(this.closeFrame?.reason ?? '') ?? [];
     return words === undefined ? null : { words, retryAfterMs: Number(delay) };

@@ -75,7 +75,7 @@ export function beat(intervalMs: number, pongTimeoutMs: number, missedPongs = 2)
   return { intervalMs, minIntervalMs: intervalMs, maxIntervalMs: intervalMs, pongTimeoutMs, missedPongs } as const;
 }
 
-/** The time within which a peer that went silent is destroyed (contract, section 3.1). */
+/** The time within which a silent peer is destroyed: docs/guarantees.md, Liveness. */
 export function boundOf(heartbeat: { intervalMs: number; pongTimeoutMs: number; missedPongs: number }): number {
   return heartbeat.intervalMs + heartbeat.missedPongs * heartbeat.pongTimeoutMs + 1000;
 }

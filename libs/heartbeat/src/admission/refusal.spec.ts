@@ -21,7 +21,7 @@ const TABLE: [Refusal, number, string, number | undefined, number | null][] = [
 ];
 
 describe('refusals', () => {
-  it.each(TABLE)('are as the contract says: %j', (refusal, status, reason, retryAfter, closeCode) => {
+  it.each(TABLE)('are as documented: %j', (refusal, status, reason, retryAfter, closeCode) => {
     expect(refusal).toMatchObject({ status, reason });
     expect(refusal.retryAfterMs).toBe(retryAfter);
     expect(closeOf(refusal, 1013)?.code ?? null).toBe(closeCode);

@@ -171,7 +171,7 @@ describe('ConnectionService, in the hands of the app', () => {
   });
 
   describe('list', () => {
-    it('shows a connection as the contract has it', () => {
+    it('shows a connection as documented', () => {
       const { id, network } = open({ userId: 'ann' });
       network.bytesRead = 5;
       expect(connections.list().items).toEqual([

@@ -5,7 +5,7 @@ import type { ClosedBy } from '../protocol/close-code.js';
 import type { ConnectionView } from './listing/connection-view.js';
 import { GuardedObservable } from '../base/guarded-observable.js';
 
-/** Why an upgrade was refused: the end of the answer's `type` (contract, section 2). */
+/** The reason of a refused upgrade, the end of the problem's `type`: docs/protocol.md. */
 export const REFUSAL_REASONS = [
   'bad-upgrade',
   'unauthenticated',

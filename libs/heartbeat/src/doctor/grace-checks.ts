@@ -5,7 +5,7 @@ import { ok, finding } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';
 import { seconds, type SystemReader } from './system-reader.js';
 
-/** Time that a drain may take beyond its deadline (contract, section 8). */
+/** Time that a drain may take beyond its deadline: docs/guarantees.md, Drain. */
 const DRAIN_GRACE_MS = 1000;
 /** A shorter deadline leaves no time for closing handshakes over a network. */
 const LEAST_DEADLINE_MS = 500;

@@ -26,7 +26,7 @@ export function longestIntervalMs({ adaptive, intervalMs, maxIntervalMs }: Liven
   return adaptive ? maxIntervalMs : intervalMs;
 }
 
-/** The time within which a silent client is detected (contract, section 3). */
+/** The time within which a silent client is detected: docs/guarantees.md, Liveness. */
 export function detectionMs(heartbeat: LivenessOptions): number {
   return longestIntervalMs(heartbeat) + heartbeat.missedPongs * heartbeat.pongTimeoutMs + 1000;
 }

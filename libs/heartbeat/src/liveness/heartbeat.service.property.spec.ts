@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { Peer, World } from '../../../../test/support/servers/liveness-world.js';
 
-/** The second that the contract allows beyond. */
+/** The second of tolerance in docs/guarantees.md, Liveness. */
 const SLACK = 1000;
 
 /** Any options that could be configured, small enough to be lived through. */
@@ -23,7 +23,7 @@ const anySteps = fc.array(fc.integer({ min: 50, max: 100 }), { minLength: 1, max
 const anyGaps = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 20 });
 
 describe('HeartbeatService, whatever the options and the ticks', () => {
-  it('finds and destroys a peer that went silent within the contract’s bound, and asks it as often as it was told', () => {
+  it('detects and destroys a silent peer within the promised bound, and pings it missedPongs times', () => {
     fc.assert(
       fc.property(anyHeartbeat, anySteps, anyGaps, fc.boolean(), (heartbeat, steps, gaps, skipWhenActive) => {
         const world = new World({ heartbeat: { ...heartbeat, skipWhenActive } });

@@ -4,7 +4,7 @@ import { Peer, World } from '../../../../test/support/servers/liveness-world.js'
 
 const INTERVAL = 25_000;
 const TIMEOUT = 10_000;
-/** The second that the contract allows beyond. */
+/** The second of tolerance in docs/guarantees.md, Liveness. */
 const SLACK = 1000;
 
 const loadOf = (world: World, ratio: number) => (world.node.load = { ...world.node.load, ratio });
@@ -48,7 +48,7 @@ describe('HeartbeatService', () => {
   it.each([
     ['that says nothing', () => undefined],
     ['also while the server keeps sending to it', (peer: Peer) => peer.connection.queue(0)],
-  ])('destroys a peer %s within the contract’s bound of its last byte, and records 4000', (_what, each) => {
+  ])('destroys a peer %s within the promised bound of its last byte, and records 4000', (_what, each) => {
     const world = new World();
     const peer = new Peer(world);
     world.pass(60_000);

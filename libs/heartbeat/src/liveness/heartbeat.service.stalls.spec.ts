@@ -4,7 +4,7 @@ import { Peer, World } from '../../../../test/support/servers/liveness-world.js'
 
 const INTERVAL = 25_000;
 const TIMEOUT = 10_000;
-/** The second that the contract allows beyond. */
+/** The second of tolerance in docs/guarantees.md, Liveness. */
 const SLACK = 1000;
 
 describe('HeartbeatService, of stalls and pauses', () => {

@@ -11,7 +11,7 @@ import { RecentStalls } from './recent-stalls.js';
 import { judge, nextCheck, pingMomentBefore, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
 
-/** The step of the one tick. Deadlines are kept to it, so three of them stay well within the second that the contract allows. */
+/** The step of the one tick. Deadlines are kept to it, so three of them stay well within the second of tolerance in docs/guarantees.md. */
 const TICK_MS = 50;
 /** A tick that comes later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;

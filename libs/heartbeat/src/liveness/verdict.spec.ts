@@ -72,7 +72,7 @@ function walk(given: Rules, silentSince: number): { pings: number[]; deadAt: num
 }
 
 describe('judge and nextLook together', () => {
-  it('ping a silent peer after the interval, again after each timeout, and find it dead at the contract’s moment', () => {
+  it('ping a silent peer after the interval, again after each timeout, and find it dead at the promised time', () => {
     fc.assert(
       fc.property(anyRules, anyMoment, (given, silentSince) => {
         const { intervalMs, pongTimeoutMs, missedPongs } = given;

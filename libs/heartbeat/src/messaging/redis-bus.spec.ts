@@ -95,7 +95,7 @@ class FakeClient {
   }
 }
 
-/** The contract: all is whole within 5 s. */
+/** The promise: the cluster is complete within 5 s. */
 const WHOLE_S = 5;
 
 describe('RedisBus', () => {

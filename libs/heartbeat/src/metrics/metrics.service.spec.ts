@@ -53,7 +53,7 @@ beforeEach(() => {
 });
 
 describe('MetricsService', () => {
-  it('has every metric of the contract from the start, each with a help', async () => {
+  it('has every documented metric from the start, each with a help', async () => {
     const names = [...(await start().scrape()).matchAll(/^# HELP (\S+) \S.*\.\n# TYPE \1 (\w+)$/gm)].map(
       ([, name, type]) => `${name} ${type}`,
     );

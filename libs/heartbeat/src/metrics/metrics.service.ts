@@ -14,7 +14,7 @@ import { MetricSet } from './metric-set.js';
 import { addReadMetrics } from './read-metrics.js';
 
 /**
- * The node's metrics (contract, section 5), in their own registry or in the app's. Events feed counters, unless the number is counted
+ * The node's metrics, in their own registry or in the app's. Events feed counters, unless the number is counted
  * elsewhere or events would be too frequent. Such numbers, and current values, are read at each scrape. The metrics of the process (memory,
  * handles, garbage collection) are left to the app: `collectDefaultMetrics({ register })` of prom-client, once in a process.
  */

@@ -12,7 +12,7 @@ import type {
 
 /** The application's options: one documented place. Durations are whole milliseconds; the last line of each text is the default. */
 
-/** Finding dead connections (contract, section 3). */
+/** Detection of dead connections: docs/guarantees.md, Liveness. */
 export interface LivenessOptions {
   /**
    * A connection that was silent this long is pinged; the interval in force begins here and moves with the load.

@@ -26,7 +26,7 @@ const drain = (readinessDelayMs: number, spreadMs: number, closeTimeoutMs: numbe
   drain: { readinessDelayMs, spreadMs, closeTimeoutMs, deadlineMs },
 });
 
-describe('pairs of options (contract, section 6)', () => {
+describe('pairs of options', () => {
   it.each<[string, HeartbeatOptions, string]>([
     ['minIntervalMs above intervalMs', interval(5001, 5000, 6000), 'heartbeat.minIntervalMs'],
     ['intervalMs above maxIntervalMs', interval(5000, 6001, 6000), 'heartbeat.maxIntervalMs'],
@@ -114,7 +114,7 @@ describe('pairs of options (contract, section 6)', () => {
     expect(keysOf({ drain: { spreadMs: 0.5, deadlineMs: 100 } })).toEqual(['drain.spreadMs']);
   });
 
-  it('are refused if and only if they could not keep the contract', () => {
+  it('are refused if and only if they could not keep the guarantees', () => {
     const anyMs = fc.integer({ min: 200, max: 220 });
     fc.assert(
       fc.property(anyMs, anyMs, anyMs, anyMs, (least, usual, most, timeout) => {

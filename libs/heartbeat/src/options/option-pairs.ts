@@ -10,7 +10,7 @@ export interface PairProblem extends Problem {
 /** How often each node renews its lease in the cluster, and hears what it has missed. */
 export const LEASE_RENEWAL_MS = 1000;
 
-/** Combinations that could not keep the contract (section 6). */
+/** Combinations that could not keep the guarantees: docs/options.md, Pairs. */
 export function impossiblePairs({
   heartbeat,
   limits,

@@ -28,7 +28,7 @@ function optionsWith(path: string, value: unknown): unknown {
 const operator = { token: 'S3cret-value', role: 'operator', name: 'ann' } as const;
 
 describe('resolveOptions', () => {
-  it('gives the contract’s defaults where nothing is given', () => {
+  it('uses the documented defaults', () => {
     const defaults = {
       heartbeat: {
         intervalMs: 25_000,

@@ -11,7 +11,7 @@ export interface CloseCode {
 const define = (code: number, name: string, comeBack: ComeBack): CloseCode => Object.freeze({ code, name, comeBack });
 
 /**
- * The one table of the close codes that this library sends or records (contract, section 2).
+ * The one table of the close codes that this library sends or records: docs/protocol.md.
  * A client may come back after any code below 4500, and must not after 4500 and above.
  * Codes under 3000 are RFC 6455, section 7.4.1; 4000 to 4999 are free for applications (section 7.4.2).
  */

@@ -3,7 +3,7 @@ import type { ClosedBy } from '../../protocol/close-code.js';
 /** `probing`: a ping is unanswered. `closing`: a close was begun and has not ended. */
 export type ConnectionState = 'open' | 'probing' | 'closing';
 
-/** A connection as it is shown to people and programs (contract, section 4). Times are ISO 8601 UTC. */
+/** A connection in a response: docs/http-api.md. Times are ISO 8601 UTC. */
 export interface ConnectionView {
   readonly id: string;
   /** The id of the node that holds it. */

@@ -115,7 +115,7 @@ export class MessageDispatcher {
     connection.answer(JSON.stringify(answer));
   }
 
-  /** The application heartbeat, for clients that cannot see ping frames (contract, section 2). */
+  /** The application heartbeat, for clients that cannot see ping frames: docs/protocol.md. */
   #heartbeat(connection: Connection, data: unknown): void {
     connection.appHeartbeat = true;
     connection.countWhole(this.node.clock.now());
