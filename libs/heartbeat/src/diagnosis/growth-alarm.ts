@@ -1,18 +1,18 @@
 /**
- * Decides when a figure that should stay small is worth a word: when it reaches the floor, and then whenever it has doubled.
- * So a leak is told a few times, however long it lasts. Below half of the floor it is forgotten.
+ * Decides when a figure that should stay small is reported: when it reaches the floor, and then whenever it has doubled. So a leak is
+ * reported a few times, however long it lasts. A figure below half of the floor resets the alarm.
  */
 export class GrowthAlarm {
-  #tellAt: number;
+  #reportAt: number;
 
   constructor(private readonly floor: number) {
-    this.#tellAt = floor;
+    this.#reportAt = floor;
   }
 
-  isWorthTelling(figure: number): boolean {
-    if (figure < this.floor / 2) this.#tellAt = this.floor;
-    if (figure < this.#tellAt) return false;
-    this.#tellAt = figure * 2;
+  isWorthReporting(figure: number): boolean {
+    if (figure < this.floor / 2) this.#reportAt = this.floor;
+    if (figure < this.#reportAt) return false;
+    this.#reportAt = figure * 2;
     return true;
   }
 }

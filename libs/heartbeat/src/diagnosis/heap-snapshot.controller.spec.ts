@@ -17,7 +17,7 @@ class Guard implements CanActivate {
   }
 }
 
-/** Keeps what was written down. */
+/** Collects the audit records. */
 class Trail {
   readonly changes: Change[] = [];
 
@@ -54,20 +54,20 @@ function controllerWith(take: HeapSnapshotService['take']) {
 const CHANGE = { who: 'olga', what: 'heap-snapshot', target: 'node', from: '203.0.113.7' };
 
 describe('HeapSnapshotController', () => {
-  it('answers what was taken, and writes down who asked, from behind the proxy', async () => {
+  it('returns the snapshot, and records the operator and its address behind the proxy', async () => {
     const { take, trail, answered } = controllerWith(async () => TAKEN);
     expect(await take()).toEqual(TAKEN);
     expect([trail.changes, answered]).toEqual([[{ ...CHANGE, result: 'done' }], []]);
   });
 
-  it('answers a refusal as problem details, with when to ask again, and writes it down', async () => {
+  it('returns a refusal as problem details with Retry-After, and records it', async () => {
     const { take, trail, answered } = controllerWith(async () => TOO_SOON);
     expect(await take()).toMatchObject({ status: 429, type: expect.stringMatching(/:snapshot-too-soon$/) });
     expect(answered).toEqual([429, 'Content-Type: application/problem+json', 'Retry-After: 7']);
     expect(trail.changes).toEqual([{ ...CHANGE, result: 'refused: too-soon' }]);
   });
 
-  it('writes down what failed', async () => {
+  it('records a failure', async () => {
     const { take, trail } = controllerWith(() => Promise.reject(FULL));
     await expect(take()).rejects.toBe(FULL);
     expect(trail.changes).toEqual([{ ...CHANGE, result: 'failed' }]);

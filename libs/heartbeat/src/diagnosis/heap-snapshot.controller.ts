@@ -34,7 +34,7 @@ import { PROBLEM_JSON, type ProblemDetails, problemOf } from '../base/problem.js
 import { type HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
 
-/** `POST heap-snapshot` below the admin path, for operators: of the node that is asked or of another one. */
+/** Creates `POST heap-snapshot` below the admin path, for operators: of this node or of another one. */
 export function createHeapSnapshotController(path: string, { guard, audit, adminOf }: AdminExposure): Type<unknown> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)

@@ -9,19 +9,19 @@ import { Handled } from '../base/handled.js';
 import { type DiskRoom, snapshotPath, snapshotRoom, writeSnapshot } from './snapshot-file.js';
 import { refusalOf, type SnapshotRefusal, type SnapshotSituation } from './snapshot-rules.js';
 
-/** A snapshot that was taken. Answer of `POST heap-snapshot`. */
+/** A snapshot that was taken. The response of `POST heap-snapshot`. */
 export interface HeapSnapshot {
-  /** Where it is, on this node; readable by the process's user only, for it holds everything that is in memory. */
+  /** Its path on this node. Only the process's user can read it, since it contains the whole memory. */
   readonly file: string;
   readonly bytes: number;
-  /** How long the event loop stood still. */
+  /** How long the event loop was blocked. */
   readonly durationMs: number;
 }
 
 /**
- * Writes heap snapshots, for operators and for whoever injects it: the reference server does at SIGUSR2, which the library leaves
- * to the app, since some tools restart by it. The loop stands still meanwhile: about a second for every 10 MB of
- * small objects. Nobody is cut for it, since the heartbeat counts attended time only, but everybody waits.
+ * Writes heap snapshots for operators and for code that injects this service. The reference server does so at SIGUSR2; the library leaves
+ * the signal to the app, since some tools use it for a restart. A snapshot blocks the event loop for about a second for every 10 MB of
+ * small objects. No connection is closed for that, since the heartbeat counts attended time only, but all clients wait.
  */
 @Injectable()
 export class HeapSnapshotService {
@@ -37,8 +37,8 @@ export class HeapSnapshotService {
   }
 
   /**
-   * Takes a snapshot, unless it would do harm.
-   * @throws What the file system throws, such as a disk that is full after all.
+   * Takes a snapshot, unless that could harm the process.
+   * @throws Errors of the file system, for instance when the disk is full after all.
    */
   @Handled()
   async take(): Promise<HeapSnapshot | SnapshotRefusal> {
@@ -46,12 +46,12 @@ export class HeapSnapshotService {
     const room = await snapshotRoom();
     const refusal = refusalOf(this.#situation(room));
     if (refusal !== null) return refusal;
-    // In the same turn as the decision, so that of two at once one is refused.
+    // Set in the same turn as the decision, so that one of two simultaneous calls is refused.
     this.#busy = true;
     try {
       const begun = clock.now();
       const file = snapshotPath(id, clock.wallTime(begun));
-      this.#logger.warn(`writing a heap snapshot to ${file}: nothing else is done until it is written`);
+      this.#logger.warn(`writing a heap snapshot to ${file}: the event loop is blocked until it is written`);
       const bytes = await writeSnapshot(file);
       const durationMs = Math.round(clock.now() - begun);
       this.#logger.log(`wrote a heap snapshot of ${bytes} bytes to ${file} in ${durationMs} ms`);

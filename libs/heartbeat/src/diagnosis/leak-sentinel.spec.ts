@@ -20,7 +20,7 @@ function aConnection(id = 'n.1') {
   return { id, socket, network, disposers: 0, streams: 0, ended: false, listen };
 }
 
-/** A sentinel over these connections, and what it announces. */
+/** A sentinel over these connections, and the events that it publishes. */
 function watching(...living: ReturnType<typeof aConnection>[]) {
   const events = new HeartbeatEvents();
   const announced: HeartbeatEvent[] = [];
@@ -31,7 +31,7 @@ function watching(...living: ReturnType<typeof aConnection>[]) {
     return living.values() as unknown as IterableIterator<Connection>;
   };
   const sentinel = new LeakSentinel({ all } as ConnectionService, events);
-  return { sentinel, announced, looks: () => passes };
+  return { sentinel, announced, checks: () => passes };
 }
 
 beforeEach(() => {
@@ -39,66 +39,66 @@ beforeEach(() => {
 });
 
 describe('LeakSentinel', () => {
-  it('says nothing of connections as they are', async () => {
+  it('reports nothing for usual numbers', async () => {
     const connection = aConnection();
     connection.listen(20);
     connection.disposers = 20;
     const { sentinel, announced } = watching(connection, aConnection());
-    await sentinel.look();
+    await sentinel.check();
     expect(announced).toEqual([]);
     expect(lines).toEqual([]);
   });
 
-  it('tells of listeners that pile up on one connection, with its id and their event', async () => {
+  it('reports listeners that accumulate on one connection, with its id and their event', async () => {
     const connection = aConnection('n.7');
     connection.listen(90);
     connection.listen(15, 'data', connection.network);
     const { sentinel, announced } = watching(aConnection(), connection, aConnection());
-    await sentinel.look();
+    await sentinel.check();
     expect(announced).toEqual([{ type: 'drift', kind: 'listeners', count: 105 }]);
     expect(lines).toEqual([
       expect.stringContaining('connection n.7 has 105 listeners on its sockets, 90 of them for "message"'),
     ]);
   });
 
-  it('tells of disposers that pile up', async () => {
+  it('reports accumulating disposers', async () => {
     const connection = aConnection('n.8');
     connection.disposers = 500;
     const { sentinel, announced } = watching(connection);
-    await sentinel.look();
+    await sentinel.check();
     expect(announced).toEqual([{ type: 'drift', kind: 'disposers', count: 500 }]);
     expect(lines[0]).toContain('connection n.8 has 500 disposers');
   });
 
-  it('tells of streams of answers that pile up', async () => {
+  it('reports accumulating streams', async () => {
     const connection = aConnection('n.9');
     connection.streams = 31;
     const { sentinel, announced } = watching(connection);
-    await sentinel.look();
+    await sentinel.check();
     expect(announced).toEqual([]);
     connection.streams = 64;
-    await sentinel.look();
+    await sentinel.check();
     expect(announced).toEqual([{ type: 'drift', kind: 'streams', count: 64 }]);
     expect(lines[0]).toContain('connection n.9 has 64 streams of answers');
   });
 
-  it('tells again only when it has doubled', async () => {
+  it('reports again only when the number has doubled', async () => {
     const connection = aConnection();
     const { sentinel, announced } = watching(connection);
     for (const disposers of [500, 500, 700, 999, 1000, 1001, 3000]) {
       connection.disposers = disposers;
-      await sentinel.look();
+      await sentinel.check();
     }
     expect(announced.map(event => event.type === 'drift' && event.count)).toEqual([500, 1000, 3000]);
     expect(lines).toHaveLength(3);
   });
 
-  it('does not begin to look while it looks', async () => {
+  it('starts no check during another one', async () => {
     const connection = aConnection();
-    const { sentinel, looks } = watching(connection);
-    await sentinel.look();
-    const inOne = looks();
-    await Promise.all([sentinel.look(), sentinel.look()]);
-    expect(looks()).toBe(2 * inOne);
+    const { sentinel, checks } = watching(connection);
+    await sentinel.check();
+    const inOne = checks();
+    await Promise.all([sentinel.check(), sentinel.check()]);
+    expect(checks()).toBe(2 * inOne);
   });
 });

@@ -10,15 +10,15 @@ import { GrowthAlarm } from './growth-alarm.js';
 import { RetentionSample } from './retention-sample.js';
 
 const INTERVAL_MS = 60_000;
-/** Connections whose end is followed up. */
+/** Number of connections that are watched beyond their end. */
 const SAMPLE = 1000;
 
 type Leak = Extract<DriftKind, 'listeners' | 'disposers' | 'streams' | 'retained'>;
 
-/** More than this on one connection, or so many ended ones that are held, is no habit of an app any more. */
+/** Higher numbers, for one connection or of ended connections that are still held, are not normal use. */
 const FLOORS: Readonly<Record<Leak, number>> = { listeners: 100, disposers: 500, streams: 32, retained: 20 };
 
-/** The highest figure of a look, and whose it is. */
+/** The highest number of a check, and its connection. */
 interface Peak {
   readonly count: number;
   readonly connection: Connection | null;
@@ -27,8 +27,8 @@ interface Peak {
 const NONE: Peak = { count: 0, connection: null };
 
 /**
- * Watches for what grows without end in the app's use of its connections: listeners, disposers and streams of answers that
- * are added again and again to one connection, and connections that have ended while something still holds them. It tells, and repairs nothing.
+ * Reports use of connections that grows without bound: listeners, disposers and streams that the app adds to one connection again and
+ * again, and ended connections that are still referenced. It only reports, and corrects nothing.
  */
 @Injectable()
 export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -41,7 +41,7 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
     retained: new GrowthAlarm(FLOORS.retained),
   };
   #timer: NodeJS.Timeout | null = null;
-  #looking = false;
+  #isChecking = false;
 
   constructor(
     private readonly connections: ConnectionService,
@@ -49,7 +49,7 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => void this.look(), INTERVAL_MS);
+    this.#timer = setInterval(() => void this.check(), INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -58,10 +58,10 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
     this.#timer = null;
   }
 
-  /** One look at everything, in slices; none while another lasts. */
-  async look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
+  /** Checks all connections, in slices. Does nothing during another check. */
+  async check(): Promise<void> {
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     try {
       let listeners = NONE;
       let disposers = NONE;
@@ -74,16 +74,16 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
       this.#judge('listeners', listeners.count, () => describeListeners(listeners));
       this.#judge('disposers', disposers.count, () => describeDisposers(disposers));
       this.#judge('streams', streams.count, () => describeStreams(streams));
-      const retained = this.#sample.look();
+      const retained = this.#sample.check();
       this.#judge('retained', retained, () => describeRetained(retained, this.#sample.size));
       this.#sample.refill(this.connections.all());
     } finally {
-      this.#looking = false;
+      this.#isChecking = false;
     }
   }
 
   #judge(kind: Leak, count: number, describe: () => string): void {
-    if (!this.#alarms[kind].isWorthTelling(count)) return;
+    if (!this.#alarms[kind].isWorthReporting(count)) return;
     this.#logger.warn(describe());
     this.events.announce({ type: 'drift', kind, count });
   }
@@ -93,7 +93,7 @@ function higher(peak: Peak, count: number, connection: Connection): Peak {
   return count > peak.count ? { count, connection } : peak;
 }
 
-/** On the socket that the app gets, and on the network socket below it. */
+/** The listeners on the socket that the app receives, and on the network socket below it. */
 function listenersOf({ socket, network }: Connection): number {
   return countListeners(socket) + countListeners(network);
 }
@@ -110,7 +110,7 @@ function describeListeners({ count, connection }: Peak): string {
   const most = byName.toSorted((one, other) => other.count - one.count)[0]!;
   return (
     `connection ${connection!.id} has ${count} listeners on its sockets, ${most.count} of them for "${most.name}": ` +
-    'whoever adds one for each message or timer has to take it off again'
+    'remove each listener that was added for a message or a timer'
   );
 }
 
@@ -124,7 +124,7 @@ function describeStreams({ count, connection }: Peak): string {
 
 function describeRetained(count: number, watched: number): string {
   return (
-    `${count} of ${watched} watched connections have ended and are still held in memory: something of the app keeps them, such as a ` +
+    `${count} of ${watched} watched connections have ended and are still held in memory: application code holds them, such as a ` +
     'map, a closure or a subscription; a heap snapshot shows what ("Connection", retainers)'
   );
 }

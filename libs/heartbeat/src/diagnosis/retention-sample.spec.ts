@@ -8,65 +8,65 @@ interface Item extends Ended {
   ended: boolean;
 }
 
-/** A sample whose garbage is collected when the test says so. */
+/** A sample whose garbage collections the test controls. */
 function aSample(capacity = 10, random = Math.random) {
-  const canaries: { alive: boolean }[] = [];
+  const probes: { alive: boolean }[] = [];
   const makeProbe = () => {
-    const canary = { alive: true };
-    canaries.push(canary);
-    return { deref: () => (canary.alive ? {} : undefined) } as WeakRef<object>;
+    const probe = { alive: true };
+    probes.push(probe);
+    return { deref: () => (probe.alive ? {} : undefined) } as WeakRef<object>;
   };
   const sample = new RetentionSample<Item>(capacity, makeProbe, random);
-  const collect = () => void (canaries.at(-1)!.alive = false);
-  /** So many collections, each noticed by a look. */
-  const lookAfter = (collections: number) => {
-    let held = sample.look();
+  const collect = () => void (probes.at(-1)!.alive = false);
+  /** Simulates this many collections, with a check after each. */
+  const heldAfter = (collections: number) => {
+    let held = sample.check();
     for (let i = 0; i < collections; i++) {
       collect();
-      held = sample.look();
+      held = sample.check();
     }
     return held;
   };
-  return { sample, lookAfter };
+  return { sample, heldAfter };
 }
 
 const items = (count: number): Item[] => Array.from({ length: count }, () => ({ ended: false }));
 
 describe('RetentionSample', () => {
-  it('counts what has ended and is held after several collections', () => {
-    const { sample, lookAfter } = aSample();
+  it('counts objects that have ended and are held after several collections', () => {
+    const { sample, heldAfter } = aSample();
     const all = items(4);
     sample.refill(all);
     all[0]!.ended = all[1]!.ended = true;
-    expect(lookAfter(2)).toBe(0);
-    expect(lookAfter(1)).toBe(2);
+    expect(heldAfter(2)).toBe(0);
+    expect(heldAfter(1)).toBe(2);
   });
 
-  it('counts nothing while no garbage was collected, however often it looks', () => {
-    const { sample, lookAfter } = aSample();
+  it('counts nothing without a garbage collection, regardless of the number of checks', () => {
+    const { sample, heldAfter } = aSample();
     const all = items(4);
     sample.refill(all);
     for (const item of all) item.ended = true;
-    for (let i = 0; i < 100; i++) expect(lookAfter(0)).toBe(0);
+    for (let i = 0; i < 100; i++) expect(heldAfter(0)).toBe(0);
   });
 
-  it('counts no one who lives, whatever was collected', () => {
-    const { sample, lookAfter } = aSample();
+  it('counts no object that has not ended, regardless of collections', () => {
+    const { sample, heldAfter } = aSample();
     const all = items(4);
     sample.refill(all);
-    expect(lookAfter(20)).toBe(0);
+    expect(heldAfter(20)).toBe(0);
   });
 
   it('counts from the end, not from the beginning', () => {
-    const { sample, lookAfter } = aSample();
+    const { sample, heldAfter } = aSample();
     const all = items(1);
     sample.refill(all);
-    lookAfter(10);
+    heldAfter(10);
     all[0]!.ended = true;
-    expect(lookAfter(2)).toBe(0);
+    expect(heldAfter(2)).toBe(0);
   });
 
-  it('takes no more than it may, and no one twice', () => {
+  it('respects its capacity, and contains no object twice', () => {
     const { sample } = aSample(10);
     const all = items(8);
     sample.refill(all);
@@ -81,25 +81,25 @@ describe('RetentionSample', () => {
   it.each([
     ['the first', () => 0.999, 0],
     ['the last', () => 0, 9],
-  ])('may choose any of them, such as %s', (_which, random, place) => {
-    const { sample, lookAfter } = aSample(1, random);
+  ])('may choose any object, such as %s', (_which, random, place) => {
+    const { sample, heldAfter } = aSample(1, random);
     const all = items(10);
     sample.refill(all);
     all[place]!.ended = true;
-    expect(lookAfter(3)).toBe(1);
+    expect(heldAfter(3)).toBe(1);
   });
 
-  it('holds nobody itself, and notices a real collection', async () => {
+  it('holds no object itself, and detects a real collection', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const sample = new RetentionSample<Item>(10);
     const kept: Item = { ended: false };
     sample.refill([kept, ...items(3)]);
     kept.ended = true;
-    for (let look = 0; look < 4; look++) {
+    for (let check = 0; check < 4; check++) {
       await new Promise(resolve => setImmediate(resolve));
       collect();
-      expect(sample.look()).toBe(look < 3 ? 0 : 1);
+      expect(sample.check()).toBe(check < 3 ? 0 : 1);
     }
     expect(sample.size).toBe(1);
     expect(kept.ended).toBe(true);

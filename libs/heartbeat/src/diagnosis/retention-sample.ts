@@ -1,28 +1,28 @@
-/** What is watched: something that ends, and should then be given up by everybody. */
+/** An object that ends, and should not be referenced after its end. */
 export interface Ended {
   readonly ended: boolean;
 }
 
 interface Watched<Item extends Ended & object> {
   readonly ref: WeakRef<Item>;
-  /** Collections that had been noticed when its end was; null while it lives. */
+  /** The number of collections detected when the end was noticed; null before the end. */
   endedAt: number | null;
 }
 
 /**
- * Collections that must have been noticed since an end before the ended counts as held: one may have begun before the end,
- * and another may have been kept from it by our own look.
+ * Number of collections that must be detected after an end before the object counts as held. One may have begun before the end, and the
+ * check's own reference may have kept the object from another.
  */
 const COLLECTIONS = 3;
 
 /**
- * Finds out whether what has ended is still held by somebody, by a sample that holds nobody itself. A dead object stays in memory
- * until the next full collection of garbage, so time tells nothing; whether there was one, a canary tells.
+ * Detects ended objects that are still referenced, with a sample that holds only weak references. An unreferenced object stays in memory
+ * until the next full garbage collection, so elapsed time is no evidence. A probe object detects whether there was a collection.
  */
 export class RetentionSample<Item extends Ended & object> {
   #watched: Watched<Item>[] = [];
-  /** Held by nobody from the start: gone as soon as garbage was collected. */
-  #canary: WeakRef<object> | null = null;
+  /** Never strongly referenced, so it disappears with the first garbage collection. */
+  #probe: WeakRef<object> | null = null;
   #collections = 0;
 
   constructor(
@@ -31,22 +31,22 @@ export class RetentionSample<Item extends Ended & object> {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** Those that are watched now. */
+  /** The number of objects that are watched. */
   get size(): number {
     return this.#watched.length;
   }
 
-  /** Looks at the sample; answers how many have ended and are still held. */
-  look(): number {
-    if (this.#canary?.deref() === undefined) {
+  /** Checks the sample. Returns the number of objects that have ended and are still held. */
+  check(): number {
+    if (this.#probe?.deref() === undefined) {
       this.#collections++;
-      this.#canary = this.makeProbe();
+      this.#probe = this.makeProbe();
     }
     this.#watched = this.#watched.filter(watched => this.#isThere(watched));
     return this.#watched.filter(({ endedAt }) => endedAt !== null && this.#collections - endedAt >= COLLECTIONS).length;
   }
 
-  /** Fills the sample with some of the living, each of whom has the same chance. */
+  /** Fills the sample with objects that have not ended; each has the same chance. */
   refill(living: Iterable<Item>): void {
     const known = new Set(this.#watched.map(({ ref }) => ref.deref()));
     const room = this.capacity - this.#watched.length;
@@ -54,7 +54,7 @@ export class RetentionSample<Item extends Ended & object> {
     let seen = 0;
     for (const item of living) {
       if (known.has(item)) continue;
-      // Reservoir sampling: one pass, without knowing how many there are.
+      // Reservoir sampling: one pass, without knowing the number of objects.
       const place = chosen.length < room ? chosen.length : Math.floor(this.random() * (seen + 1));
       if (place < room) chosen[place] = item;
       seen++;

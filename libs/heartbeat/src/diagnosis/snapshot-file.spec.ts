@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('snapshotPath', () => {
-  it('names the node and the time, in the folder for temporary files', () => {
+  it('contains the node and the time, in the folder for temporary files', () => {
     expect(snapshotPath('web-1-0badf00d', new Date('2026-01-02T03:04:05.678Z'))).toBe(
       join(tmpdir(), 'heap-web-1-0badf00d-2026-01-02T03-04-05-678Z.heapsnapshot'),
     );
@@ -36,7 +36,7 @@ describe('snapshotRoom', () => {
 });
 
 describe('writeSnapshot', () => {
-  it('writes into no file and through no link that is there', async () => {
+  it('never overwrites an existing file or follows a link', async () => {
     const theirs = join(folder, 'theirs');
     await writeFile(theirs, 'theirs');
     await symlink(theirs, join(folder, 'link'));

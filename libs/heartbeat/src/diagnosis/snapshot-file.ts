@@ -7,10 +7,10 @@ import { writeHeapSnapshot } from 'node:v8';
 const TMPFS = 0x01_02_19_94;
 const MAX_NAME = 100;
 
-/** Room on the disk that snapshots are written to. */
+/** Free space of the file system that snapshots are written to. */
 export interface DiskRoom {
   readonly freeDiskBytes: number;
-  /** The disk is memory itself (tmpfs): a file takes room in both. */
+  /** Whether the file system is in memory (tmpfs), where a file takes space of both. */
   readonly diskIsMemory: boolean;
 }
 
@@ -19,18 +19,18 @@ export async function snapshotRoom(): Promise<DiskRoom> {
   return { freeDiskBytes: bavail * bsize, diskIsMemory: type === TMPFS };
 }
 
-/** Where a snapshot goes: the system's folder for temporary files (TMPDIR), under the name of the node and the time. */
+/** The path of a snapshot: the system's folder for temporary files (TMPDIR), with the name of the node and the time. */
 export function snapshotPath(nodeId: string, at: Date): string {
-  // A node may be named anything.
+  // The name of a node may contain any character.
   const node = nodeId.replaceAll(/[^\w.-]/g, '_').slice(-MAX_NAME);
   const time = at.toISOString().replaceAll(/[:.]/g, '-');
   return join(tmpdir(), `heap-${node}-${time}.heapsnapshot`);
 }
 
 /**
- * Writes the heap to `path`; answers the file's size. The loop stands still until it is written. The heap holds secrets, so the
- * file is ours alone before anything is in it, and must not exist: in a folder that others may write to, it could be theirs.
- * V8 writes it itself: a stream would hold all of the text in memory at once.
+ * Writes the heap to `path`, and returns the file's size. The event loop is blocked meanwhile. The heap contains secrets, so the file is
+ * created empty and readable by this user only. It must not exist before: in a folder that is shared with other users it could be theirs.
+ * V8 writes the file itself, since a stream would hold all of the text in memory at once.
  */
 export async function writeSnapshot(path: string): Promise<number> {
   const file = await open(path, 'wx', 0o600);

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { refusalOf, type SnapshotSituation } from './snapshot-rules.js';
 
 const MIB = 1024 * 1024;
-/** Just enough of everything. */
+/** Just enough of all resources. */
 const FINE: SnapshotSituation = {
   now: 100_000,
   lastAt: null,
@@ -19,7 +19,7 @@ describe('refusalOf', () => {
     ['enough of everything', {}],
     ['the last one a minute ago', { lastAt: 40_000 }],
     ['a disk in memory, and enough for both', { diskIsMemory: true, freeMemoryBytes: 1800 * MIB }],
-  ])('lets %s pass', (_what, over) => {
+  ])('allows %s', (_what, over) => {
     expect(refusalOf({ ...FINE, ...over })).toBeNull();
   });
 
@@ -34,7 +34,7 @@ describe('refusalOf', () => {
     expect(refusalOf({ ...FINE, ...over })).toMatchObject({ reason, retryAfterSeconds });
   });
 
-  it('names the figures', () => {
+  it('contains the figures', () => {
     expect(refusalOf({ ...FINE, freeMemoryBytes: 200 * MIB })?.detail).toBe(
       'A heap snapshot could end the process: the heap holds 100 MiB, writing it down may take 1500 MiB of memory, and 200 MiB are free. ' +
         'Give the process more memory, or take it on a node with fewer connections.',

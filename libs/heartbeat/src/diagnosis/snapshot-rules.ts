@@ -1,35 +1,35 @@
 import type { DiskRoom } from './snapshot-file.js';
 
 /**
- * What V8 needs beside the heap to write it down, in sizes of the heap: measured, 2 for a heap of long texts and up to 14 for one of
- * many small objects, which that of a server is. Better refused than killed by the kernel with everybody connected.
+ * Memory that V8 needs to write a heap, in multiples of the heap. Measured: 2 for a heap of long texts, and up to 14 for many small
+ * objects, as on a server. A refusal is better than a process that the kernel kills with all of its connections.
  */
 const MEMORY_FACTOR = 15;
-/** The file's size in sizes of the heap: measured, up to 2. */
+/** Size of the file in multiples of the heap. Measured: up to 2. */
 const FILE_FACTOR = 3;
-/** A snapshot stands in everybody's way for seconds: no more than one in this time. */
+/** Minimum time between two snapshots, since each blocks all clients for seconds. */
 const COOLDOWN_MS = 60_000;
 
-/** What a snapshot is decided by; times are monotonic milliseconds. */
+/** The facts that decide about a snapshot. Times are monotonic milliseconds. */
 export interface SnapshotSituation extends DiskRoom {
   readonly now: number;
-  /** When the last one ended; null when none was taken. */
+  /** The end of the last snapshot; null without one. */
   readonly lastAt: number | null;
-  /** Whether one is being taken. */
+  /** Whether a snapshot is being written. */
   readonly busy: boolean;
   readonly heapUsedBytes: number;
   readonly freeMemoryBytes: number;
 }
 
-/** Why no snapshot is taken now. */
+/** The reason why no snapshot is taken. */
 export interface SnapshotRefusal {
   readonly reason: 'busy' | 'too-soon' | 'memory' | 'disk';
   readonly detail: string;
-  /** When it makes sense to ask again. */
+  /** The time after which a retry makes sense. */
   readonly retryAfterSeconds: number;
 }
 
-/** Null when a snapshot may be taken. */
+/** Returns null when a snapshot may be taken. */
 export function refusalOf(situation: SnapshotSituation): SnapshotRefusal | null {
   const { now, lastAt, busy, heapUsedBytes, freeMemoryBytes, freeDiskBytes, diskIsMemory } = situation;
   const retryAfterSeconds = Math.ceil(COOLDOWN_MS / 1000);
