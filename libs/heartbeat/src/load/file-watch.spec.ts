@@ -23,22 +23,22 @@ describe('FileWatch', () => {
   });
 
   it('finds a free descriptor in this process, and logs nothing', async () => {
-    expect(await watch.look()).toBe(true);
+    expect(await watch.check()).toBe(true);
     expect(lines).toEqual([]);
   });
 
   it.each([
     ['EMFILE', 'this process'],
     ['ENFILE', 'this machine'],
-  ])('logs %s once, however often it is seen within a minute', async (code, whose) => {
-    for (let i = 0; i < 30; i++) expect(await watch.look(failing(code))).toBe(false);
+  ])('logs %s once, however often it occurs within a minute', async (code, whose) => {
+    for (let i = 0; i < 30; i++) expect(await watch.check(failing(code))).toBe(false);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(`(${code}): ${whose} is at its limit of open files`);
     expect(lines[0]).toContain('ulimit -n');
   });
 
-  it('takes another error for no sign of the limit', async () => {
-    expect(await watch.look(failing('EACCES'))).toBe(true);
+  it('ignores other errors', async () => {
+    expect(await watch.check(failing('EACCES'))).toBe(true);
     expect(lines).toEqual([]);
   });
 });

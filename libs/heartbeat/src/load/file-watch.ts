@@ -9,21 +9,21 @@ import { LimitedLogger } from '../base/limited-logger.js';
 const STEP_MS = 1000;
 
 /**
- * Notices a process without a free file descriptor. At its limit of open files Node accepts and drops new connections without an
- * event or an error, so the only sign is a file that cannot be opened: one is tried each second.
+ * Detects that the process has no free file descriptor. At its limit of open files Node accepts and drops new connections without an event
+ * or an error. The only sign is a file that cannot be opened, so one is opened every second.
  */
 @Injectable()
 export class FileWatch implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #log: LimitedLogger;
   #timer: NodeJS.Timeout | null = null;
-  #isLooking = false;
+  #isChecking = false;
 
   constructor(node: NodeState) {
     this.#log = new LimitedLogger('Heartbeat', node.clock);
   }
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => void this.look(), STEP_MS);
+    this.#timer = setInterval(() => void this.check(), STEP_MS);
     this.#timer.unref();
   }
 
@@ -33,10 +33,10 @@ export class FileWatch implements OnApplicationBootstrap, OnApplicationShutdown 
     this.#log.close();
   }
 
-  /** One look; returns whether a descriptor was free. @param tryOpen Opens and closes a file. */
-  async look(tryOpen: () => Promise<void> = openDevNull): Promise<boolean> {
-    if (this.#isLooking) return true;
-    this.#isLooking = true;
+  /** One check; returns whether a descriptor was free. @param tryOpen Opens and closes a file. */
+  async check(tryOpen: () => Promise<void> = openDevNull): Promise<boolean> {
+    if (this.#isChecking) return true;
+    this.#isChecking = true;
     try {
       await tryOpen();
       return true;
@@ -50,7 +50,7 @@ export class FileWatch implements OnApplicationBootstrap, OnApplicationShutdown 
       );
       return false;
     } finally {
-      this.#isLooking = false;
+      this.#isChecking = false;
     }
   }
 }

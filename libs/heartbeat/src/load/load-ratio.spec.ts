@@ -25,7 +25,7 @@ describe('loadBySource', () => {
     [{ memory: -0.1 }, 'memory', 0],
     [{ cpu: 0.5, loopUtilisation: 0.25 }, 'cpu', 0.4],
     [{ cpu: 0.25, loopUtilisation: 0.5 }, 'cpu', 0.4],
-    // A process that only works may slow its heartbeat down (above 0.7), and never refuses (above 0.9).
+    // A process with work only may slow its heartbeat down (above 0.7), and never refuses (above 0.9).
     [{ cpu: 1, loopUtilisation: 1 }, 'cpu', 0.8],
   ])('reads %j as %s %d, and nothing else', (reading, source, ratio) => {
     const nothing = { 'event-loop': 0, heap: 0, memory: 0, cpu: 0 };
@@ -37,7 +37,7 @@ describe('loadBySource', () => {
     ['heap', 'heap'],
     ['memory', 'memory'],
     ['cpu', 'cpu'],
-  ])('leaves out what is switched off: %s', (name, source) => {
+  ])('leaves out a source that is switched off: %s', (name, source) => {
     const all = { loopDelayMs: 500, loopUtilisation: 1, cpu: 1, heap: 1, memory: 1 };
     expect(Object.keys(loads(all, { [name]: false }))).toEqual(
       ['event-loop', 'heap', 'memory', 'cpu'].filter(each => each !== source),
@@ -81,7 +81,7 @@ describe('nextLevel', () => {
     ['refusing', 0.85, 'refusing'],
     ['refusing', 0.801, 'refusing'],
     ['refusing', 0.8, 'busy'],
-    // Whoever refuses is busy too, and is well only where a busy one would be.
+    // The level refusing includes busy, and ends at well only below the lower mark of busy.
     ['refusing', 0.65, 'busy'],
     ['refusing', 0.6, 'well'],
     ['refusing', 0.5, 'well'],
@@ -94,8 +94,8 @@ describe('nextLevel', () => {
     expect(nextLevel(level, ratio, MARKS)).toBe(next);
   });
 
-  it('leaves refusing only well below its mark, also on the way down from shedding', () => {
-    // 0.86 is not yet well below 0.9, whether the level was refusing or the one above it, which refuses too.
+  it('leaves refusing only well below its mark, also when coming from shedding', () => {
+    // 0.86 is not far enough below 0.9, whether the level was refusing or shedding, which also refuses.
     expect([nextLevel('refusing', 0.86, MARKS), nextLevel('shedding', 0.86, MARKS)]).toEqual(['refusing', 'refusing']);
   });
 
@@ -105,7 +105,7 @@ describe('nextLevel', () => {
     expect(nextLevel('refusing', 0.41, { refuseAbove: 0.5, shedAbove: 0.6 })).toBe('refusing');
   });
 
-  /** What the options allow. */
+  /** All values that the options allow. */
   const anyMark = fc.double({ min: 0.2, max: 1, noNaN: true });
   const anyMarks = fc
     .tuple(anyMark, anyMark)
@@ -114,7 +114,7 @@ describe('nextLevel', () => {
   const anyRatio = fc.double({ min: 0, max: 1, noNaN: true });
   const anyLevel = fc.constantFrom(...RANK);
 
-  it('never flaps on noise: within a band of a tenth it only ever rises', () => {
+  it('never flaps on noise: within a band of a tenth it only rises', () => {
     fc.assert(
       fc.property(
         anyMarks,
@@ -132,7 +132,7 @@ describe('nextLevel', () => {
     );
   });
 
-  it('stays where it is while the ratio does', () => {
+  it('stays the same while the ratio does', () => {
     fc.assert(
       fc.property(anyMarks, anyRatio, anyLevel, (marks, ratio, level) => {
         const next = nextLevel(level, ratio, marks);
@@ -141,7 +141,7 @@ describe('nextLevel', () => {
     );
   });
 
-  it('refuses above refuseAbove and sheds above shedAbove, wherever it comes from', () => {
+  it('refuses above refuseAbove and sheds above shedAbove, from any level', () => {
     fc.assert(
       fc.property(anyMarks, anyRatio, anyLevel, (marks, ratio, level) => {
         const next = nextLevel(level, ratio, marks);
@@ -151,7 +151,7 @@ describe('nextLevel', () => {
     );
   });
 
-  it('is well again from anywhere once there is no load, whatever the marks', () => {
+  it('is well again from any level without load, for any marks', () => {
     fc.assert(
       fc.property(anyMarks, anyLevel, (marks, level) => {
         expect(nextLevel(level, 0, marks)).toBe('well');

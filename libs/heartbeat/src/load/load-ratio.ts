@@ -1,7 +1,7 @@
 import type { LoadSources } from '../options/guard.options.js';
 import type { LoadLevel, LoadSource } from '../connection/heartbeat.events.js';
 
-/** What was measured since the last reading. */
+/** Measurements since the last reading. */
 export interface Reading {
   /** The mean delay of the event loop beyond its resolution, in milliseconds. */
   readonly loopDelayMs: number;
@@ -11,19 +11,19 @@ export interface Reading {
   readonly cpu: number;
   /** V8 heap in use against its limit, 0 to 1. */
   readonly heap: number;
-  /** The container's memory in use against its limit, 0 to 1; 0 without a limit, since a machine's memory is everybody's. */
+  /** The container's memory in use against its limit, 0 to 1; 0 without a limit, since other processes share a machine's memory. */
   readonly memory: number;
 }
 
-/** A delay that everybody feels: the loop counts as full here. */
+/** A delay that all clients notice: the event loop counts as full here. */
 const FULL_DELAY_MS = 500;
 /**
- * A process may well use all of its CPU and answer everybody in time: work alone slows the heartbeat down, which begins at 0.7,
- * but never refuses or sends away anybody.
+ * A process may use all of its CPU and still answer all clients in time. So work alone slows the heartbeat down, which begins at 0.7, but
+ * never causes refusals or closes.
  */
 const MOST_BY_WORK = 0.8;
 
-/** The load by source; what is switched off is not there. */
+/** The load by source, without sources that are switched off. */
 export function loadBySource(reading: Reading, sources: LoadSources): [LoadSource, number][] {
   const loads: [LoadSource, number, boolean][] = [
     ['event-loop', reading.loopDelayMs / FULL_DELAY_MS, sources.eventLoop],
@@ -34,17 +34,17 @@ export function loadBySource(reading: Reading, sources: LoadSources): [LoadSourc
   return loads.filter(([, , isOn]) => isOn).map(([source, ratio]) => [source, Math.min(1, Math.max(0, ratio))]);
 }
 
-/** The middle of the last readings: one long collection of garbage or one blocking handler is no load. */
+/** The median of the last readings, so that one long garbage collection or one blocking handler does not count as load. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-/** Levels from the highest; each is entered above its mark and left only this far below it, so that nothing flaps. */
+/** Each level is entered above its mark and left only this far below it, so that the level does not flap. */
 const HYSTERESIS = 0.1;
 const BUSY = 0.7;
 
-/** The level that follows from the ratio, coming from `level`. */
+/** The level that follows from the ratio and the current level. */
 export function nextLevel(
   level: LoadLevel,
   ratio: number,
@@ -57,7 +57,7 @@ export function nextLevel(
   ];
   const from = order.findIndex(([name]) => name === level);
   const next = order.find(([, mark], rank) => {
-    // Whoever is at a level is at those below it too, and leaves each only well below its mark.
+    // A level includes the levels below it, and each ends only well below its mark.
     const isHeld = from !== -1 && rank >= from;
     return ratio > (isHeld ? Math.max(0, mark - HYSTERESIS) : mark);
   });

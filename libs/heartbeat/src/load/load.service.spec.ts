@@ -34,12 +34,12 @@ class World {
     this.load = new LoadService(this.node, this.connections, events);
   }
 
-  /** So many readings alike. */
+  /** Takes the same reading several times. */
   read(reading: Partial<Reading>, times = 5): void {
     for (let turn = 0; turn < times; turn++) this.load.step({ ...IDLE, ...reading });
   }
 
-  /** A connection that is idle for so long. */
+  /** Opens a connection that has been idle for `idleMs`. */
   open(idleMs: number) {
     const now = this.node.attendedMs;
     this.node.attendedMs = now - idleMs;
@@ -58,12 +58,12 @@ class World {
 }
 
 describe('LoadService', () => {
-  it('is idle until something was read', () => {
+  it('is idle before the first reading', () => {
     const { load } = new World();
     expect([load.ratio, load.source, [...load.bySource]]).toEqual([0, 'event-loop', []]);
   });
 
-  it('is as busy as its busiest source', () => {
+  it('has the ratio of its busiest source', () => {
     const world = new World();
     world.read({ loopDelayMs: 100, heap: 0.6, memory: 0.5, cpu: 0.1 });
     expect([world.load.ratio, world.load.source]).toEqual([0.6, 'heap']);
@@ -75,14 +75,14 @@ describe('LoadService', () => {
     ['busy', 0.75, false, false],
     ['refusing', 0.92, true, false],
     ['shedding', 0.98, true, true],
-  ] as const)('is %s at %d, tells it once, and says what follows', (level, heap, refusing, shedding) => {
+  ] as const)('is %s at %d, and logs and publishes it once with its effect', (level, heap, refusing, shedding) => {
     const world = new World();
     world.read({ heap }, 20);
     expect(world.node.load).toEqual({ ratio: heap, source: 'heap', level, refusing, shedding });
     expect(world.events).toEqual([{ type: 'load-changed', ratio: heap, source: 'heap', level }]);
   });
 
-  it('takes one or two bad readings for no load, and three for one', () => {
+  it('ignores one or two high readings, and counts three as load', () => {
     const world = new World();
     world.read({}, 5);
     world.read({ loopDelayMs: 5000 }, 2);
@@ -96,7 +96,7 @@ describe('LoadService', () => {
     expect(world.events).toHaveLength(2);
   });
 
-  it('never refuses for work alone', () => {
+  it('never refuses because of work alone', () => {
     const world = new World();
     world.read({ cpu: 1, loopUtilisation: 1 });
     expect(world.node.load).toMatchObject({ source: 'cpu', level: 'busy', refusing: false });
@@ -107,7 +107,7 @@ describe('LoadService', () => {
     ['heap', { heap: 1 }],
     ['memory', { memory: 1 }],
     ['cpu', { cpu: 1 }],
-  ])('does not look at what is switched off: %s', (source, reading) => {
+  ])('ignores a source that is switched off: %s', (source, reading) => {
     const world = new World({ load: { source: { [source]: false } } });
     world.read(reading);
     expect([world.load.ratio, world.load.bySource.size]).toEqual([0, 3]);
@@ -119,7 +119,7 @@ describe('LoadService', () => {
     expect([world.load.ratio, world.load.bySource.size, world.events]).toEqual([0, 0, []]);
   });
 
-  it('keeps to the marks that it was given', () => {
+  it('uses the configured marks', () => {
     const world = new World({ load: { refuseAbove: 0.5, shedAbove: 0.6 } });
     world.read({ heap: 0.55 });
     expect(world.node.load).toMatchObject({ level: 'refusing', shedding: false });
@@ -127,9 +127,9 @@ describe('LoadService', () => {
     expect(world.node.load).toMatchObject({ level: 'shedding', shedding: true });
   });
 
-  it('tells nothing of noise around a mark after the first time', () => {
+  it('publishes nothing for noise around a mark after the first time', () => {
     fc.assert(
-      // Three readings make the first middle that is not idle.
+      // Three readings make the first median that is not idle.
       fc.property(fc.array(fc.double({ min: 0.86, max: 0.94, noNaN: true }), { minLength: 3 }), ratios => {
         const world = new World();
         for (const heap of ratios) world.read({ heap }, 1);
@@ -140,53 +140,53 @@ describe('LoadService', () => {
   });
 });
 
-/** How a crowd is after so many steps above the highest mark; each is idle for a second longer than the one before it. */
-function shed(crowd: number, steps: number, change: (world: World) => void = () => undefined) {
+/** Closes after `steps` steps above the highest mark. Each connection has been idle for a second longer than the one before it. */
+function shed(count: number, steps: number, change: (world: World) => void = () => undefined) {
   const world = new World();
   world.node.attendedMs = 10_000_000;
-  const connections = Array.from({ length: crowd }, (_, index) => world.open(index * 1000));
+  const connections = Array.from({ length: count }, (_, index) => world.open(index * 1000));
   change(world);
   world.read({});
-  // Three bad readings make the load; the third is the first step that sheds.
+  // Three high readings count as load; the third is the first step that sheds.
   world.read({ heap: 1 }, 2 + steps);
-  return { world, connections, gone: connections.map(({ closing }) => closing !== null) };
+  return { world, connections, closed: connections.map(({ closing }) => closing !== null) };
 }
 
 describe('LoadService, shedding', () => {
-  it('sends the longest idle of a small crowd away, with 1013 and an advised delay', () => {
-    const { gone, connections, world } = shed(20, 1);
-    expect(gone).toEqual(Array.from({ length: 20 }, (_, index) => index === 19));
+  it('closes the longest idle of few connections, with 1013 and an advised delay', () => {
+    const { closed, connections, world } = shed(20, 1);
+    expect(closed).toEqual(Array.from({ length: 20 }, (_, index) => index === 19));
     expect(connections[19]!.closing).toEqual({ code: 1013, reason: 'server is overloaded', by: 'server' });
     expect(world.closed).toEqual([[1013, expect.stringMatching(/^server is overloaded; retry-after=\d+$/)]]);
   });
 
-  it('takes the next in the next step, and no one twice', () => {
-    const { gone } = shed(20, 3);
-    expect(gone).toEqual(Array.from({ length: 20 }, (_, index) => index >= 17));
+  it('closes the next one in the next step, and none twice', () => {
+    const { closed } = shed(20, 3);
+    expect(closed).toEqual(Array.from({ length: 20 }, (_, index) => index >= 17));
   });
 
-  it('sends one in a hundred away in each step, the longest idle', () => {
-    expect(shed(100, 1).gone.filter(Boolean)).toHaveLength(1);
-    expect(shed(1000, 1).gone.lastIndexOf(false)).toBe(989);
-    expect(shed(1000, 1).gone.filter(Boolean)).toHaveLength(10);
-    expect(shed(1001, 1).gone.filter(Boolean)).toHaveLength(11);
+  it('closes one in a hundred in each step, the longest idle', () => {
+    expect(shed(100, 1).closed.filter(Boolean)).toHaveLength(1);
+    expect(shed(1000, 1).closed.lastIndexOf(false)).toBe(989);
+    expect(shed(1000, 1).closed.filter(Boolean)).toHaveLength(10);
+    expect(shed(1001, 1).closed.filter(Boolean)).toHaveLength(11);
   });
 
-  it('ends with nobody, and goes on without a fault', () => {
-    expect(shed(3, 5).gone).toEqual([true, true, true]);
-    expect(shed(0, 5).gone).toEqual([]);
+  it('ends when no connection is left, and continues without an error', () => {
+    expect(shed(3, 5).closed).toEqual([true, true, true]);
+    expect(shed(0, 5).closed).toEqual([]);
   });
 
-  it('leaves it to the drain while the node drains', () => {
-    expect(shed(20, 5, ({ node }) => (node.draining = true)).gone).not.toContain(true);
+  it('leaves the closing to the drain while the node drains', () => {
+    expect(shed(20, 5, ({ node }) => (node.draining = true)).closed).not.toContain(true);
   });
 
-  it('stops when the load is gone', () => {
+  it('stops when the load has ended', () => {
     const { world, connections } = shed(30, 1);
     const before = connections.filter(({ closing }) => closing).length;
     world.read({}, 10);
     const after = connections.filter(({ closing }) => closing).length;
-    // Two more steps until the middle of the readings has gone down.
+    // Two more steps until the median of the readings has fallen.
     expect([before, after]).toEqual([1, 3]);
   });
 });

@@ -14,11 +14,11 @@ import { inSlices } from '../base/slices.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 
 const STEP_MS = 1000;
-/** Readings whose middle is the load. */
+/** Number of readings; their median is the load. */
 const READINGS = 5;
-/** The resolution of the loop's delay; the delay that counts is what lies beyond it. */
+/** The resolution of the measured loop delay. Only the delay beyond it counts. */
 const RESOLUTION_MS = 20;
-/** Of all connections, how many are sent away in one step while shedding, and how many at least. */
+/** Share of all connections that is closed in one step while shedding, and the minimum number. */
 const SHED_SHARE = 0.01;
 const SHED_LEAST = 1;
 
@@ -29,8 +29,8 @@ const EFFECT = {
 };
 
 /**
- * How busy this node is: one ratio from 0 to 1, with the source that it was read from. The heartbeat slows down by it,
- * admission refuses by it, and above the highest mark the longest idle connections are sent away, a few at a time.
+ * The load of this node: one ratio from 0 to 1, and its source. A higher ratio slows the heartbeat down, then admission refuses upgrades.
+ * Above the highest mark the longest idle connections are closed, a few at a time.
  */
 @Injectable()
 export class LoadService implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -50,12 +50,12 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.#readAt = node.clock.now();
   }
 
-  /** 0 (idle) to 1 (no more). */
+  /** 0 (idle) to 1 (full). */
   get ratio(): number {
     return this.node.load.ratio;
   }
 
-  /** What the ratio was read from: the highest of all. */
+  /** The source of the ratio: the one with the highest value. */
   get source(): LoadSource {
     return this.node.load.source;
   }
@@ -77,7 +77,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.#delay.disable();
   }
 
-  /** Takes a reading in, and does what follows. */
+  /** Adds a reading, and applies the resulting level. */
   step(reading: Reading): void {
     for (const [source, ratio] of loadBySource(reading, this.node.options.load.source)) {
       const last = this.#readings.get(source) ?? Array.from({ length: READINGS }, () => 0);
@@ -101,7 +101,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.events.announce({ type: 'load-changed', ratio, source, level });
   }
 
-  /** Sends the longest idle away: they lose the least. */
+  /** Closes the longest idle connections, which lose the least. */
   #shed(): void {
     let open = 0;
     for (const { state } of this.connections.all()) if (state !== 'closing') open++;
@@ -127,7 +127,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.#utilisation = utilisation;
     const used = process.cpuUsage(this.#cpu);
     this.#cpu = process.cpuUsage();
-    // A histogram that has seen nothing has no mean.
+    // A histogram without values has no mean.
     const meanMs = this.#delay.count === 0 ? 0 : this.#delay.mean / 1e6;
     this.#delay.reset();
     const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
