@@ -24,12 +24,12 @@ describe('nextInterval', () => {
     expect(nextInterval(intervalMs, load, DWELL_MS, BOUNDS)).toBe(next);
   });
 
-  it.each([0, 0.5, 1])('stays for the dwell, whatever the load: %d', load => {
+  it.each([0, 0.5, 1])('stays for the dwell at any load: %d', load => {
     expect(nextInterval(20_000, load, 0, BOUNDS)).toBe(20_000);
     expect(nextInterval(20_000, load, DWELL_MS - 1, BOUNDS)).toBe(20_000);
   });
 
-  it('is fixed where the bounds are alike', () => {
+  it('is constant where the bounds are equal', () => {
     fc.assert(
       fc.property(fc.integer({ min: 200, max: 1e6 }), fc.double({ min: 0, max: 1, noNaN: true }), (fixed, load) => {
         expect(nextInterval(fixed, load, DWELL_MS, { minIntervalMs: fixed, maxIntervalMs: fixed })).toBe(fixed);
@@ -37,7 +37,7 @@ describe('nextInterval', () => {
     );
   });
 
-  it('is always whole and within its bounds', () => {
+  it('is always an integer within its bounds', () => {
     const anyBounds = fc
       .tuple(fc.integer({ min: 200, max: 100_000 }), fc.integer({ min: 200, max: 100_000 }))
       .map(([one, other]) => ({ minIntervalMs: Math.min(one, other), maxIntervalMs: Math.max(one, other) }));
@@ -62,7 +62,7 @@ describe('nextInterval', () => {
   });
 });
 
-/** What happens in an hour of ticks: every change of the interval, with its moment. */
+/** The changes of the interval during an hour of ticks, each with its time. */
 function simulate(loadAt: (ms: number) => number, bounds = BOUNDS, start = 25_000) {
   const changes: { at: number; intervalMs: number }[] = [];
   let intervalMs = start;
@@ -104,8 +104,8 @@ describe('nextInterval over an hour', () => {
   });
 
   it.each([
-    ['of full load goes up to the upper bound and stays', 1, 45_000],
-    ['of no load goes down to the lower bound and stays', 0, 15_000],
+    ['of full load rises to the upper bound and stays', 1, 45_000],
+    ['of no load falls to the lower bound and stays', 0, 15_000],
   ])('%s', (_what, load, end) => {
     const { changes, intervalMs } = simulate(() => load);
     expect(intervalMs).toBe(end);
@@ -116,8 +116,8 @@ describe('nextInterval over an hour', () => {
     expect(changes.map(each => each.intervalMs)).toEqual(sorted);
   });
 
-  it('of a load that follows from the interval comes to rest', () => {
-    // Pings cost: the shorter the interval, the higher the load.
+  it('of a load that follows from the interval converges', () => {
+    // Pings cost CPU: the shorter the interval, the higher the load.
     let intervalMs = 15_000;
     const seen: number[] = [];
     for (let step = 0; step < 100; step++) {

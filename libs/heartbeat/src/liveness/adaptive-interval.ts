@@ -1,22 +1,22 @@
-/** Between which bounds, and how long an interval stays at least. */
+/** The bounds of the interval. */
 export interface IntervalBounds {
   readonly minIntervalMs: number;
   readonly maxIntervalMs: number;
 }
 
-/** Above this load the interval grows, below the other it shrinks; between them it stays. */
+/** Above the first load the interval grows, below the second it shrinks. Between them it stays. */
 const BUSY = 0.7;
 const QUIET = 0.3;
 const GROWTH = 1.25;
 const SHRINKAGE = 0.9;
-/** No two steps within this time, so that a step's effect on the load is seen before the next. */
+/** Minimum time between two steps, so that a step's effect on the load is measured before the next. */
 export const DWELL_MS = 10_000;
 
 /**
- * The next interval, one step at a time: busy nodes ask less often, idle ones come back. Never outside the bounds, so the
- * promise of finding the dead holds with `maxIntervalMs`.
+ * The next interval. Each call changes it by at most one step: it grows on a busy node and shrinks on an idle one. It never leaves the
+ * bounds, so the guarantee for the detection of dead connections holds with `maxIntervalMs`.
  * @param load 0 to 1.
- * @param sinceStepMs How long the present interval has been in force.
+ * @param sinceStepMs Time since the last change of the interval.
  */
 export function nextInterval(intervalMs: number, load: number, sinceStepMs: number, bounds: IntervalBounds): number {
   if (sinceStepMs < DWELL_MS) return intervalMs;

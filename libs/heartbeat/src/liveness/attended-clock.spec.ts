@@ -22,7 +22,7 @@ describe('AttendedClock', () => {
     expect(ticks.map(tick => clock.advance(START + tick))).toEqual(attended);
   });
 
-  it('never goes back, never takes more than a step, and never runs faster than time', () => {
+  it('never decreases, never adds more than a step, and never runs faster than time', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -100_000, max: 100_000 })), jumps => {
         const clock = new AttendedClock(START, MAX_STEP);

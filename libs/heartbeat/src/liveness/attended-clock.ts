@@ -1,7 +1,7 @@
 /**
- * Time that the server attended. Deadlines of liveness are kept in it: a tick that comes late by more than a small step
- * adds only that step. So a stall of any kind (a handler that blocks, SIGSTOP, a frozen container, a suspended machine, a
- * jump of the clock) moves every deadline with it, instead of making everybody look silent.
+ * The time that the server attended, in which deadlines of liveness are kept. A tick that is late by more than a small step adds only that
+ * step. So a stall of any kind (a blocking handler, SIGSTOP, a frozen container, a suspended machine, a jump of the clock) moves every
+ * deadline with it, and no connection seems silent because of it.
  */
 export class AttendedClock {
   #last: number;
@@ -9,7 +9,7 @@ export class AttendedClock {
 
   /**
    * @param start The monotonic time now.
-   * @param maxStepMs The most that one tick may add.
+   * @param maxStepMs The maximum that one tick adds.
    */
   constructor(
     start: number,
@@ -18,7 +18,7 @@ export class AttendedClock {
     this.#last = start;
   }
 
-  /** Goes on to the monotonic time `now`; answers the attended time. Goes back never, not even with a clock that does. */
+  /** Advances to the monotonic time `now`, and returns the attended time. It never decreases, even with a clock that does. */
   advance(now: number): number {
     const elapsed = Math.max(0, now - this.#last);
     this.#last = now;

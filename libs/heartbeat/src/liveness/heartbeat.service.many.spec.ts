@@ -11,19 +11,19 @@ import { resolveOptions } from '../options/resolve-options.js';
 import { HeartbeatService } from './heartbeat.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
-const CROWD = 20_000;
+const COUNT = 20_000;
 const INTERVAL = 25_000;
 const TICKS = INTERVAL / 50;
-const AVERAGE = CROWD / TICKS;
-/** Places in the interval are even, but for runs of 32 that share one: a tick has one more of them than another. */
+const AVERAGE = COUNT / TICKS;
+/** Positions in the interval are even, except for runs of 32 that share one: one tick has one run more than another. */
 const MANY = AVERAGE + 2 * 32;
 
-/** The sockets of a crowd that answers each ping before the next tick. */
-class Crowd {
+/** The sockets of clients that answer each ping before the next tick. */
+class Clients {
   readonly connections: Connection[] = [];
-  readonly pings = new Uint32Array(CROWD);
-  /** How often each was looked at: a look reads `bytesRead`. */
-  looks = 0;
+  readonly pings = new Uint32Array(COUNT);
+  /** The number of reads of `bytesRead`: each check reads it once. */
+  checks = 0;
   readonly #answering: number[] = [];
   pingsOfTick = 0;
   destroyed = 0;
@@ -33,17 +33,17 @@ class Crowd {
     private readonly heartbeat: HeartbeatService,
     registry: ConnectionService,
   ) {
-    for (let index = 0; index < CROWD; index++) this.#open(index, registry);
+    for (let index = 0; index < COUNT; index++) this.#open(index, registry);
   }
 
   #open(index: number, registry: ConnectionService): void {
-    const look = () => this.looks++;
+    const check = () => this.checks++;
     const network = {
       bytes: 0,
       bytesWritten: 0,
       isPaused: () => false,
       get bytesRead() {
-        look();
+        check();
         return this.bytes;
       },
     };
@@ -72,8 +72,8 @@ class Crowd {
     (this.connections[index]!.network as unknown as { bytes: number }).bytes += 6;
   }
 
-  /** All send a message, before the next tick. */
-  shout(): void {
+  /** All clients send a message before the next tick. */
+  sendAll(): void {
     for (const [index, connection] of this.connections.entries()) {
       this.receive(index);
       connection.countReceived(this.node.clock.now());
@@ -93,75 +93,75 @@ const sum = (counts: readonly number[]) => counts.reduce((left, right) => left +
 describe('HeartbeatService with 20,000 connections that opened together', () => {
   let time: number;
   let heartbeat: HeartbeatService;
-  let crowd: Crowd;
+  let clients: Clients;
 
   beforeEach(() => {
     time = 0;
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     const node = new NodeState(
-      resolveOptions({ heartbeat: { adaptive: false }, limits: { maxConnections: CROWD } }),
+      resolveOptions({ heartbeat: { adaptive: false }, limits: { maxConnections: COUNT } }),
       clock,
     );
     const events = new HeartbeatEvents();
     heartbeat = new HeartbeatService(node, events);
-    crowd = new Crowd(node, heartbeat, wireNode(node, events).connections);
+    clients = new Clients(node, heartbeat, wireNode(node, events).connections);
   });
 
-  /** Goes on tick by tick; answers how many pings each tick sent. */
+  /** Runs the ticks; returns the number of pings that each tick sent. */
   function pass(ticks: number, stepMs = 50): number[] {
     return Array.from({ length: ticks }, () => {
       time += stepMs;
-      crowd.pingsOfTick = 0;
+      clients.pingsOfTick = 0;
       heartbeat.tick(time);
-      crowd.answer();
+      clients.answer();
       while (heartbeat.work());
-      return crowd.pingsOfTick;
+      return clients.pingsOfTick;
     });
   }
 
-  it('pings each once per interval, and never many at once', () => {
+  it('pings each client once per interval, and never many at once', () => {
     for (let interval = 1; interval <= 2; interval++) {
       const counts = pass(TICKS);
       expect(Math.max(...counts)).toBeLessThan(MANY);
-      expect(sum(counts)).toBe(CROWD);
-      expect(crowd.pings.every(pings => pings === interval)).toBe(true);
+      expect(sum(counts)).toBe(COUNT);
+      expect(clients.pings.every(pings => pings === interval)).toBe(true);
     }
   });
 
-  it('looks at each once per interval', () => {
-    crowd.looks = 0;
+  it('checks each client once per interval', () => {
+    clients.checks = 0;
     pass(TICKS);
-    // A look reads the bytes once, and so does a pong.
-    expect(crowd.looks / CROWD).toBeCloseTo(2, 1);
+    // A check reads the bytes once, and so does a pong.
+    expect(clients.checks / COUNT).toBeCloseTo(2, 1);
   });
 
-  it('never pings many at once after a stall that all of them shared', () => {
+  it('never pings many at once after a stall', () => {
     for (const stall of [2.5 * INTERVAL, 200]) {
       pass(TICKS / 5);
       pass(1, stall);
       const counts = pass(TICKS);
       expect(Math.max(...counts)).toBeLessThan(MANY);
     }
-    expect(crowd.destroyed).toBe(0);
+    expect(clients.destroyed).toBe(0);
   });
 
-  it('pings nobody early after a message that all of them sent, and never many at once from the next interval on', () => {
+  it('pings no client early after a message from all, and never many at once from the next interval on', () => {
     pass(TICKS / 5);
-    crowd.shout();
+    clients.sendAll();
     expect(sum(pass(TICKS - 1))).toBe(0);
-    expect(sum(pass(20))).toBe(CROWD);
+    expect(sum(pass(20))).toBe(COUNT);
     const counts = pass(2 * TICKS);
     expect(Math.max(...counts.slice(TICKS))).toBeLessThan(MANY);
-    expect(sum(counts.slice(TICKS))).toBe(CROWD);
+    expect(sum(counts.slice(TICKS))).toBe(COUNT);
   });
 
-  it('kills nobody in a stall right after a tick’s pings, and destroys every one that then is silent', () => {
+  it('destroys no client after a stall right after a tick’s pings, and destroys each that is silent afterwards', () => {
     pass(TICKS / 5);
     pass(1, 2.5 * INTERVAL);
     pass(TICKS);
-    expect(crowd.destroyed).toBe(0);
-    crowd.answer = () => undefined;
+    expect(clients.destroyed).toBe(0);
+    clients.answer = () => undefined;
     pass((INTERVAL + 20_000 + 1000) / 50);
-    expect(crowd.destroyed).toBe(CROWD);
+    expect(clients.destroyed).toBe(COUNT);
   });
 });

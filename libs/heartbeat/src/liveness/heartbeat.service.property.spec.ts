@@ -6,7 +6,7 @@ import { Peer, World } from '../../../../test/support/servers/liveness-world.js'
 /** The second of tolerance in docs/guarantees.md, Liveness. */
 const SLACK = 1000;
 
-/** Any options that could be configured, small enough to be lived through. */
+/** Any valid options, small enough for a simulation. */
 const anyHeartbeat = fc
   .record({
     intervalMs: fc.integer({ min: 200, max: 8000 }),
@@ -18,11 +18,11 @@ const anyHeartbeat = fc
     pongTimeoutMs: 50 + Math.floor(share * (intervalMs - 51)),
     missedPongs,
   }));
-/** Ticks that come in time or late, yet not so late that they are a stall. */
+/** Ticks that are in time or late, but not late enough for a stall. */
 const anySteps = fc.array(fc.integer({ min: 50, max: 100 }), { minLength: 1, maxLength: 20 });
 const anyGaps = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 20 });
 
-describe('HeartbeatService, whatever the options and the ticks', () => {
+describe('HeartbeatService, for any options and ticks', () => {
   it('detects and destroys a silent peer within the promised bound, and pings it missedPongs times', () => {
     fc.assert(
       fc.property(anyHeartbeat, anySteps, anyGaps, fc.boolean(), (heartbeat, steps, gaps, skipWhenActive) => {
@@ -32,7 +32,7 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
         const peer = new Peer(world);
         for (const gap of gaps) {
           world.pass(gap * 1.5 * intervalMs, steps);
-          // Now a message, now a byte of one.
+          // Receives a message or a single byte.
           if (gap > 0.5) peer.message();
           else peer.byte();
         }
@@ -41,7 +41,7 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
         const pingsBefore = peer.pings.length;
         const bound = intervalMs + missedPongs * pongTimeoutMs + SLACK;
         world.pass(bound, steps);
-        // A ping may have been under way with the last byte.
+        // A ping may have been in flight with the last byte.
         expect(peer.pings.length - pingsBefore).toBeGreaterThanOrEqual(missedPongs - 1);
         expect((peer.destroyedAt ?? Infinity) - lastByteAt).toBeLessThanOrEqual(bound);
         expect(world.connections.count).toBe(0);
@@ -50,7 +50,7 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
     );
   });
 
-  it('never finds dead who answers, whatever else happens', () => {
+  it('never destroys a peer that answers, regardless of other events', () => {
     const anyHappening = fc.record({
       kind: fc.constantFrom('message', 'byte', 'stall', 'jump', 'pause', 'resume', 'nothing'),
       share: fc.double({ min: 0, max: 2.5, noNaN: true }),
@@ -84,9 +84,9 @@ describe('HeartbeatService, whatever the options and the ticks', () => {
 
   it.each<[string, number, (peer: Peer) => void]>([
     ['sends a message within every interval', 0, peer => peer.message()],
-    // Bytes that are no message are noticed by the sweeps, to a second.
+    // The sweeps account for bytes without a message, with a resolution of a second.
     ['sends a byte within every interval but a second', 1000, peer => peer.byte()],
-  ])('pings nobody who %s', (_what, lessMs, send) => {
+  ])('does not ping a peer that %s', (_what, lessMs, send) => {
     fc.assert(
       fc.property(anyHeartbeat, anySteps, anyGaps, (heartbeat, steps, gaps) => {
         const world = new World({ heartbeat });

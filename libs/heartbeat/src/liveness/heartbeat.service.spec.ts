@@ -19,7 +19,7 @@ describe('HeartbeatService', () => {
     for (const ping of peer.pings) expect((ping - phase * 25 + INTERVAL) % INTERVAL).toBeLessThan(50);
   });
 
-  it('pings nobody who sends a message within every interval', () => {
+  it('does not ping a peer that sends a message within every interval', () => {
     const world = new World();
     const peer = new Peer(world);
     for (let turn = 0; turn < 20; turn++) {
@@ -29,12 +29,12 @@ describe('HeartbeatService', () => {
     expect(peer.pings).toEqual([]);
   });
 
-  it('does not ping again within the interval who sent a message between a ping and its pong', () => {
+  it('does not ping again within the interval after a message between a ping and its pong', () => {
     for (let turn = 0; turn < 20; turn++) {
       const world = new World();
       const peer = new Peer(world);
       peer.rttMs = 400;
-      // An answered message puts the ping at a moment that is not the connection's own.
+      // After a message, the next ping is not at one of the connection's own ping moments.
       world.pass(3000 + turn * 1000);
       peer.message();
       world.untilPinged(peer);
@@ -46,7 +46,7 @@ describe('HeartbeatService', () => {
   });
 
   it.each([
-    ['that says nothing', () => undefined],
+    ['that is silent', () => undefined],
     ['also while the server keeps sending to it', (peer: Peer) => peer.connection.queue(0)],
   ])('destroys a peer %s within the promised bound of its last byte, and records 4000', (_what, each) => {
     const world = new World();
@@ -75,7 +75,7 @@ describe('HeartbeatService', () => {
     expect(world.untilDestroyed(peer)).toBeLessThanOrEqual(1000 + 10 * 51 + SLACK);
   });
 
-  it('takes the first byte of a frame for life, not only its last', () => {
+  it('counts the first byte of a frame as a sign of life, not only its last', () => {
     const world = new World();
     const peer = new Peer(world);
     peer.answers = false;
@@ -94,7 +94,7 @@ describe('HeartbeatService', () => {
     world.untilPinged(peer);
     expect(peer.connection).toMatchObject({ state: 'probing', pulse: { missed: 1 }, rttMs: null });
     peer.answer();
-    // Nobody can tell which of the two was answered.
+    // It is unknown which of the two was answered.
     expect(peer.connection).toMatchObject({ state: 'open', pulse: { missed: 0 }, rttMs: null });
     expect(world.events.at(-1)).toEqual({ type: 'pong', id: peer.connection.id, rttMs: null });
     world.untilPinged(peer);
@@ -114,7 +114,7 @@ describe('HeartbeatService', () => {
     world.time += 5;
     peer.answer();
     expect(peer.connection.rttMs).toBe(12.5);
-    // After a missed ping it stays what it was, and is not told as if it were this answer's.
+    // After a missed ping it stays the same, and the event has no round trip.
     for (let ping = 0; ping < 2; ping++) world.untilPinged(peer);
     peer.answer();
     expect([peer.connection.rttMs, world.events.at(-1)]).toEqual([
@@ -133,7 +133,7 @@ describe('HeartbeatService', () => {
       const peer = new Peer(world);
       peer.answers = false;
       world.untilPinged(peer);
-      // Before the answer is read the tick may have come, or not.
+      // The tick may run before or after the answer is read.
       if (isTicked) world.step(50, jumpMs);
       else world.time += jumpMs;
       peer.answer();
@@ -141,7 +141,7 @@ describe('HeartbeatService', () => {
         null,
         { type: 'pong', id: peer.connection.id, rttMs: null },
       ]);
-      // The next one is measured again.
+      // The next round trip is measured again.
       world.untilPinged(peer);
       world.time += 20;
       peer.answer();
@@ -149,7 +149,7 @@ describe('HeartbeatService', () => {
     }
   });
 
-  it('never finds dead who answers late, but in time', () => {
+  it('never destroys a peer that answers late, but in time', () => {
     const world = new World();
     const peer = new Peer(world);
     peer.rttMs = TIMEOUT - 100;
@@ -157,7 +157,7 @@ describe('HeartbeatService', () => {
     expect([peer.destroyedAt, peer.connection.pulse.missed]).toEqual([null, 0]);
   });
 
-  it('pings though bytes wait to be taken', () => {
+  it('pings while outgoing bytes are buffered', () => {
     const world = new World();
     const peer = new Peer(world);
     Object.assign(peer, { bufferedAmount: 2 ** 30 });
@@ -167,7 +167,7 @@ describe('HeartbeatService', () => {
 
   const bounds = { minIntervalMs: 20_000, maxIntervalMs: 40_000 };
 
-  it('asks less often while it is busy, and comes back, a step at a time within its bounds', () => {
+  it('pings less often under load, and returns to the shorter interval in steps, within its bounds', () => {
     const world = new World({ heartbeat: { ...bounds, adaptive: true } });
     const intervals: number[] = [];
     const watch = () => {
@@ -182,7 +182,7 @@ describe('HeartbeatService', () => {
     expect([Math.min(...intervals), intervals.at(-1)]).toEqual([20_000, 20_000]);
   });
 
-  it('stays at its interval where it is not adaptive, however busy it is', () => {
+  it('keeps its interval where it is not adaptive, regardless of load', () => {
     const world = new World({ heartbeat: { ...bounds, adaptive: false } });
     loadOf(world, 1);
     world.pass(120_000);
@@ -202,7 +202,7 @@ describe('HeartbeatService', () => {
     }
   });
 
-  it('leaves alone who is on the way out', () => {
+  it('skips connections that are closing', () => {
     const world = new World();
     const peer = new Peer(world);
     peer.connection.close();

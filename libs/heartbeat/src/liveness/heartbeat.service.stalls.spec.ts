@@ -8,7 +8,7 @@ const TIMEOUT = 10_000;
 const SLACK = 1000;
 
 describe('HeartbeatService, of stalls and pauses', () => {
-  it('writes no pong to a client that is busy while its socket is paused, as when `ws` inflates', () => {
+  it('writes no pong to a client that sends while its socket is paused, as when `ws` inflates', () => {
     const world = new World();
     const [busy, unread] = [new Peer(world), new Peer(world)];
     for (const peer of [busy, unread]) peer.isPaused = true;
@@ -18,12 +18,12 @@ describe('HeartbeatService, of stalls and pauses', () => {
     }
     expect([busy.called, busy.pings, busy.destroyedAt]).toEqual([[], [], null]);
     expect(unread.called.length).toBeGreaterThan(10);
-    // Once nothing more is read of it, it is written to as well, since a line that has ended is noticed by writing only.
+    // When nothing more is read, a pong is written as well, since only a write detects an ended connection.
     world.pass(60_000);
     expect(busy.called.length).toBeGreaterThan(0);
   });
 
-  it('judges nobody whom we do not read, and anew from when we read again', () => {
+  it('does not judge a connection that is not read, and starts again when it is read', () => {
     const world = new World();
     const peer = new Peer(world);
     world.untilPinged(peer);
@@ -38,7 +38,7 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(peer.destroyedAt! - readAgainAt).toBeLessThanOrEqual(INTERVAL + 2 * TIMEOUT + SLACK);
   });
 
-  it('writes once per interval to whom we do not read, what asks for no answer, so that a line that has ended is noticed', () => {
+  it('writes an unsolicited pong once per interval to a connection that is not read, so that its end is detected', () => {
     const world = new World();
     const [peer, other] = [new Peer(world), new Peer(world)];
     peer.isPaused = true;
@@ -56,7 +56,7 @@ describe('HeartbeatService, of stalls and pauses', () => {
     ['a day of suspension', 86_400_000, 0],
     ['a clock that jumps back', 50, -3_600_000],
     ['a clock that jumps forth', 50, 3_600_000],
-  ])('kills nobody for %s, right after pings', (_what, stepMs, jumpMs) => {
+  ])('destroys none for %s, right after pings', (_what, stepMs, jumpMs) => {
     const world = new World();
     const peers = Array.from({ length: 50 }, () => new Peer(world));
     for (let turn = 0; turn < 5; turn++) {
@@ -69,7 +69,7 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(world.events.filter(({ type }) => type === 'missed')).toEqual([]);
   });
 
-  it('finds the dead after a stall no later than the bound, in time that was attended', () => {
+  it('detects dead connections after a stall within the bound, in attended time', () => {
     const world = new World();
     const peer = new Peer(world);
     peer.answers = false;
@@ -79,12 +79,12 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(world.untilDestroyed(peer) - pingedAt).toBeLessThanOrEqual(2 * TIMEOUT + SLACK);
   });
 
-  it('tells how much time was lost in this second that was attended and in the one before', () => {
+  it('returns the time lost in this second of attended time and in the one before', () => {
     const world = new World();
     world.pass(900);
     expect(world.node.recentStallMs).toBe(0);
     world.step(5000);
-    // Two ticks' worth of it were attended, with which the next second has begun.
+    // Two ticks of it were attended, with which the next second has begun.
     expect([world.node.attendedMs, world.node.recentStallMs]).toEqual([1000, 4900]);
     world.step(1000);
     expect(world.node.recentStallMs).toBe(5800);
@@ -94,30 +94,30 @@ describe('HeartbeatService, of stalls and pauses', () => {
     expect(world.node.recentStallMs).toBe(0);
   });
 
-  it('tells of no more than what two seconds held, however long the node stalls again and again', () => {
+  it('returns at most the loss of two seconds, however often the node stalls', () => {
     const world = new World();
     const told: number[] = [];
     for (let turn = 0; turn < 1000; turn++) {
-      // As a handler does that blocks for 300 ms of every 700: 200 of them are lost.
+      // Like a handler that blocks for 300 ms of every 700; 200 of them are lost.
       world.step(300);
       for (let tick = 0; tick < 8; tick++) world.step();
       told.push(world.node.recentStallMs);
     }
-    // Two stalls fall into each second that was attended.
+    // Two stalls are within each second of attended time.
     expect(Math.max(...told)).toBe(600);
   });
 
-  it('takes a tick that is a little late for no stall, nor a clock that jumps back', () => {
+  it('does not count a slightly late tick as a stall, nor a clock that jumps back', () => {
     const world = new World();
     for (let turn = 0; turn < 100; turn++) world.step(120);
     world.step(50, -3_600_000);
     expect(world.node.recentStallMs).toBe(0);
   });
 
-  describe('where who is active is pinged too', () => {
+  describe('without skipWhenActive', () => {
     const options = { heartbeat: { skipWhenActive: false } };
 
-    it('pings once per interval, messages or not', () => {
+    it('pings once per interval, with or without messages', () => {
       const world = new World(options);
       const peer = new Peer(world);
       for (let turn = 0; turn < 100; turn++) {
@@ -127,7 +127,7 @@ describe('HeartbeatService, of stalls and pauses', () => {
       expect(peer.pings).toHaveLength(10);
     });
 
-    it('takes bytes for life, though they are no pong', () => {
+    it('counts bytes other than a pong as a sign of life', () => {
       const world = new World(options);
       const peer = new Peer(world);
       peer.answers = false;
@@ -142,12 +142,12 @@ describe('HeartbeatService, of stalls and pauses', () => {
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
-describe('HeartbeatService, as it runs', () => {
+describe('HeartbeatService, while running', () => {
   afterEach(() => {
     jest.useRealTimers();
   });
 
-  it('ticks every 50 ms, looks only after what the kernel holds was read, and leaves no timer', async () => {
+  it('ticks every 50 ms, checks only after pending input was read, and leaves no timer', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'clearImmediate', 'performance', 'queueMicrotask', 'nextTick'] });
     const world = new World({ heartbeat: { intervalMs: 200, pongTimeoutMs: 100 } });
     const peer = new Peer(world);
@@ -164,7 +164,7 @@ describe('HeartbeatService, as it runs', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('works in slices: what is left is done in a later turn', () => {
+  it('works in slices: the rest is done in a later turn', () => {
     const world = new World();
     const peers = Array.from({ length: 100 }, () => new Peer(world));
     world.time += INTERVAL;
@@ -189,11 +189,11 @@ describe('HeartbeatService, as it runs', () => {
     const done: number[] = [];
     for (let turns = 0; turns < 3; turns++) await turn().then(() => done.push(pinged()));
     expect(done).toEqual([1, 2, 3]);
-    // The next tick finds the last one's work undone.
+    // The next tick finds the work of the last one unfinished.
     jest.advanceTimersByTime(50);
     for (let turns = 0; turns < 4; turns++) await turn().then(() => done.push(pinged()));
     expect(done.slice(3)).toEqual([11, 19, 27, 32]);
-    // All was done: the next ones are asked a little at a time again.
+    // All work was done, so the slices are short again.
     const late = Array.from({ length: 32 }, () => new Peer(world));
     for (const peer of late) peer.ping = () => void (peer.pings.push(1), (world.time += 0.25));
     for (let tick = 0; tick < 8; tick++) world.heartbeat.tick((world.time += 50));
@@ -203,7 +203,7 @@ describe('HeartbeatService, as it runs', () => {
     world.heartbeat.onApplicationShutdown();
   });
 
-  it('tells the interval in force, and how long ago it ticked', () => {
+  it('returns the current interval, and the time since the last tick', () => {
     const world = new World();
     world.step();
     world.time += 30;

@@ -11,15 +11,15 @@ import { RecentStalls } from './recent-stalls.js';
 import { judge, nextCheck, pingMomentBefore, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
 
-/** The step of the one tick. Deadlines are kept to it, so three of them stay well within the second of tolerance in docs/guarantees.md. */
+/** The step of the one tick. Deadlines are rounded up to it, so three of them stay well within the second of tolerance in docs/guarantees.md. */
 const TICK_MS = 50;
-/** A tick that comes later than this is a stall, and adds only this much to the attended time. */
+/** A tick that is later than this is a stall, and adds only this much to the attended time. */
 const MAX_STEP_MS = 2 * TICK_MS;
-/** A round trip with more than this beside attended time is not recorded: that may lag by two ticks, one of them late. */
+/** A round trip with more unattended time than this is not recorded. Attended time may lag by two ticks, one of them late. */
 const MAX_UNATTENDED_MS = 4 * TICK_MS;
-/** How long one slice of checks and pings may hold the event loop before waiting I/O has its turn, in milliseconds: a few pings. */
+/** Maximum time that one slice of checks and pings holds the event loop before pending I/O is handled, in milliseconds: a few pings. */
 const SLICE_MS = 0.05;
-/** The same while what one tick left is not done by the next: deadlines come before short waits. */
+/** The same while the work of one tick is not done by the next: deadlines are more important than short waits. */
 const BEHIND_SLICE_MS = 2;
 
 /**
@@ -37,7 +37,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   #sliceMs = SLICE_MS;
   #tickedAt: number;
   readonly #stalls = new RecentStalls();
-  /** When the interval was changed last, in attended time. */
+  /** The last change of the interval, in attended time. */
   #steppedAt = 0;
 
   constructor(
@@ -65,7 +65,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       this.#sliceMs = this.#slice === null ? SLICE_MS : BEHIND_SLICE_MS;
       this.#slice ??= setImmediate(() => this.#workOn());
     }, TICK_MS);
-    // What it watches keeps the process; without a connection there is nothing to watch.
+    // Open connections keep the process alive; without one there is nothing to watch.
     this.#timer.unref();
   }
 
@@ -75,7 +75,10 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#timer = this.#slice = null;
   }
 
-  /** Takes a new connection under watch. Its first ping comes at its own moment of the interval, so that connections that open together do not bunch. */
+  /**
+   * Watches a new connection. Its first ping is at its own moment of the interval, so that the pings of connections that opened together
+   * are spread.
+   */
   watch(connection: Connection): void {
     const { pulse } = connection;
     pulse.checked(this.node.attendedMs);
@@ -83,7 +86,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#schedule(pulse);
   }
 
-  /** A pong has come; false if no ping was unanswered. */
+  /** Handles a pong. Returns false if no ping was unanswered. */
   ponged(connection: Connection): boolean {
     const { pulse } = connection;
     const now = this.node.clock.now();
@@ -92,7 +95,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       return false;
     }
     connection.lastSeenAt = Math.trunc(now);
-    // After a missed ping it is unknown which one this answers.
+    // After a missed ping it is unknown which one this pong belongs to.
     const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
     if (rttMs !== null) {
       connection.rttMs = rttMs;
@@ -104,19 +107,19 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)),
     );
     this.node.totals.pongsReceived++;
-    // At once, while it is in the cache, and never earlier than the check that this one spares.
+    // Scheduled at once, while the connection is in the CPU cache, and never earlier than the check that this one replaces.
     this.#schedule(pulse, checkDueAt);
     if (this.events.isWanted('pong')) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
   }
 
-  /** Null where the clock has jumped, or the loop has stood still, while the ping was in flight: that is no time of the network. */
+  /** Null where the clock has jumped, or the event loop was blocked, while the ping was in flight: the time is not that of the network. */
   #roundTrip({ pingedAt, pingSentAt }: Readonly<Pulse<Connection>>, now: number): number | null {
     const ms = now - pingSentAt;
     return ms - (this.node.attendedMs - pingedAt) > MAX_UNATTENDED_MS ? null : ms;
   }
 
-  /** Goes on to the monotonic time `now`: what is due by then is found by the next `work`. */
+  /** Advances to the monotonic time `now`. The next `work` finds the checks that are due by then. */
   tick(now = this.node.clock.now()): void {
     const { node } = this;
     const elapsedMs = now - this.#tickedAt;
@@ -139,7 +142,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#steppedAt = now;
   }
 
-  /** Checks what is due, for one slice of time; returns whether something is left. */
+  /** Runs due checks for one slice of time. Returns whether some are left. */
   work(): boolean {
     const { clock } = this.node;
     const end = clock.now() + this.#sliceMs;
@@ -193,15 +196,15 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     pulse.compared(bytesRead);
     // The code that counted what came has recorded the time as well.
     if (pulse.lastActivityAt < pulse.checkedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
-    // Busy: `ws` pauses a socket while it inflates.
+    // The client is active: `ws` pauses a socket while it inflates.
     if (connection.paused) return pulse.markAlive(now);
     if (!this.node.options.heartbeat.skipWhenActive) {
       if (pulse.pingedAt !== NEVER) pulse.markAlive(pulse.pingedAt);
       return;
     }
-    // A ping moment has passed between the checks, and it was spared.
+    // A ping moment between the checks was skipped.
     if (pingMomentBefore(pulse.phase, now, this.node.intervalMs) > pulse.checkedAt) this.node.totals.pingsSkipped++;
-    // What was counted has its time; other bytes came after the last check, and after the last time when all were accounted for.
+    // Counted messages have their time. Other bytes arrived after the last check, and after the last time that all were accounted for.
     const { lastActivityAt, checkedAt } = pulse;
     pulse.markAlive(lastActivityAt >= checkedAt ? lastActivityAt : Math.max(checkedAt, this.node.accountedUntil));
   }

@@ -32,7 +32,7 @@ class FakeSocket {
   }
 }
 
-/** The host's modules, with a scheduler or without one. */
+/** The host's modules, with or without a scheduler. */
 function moduleRefWith(registry: SchedulerRegistry | null): ModuleRef {
   const get = () => {
     if (registry === null) throw new Error('the host has no scheduler');
@@ -83,8 +83,8 @@ describe('ReaperService, in its runs', () => {
     jest.restoreAllMocks();
   });
 
-  describe('of the books', () => {
-    it('finds nothing where they are right', async () => {
+  describe('of the registry', () => {
+    it('finds nothing in a consistent registry', async () => {
       open();
       const { connection } = open();
       connection.close();
@@ -92,7 +92,7 @@ describe('ReaperService, in its runs', () => {
       expect(told()).toEqual([]);
     });
 
-    it('forgets an entry whose socket has closed unheard', async () => {
+    it('removes an entry whose socket has closed without an event', async () => {
       const { connection, socket } = open();
       socket.readyState = socket.CLOSED;
       await reaper.run();
@@ -102,23 +102,23 @@ describe('ReaperService, in its runs', () => {
       expect(reports()).toHaveLength(1);
     });
 
-    it('ends an open socket that no entry stands for, and leaves one that is closing', async () => {
+    it('terminates an open socket without an entry, and leaves one that is closing', async () => {
       const [stray, closing] = [new FakeSocket(), Object.assign(new FakeSocket(), { readyState: 2 })];
       for (const socket of [stray, closing]) sockets.add(socket as unknown as TrackedSocket);
       await reaper.run();
       expect([stray.terminated, closing.terminated, reports()]).toEqual([1, 0, [['socket', 1]]]);
     });
 
-    it('ends an open socket whose connection the books have forgotten', async () => {
+    it('terminates an open socket whose connection is no longer in the registry', async () => {
       const { connection, socket } = open();
       connections.closed(connection, 1006, '');
       await reaper.run();
       expect([socket.terminated, reports()]).toEqual([1, [['socket', 1]]]);
     });
 
-    it('puts the indexes right', async () => {
+    it('corrects the indexes', async () => {
       const { connection } = open();
-      // A user is no longer found, and another is found who is not there.
+      // One user is missing from the index, and another one is in it without a connection.
       Object.defineProperty(connection, 'userId', { value: null, configurable: true });
       connection.identify({ userId: 'ann' });
       Reflect.deleteProperty(connection, 'userId');
@@ -133,7 +133,7 @@ describe('ReaperService, in its runs', () => {
     });
   });
 
-  it('does not run twice at once, and runs again after a run, also after one that failed', async () => {
+  it('does not run twice at once, and runs again after a run that succeeded or failed', async () => {
     open();
     const first = reaper.run();
     expect(await reaper.run()).toBe(false);
@@ -145,7 +145,7 @@ describe('ReaperService, in its runs', () => {
     expect(await reaper.run()).toBe(true);
   });
 
-  it('lets others run between its slices', async () => {
+  it('lets the event loop run between its slices', async () => {
     for (let index = 0; index < 160; index++) open();
     let clock = 0;
     jest.spyOn(performance, 'now').mockImplementation(() => (clock += 10));
@@ -162,7 +162,7 @@ describe('ReaperService, in its runs', () => {
   });
 
   it.each([true, false])(
-    'hangs its job where the host looks for jobs (a scheduler there: %p), and takes it away',
+    'registers its job in the registry of the host (a scheduler there: %p), and removes it',
     async has => {
       const registry = new SchedulerRegistry();
       reaper = new ReaperService(moduleRefWith(has ? registry : null), node, connections, new HeartbeatEvents());
@@ -197,7 +197,7 @@ describe('ReaperService, in its runs', () => {
     expect([...registry.getCronJobs().values()]).not.toContain(job);
   });
 
-  it('runs beside a job of the host that has its name, and leaves that alone', async () => {
+  it('runs beside a job of the host that has its name, and leaves that job alone', async () => {
     const registry = new SchedulerRegistry();
     const taken = hostJob();
     registry.addCronJob(REAPER_JOB, taken);

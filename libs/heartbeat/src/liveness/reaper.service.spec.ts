@@ -66,7 +66,7 @@ describe('ReaperService', () => {
     return { connection, socket, id: connection.id };
   }
 
-  /** The time goes on, and the server attends all of it. */
+  /** Advances the time, all of it attended. */
   function pass(ms: number): void {
     time += ms;
     node.attendedMs += ms;
@@ -79,10 +79,10 @@ describe('ReaperService', () => {
     jest.restoreAllMocks();
   });
 
-  describe('of the idle', () => {
+  describe('of idle connections', () => {
     beforeEach(() => start({ idleTimeoutMs: 60_000 }));
 
-    it('closes with 4001 who had no message either way for so long, and tells it', async () => {
+    it('closes with 4001 a connection without messages in either direction for the timeout, and publishes it', async () => {
       const { connection, socket, id } = open();
       pass(59_999);
       await reaper.run();
@@ -95,8 +95,8 @@ describe('ReaperService', () => {
     });
 
     it.each<[string, 'closes' | 'spares', (connection: Connection) => void]>([
-      ['a message came in', 'spares', connection => connection.countReceived(time)],
-      ['a message went out', 'spares', connection => connection.queue(0)],
+      ['a message was received', 'spares', connection => connection.countReceived(time)],
+      ['a message was sent', 'spares', connection => connection.queue(0)],
       ['a ping was answered', 'closes', ({ pulse }) => pulse.markAlive(node.attendedMs)],
       ['a ping was sent', 'closes', ({ pulse }) => pulse.pinged(node.attendedMs, time)],
     ])('where %s meanwhile, %s', async (_what, outcome, happen) => {
@@ -108,14 +108,14 @@ describe('ReaperService', () => {
       expect(connection.closing === null ? 'spares' : 'closes').toBe(outcome);
     });
 
-    it('counts the time that was attended, so that a stall makes nobody idle', async () => {
+    it('counts attended time, so that a stall makes no connection idle', async () => {
       const { connection } = open();
       time += 3_600_000;
       await reaper.run();
       expect(connection.closing).toBeNull();
     });
 
-    it('tells of nobody who is on the way out already', async () => {
+    it('publishes nothing for a connection that is already closing', async () => {
       const { connection } = open();
       connection.close(4321);
       pass(60_000);
@@ -124,14 +124,14 @@ describe('ReaperService', () => {
     });
   });
 
-  it('closes nobody for idleness or age unless it is told to', async () => {
+  it('closes no connection for idleness or age by default', async () => {
     const { connection } = open();
     pass(1e9);
     await reaper.run();
     expect([connection.closing, told()]).toEqual([null, []]);
   });
 
-  describe('of the old', () => {
+  describe('of old connections', () => {
     it.each([0, 0.1, 0.5, 0.9])(
       'with a jitter of %d closes each at an age of its own, within the jitter',
       async jitter => {
@@ -156,7 +156,7 @@ describe('ReaperService', () => {
       },
     );
 
-    it.each([0, 999])('closes also who drew the very end of a jitter of 1 (phase %d)', async phase => {
+    it.each([0, 999])('closes also a connection at the very end of a jitter of 1 (phase %d)', async phase => {
       start({ maxLifetimeMs: 100_000, lifetimeJitter: 1 });
       jest.spyOn(Math, 'random').mockReturnValue(phase / 1000);
       const { connection } = open();

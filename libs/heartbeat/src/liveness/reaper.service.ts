@@ -18,12 +18,12 @@ import { inSlices } from '../base/slices.js';
 /** The job's name in the `SchedulerRegistry`. */
 export const REAPER_JOB = 'heartbeat-reaper';
 
-/** How often it is asked who did not identify in time. */
+/** Interval of the check for connections that were not identified in time. */
 const IDENTITY_STEP_MS = 500;
 
 /**
- * The scheduled task: closes who is idle or too old, and checks the books against the sockets that exist. A run works in
- * slices; the next one is skipped while it lasts.
+ * The scheduled task: it closes connections that are idle or too old, and compares the registry with the existing sockets. A run works in
+ * slices. The next run is skipped while one lasts.
  */
 @Injectable()
 export class ReaperService implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -52,7 +52,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       errorHandler: error => this.#logger.error(`the reaper's run failed: ${describeError(error)}`),
     });
     this.#register(this.#job);
-    // Who is not identified has nothing to lose by a precise deadline, and there are few of them at a time.
+    // The deadline of unidentified connections is precise: they lose nothing by it, and there are few of them at a time.
     this.#timer = setInterval(() => void this.expectIdentities(), IDENTITY_STEP_MS);
     this.#timer.unref();
   }
@@ -65,7 +65,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     this.#job = this.#registry = null;
   }
 
-  /** Under a name that the host has taken, the job runs all the same; only the host's tools do not see it. */
+  /** If the host uses the name for another job, the job still runs, but the host's tools do not list it. */
   #register(job: CronJob): void {
     const registry = this.#hostRegistry();
     if (registry.doesExist('cron', REAPER_JOB)) {
@@ -83,14 +83,14 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     if (this.#registry?.getCronJobs().get(REAPER_JOB) === this.#job) this.#registry?.deleteCronJob(REAPER_JOB);
   }
 
-  /** One run; answers whether it ran, which it does not while another does. */
+  /** Runs the task once. Returns whether it ran, which it does not during another run. */
   @Handled()
   async run(): Promise<boolean> {
     if (this.#running) return false;
     this.#running = true;
     const begun = this.node.clock.now();
     try {
-      // What the kernel already holds is read before anyone is judged.
+      // Pending input is read before connections are judged.
       await new Promise(resolve => setImmediate(resolve));
       let wrong = 0;
       await inSlices(this.connections.all(), connection => {
@@ -108,7 +108,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
 
   #inspect(connection: Connection): void {
     if (connection.socket.readyState === connection.socket.CLOSED) {
-      // The socket has closed and its close was never heard of: the entry is a ghost.
+      // The socket has closed, but its close event was missed.
       this.connections.closed(connection, CloseCodes.abnormal.code, '');
       return this.#report('registry', 1);
     }
@@ -117,7 +117,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     if (expiresAt !== undefined && Number(expiresAt) <= this.node.clock.wallTime(this.node.clock.now()).getTime()) {
       return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
     }
-    // Whose messages wait unread, or are being handled, is not idle.
+    // A connection whose messages wait unread, or are being handled, is not idle.
     const isHeldUp = connection.paused || connection.inFlight > 0;
     if (idleTimeoutMs > 0 && !isHeldUp && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
       return this.#reap(connection, 'idle', CloseCodes.idle);
@@ -127,7 +127,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     }
   }
 
-  /** Closes connections that were not identified in time, in slices; does nothing while it runs already. */
+  /** Closes connections that were not identified in time, in slices. Does nothing during another check. */
   @Handled()
   async expectIdentities(): Promise<void> {
     if (this.#isExpecting) return;
@@ -143,14 +143,14 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     }
   }
 
-  /** A socket that is open and in no book can be neither found nor drained: it is ended. */
+  /** An open socket without an entry in the registry can be neither listed nor drained, so it is terminated. */
   #disown(socket: TrackedSocket): void {
     if (socket.readyState !== socket.OPEN || (socket.connection && this.connections.has(socket.connection))) return;
     socket.terminate();
     this.#report('socket', 1);
   }
 
-  /** The connection's own lifetime: the same at every look, so it hangs on what does not change. */
+  /** The lifetime of a connection. It depends only on constants, so that it is the same at every check. */
   #lifetimeOf({ serial }: Connection): number {
     const { maxLifetimeMs, lifetimeJitter } = this.node.options.reaper;
     return maxLifetimeMs * (1 + lifetimeJitter * (2 * placeOf(serial) - 1));
@@ -163,11 +163,11 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
 
   #report(kind: DriftKind, count: number): void {
     if (count === 0) return;
-    this.#logger.warn(`the books were wrong and have been put right: ${count} ${kind} entries`);
+    this.#logger.warn(`the registry was inconsistent and was corrected: ${count} ${kind} entries`);
     this.events.announce({ type: 'drift', kind, count });
   }
 
-  /** The host's registry where it has one, so that its tools see the job; else our own. */
+  /** The host's registry where it has one, so that its tools list the job; otherwise a new one. */
   #hostRegistry(): SchedulerRegistry {
     try {
       return this.moduleRef.get(SchedulerRegistry, { strict: false });

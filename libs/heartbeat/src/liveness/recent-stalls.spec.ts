@@ -40,7 +40,7 @@ describe('RecentStalls', () => {
       ],
       0,
     ],
-  ])('sums up %s', (_, notes, sum) => {
+  ])('sums %s', (_, notes, sum) => {
     const stalls = new RecentStalls();
     let last = Number.NaN;
     for (const [lostMs, nowMs] of notes) last = stalls.note(lostMs, nowMs);

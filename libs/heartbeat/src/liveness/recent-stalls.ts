@@ -1,15 +1,15 @@
 /**
- * How long the server was away lately. What came in during a stall is read all at once: whoever counts by the second has to know
- * how many they were. The second before counts too, since a stall at its end is read in this one; none further back, or a node
- * that stalls all the time would limit nobody.
+ * The recent time that the server was stalled. Input that arrives during a stall is read all at once, so limits per second need the number
+ * of seconds that it represents. The second before counts too, since input of a stall at its end is read in this one. Earlier stalls do not
+ * count, or a node that stalls all the time would have no limits.
  */
 export class RecentStalls {
-  /** The second of attended time that goes on, and what was lost in it: attended time leaves no second out. */
+  /** The current second of attended time, and the time lost in it. Attended time skips no second. */
   #second = 0;
   #lostMs = 0;
   #lostBeforeMs = 0;
 
-  /** What a tick lost, at the attended time `nowMs`; answers the sum of what was lost lately, in milliseconds. */
+  /** Adds the time that a tick lost, at the attended time `nowMs`. Returns the recent sum in milliseconds. */
   note(lostMs: number, nowMs: number): number {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second) {

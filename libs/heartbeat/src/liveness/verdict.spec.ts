@@ -12,7 +12,7 @@ const timing = (given: Partial<Timing>): Timing => ({
   ...given,
 });
 
-/** Any options that could be configured, small enough to be walked through. */
+/** Any valid options, small enough for a simulation. */
 const anyRules: fc.Arbitrary<Rules> = fc
   .record({
     intervalMs: fc.integer({ min: 200, max: 60_000 }),
@@ -29,23 +29,29 @@ const anyMoment = fc.integer({ min: 0, max: 10_000_000 });
 
 describe('judge', () => {
   it.each<[string, string, Partial<Timing>, number, Partial<Rules>]>([
-    ['just heard', 'wait', {}, 1000, {}],
-    ['silent for less than the interval', 'wait', {}, 25_999, {}],
-    ['silent for the interval', 'ping', {}, 26_000, {}],
-    ['silent for longer', 'ping', {}, 99_000, {}],
-    ['pinged, and not overdue', 'wait', { pingedAt: 26_000 }, 35_999, {}],
-    ['pinged, and overdue', 'missed', { pingedAt: 26_000 }, 36_000, {}],
-    ['pinged again, and not overdue', 'wait', { pingedAt: 36_000, missed: 1 }, 45_999, {}],
-    ['pinged again, and overdue', 'dead', { pingedAt: 36_000, missed: 1 }, 46_000, {}],
-    ['overdue where one ping is enough', 'dead', { pingedAt: 26_000 }, 36_000, { missedPongs: 1 }],
-    ['overdue with one ping to go of three', 'missed', { pingedAt: 36_000, missed: 1 }, 46_000, { missedPongs: 3 }],
-    ['pinged at the very first moment', 'wait', { pingedAt: 0 }, 9999, {}],
-  ])('says of one %s: %s', (_what, verdict, given, now, changed) => {
+    ['that was just active', 'wait', {}, 1000, {}],
+    ['that is silent for less than the interval', 'wait', {}, 25_999, {}],
+    ['that is silent for the interval', 'ping', {}, 26_000, {}],
+    ['that is silent for longer', 'ping', {}, 99_000, {}],
+    ['that was pinged, and not overdue', 'wait', { pingedAt: 26_000 }, 35_999, {}],
+    ['that was pinged, and overdue', 'missed', { pingedAt: 26_000 }, 36_000, {}],
+    ['that was pinged again, and not overdue', 'wait', { pingedAt: 36_000, missed: 1 }, 45_999, {}],
+    ['that was pinged again, and overdue', 'dead', { pingedAt: 36_000, missed: 1 }, 46_000, {}],
+    ['that is overdue where one ping is enough', 'dead', { pingedAt: 26_000 }, 36_000, { missedPongs: 1 }],
+    [
+      'that is overdue with one ping to go of three',
+      'missed',
+      { pingedAt: 36_000, missed: 1 },
+      46_000,
+      { missedPongs: 3 },
+    ],
+    ['that was pinged at the very first moment', 'wait', { pingedAt: 0 }, 9999, {}],
+  ])('judges a connection %s: %s', (_what, verdict, given, now, changed) => {
     expect(judge(timing(given), now, { ...rules, ...changed })).toBe(verdict);
   });
 });
 
-describe('nextLook', () => {
+describe('nextCheck', () => {
   it.each<[string, Partial<Timing>, number]>([
     ['when a ping is due', { silentSince: 1000 }, 26_000],
     ['when the answer is overdue, while a ping is unanswered', { pingedAt: 26_000 }, 36_000],
@@ -55,35 +61,35 @@ describe('nextLook', () => {
   });
 });
 
-/** Walks from look to look with a peer that is silent since `quietSince`; answers when it was pinged, and when found dead. */
-function walk(given: Rules, silentSince: number): { pings: number[]; deadAt: number; looks: number } {
+/** Simulates checks of a peer that is silent since `silentSince`. Returns when it was pinged, and when found dead. */
+function walk(given: Rules, silentSince: number): { pings: number[]; deadAt: number; checks: number } {
   const pings: number[] = [];
-  let state: Timing = { silentSince: silentSince, pingedAt: NEVER, missed: 0 };
+  let state: Timing = { silentSince, pingedAt: NEVER, missed: 0 };
   let now = silentSince;
-  for (let looks = 1; ; looks++) {
-    // Like the wheel: whole milliseconds, and the next look is a later one.
+  for (let checks = 1; ; checks++) {
+    // As in the wheel, checks are at whole milliseconds, each later than the last.
     now = Math.max(now + 1, Math.ceil(nextCheck(state, given)));
     const verdict = judge(state, now, given);
-    if (verdict === 'dead') return { pings, deadAt: now, looks };
+    if (verdict === 'dead') return { pings, deadAt: now, checks };
     if (verdict === 'wait') continue;
     pings.push(now);
     state = { ...state, pingedAt: now, missed: state.missed + Number(verdict === 'missed') };
   }
 }
 
-describe('judge and nextLook together', () => {
+describe('judge and nextCheck together', () => {
   it('ping a silent peer after the interval, again after each timeout, and find it dead at the promised time', () => {
     fc.assert(
       fc.property(anyRules, anyMoment, (given, silentSince) => {
         const { intervalMs, pongTimeoutMs, missedPongs } = given;
-        const { pings, deadAt, looks } = walk(given, silentSince);
+        const { pings, deadAt, checks } = walk(given, silentSince);
         const [first = 0] = pings;
         const lateMs = first - (silentSince + intervalMs);
         expect(lateMs).toBeGreaterThanOrEqual(0);
         expect(lateMs).toBeLessThan(Math.min(200, intervalMs / 20 + 1));
         expect(pings).toEqual(Array.from({ length: missedPongs }, (_, index) => first + index * pongTimeoutMs));
         expect(deadAt).toBe(first + missedPongs * pongTimeoutMs);
-        expect(looks).toBe(1 + missedPongs);
+        expect(checks).toBe(1 + missedPongs);
       }),
     );
   });
@@ -102,7 +108,7 @@ describe('pingMomentBefore', () => {
     expect(pingMomentBefore(phase, time, 25_000)).toBe(moment);
   });
 
-  it('is now, for every phase, when it is the moment', () => {
+  it('is the current time at a ping moment, for every phase', () => {
     const phases = Array.from({ length: 1000 }, (_, phase) => phase);
     for (const turn of [0, 1, 7, 1000]) {
       const wrong = phases.filter(phase => {
@@ -113,7 +119,7 @@ describe('pingMomentBefore', () => {
     }
   });
 
-  it('is less than an interval ago, and always at the same place of the interval', () => {
+  it('is less than an interval ago, and always at the same position of the interval', () => {
     fc.assert(
       fc.property(
         anyPhase,

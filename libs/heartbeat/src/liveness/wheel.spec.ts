@@ -5,7 +5,7 @@ import { Link } from '../connection/link.js';
 import { Wheel } from './wheel.js';
 
 const STEP = 50;
-/** The wheel's size: what is due later than this is handed out early, and hung in again by whoever took it. */
+/** The wheel's size. Later items are returned early, and scheduled again by the caller. */
 const TURN = 1023 * STEP;
 
 class Item extends Link {
@@ -24,7 +24,7 @@ function takeAll(wheel: Wheel<Item>): string[] {
 }
 
 describe('Wheel', () => {
-  it('hands out nothing before anything is due', () => {
+  it('returns nothing before an item is due', () => {
     const wheel = new Wheel<Item>(STEP);
     wheel.schedule(new Item('a', 100));
     wheel.advance(99);
@@ -33,12 +33,12 @@ describe('Wheel', () => {
 
   it.each([
     ['on its step', 100, 100],
-    ['between two steps, at the later', 101, 150],
-    ['at the time that is now, at the next step', 0, 50],
+    ['between two steps, at the later one', 101, 150],
+    ['at the current time, at the next step', 0, 50],
     ['long ago, at the next step', -5000, 50],
     ['with a fraction', 99.5, 100],
     ['at the last step of a turn', TURN, TURN],
-  ])('hands out what is due %s', (_what, dueAt, handedOutAt) => {
+  ])('returns an item that is due %s', (_what, dueAt, handedOutAt) => {
     const wheel = new Wheel<Item>(STEP);
     wheel.schedule(new Item('a', dueAt));
     wheel.advance(handedOutAt - 1);
@@ -47,7 +47,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['a']);
   });
 
-  it('hands out in the order of the steps, and within one in the order of hanging in', () => {
+  it('returns items in the order of the steps, and within a step in the order of scheduling', () => {
     const wheel = new Wheel<Item>(STEP);
     for (const [name, dueAt] of [
       ['d', 200],
@@ -61,7 +61,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('hands out what is farther than one turn at the end of the turn, to be hung in again', () => {
+  it('returns an item that is more than one turn away at the end of the turn, to be scheduled again', () => {
     const wheel = new Wheel<Item>(STEP);
     wheel.schedule(new Item('far', 10 * TURN));
     wheel.advance(TURN - 1);
@@ -70,7 +70,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['far']);
   });
 
-  it('never hands out what was unlinked: neither while it hung, nor when it was due already', () => {
+  it('never returns an unlinked item, neither before nor after it was due', () => {
     const wheel = new Wheel<Item>(STEP);
     const items = ['a', 'b', 'c'].map(name => new Item(name, 50));
     for (const item of items) wheel.schedule(item);
@@ -80,7 +80,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['b']);
   });
 
-  it('moves what is scheduled again, so that it is handed out once', () => {
+  it('moves an item that is scheduled again, so that it is returned once', () => {
     const wheel = new Wheel<Item>(STEP);
     const item = new Item('a', 100);
     wheel.schedule(item);
@@ -92,7 +92,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['a']);
   });
 
-  it('keeps what was due when it was not taken at once', () => {
+  it('keeps a due item that was not taken at once', () => {
     const wheel = new Wheel<Item>(STEP);
     wheel.schedule(new Item('a', 50));
     wheel.schedule(new Item('b', 100));
@@ -101,7 +101,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['a', 'b']);
   });
 
-  it('does not go back', () => {
+  it('does not move backwards', () => {
     const wheel = new Wheel<Item>(STEP);
     wheel.advance(1000);
     wheel.advance(0);
@@ -112,7 +112,7 @@ describe('Wheel', () => {
     expect(takeAll(wheel)).toEqual(['a']);
   });
 
-  it('agrees with a plain list about what is due when', () => {
+  it('agrees with a plain list about due items', () => {
     const time = fc.oneof(fc.integer({ min: 0, max: 600 }), fc.integer({ min: 0, max: 3 * TURN }));
     const change = fc.record({
       item: fc.nat(9),
@@ -123,7 +123,7 @@ describe('Wheel', () => {
       fc.property(fc.array(round, { maxLength: 20 }), rounds => {
         const wheel = new Wheel<Item>(STEP);
         const items = Array.from({ length: 10 }, (_, index) => new Item(String(index), 0));
-        /** The step at which each hanging item is handed out. */
+        /** The step at which each scheduled item is returned. */
         const model = new Map<string, number>();
         let now = 0;
         for (const { changes, goOn } of rounds) {

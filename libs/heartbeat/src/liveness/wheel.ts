@@ -1,16 +1,16 @@
 import { Link } from '../connection/link.js';
 
-/** What hangs in the wheel: a link that knows when it is due. */
+/** An item of the wheel: a link with the time at which it is due. */
 export interface Scheduled extends Link {
   readonly checkDueAt: number;
 }
 
-/** Lists in the wheel; what is due later than one turn waits in the farthest and is put on from there. */
+/** Lists in the wheel. An item that is due later than one turn waits in the farthest list and is scheduled again from there. */
 const SLOTS = 1024;
 
 /**
- * One timer for all connections: a ring of lists, one for each step of time. To put in, to take out (`Link.unlink`) and to find
- * what is due cost the same for ten connections and for a million.
+ * One timer for all connections: a ring of lists, one for each step of time. Scheduling an item, removing it (`Link.unlink`) and finding
+ * due items cost the same for ten connections and for a million.
  */
 export class Wheel<Item extends Scheduled> {
   readonly #slots = Array.from({ length: SLOTS }, () => new Link());
@@ -19,20 +19,20 @@ export class Wheel<Item extends Scheduled> {
 
   constructor(private readonly stepMs: number) {}
 
-  /** Hangs `item` in at its `checkDueAt`; what is due already comes with the next step. */
+  /** Schedules `item` at its `checkDueAt`. An item that is already due is returned at the next step. */
   schedule(item: Item): void {
     const due = Math.max(this.#step + 1, Math.ceil(item.checkDueAt / this.stepMs));
     item.appendTo(this.#slot(Math.min(due, this.#step + SLOTS - 1)));
   }
 
-  /** Goes on to `time`; what is due by then is handed out by `take`. */
+  /** Advances to `time`. Items that are due by then are returned by `take`. */
   advance(time: number): void {
     for (const target = Math.floor(time / this.stepMs); this.#step < target;) {
       this.#slot(++this.#step).emptyInto(this.#ready);
     }
   }
 
-  /** The next item that is due; undefined when there is none. */
+  /** Removes and returns the next due item; undefined without one. */
   take(): Item | undefined {
     const item = this.#ready.next;
     if (item === this.#ready) return undefined;
