@@ -44,8 +44,8 @@ afterAll(async () => {
 });
 
 /**
- * How long the way of a kick takes now without a kick: the same processes are woken, once after the other, and have nothing to do. What
- * else runs on the machine delays both.
+ * How long the way of a kick takes now without a kick: the same processes are woken, once after the other, and have nothing to do. Other
+ * programs of the machine delay both.
  */
 async function wayMs(asker: TestNode, target: TestNode): Promise<number> {
   const from = performance.now();

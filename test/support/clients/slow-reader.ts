@@ -26,7 +26,7 @@ if not answer.startswith(b"HTTP/1.1 101"):
 # A mask of zeroes is a mask; up to 125 bytes the length is one byte.
 line.sendall(struct.pack("!BB4x", 0x81, 0x80 | len(text)) + text)
 print(0, flush=True)
-read, since, told = 0, time.monotonic(), 0
+read, since, reported = 0, time.monotonic(), 0
 try:
     while True:
         time.sleep(0.1)
@@ -37,8 +37,8 @@ try:
                 sys.exit()
             due -= len(some)
             read += len(some)
-        if time.monotonic() - told >= 1:
-            told = time.monotonic()
+        if time.monotonic() - reported >= 1:
+            reported = time.monotonic()
             print(read, flush=True)
 except ConnectionError:
     pass
