@@ -3,12 +3,13 @@
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import type { ConnectionFilter } from 'nestjs-heartbeat';
 import type { Clients } from '../support/clients/clients.js';
 import { readFileSync } from 'node:fs';
-import { decode, OPERATIONS } from '../../libs/heartbeat/src/messaging/wire.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 import { APART_MS, TestCluster } from '../support/servers/test-cluster.js';
+import { readMessage, readRequest } from '../support/servers/wire.js';
 import { until } from '../support/assert/until.js';
 
 const EACH = 300;
@@ -120,20 +121,20 @@ function kindOf(message: string): string {
 
 /** How often a text that is published on every channel has to be counted: by each node on its own channel, and on that of all. */
 function timesCounted(text: string): number {
-  const message = decode(text);
+  const message = readMessage(text);
   if (message === null) return 2 * cluster.nodes.length;
   // A request that cannot be answered is no message either, unless it is the node's own.
-  if (message.kind !== 'request' || OPERATIONS[message.operation].request.safeParse(message.body).success) return 0;
+  if (message.kind !== 'request' || readRequest(message) !== null) return 0;
   const isOurs = channels.some(channel => channel.endsWith(`:node:${message.from}`));
   return 2 * (cluster.nodes.length - (isOurs ? 1 : 0));
 }
 
 /** Any program that may write on the channels is obeyed: these would kick all clients. */
 function kicksAll(text: string): boolean {
-  const message = decode(text);
-  if (message?.kind !== 'request' || message.operation !== 'kick-all') return false;
-  const { success, data } = OPERATIONS['kick-all'].request.safeParse(message.body);
-  return success && data.filter.user === undefined;
+  const message = readMessage(text);
+  if (message?.kind !== 'request' || message['operation'] !== 'kick-all') return false;
+  const body = readRequest(message) as { readonly filter: ConnectionFilter } | null;
+  return body !== null && body.filter.user === undefined;
 }
 
 async function errorsCounted(): Promise<number> {

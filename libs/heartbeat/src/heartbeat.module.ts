@@ -15,10 +15,16 @@ import type { ClusterBus } from './messaging/cluster-bus.js';
 import { ClusterMembership } from './messaging/cluster-membership.js';
 import { ClusterService } from './cluster/cluster.service.js';
 import { LocalBus } from './messaging/local-bus.js';
-import { NodeRouter } from './cluster/node-router.js';
 import { NodeWatch } from './cluster/node-watch.js';
-import { OwnAnswers } from './cluster/own-answers.js';
+import { ClosedConnections } from './cluster/closed-connections.js';
+import { ClusterKicks } from './cluster/cluster-kicks.js';
+import { ClusterLists } from './cluster/cluster-lists.js';
+import { Deliveries } from './cluster/deliveries.js';
+import { NodeReport } from './cluster/node-report.js';
 import { RedisBus } from './messaging/redis-bus.js';
+import { NodeReporter } from './messaging/cluster-node.js';
+import { NodeDirectory } from './messaging/node-directory.js';
+import { NodeMessages } from './messaging/node-messages.js';
 import { NodeRequests } from './messaging/node-requests.js';
 import { SharedBans } from './cluster/shared-bans.js';
 import { SharedSlots } from './cluster/shared-slots.js';
@@ -101,10 +107,15 @@ const PUBLIC = [
     { provide: UserSlots, useExisting: SharedSlots },
     { provide: BanCheck, useExisting: BanList },
     { provide: BanStore, useExisting: BanList },
+    { provide: NodeReporter, useClass: NodeReport },
     ClusterMembership,
+    NodeMessages,
     NodeRequests,
-    OwnAnswers,
-    NodeRouter,
+    NodeDirectory,
+    ClusterLists,
+    ClusterKicks,
+    Deliveries,
+    ClosedConnections,
     SharedBans,
     SharedSlots,
     NodeWatch,

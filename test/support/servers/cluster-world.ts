@@ -14,8 +14,14 @@ import type { WebSocket } from 'ws';
 import type { ClusterBus } from '../../../libs/heartbeat/src/messaging/cluster-bus.js';
 import { ClusterMembership } from '../../../libs/heartbeat/src/messaging/cluster-membership.js';
 import { LocalBus, LocalStore } from '../../../libs/heartbeat/src/messaging/local-bus.js';
-import { OwnAnswers } from '../../../libs/heartbeat/src/cluster/own-answers.js';
+import { ClusterKicks } from '../../../libs/heartbeat/src/cluster/cluster-kicks.js';
+import { ClusterLists } from '../../../libs/heartbeat/src/cluster/cluster-lists.js';
+import { Deliveries } from '../../../libs/heartbeat/src/cluster/deliveries.js';
+import { NodeReport } from '../../../libs/heartbeat/src/cluster/node-report.js';
+import { NodeDirectory } from '../../../libs/heartbeat/src/messaging/node-directory.js';
+import { NodeMessages } from '../../../libs/heartbeat/src/messaging/node-messages.js';
 import { NodeRequests } from '../../../libs/heartbeat/src/messaging/node-requests.js';
+import { encode } from '../../../libs/heartbeat/src/messaging/wire.js';
 import { SharedBans } from '../../../libs/heartbeat/src/cluster/shared-bans.js';
 import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
@@ -107,6 +113,7 @@ export class WorldNode {
   readonly cluster: ClusterService;
   readonly slots: SharedSlots;
   readonly #shared: SharedBans;
+  readonly #world: ClusterWorld;
 
   constructor(world: ClusterWorld, { cluster, ...options }: HeartbeatOptions, isAlone: boolean) {
     const clock = { now: () => world.now, wallTime: (moment: number) => new Date(moment) };
@@ -118,18 +125,35 @@ export class WorldNode {
     this.state = new NodeState(resolved, clock);
     this.state.bootstrapHookRan = true;
     this.bus = new BrittleBus(clock, isAlone ? null : world.store);
-    const host = {} as HttpAdapterHost;
     const registry = new Registry(resolved);
-    this.link = new ClusterMembership(this.state, registry, this.bus, host, this.events);
-    this.slots = new SharedSlots(this.state, registry, this.bus, this.link, this.events);
-    ({ connections: this.connections, bans: this.bans } = wireNode(this.state, this.events, {
-      registry,
-      slots: this.slots,
-    }));
-    this.requests = new NodeRequests(this.state, this.link);
-    const own = new OwnAnswers(this.state, this.connections, this.requests, this.link);
-    this.#shared = new SharedBans(this.state, this.bus, this.link, this.bans, this.events);
-    this.cluster = new ClusterService(this.state, this.connections, this.bus, this.link, this.requests, own);
+    const { state, bus, events } = this;
+    this.link = new ClusterMembership(state, bus, new NodeReport(state, registry, {} as HttpAdapterHost), events);
+    const { link } = this;
+    const messages = new NodeMessages(state, link);
+    this.slots = new SharedSlots(state, registry, bus, link, messages, events);
+    ({ connections: this.connections, bans: this.bans } = wireNode(state, events, { registry, slots: this.slots }));
+    this.requests = new NodeRequests(state, link, messages);
+    const { connections, requests } = this;
+    const directory = new NodeDirectory(state, bus, link, messages);
+    this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
+    const lists = new ClusterLists(state, connections, bus, link, directory, requests);
+    const kicks = new ClusterKicks(state, connections, link, directory, requests);
+    const deliveries = new Deliveries(connections, bus, messages);
+    this.cluster = new ClusterService(state, connections, link, directory, lists, kicks, deliveries, requests);
+    this.#world = world;
+  }
+
+  /** From now on the node sends this reply to a request, and answers no other. */
+  repliesTo(operation: string, reply: { readonly isFailed: boolean; readonly body: unknown }): void {
+    const { listeners } = this.#world.store;
+    listeners.set(this.id, {
+      ...listeners.get(this.id)!,
+      message: text => {
+        const { message } = JSON.parse(text) as { message: { from: string; id: string; operation?: string } };
+        if (message.operation !== operation) return;
+        void this.bus.publish(message.from, encode('reply', this.id, { id: message.id, ...reply }));
+      },
+    });
   }
 
   get id(): string {

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 
-import type { ClusterPosition, ClusterQuery } from '../cluster/cluster-answers.js';
-import { clusterPosition } from '../messaging/wire.js';
+import { type ClusterPosition, clusterPosition, type ClusterQuery } from '../cluster/cluster-answers.js';
 import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
 import { MAX_PAGE, SORT_KEYS } from '../connection/listing/connection-query.js';
 import { decodeCursor, encodeCursor } from '../http/cursor.js';

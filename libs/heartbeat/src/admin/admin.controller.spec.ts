@@ -43,7 +43,7 @@ describe('AdminController', () => {
     const httpAdapter = { status: (_response: object, status: number) => statuses.push(status) };
     const audit = { record: (entry: unknown) => trail.push(entry) } as unknown as AdminAudit;
     const Controller = createAdminController('/admin', Guard);
-    const made: unknown = new Controller(addresses, cluster, {}, {}, {}, audit, { httpAdapter });
+    const made: unknown = new Controller(addresses, cluster, {}, {}, audit, { httpAdapter });
     controller = made as Routes;
   });
 

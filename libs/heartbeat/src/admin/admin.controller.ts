@@ -23,10 +23,8 @@ import type { z } from 'zod';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { ClusterService } from '../cluster/cluster.service.js';
-import { NodeRouter } from '../cluster/node-router.js';
-import { OwnAnswers } from '../cluster/own-answers.js';
-import { nodeIdOf } from '../connection/connection-id.js';
-import { NodeState } from '../connection/node-state.js';
+import { ClosedConnections } from '../cluster/closed-connections.js';
+import { NodeDirectory } from '../messaging/node-directory.js';
 import type { ClosedView, ConnectionDetail } from '../connection/listing/connection-view.js';
 import { adminOf } from '../http/admin-actor.js';
 import { AdminAudit } from '../http/admin-audit.js';
@@ -54,9 +52,8 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     constructor(
       private readonly addresses: ClientAddresses,
       private readonly cluster: ClusterService,
-      private readonly node: NodeState,
-      private readonly own: OwnAnswers,
-      private readonly router: NodeRouter,
+      private readonly ended: ClosedConnections,
+      private readonly directory: NodeDirectory,
       private readonly audit: AdminAudit,
       private readonly adapterHost: HttpAdapterHost,
     ) {}
@@ -102,21 +99,15 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     @Header('Cache-Control', 'no-store')
     async closed(@Query({ schema: closedQuery }) query: z.output<typeof closedQuery>): Promise<ClosedList> {
       const { limit, after, cursorTo } = query;
-      const body = { limit, after };
-      const node = await existingNode(this.router.find(query.node));
-      const here = () => this.own.closed(body);
-      const { items, hasMore } = await orSilent(this.router.ask(node, { operation: 'closed', body, here }));
+      const node = await existingNode(this.directory.find(query.node));
+      const { items, hasMore } = await orSilent(this.ended.page(node, { limit, after }));
       return { items, nextCursor: hasMore ? cursorTo(items.at(-1)!.id) : null };
     }
 
     @Get('closed/:id')
     @Header('Cache-Control', 'no-store')
     async closedDetail(@Param('id') id: string): Promise<ClosedView> {
-      const node = nodeIdOf(id);
-      const isRemote = node !== undefined && node !== this.node.id;
-      if (node === undefined || (isRemote && !(await this.cluster.mayLive(node)))) throw noClosed();
-      const here = () => this.own.closedDetail(id);
-      const detail = await orSilent(this.router.ask(node, { operation: 'closed-detail', body: { id }, here }));
+      const detail = await orSilent(this.ended.get(id));
       if (detail === null) throw noClosed();
       return detail;
     }

@@ -1,90 +1,116 @@
+import { Inject, Injectable } from '@nestjs/common';
+
+import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import { ConnectionService } from '../connection/connection.service.js';
 import type { ConnectionView } from '../connection/listing/connection-view.js';
-import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
-import type { NodeState } from '../connection/node-state.js';
-import type { ClusterNode } from '../messaging/cluster-node.js';
-import type { ClusterPage } from './cluster-answers.js';
+import { filterOnWire } from '../connection/listing/filter-codec.js';
+import { NodeState } from '../connection/node-state.js';
 import type { ClusterBus } from '../messaging/cluster-bus.js';
+import { ClusterMembership } from '../messaging/cluster-membership.js';
+import { NodeDirectory } from '../messaging/node-directory.js';
+import { NodeRequests, type Outcome } from '../messaging/node-requests.js';
+import { type ClusterPage, nodeAnswers } from './cluster-answers.js';
+import { KEYS, type KeysReply, LIST, type ListReply, type ListRequest, ROWS } from './list-requests.js';
 import { ListTurns } from './list-turns.js';
-import type { NodePage } from './merge-pages.js';
-import type { OwnAnswers } from './own-answers.js';
+import { type NodePage, positionOf } from './merge-pages.js';
 import { keyPageOf, pageWithRows } from './page-rows.js';
-import type { Answer, NodeRequests } from '../messaging/node-requests.js';
-import type { RequestOf } from '../messaging/wire.js';
 
-/** What a list needs to know of the other nodes. */
-interface OtherNodes {
-  /** Those that a filter can mean. */
-  meant(filter: ConnectionFilter): Promise<ClusterNode[]>;
-  /** Whether all of them know the operations `keys` and `rows`. */
-  giveKeys(nodes: readonly ClusterNode[]): boolean;
-}
-
-export interface ListedPage extends Omit<ClusterPage, 'nodes'> {
-  readonly asked: readonly ClusterNode[];
-  /** Answers of nodes that gave all they were asked for. */
-  readonly heard: ReadonlyMap<string, Answer<'list' | 'keys'>>;
+/** One page of this node, and the numbers that a list shows beside it. */
+interface OwnPage extends NodePage<ConnectionView> {
+  readonly total: number;
+  readonly connections: number;
 }
 
 /**
- * Pages over all nodes, in two steps: the nodes send what their first rows are sorted by, and then only those rows that are on the page. A
- * page of 500 over 50 nodes is 1 MB of answers, where 50 times 500 whole rows are 14 MB.
+ * Pages over all nodes, in two steps: the nodes send the keys of their first rows, and then only those rows that are on the page. A
+ * page of 500 over 50 nodes is 1 MB of replies, where 50 times 500 whole rows are 14 MB.
  */
+@Injectable()
 export class ClusterLists {
   readonly #turns = new ListTurns();
+  readonly #list;
+  readonly #keys;
+  readonly #rows;
 
   constructor(
     private readonly node: NodeState,
-    private readonly bus: ClusterBus,
-    private readonly requests: NodeRequests,
-    private readonly own: OwnAnswers,
-    private readonly others: OtherNodes,
-  ) {}
+    private readonly connections: ConnectionService,
+    @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
+    private readonly membership: ClusterMembership,
+    private readonly directory: NodeDirectory,
+    requests: NodeRequests,
+  ) {
+    this.#list = requests.handle('list', LIST, async request => {
+      const { rows, hasMore, total, connections: count } = await this.#ownPage(request);
+      return { rows: rows.map(({ key, item }) => ({ key, item })), hasMore, total, connections: count };
+    });
+    this.#keys = requests.handle('keys', KEYS, async request => {
+      const { rows, hasMore, total, connections: count } = await this.#ownPage(request);
+      const keys = rows.map(({ key, id }): KeysReply['keys'][number] => [key, id.slice(node.id.length + 1)]);
+      return { keys, hasMore, total, connections: count };
+    });
+    this.#rows = requests.handle('rows', ROWS, ({ ids }) => ({ items: ids.map(id => this.#ownRow(id)) }));
+  }
 
-  async page(request: RequestOf<'list'>): Promise<ListedPage> {
+  async page(request: ListRequest): Promise<ClusterPage> {
     if (!this.bus.isShared) return this.#page(request, true);
     return this.#turns.run(hasTurn => this.#page(request, hasTurn), this.node.options.cluster.requestTimeoutMs);
   }
 
-  /** @param hasTurn Without a turn this node answers for itself, and the others count as silent. */
-  async #page(request: RequestOf<'list'>, hasTurn: boolean): Promise<ListedPage> {
+  /** @param hasTurn Without a turn the page has the rows of this node only, and the others count as silent. */
+  async #page(request: ListRequest, hasTurn: boolean): Promise<ClusterPage> {
     const since = this.node.clock.now();
-    const [own, { asked, answers }] = await Promise.all([this.own.list(request), this.#keys(request, hasTurn, since)]);
+    const [own, { requested, outcomes }] = await Promise.all([
+      this.#ownPage(request),
+      this.#otherPages(request, hasTurn, since),
+    ]);
     const rows = new Map(own.rows.map(({ id, item }) => [id, item]));
     const ownPage: NodePage<string> = { ...own, rows: own.rows.map(({ key, id }) => ({ key, id, item: id })) };
     const pages = [ownPage];
     const silent: string[] = [];
-    for (const { id } of asked) {
-      const answer = answers.get(id);
-      if (answer?.status === 'ok') pages.push(keyPageOf(id, answer.body, rows));
+    for (const { id } of requested) {
+      const outcome = outcomes.get(id);
+      if (outcome?.status === 'ok') pages.push(keyPageOf(id, outcome.body, rows));
       else silent.push(id);
     }
-    const { items, end, failed } = await pageWithRows(pages, silent, request, (id, ids) => this.#rows(id, ids, rows));
-    const heard = new Map([...answers].filter(([id]) => !failed.has(id)));
+    const { items, end, failed } = await pageWithRows(pages, silent, request, (id, ids) => this.#rowsOf(id, ids, rows));
+    const complete = new Map([...outcomes].filter(([id]) => !failed.has(id)));
     let { total } = own;
-    for (const answer of heard.values()) if (answer.status === 'ok') total += answer.body.total;
-    return { items, end, total, asked, heard };
+    for (const outcome of complete.values()) if (outcome.status === 'ok') total += outcome.body.total;
+    return { items, end, total, nodes: nodeAnswers(this.membership.report(), requested, complete) };
   }
 
-  async #keys(request: RequestOf<'list'>, hasTurn: boolean, since: number) {
-    const asked = await this.others.meant(request.filter);
-    const ids = hasTurn ? reachable(this.bus, asked) : [];
+  async #otherPages(request: ListRequest, hasTurn: boolean, since: number) {
+    const requested = await this.directory.others(request.filter.node);
+    const ids = hasTurn ? this.directory.reachable(requested) : [];
+    if (ids.length === 0) return { requested, outcomes: new Map<string, Outcome<ListReply | KeysReply>>() };
+    const body = { ...request, filter: filterOnWire(request.filter) };
     // While a node of an older version is there, all send whole rows.
-    const answers: ReadonlyMap<string, Answer<'list' | 'keys'>> = this.others.giveKeys(asked)
-      ? await this.requests.ask(ids, 'keys', request, since)
-      : await this.requests.ask(ids, 'list', request, since);
-    return { asked, answers };
+    const operation = this.directory.giveKeys(requested) ? this.#keys : this.#list;
+    const outcomes: ReadonlyMap<string, Outcome<ListReply | KeysReply>> = await operation.send(ids, body, since);
+    return { requested, outcomes };
   }
 
-  /** Rows of one node: those that are known, or what the node answers. It has answered a moment ago, and has the whole time once more. */
-  async #rows(nodeId: string, ids: readonly string[], known: ReadonlyMap<string, ConnectionView>) {
+  /** Rows of one node: those that are known, or those that it sends. It has answered a moment ago, and has the whole time once more. */
+  async #rowsOf(nodeId: string, ids: readonly string[], known: ReadonlyMap<string, ConnectionView>) {
     if (ids.every(id => known.has(id))) return known;
-    const answer = (await this.requests.ask([nodeId], 'rows', { ids: [...ids] })).get(nodeId);
-    if (answer?.status !== 'ok') return null;
-    return new Map(answer.body.items.flatMap(item => (item === null ? [] : [[item.id, item as ConnectionView]])));
+    const outcome = (await this.#rows.send([nodeId], { ids: [...ids] })).get(nodeId);
+    if (outcome?.status !== 'ok') return null;
+    return new Map(outcome.body.items.flatMap(item => (item === null ? [] : [[item.id, item]])));
   }
-}
 
-/** Without Redis no node can be reached, and none is waited for. */
-export function reachable(bus: ClusterBus, nodes: readonly ClusterNode[]): string[] {
-  return bus.isUp ? nodes.map(({ id }) => id) : [];
+  async #ownPage({ filter, sort, order, limit, after }: ListRequest): Promise<OwnPage> {
+    const from = positionOf(this.node.id, after);
+    const query = { filter, sort, order, limit, after: from };
+    const { items, keys, end, total } = await this.connections.listInSlices(query);
+    const rows = items.map((item, place) => ({ key: keys[place] ?? null, id: item.id, item }));
+    return { nodeId: this.node.id, rows, hasMore: end !== null, total, connections: this.connections.count };
+  }
+
+  #ownRow(id: string): ConnectionView | null {
+    const detail = this.connections.detail(id);
+    if (detail === undefined) return null;
+    const { flight: _, ...row } = detail;
+    return row;
+  }
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
@@ -169,18 +169,14 @@ describe('ClusterService', () => {
   });
 
   it('calls an answer that is none an error, and counts it', async () => {
-    two.requests.answerWith({ keys: () => ({ keys: 'all' }) as never });
+    two.repliesTo('keys', { isFailed: false, body: { keys: 'all' } });
     const { nodes } = await one.cluster.list();
     expect(nodes[1]).toMatchObject({ id: two.id, status: 'error' });
     expect(one.errors).toMatchObject({ message: 1, request: 1 });
   });
 
   it('calls a node an error that fails to answer', async () => {
-    two.requests.answerWith({
-      keys: () => {
-        throw new Error('boom');
-      },
-    });
+    jest.spyOn(two.connections, 'listInSlices').mockRejectedValue(new Error('boom'));
     expect((await one.cluster.list()).nodes[1]).toMatchObject({ status: 'error' });
   });
 

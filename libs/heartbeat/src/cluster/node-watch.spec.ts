@@ -7,8 +7,8 @@ import { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { ClusterBus, Lease, Renewal } from '../messaging/cluster-bus.js';
 import type { ClusterMembership } from '../messaging/cluster-membership.js';
+import type { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeWatch } from './node-watch.js';
-import type { ClusterMessage } from '../messaging/wire.js';
 
 const lines: string[] = [];
 const turn = () => new Promise(resolve => setImmediate(resolve));
@@ -33,7 +33,7 @@ class World {
   fails = false;
   living: string[] = [];
   readonly renewals = new Subject<Renewal>();
-  readonly messages = new Subject<ClusterMessage>();
+  readonly departures = new Subject<string>();
   /** It works by its subscriptions. */
   readonly watch: NodeWatch;
   readonly node = new NodeState(resolveOptions({ cluster: { nodeName: 'own' } }), {
@@ -43,8 +43,8 @@ class World {
 
   constructor() {
     const bus = { leases: () => this.#leases() } as unknown as ClusterBus;
-    const link = { renewals: this.renewals, messages: this.messages, failed: () => {} } as unknown as ClusterMembership;
-    this.watch = new NodeWatch(this.node, bus, link);
+    const membership = { renewals: this.renewals, failed: () => {} } as unknown as ClusterMembership;
+    this.watch = new NodeWatch(this.node, bus, membership, this as unknown as NodeDirectory);
   }
 
   async #leases(): Promise<Lease[]> {
@@ -86,7 +86,7 @@ describe('NodeWatch', () => {
     await world.second();
     world.living = ['b', 'c'];
     await world.second();
-    world.messages.next({ kind: 'left', from: 'b' });
+    world.departures.next('b');
     world.living = ['c'];
     await world.second();
     world.living = [];
@@ -114,7 +114,7 @@ describe('NodeWatch', () => {
     const world = new World();
     world.living = ['b'];
     await world.second();
-    world.messages.next({ kind: 'left', from: 'b' });
+    world.departures.next('b');
     world.living = ['d'];
     await world.second();
     expect(lines.slice(1)).toEqual([

@@ -4,13 +4,14 @@ import { NodeState } from '../connection/node-state.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
 import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
-import { decodeSummary } from '../messaging/wire.js';
+import { decodeLease } from '../messaging/cluster-node.js';
+import { NodeDirectory } from '../messaging/node-directory.js';
 
-/** A Redis that comes back, empty or failed over, has all leases again after this time: until then a node is not called dead. */
+/** A Redis that returns, empty or failed over, has all leases again after this time: until then a node is not reported as dead. */
 const RETURN_MS = 5000;
 
 /**
- * Logs the nodes that join, leave and die. It reads the leases only when their number changes, when a node says that it leaves, and
+ * Logs the nodes that join, leave and die. It reads the leases only when their number changes, when a node announces its end, and
  * while one is missing.
  */
 @Injectable()
@@ -18,7 +19,7 @@ export class NodeWatch {
   readonly #logger = new Logger('Heartbeat');
   /** The other nodes, by id, as they describe themselves. */
   readonly #present = new Map<string, string>();
-  /** Nodes without a lease that did not say that they leave, and the moment at which that was noticed. */
+  /** Nodes without a lease that have not announced their end, and the moment at which that was noticed. */
   readonly #missing = new Map<string, number>();
   readonly #left = new Set<string>();
   #count = 0;
@@ -28,12 +29,13 @@ export class NodeWatch {
   constructor(
     private readonly node: NodeState,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
-    private readonly link: ClusterMembership,
+    private readonly membership: ClusterMembership,
+    directory: NodeDirectory,
   ) {
-    link.messages.subscribe(({ kind, from }) => {
-      if (kind === 'left' && this.#present.has(from)) this.#left.add(from);
+    directory.departures.subscribe(nodeId => {
+      if (this.#present.has(nodeId)) this.#left.add(nodeId);
     });
-    link.renewals.subscribe(({ nodes }) => {
+    membership.renewals.subscribe(({ nodes }) => {
       const isChanged = nodes !== this.#count || this.#missing.size > 0 || this.#left.size > 0;
       this.#count = nodes;
       if (isChanged && !this.#isReading) void this.#compare();
@@ -45,7 +47,7 @@ export class NodeWatch {
     try {
       this.#report(await this.bus.leases());
     } catch (error) {
-      this.link.failed('lease', error);
+      this.membership.failed('lease', error);
       // The next renewal tries again.
       this.#count = 0;
     } finally {
@@ -60,15 +62,15 @@ export class NodeWatch {
       this.#missing.delete(nodeId);
       this.#left.delete(nodeId);
       if (this.#present.has(nodeId)) continue;
-      this.#present.set(nodeId, decodeSummary(summary)?.address ?? 'address unknown');
+      this.#present.set(nodeId, decodeLease(summary)?.address ?? 'address unknown');
       if (this.#isStarted) this.#logger.log(`node ${this.#nameOf(nodeId)} has joined the cluster: ${this.#size}`);
     }
-    for (const nodeId of this.#present.keys()) if (!living.has(nodeId)) this.#gone(nodeId);
+    for (const nodeId of this.#present.keys()) if (!living.has(nodeId)) this.#noteAbsence(nodeId);
     if (!this.#isStarted) this.#logger.log(`node ${this.node.id} is in a cluster: ${this.#size}${this.#names}`);
     this.#isStarted = true;
   }
 
-  #gone(nodeId: string): void {
+  #noteAbsence(nodeId: string): void {
     const now = this.node.clock.now();
     if (!this.#missing.has(nodeId)) this.#missing.set(nodeId, now);
     const hasLeft = this.#left.has(nodeId);

@@ -3,7 +3,7 @@ import type { SortKey } from '../connection/listing/connection-query.js';
 import type { SortOrder } from '../connection/listing/sort-order.js';
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage } from './merge-pages.js';
-import type { ReplyOf } from '../messaging/wire.js';
+import type { KeysReply, ListReply } from './list-requests.js';
 
 /** The end of a connection's id: a point, and its serial on the node. */
 const SERIAL_LENGTH = 9;
@@ -22,17 +22,17 @@ export interface PageWithRows {
   readonly items: ConnectionView[];
   /** Null when nothing comes after it. */
   readonly end: ClusterPosition | null;
-  /** Nodes that gave their keys and not their rows: they are silent on this page. */
+  /** Nodes that sent their keys and not their rows: they are silent on this page. */
   readonly failed: ReadonlySet<string>;
 }
 
 /**
- * What another node answered, as keys.
- * @param rows Where the rows are put that came with them.
+ * The reply of another node, as keys.
+ * @param rows Receives the rows that came with them.
  */
 export function keyPageOf(
   nodeId: string,
-  answer: ReplyOf<'list'> | ReplyOf<'keys'>,
+  answer: ListReply | KeysReply,
   rows: Map<string, ConnectionView>,
 ): NodePage<string> {
   const { hasMore } = answer;

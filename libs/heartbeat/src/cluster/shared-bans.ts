@@ -1,14 +1,23 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
+import { z } from 'zod';
 
 import { NodeState } from '../connection/node-state.js';
 import { BanStore } from '../connection/ports.js';
 import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
 import { inSlices } from '../base/slices.js';
+import { wireText } from '../base/wire-values.js';
 import type { BanChanges, ClusterBus } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
-import { decodeBan } from '../messaging/wire.js';
+import { NodeMessages } from '../messaging/node-messages.js';
+import { parseBy } from '../messaging/wire.js';
+
+/** The message `bans` says that they have changed. */
+export const bansChanged = z.object({});
+
+/** A ban as Redis keeps it. */
+const storedBan = z.object({ kind: z.enum(['user', 'ip', 'cidr']), value: wireText, reason: wireText });
 
 /** A change of the bans that Redis does not know yet. */
 interface Change {
@@ -51,13 +60,12 @@ export class SharedBans implements OnApplicationShutdown {
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
     private readonly link: ClusterMembership,
     private readonly bans: BanStore,
+    private readonly messages: NodeMessages,
     events: HeartbeatEvents,
   ) {
+    messages.handle('bans', bansChanged, () => this.#exchange());
     if (!bus.isShared) return;
     this.#subscription = events.ofType('banned', 'unbanned').subscribe(event => this.#noticed(event));
-    link.messages.subscribe(({ kind }) => {
-      if (kind === 'bans') this.#exchange();
-    });
     link.renewals.subscribe(({ isNew, banVersion }) => {
       if (isNew) this.#startAnew();
       else if (this.#isBehind(banVersion)) this.#exchange();
@@ -100,7 +108,7 @@ export class SharedBans implements OnApplicationShutdown {
     while (this.#isWanted && this.bus.isUp) {
       this.#isWanted = false;
       try {
-        if (await this.#tell()) this.link.send(null, { kind: 'bans', from: this.node.id });
+        if (await this.#tell()) this.messages.send(null, 'bans');
         if (await this.#fetchPage()) this.#isWanted = true;
       } catch (error) {
         this.link.failed('ban', error);
@@ -169,6 +177,10 @@ export class SharedBans implements OnApplicationShutdown {
 
 function fromTheBeginning(): Known {
   return { version: 0, there: new Set() };
+}
+
+export function decodeBan(given: string): z.output<typeof storedBan> | null {
+  return parseBy(storedBan, given);
 }
 
 function textOf({ kind, value, reason }: BanNotice): string {

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Subject, type Subscription } from 'rxjs';
+import { z } from 'zod';
 
 import type { Connection } from '../connection/connection.js';
 import { serialOf } from '../connection/connection-id.js';
@@ -8,10 +9,15 @@ import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
 import { type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import { wireCount, wireText } from '../base/wire-values.js';
 import type { ClusterBus, UserCount, UserStatement } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
+import { NodeMessages } from '../messaging/node-messages.js';
 import { KEPT_MS } from '../messaging/redis-scripts.js';
 import { SlotRequests } from './slot-requests.js';
+
+/** The message `replace`: the connections of a user up to a serial are to be replaced. */
+export const replace = z.object({ userId: wireText, serial: wireCount });
 
 /** Users whose counts are stated in one message to Redis. */
 const USERS_AT_ONCE = 250;
@@ -52,19 +58,21 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     private readonly registry: Registry,
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
     private readonly link: ClusterMembership,
+    private readonly messages: NodeMessages,
     events: HeartbeatEvents,
   ) {
     this.#restatedAt = node.clock.now();
     this.#replaces = node.options.limits.onUserLimit === 'replace-oldest';
-    if (!bus.isShared || this.#max === 0) return;
+    const isLimited = bus.isShared && this.#max > 0;
+    messages.handle('replace', replace, message => {
+      if (isLimited) this.#replace(message);
+    });
+    if (!isLimited) return;
     this.#subscription = events.ofType('closed', 'identified').subscribe(event => this.#noticed(event));
     if (this.#replaces) this.#subscription.add(events.ofType('opened').subscribe(({ id }) => this.#opened(id)));
     link.renewals.subscribe(({ isNew }) => {
       const isDue = node.clock.now() - this.#restatedAt >= RESTATE_MS;
       if (isNew || isDue || this.#isBehind) this.#restateAll();
-    });
-    link.messages.subscribe(message => {
-      if (message.kind === 'replace') this.#replace(message);
     });
   }
 
@@ -118,7 +126,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     if (total <= this.#max || oldest === null) return;
     const { nodeId, serial } = oldest;
     if (nodeId === this.node.id) return this.#replace({ userId, serial });
-    this.link.send(nodeId, { kind: 'replace', from: this.node.id, userId, serial });
+    this.messages.send(nodeId, 'replace', { userId, serial });
   }
 
   /** A repeated message closes no further connection: newer connections have higher serials. */

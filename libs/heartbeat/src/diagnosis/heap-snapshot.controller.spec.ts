@@ -45,8 +45,8 @@ function controllerWith(take: HeapSnapshotService['take']) {
   const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
   const Controller = createHeapSnapshotController('/admin', DOOR);
   const host = { httpAdapter } as unknown as HttpAdapterHost;
-  const router = { find: async () => 'node', ask: async (_id: string, { here }: { here: () => unknown }) => here() };
-  const controller = new Controller(router, { take }, host, addresses, trail) as Routes;
+  const directory = { find: async () => 'node' };
+  const controller = new Controller(directory, { takeOn: take }, host, addresses, trail) as Routes;
   const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress: '10.0.0.1' } };
   return { trail, answered, take: () => controller.take({}, request as unknown as IncomingMessage, {}) };
 }

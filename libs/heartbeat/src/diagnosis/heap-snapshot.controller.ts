@@ -21,7 +21,7 @@ import type { z } from 'zod';
 
 import type { AdminExposure } from '../http/admin-exposure.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
-import { NodeRouter } from '../cluster/node-router.js';
+import { NodeDirectory } from '../messaging/node-directory.js';
 import { JsonBodyGuard } from '../http/json-body.guard.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemException } from '../http/problem.exception.js';
@@ -43,7 +43,7 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
   @UseFilters(ProblemFilter)
   class HeapSnapshotController {
     constructor(
-      private readonly router: NodeRouter,
+      private readonly directory: NodeDirectory,
       private readonly snapshots: HeapSnapshotService,
       private readonly adapterHost: HttpAdapterHost,
       private readonly addresses: ClientAddresses,
@@ -57,7 +57,7 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
       @Req() request: IncomingMessage,
       @Res() response: object,
     ): Promise<HeapSnapshot | ProblemDetails> {
-      const target = await existingNode(this.router.find(node));
+      const target = await existingNode(this.directory.find(node));
       const record = (result: string) =>
         this.trail.record({
           who: adminOf(request),
@@ -67,9 +67,7 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
           result,
         });
       try {
-        const here = () => this.snapshots.take();
-        const asked = this.router.ask(target, { operation: 'heap-snapshot', body: {}, here });
-        const outcome = await orSilent(asked);
+        const outcome = await orSilent(this.snapshots.takeOn(target));
         if (!('reason' in outcome)) {
           record('done');
           return outcome;

@@ -1,22 +1,34 @@
 import { getHeapStatistics } from 'node:v8';
 
 import { Injectable, Logger } from '@nestjs/common';
+import { z } from 'zod';
 
 import { NodeRequests } from '../messaging/node-requests.js';
 import { NodeState } from '../connection/node-state.js';
 import { memoryBudget } from '../base/container-memory.js';
 import { Handled } from '../base/handled.js';
+import { wireCount, wireText } from '../base/wire-values.js';
 import { type DiskRoom, snapshotPath, snapshotRoom, writeSnapshot } from './snapshot-file.js';
-import { refusalOf, type SnapshotRefusal, type SnapshotSituation } from './snapshot-rules.js';
+import { refusalOf, type SnapshotRefusal, snapshotRefusal, type SnapshotSituation } from './snapshot-rules.js';
 
-/** A snapshot that was taken. The response of `POST heap-snapshot`. */
-export interface HeapSnapshot {
-  /** Its path on this node. Only the process's user can read it, since it contains the whole memory. */
-  readonly file: string;
-  readonly bytes: number;
+/** Time for the snapshot of another node, which does nothing else meanwhile: about a second for every 10 MB. */
+const TIMEOUT_MS = 120_000;
+
+export const heapSnapshot = z.object({
+  /** Its path on its node. Only the process's user can read it, since it contains the whole memory. */
+  file: wireText.meta({ description: "Where it is on the node; readable by the process's user only." }),
+  bytes: wireCount.meta({ description: 'Its size.' }),
   /** How long the event loop was blocked. */
-  readonly durationMs: number;
-}
+  durationMs: wireCount.meta({ description: 'How long the event loop was blocked.' }),
+});
+/** A snapshot that was taken. The response of `POST heap-snapshot`. */
+export interface HeapSnapshot extends Readonly<z.output<typeof heapSnapshot>> {}
+
+export const HEAP_SNAPSHOT = {
+  request: z.object({}),
+  reply: z.union([heapSnapshot, snapshotRefusal]),
+  timeoutMs: TIMEOUT_MS,
+};
 
 /**
  * Writes heap snapshots for operators and for code that injects this service. The reference server does so at SIGUSR2; the library leaves
@@ -28,12 +40,13 @@ export class HeapSnapshotService {
   readonly #logger = new Logger('HeartbeatDiagnosis');
   #busy = false;
   #lastAt: number | null = null;
+  readonly #take;
 
   constructor(
     private readonly node: NodeState,
     requests: NodeRequests,
   ) {
-    requests.answerWith({ 'heap-snapshot': () => this.take() });
+    this.#take = requests.handle('heap-snapshot', HEAP_SNAPSHOT, () => this.take());
   }
 
   /**
@@ -60,6 +73,15 @@ export class HeapSnapshotService {
       this.#busy = false;
       this.#lastAt = clock.now();
     }
+  }
+
+  /**
+   * Takes a snapshot on a node.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when it does not answer.
+   * @internal
+   */
+  takeOn(nodeId: string): Promise<HeapSnapshot | SnapshotRefusal> {
+    return this.#take.sendToOne(nodeId, {});
   }
 
   #situation(room: DiskRoom): SnapshotSituation {

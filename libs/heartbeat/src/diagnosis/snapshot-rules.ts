@@ -1,3 +1,6 @@
+import { z } from 'zod';
+
+import { wireText } from '../base/wire-values.js';
 import type { DiskRoom } from './snapshot-file.js';
 
 /**
@@ -21,13 +24,14 @@ export interface SnapshotSituation extends DiskRoom {
   readonly freeMemoryBytes: number;
 }
 
-/** The reason why no snapshot is taken. */
-export interface SnapshotRefusal {
-  readonly reason: 'busy' | 'too-soon' | 'memory' | 'disk';
-  readonly detail: string;
+export const snapshotRefusal = z.object({
+  reason: z.enum(['busy', 'too-soon', 'memory', 'disk']),
+  detail: wireText,
   /** The time after which a retry makes sense. */
-  readonly retryAfterSeconds: number;
-}
+  retryAfterSeconds: z.number(),
+});
+/** The reason why no snapshot is taken. */
+export interface SnapshotRefusal extends Readonly<z.output<typeof snapshotRefusal>> {}
 
 /** Returns null when a snapshot may be taken. */
 export function refusalOf(situation: SnapshotSituation): SnapshotRefusal | null {

@@ -13,7 +13,7 @@ import {
 import type { z } from 'zod';
 
 import type { AdminExposure } from '../http/admin-exposure.js';
-import { NodeRouter } from '../cluster/node-router.js';
+import { NodeDirectory } from '../messaging/node-directory.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { nodeQuery } from '../http/query-parameter.js';
@@ -32,15 +32,13 @@ export function createDoctorController(path: string, { guard }: AdminExposure): 
   class DoctorController {
     constructor(
       private readonly doctor: DoctorService,
-      private readonly router: NodeRouter,
+      private readonly directory: NodeDirectory,
     ) {}
 
     @Get('doctor')
     @Header('Cache-Control', 'no-store')
     async findings(@Query({ schema: nodeQuery }) { node }: z.output<typeof nodeQuery>): Promise<DoctorReport> {
-      const asked = await existingNode(this.router.find(node));
-      const here = () => ({ findings: [...this.doctor.findings().findings] });
-      return orSilent(this.router.ask(asked, { operation: 'doctor', body: {}, here }));
+      return orSilent(this.doctor.reportOf(await existingNode(this.directory.find(node))));
     }
   }
   return DoctorController;

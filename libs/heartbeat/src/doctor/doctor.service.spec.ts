@@ -18,7 +18,7 @@ function start(deadlineMs: number, variables: Readonly<Record<string, string>>):
     new HttpAdapterHost(),
     { routes: [], adminPort: null },
     {
-      answerWith: () => undefined,
+      handle: () => undefined,
     } as unknown as NodeRequests,
   );
   const system = { ...thisSystem, file: () => null, variable: (name: string) => variables[name] ?? null };

@@ -2,12 +2,13 @@ import { Server as TlsServer } from 'node:tls';
 
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { z } from 'zod';
 
 import { NodeRequests } from '../messaging/node-requests.js';
 import { HTTP_SETTINGS, type HttpSettings } from '../http/http-settings.js';
 import { NodeState } from '../connection/node-state.js';
 import { runChecks } from './run-checks.js';
-import type { Finding } from './finding.js';
+import { type Finding, findingSchema } from './finding.js';
 import { drainDeadline } from './grace-checks.js';
 import { thisSystem } from './system-reader.js';
 
@@ -16,10 +17,14 @@ export interface DoctorReport {
   readonly findings: readonly Finding[];
 }
 
+const findings: z.ZodType<readonly Finding[]> = z.array(findingSchema);
+export const DOCTOR = { request: z.object({}), reply: z.object({ findings }) };
+
 /** Checks this node's configuration and operating system for problems under load. */
 @Injectable()
 export class DoctorService implements OnApplicationBootstrap {
   readonly #logger = new Logger('Heartbeat');
+  readonly #report;
 
   constructor(
     private readonly node: NodeState,
@@ -27,7 +32,7 @@ export class DoctorService implements OnApplicationBootstrap {
     @Inject(HTTP_SETTINGS) private readonly http: HttpSettings,
     requests: NodeRequests,
   ) {
-    requests.answerWith({ doctor: () => ({ findings: [...this.findings().findings] }) });
+    this.#report = requests.handle('doctor', DOCTOR, () => this.findings());
   }
 
   /** Logs the one finding that comes too late after the stop: a supervisor kills the process before its drain has ended. */
@@ -35,6 +40,14 @@ export class DoctorService implements OnApplicationBootstrap {
     const { options, proxyHeaderSeen } = this.node;
     const { severity, evidence, why, remedy } = drainDeadline({ options, system, proxyHeaderSeen });
     if (severity === 'warn') this.#logger.warn(`${evidence}. ${why} ${remedy}`);
+  }
+
+  /**
+   * The findings of a node.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when it does not answer.
+   */
+  reportOf(nodeId: string): Promise<DoctorReport> {
+    return this.#report.sendToOne(nodeId, {});
   }
 
   findings(system = thisSystem): DoctorReport {

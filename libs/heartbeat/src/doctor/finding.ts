@@ -1,19 +1,23 @@
-/** `error`: breaks a guarantee. `warn`: may break one. `info`: useful to know, or unknown. */
-export type Severity = 'ok' | 'info' | 'warn' | 'error';
+import { z } from 'zod';
 
-/** The result of one check. */
-export interface Finding {
+import { wireText } from '../base/wire-values.js';
+
+export const findingSchema = z.object({
   /** Stable, to be compared by programs. */
-  readonly id: string;
-  readonly severity: Severity;
-  readonly title: string;
+  id: wireText.meta({ description: 'Stable, to be compared by programs.' }),
+  /** `error`: breaks a guarantee. `warn`: may break one. `info`: useful to know, or unknown. */
+  severity: z.enum(['ok', 'info', 'warn', 'error']),
+  title: wireText,
   /** The numbers that were read, and their source. */
-  readonly evidence: string;
+  evidence: wireText.meta({ description: 'The numbers that were read, and their source.' }),
   /** The consequence of the problem. */
-  readonly why: string;
+  why: wireText.meta({ description: 'The consequence of the problem.' }),
   /** The command or the setting that solves the problem. */
-  readonly remedy: string;
-}
+  remedy: wireText.meta({ description: 'The command or the setting that solves the problem.' }),
+});
+/** The result of one check. */
+export interface Finding extends Readonly<z.output<typeof findingSchema>> {}
+export type Severity = Finding['severity'];
 
 /** The constant part of a finding. */
 export type Subject = Pick<Finding, 'id' | 'title' | 'why'>;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { deflateRawSync } from 'node:zlib';
 
-import { clusterPosition } from '../messaging/wire.js';
+import { clusterPosition } from '../cluster/cluster-answers.js';
 import { decodeCursor as decode, encodeCursor } from './cursor.js';
 
 const SCOPE = ['openedAt', 'asc', { user: 'u1' }, []];

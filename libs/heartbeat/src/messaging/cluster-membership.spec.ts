@@ -8,7 +8,7 @@ Logger.overrideLogger(false);
 
 const HOUR_MS = 3_600_000;
 
-describe('ClusterLink', () => {
+describe('ClusterMembership', () => {
   let world: ClusterWorld;
   let node: WorldNode;
 

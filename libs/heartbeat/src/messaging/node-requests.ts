@@ -1,125 +1,160 @@
 import { randomUUID } from 'node:crypto';
 
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { z } from 'zod';
 
+import { HeartbeatError } from '../base/heartbeat.error.js';
+import { wireId } from '../base/wire-values.js';
 import { NodeState } from '../connection/node-state.js';
 import { ClusterMembership } from './cluster-membership.js';
-import {
-  type ClusterMessage,
-  encode,
-  MAX_MESSAGE_BYTES,
-  type Operation,
-  OPERATIONS,
-  type ReplyOf,
-  type RequestOf,
-} from './wire.js';
+import { NodeMessages } from './node-messages.js';
+import { MAX_MESSAGE_BYTES } from './wire.js';
 
-/** What one node said. */
-export type Answer<Name extends Operation> =
-  { readonly status: 'ok'; readonly body: ReplyOf<Name> } | { readonly status: 'timeout' | 'error' };
+/** The reply of one node, or why there is none. */
+export type Outcome<Reply> = { readonly status: 'ok'; readonly body: Reply } | { readonly status: 'timeout' | 'error' };
 
-type Handler<Name extends Operation> = (body: RequestOf<Name>) => ReplyOf<Name> | Promise<ReplyOf<Name>>;
-type Handlers = { readonly [Name in Operation]?: Handler<Name> };
-type Reply = Extract<ClusterMessage, { kind: 'reply' }>;
-type Request = Extract<ClusterMessage, { kind: 'request' }>;
+/** What a request and its reply contain. A node of an older or newer version holds them against its own schemas. */
+export interface RequestSchemas<Request extends z.ZodType, Reply extends z.ZodType> {
+  readonly request: Request;
+  readonly reply: Reply;
+  /**
+   * Time for a reply that takes longer than `cluster.requestTimeoutMs`. Such a reply is sent again until Redis has it, since the work
+   * may have stalled the node. Default: `cluster.requestTimeoutMs`, and a reply is sent once.
+   */
+  readonly timeoutMs?: number;
+}
+
+/** A registered request, ready to be sent. */
+export interface NodeRequest<Request extends z.ZodType, Reply extends z.ZodType> {
+  /**
+   * Sends the request to other nodes. Never rejects: each node has an outcome by the deadline.
+   * @param since The moment from which the deadline counts: finding the nodes is part of the time. Default: now.
+   */
+  send(
+    nodeIds: readonly string[],
+    body: z.input<Request>,
+    since?: number,
+  ): Promise<ReadonlyMap<string, Outcome<z.output<Reply>>>>;
+  /**
+   * The reply of one node; of this one without a message.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) without a reply in time.
+   */
+  sendToOne(nodeId: string, body: z.input<Request> & z.output<Request>): Promise<z.output<Reply>>;
+}
+
+interface Operation extends RequestSchemas<z.ZodType, z.ZodType> {
+  readonly handler: (body: never) => unknown;
+}
 
 interface Pending {
-  readonly waitingFor: Set<string>;
-  take(reply: Reply): void;
+  take(from: string, received: z.output<typeof reply>): void;
   finish(): void;
 }
 
-/** More questions at once would only be answered later. */
+/** More requests at once would only be answered later. */
 const MAX_PENDING = 1000;
-/** Time for the heap snapshot of another node, which does nothing else meanwhile: about a second for every 10 MB. */
-const SNAPSHOT_TIMEOUT_MS = 120_000;
 
-/** Questions between nodes, each with a deadline. Nobody who asks is ever rejected or waits longer. */
+export const request = z.object({ id: wireId, operation: z.string().max(100), body: z.unknown() });
+export const reply = z.object({ id: wireId, isFailed: z.boolean(), body: z.unknown() });
+
+/** Requests between nodes, each with a deadline. Each rule registers its own: name, schemas and handler. */
 @Injectable()
 export class NodeRequests implements OnApplicationShutdown {
   readonly #pending = new Map<string, Pending>();
-  #handlers: Handlers = {};
+  readonly #operations = new Map<string, Operation>();
 
   constructor(
     private readonly node: NodeState,
-    private readonly link: ClusterMembership,
+    private readonly membership: ClusterMembership,
+    private readonly messages: NodeMessages,
   ) {
-    link.messages.subscribe(message => {
-      if (message.kind === 'reply') this.#pending.get(message.id)?.take(message);
-      if (message.kind === 'request') void this.#answer(message);
-    });
+    messages.handle('reply', reply, (message, from) => this.#pending.get(message.id)?.take(from, message));
+    messages.handle('request', request, (message, from) => void this.#reply(message, from));
   }
 
-  /** How this node answers; each rule adds its own operations. */
-  answerWith(handlers: Handlers): void {
-    this.#handlers = { ...this.#handlers, ...handlers };
+  /**
+   * Registers a request that this node answers, and makes it one that can be sent.
+   * @param name Its name on the wire.
+   * @throws Error for a name that has a handler already.
+   */
+  handle<Request extends z.ZodType, Reply extends z.ZodType>(
+    name: string,
+    schemas: RequestSchemas<Request, Reply>,
+    handler: (body: z.output<Request>) => z.output<Reply> | Promise<z.output<Reply>>,
+  ): NodeRequest<Request, Reply> {
+    if (this.#operations.has(name)) throw new Error(`the request ${name} has two handlers`);
+    this.#operations.set(name, { ...schemas, handler });
+    const send: NodeRequest<Request, Reply>['send'] = (nodeIds, body, since = this.node.clock.now()) =>
+      this.#send(name, schemas, { nodeIds, body, since });
+    const sendToOne: NodeRequest<Request, Reply>['sendToOne'] = async (nodeId, body) => {
+      if (nodeId === this.node.id) return handler(body);
+      const outcome = (await send([nodeId], body)).get(nodeId);
+      if (outcome?.status === 'ok') return outcome.body;
+      throw nodeSilent(nodeId);
+    };
+    return { send, sendToOne };
   }
 
   onApplicationShutdown(): void {
     for (const { finish } of this.#pending.values()) finish();
   }
 
-  /**
-   * Asks nodes the same. Every one of them has an answer in the end, if only that there was none.
-   * @param since When the asking began: what was spent on finding the nodes is part of the time for an answer.
-   */
-  async ask<Name extends Operation>(
-    nodeIds: readonly string[],
-    operation: Name,
-    body: RequestOf<Name>,
-    since = this.node.clock.now(),
-  ): Promise<ReadonlyMap<string, Answer<Name>>> {
-    const answers = new Map<string, Answer<Name>>(nodeIds.map(nodeId => [nodeId, { status: 'timeout' }]));
-    if (nodeIds.length === 0 || this.#pending.size >= MAX_PENDING) return answers;
+  async #send<Reply extends z.ZodType>(
+    operation: string,
+    schemas: RequestSchemas<z.ZodType, Reply>,
+    { nodeIds, body, since }: { nodeIds: readonly string[]; body: unknown; since: number },
+  ): Promise<ReadonlyMap<string, Outcome<z.output<Reply>>>> {
+    const outcomes = new Map<string, Outcome<z.output<Reply>>>(nodeIds.map(nodeId => [nodeId, { status: 'timeout' }]));
+    if (nodeIds.length === 0 || this.#pending.size >= MAX_PENDING) return outcomes;
     const id = randomUUID();
     const waitingFor = new Set(nodeIds);
-    await new Promise<void>(finish => {
+    await new Promise<void>(resolve => {
       const spentMs = this.node.clock.now() - since;
-      const timer = setTimeout(finish, this.#timeoutMs(operation) - spentMs);
-      const take = ({ from, isFailed, body: given }: Reply) => {
-        if (!waitingFor.delete(from)) return;
-        const { success, data } = OPERATIONS[operation].reply.safeParse(given);
-        if (!success && !isFailed) this.link.failed('message');
-        answers.set(from, success && !isFailed ? { status: 'ok', body: data as ReplyOf<Name> } : { status: 'error' });
-        if (waitingFor.size === 0) done();
-      };
-      const done = () => {
+      const timer = setTimeout(resolve, this.#timeoutMs(schemas) - spentMs);
+      const finish = () => {
         clearTimeout(timer);
-        finish();
+        resolve();
       };
-      this.#pending.set(id, { waitingFor, take, finish: done });
+      const take: Pending['take'] = (from, { isFailed, body: given }) => {
+        if (!waitingFor.delete(from)) return;
+        const { success, data } = schemas.reply.safeParse(given);
+        if (!success && !isFailed) this.membership.failed('message');
+        outcomes.set(from, success && !isFailed ? { status: 'ok', body: data } : { status: 'error' });
+        if (waitingFor.size === 0) finish();
+      };
+      this.#pending.set(id, { take, finish });
       const [only] = nodeIds;
       const to = nodeIds.length === 1 ? only! : null;
-      this.link.send(to, { kind: 'request', from: this.node.id, id, operation, body });
+      this.messages.send(to, 'request', { id, operation, body });
     });
     this.#pending.delete(id);
-    for (const { status } of answers.values()) if (status !== 'ok') this.link.failed('request');
-    return answers;
+    for (const { status } of outcomes.values()) if (status !== 'ok') this.membership.failed('request');
+    return outcomes;
   }
 
-  #timeoutMs(operation: Operation): number {
-    const { requestTimeoutMs } = this.node.options.cluster;
-    return operation === 'heap-snapshot' ? Math.max(SNAPSHOT_TIMEOUT_MS, requestTimeoutMs) : requestTimeoutMs;
+  #timeoutMs({ timeoutMs = 0 }: Pick<Operation, 'timeoutMs'>): number {
+    return Math.max(timeoutMs, this.node.options.cluster.requestTimeoutMs);
   }
 
-  async #answer({ from, id, operation, body: given }: Request): Promise<void> {
-    const known = this.#handlers[operation];
-    if (known === undefined) return;
-    const handler = known as Handler<Operation>;
-    const { success, data } = OPERATIONS[operation].request.safeParse(given);
-    if (!success) return this.link.failed('message');
-    const reply = (isFailed: boolean, body: unknown): ClusterMessage => {
-      return { kind: 'reply', from: this.node.id, id, isFailed, body };
-    };
+  async #reply({ id, operation, body: given }: z.output<typeof request>, to: string): Promise<void> {
+    const known = this.#operations.get(operation);
+    const body = known?.request.safeParse(given);
+    if (known === undefined || !body?.success) return this.membership.failed('message');
+    const encoded = (isFailed: boolean, content: unknown) =>
+      this.messages.encode('reply', { id, isFailed, body: content });
     try {
-      const text = encode(reply(false, await handler(data)));
+      const text = encoded(false, await known.handler(body.data as never));
       const isTooLong = text.length > MAX_MESSAGE_BYTES;
-      const sent = isTooLong ? encode(reply(true, 'the answer is too long for one message')) : text;
-      if (operation === 'heap-snapshot') await this.link.deliver(from, sent);
-      else this.link.sendText(from, sent);
+      const sent = isTooLong ? encoded(true, 'the reply is too long for one message') : text;
+      if (known.timeoutMs === undefined) this.messages.sendText(to, sent);
+      else await this.membership.deliver(to, sent);
     } catch (error) {
-      this.link.failed('request', error);
-      this.link.send(from, reply(true, 'the node failed to answer'));
+      this.membership.failed('request', error);
+      this.messages.sendText(to, encoded(true, 'the node failed to reply'));
     }
   }
+}
+
+export function nodeSilent(node: string): HeartbeatError {
+  return new HeartbeatError('HEARTBEAT_NODE_SILENT', `the node ${node} does not answer: ask again in a moment`);
 }

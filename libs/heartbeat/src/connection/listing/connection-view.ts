@@ -1,54 +1,81 @@
-import type { ClosedBy } from '../../protocol/close-code.js';
+import { z } from 'zod';
+
+import { wireCount, wireId, wireText } from '../../base/wire-values.js';
 
 /** `probing`: a ping is unanswered. `closing`: a close was begun and has not ended. */
-export type ConnectionState = 'open' | 'probing' | 'closing';
+export const connectionState = z.enum(['open', 'probing', 'closing']);
+export type ConnectionState = z.output<typeof connectionState>;
 
-/** A connection in a response: docs/http-api.md. Times are ISO 8601 UTC. */
-export interface ConnectionView {
-  readonly id: string;
+const time = (description: string) => wireText.meta({ description, format: 'date-time' });
+
+/** By reference: a copy by `zod` would lose the label `__proto__`. */
+const labels = z.custom<Readonly<Record<string, string>>>(
+  given => z.record(z.string(), z.string()).safeParse(given).success,
+);
+
+/**
+ * The schema of a connection's view: the TypeScript types, the check of what other nodes send, and the description of the admin API are
+ * made of it.
+ */
+export const connectionView = z.object({
+  id: wireId.meta({ description: "Unique over all nodes and boots; begins with its node's id." }),
   /** The id of the node that holds it. */
-  readonly node: string;
-  readonly path: string;
-  readonly ip: string;
-  readonly userId: string | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly state: ConnectionState;
-  readonly openedAt: string;
-  /** When bytes from the peer were last noticed. */
-  readonly lastSeenAt: string;
-  /** When the last application message came in; null before the first. */
-  readonly lastMessageAt: string | null;
+  node: wireId.meta({ description: 'The id of the node that holds it.' }),
+  path: wireText.meta({ description: 'The path of its gateway.' }),
+  ip: wireText.meta({ description: "The client's address." }),
+  userId: wireText.nullable().meta({ description: 'Null for an anonymous client.' }),
+  labels: labels.meta({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'Texts by which it can be found.',
+  }),
+  state: connectionState.meta({ description: '`probing`: a ping is unanswered; `closing`: the close has begun.' }),
+  openedAt: time('When the upgrade was answered.'),
+  /** When bytes from the client were last noticed. */
+  lastSeenAt: time('When bytes from the client were last noticed.'),
+  /** When the last application message came; null before the first. */
+  lastMessageAt: time('When its last application message came; null before the first.').nullable(),
   /** Round trip of the last answered ping; null before the first. */
-  readonly rttMs: number | null;
-  readonly missedPongs: number;
+  rttMs: z.number().nullable().meta({ description: 'Round trip of the last answered ping; null before the first.' }),
+  missedPongs: wireCount.meta({ description: 'Pings in a row that were not answered.' }),
   /** Bytes written to the socket that still wait in this process. */
-  readonly bufferedBytes: number;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly userAgent: string | null;
+  bufferedBytes: wireCount.meta({ description: 'Bytes that wait to be sent.' }),
+  messagesIn: wireCount.meta({ description: 'Application messages from the client.' }),
+  messagesOut: wireCount.meta({ description: 'Application messages to the client.' }),
+  bytesIn: wireCount.meta({ description: 'Bytes from the client.' }),
+  bytesOut: wireCount.meta({ description: 'Bytes to the client.' }),
+  userAgent: wireText.nullable().meta({ description: 'As the client sent it; null where it sent none.' }),
   /** Whether the client uses the application heartbeat. */
-  readonly appHeartbeat: boolean;
-}
+  appHeartbeat: z.boolean().meta({ description: 'Whether it uses the application heartbeat.' }),
+});
+/** A connection in a response: docs/http-api.md. Times are ISO 8601 UTC. */
+export interface ConnectionView extends Readonly<z.output<typeof connectionView>> {}
 
+const flightEntry = z.object({ at: time('When.'), what: wireText });
 /** One entry of a flight record: what happened to the connection, and when. */
-export interface FlightEntry {
-  readonly at: string;
-  readonly what: string;
-}
+export interface FlightEntry extends Readonly<z.output<typeof flightEntry>> {}
 
-/** A connection that has ended: its last view, how it ended, and what went before. */
-export interface ClosedView extends ConnectionView {
-  readonly closedAt: string;
-  readonly durationMs: number;
-  readonly code: number;
-  readonly reason: string;
-  readonly closedBy: ClosedBy;
-  readonly flight: readonly FlightEntry[];
-}
+const entries: z.ZodType<readonly FlightEntry[]> = z.array(flightEntry);
+const flight = entries.meta({ description: 'What happened to it, oldest first.' });
 
+/** A view with the flight record. */
+export const connectionDetail = connectionView.extend({ flight });
 /** One connection with its flight record. */
-export interface ConnectionDetail extends ConnectionView {
-  readonly flight: readonly FlightEntry[];
-}
+export interface ConnectionDetail extends Readonly<z.output<typeof connectionDetail>> {}
+
+/** A view with the end, and the flight record. */
+export const closedView = connectionView.extend({
+  closedAt: time('When it ended.'),
+  durationMs: z.number().meta({ type: 'integer', minimum: 0, description: 'How long it was open.' }),
+  code: z.number().meta({ type: 'integer', description: 'The close code (RFC 6455, section 7.4).' }),
+  reason: wireText.meta({ description: 'The text beside the code.' }),
+  closedBy: z.enum(['client', 'server', 'operator', 'network']).meta({ description: 'The side that ended it.' }),
+  flight,
+});
+/** A connection that has ended: its last view, how it ended, and what went before. */
+export interface ClosedView extends Readonly<z.output<typeof closedView>> {}
+
+/** The same as other nodes send them: a newer version may add members. */
+export const viewFromWire: z.ZodType<ConnectionView> = connectionView.loose();
+export const detailFromWire: z.ZodType<ConnectionDetail> = connectionDetail.loose();
+export const closedFromWire: z.ZodType<ClosedView> = closedView.loose();

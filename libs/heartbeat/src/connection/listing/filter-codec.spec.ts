@@ -6,7 +6,9 @@ import type { ConnectionFilter } from './connection-filter.js';
 import { predicateOf, type QueryMoment } from './connection-query.js';
 import type { Connection } from '../connection.js';
 import { filterFromWire, filterOnWire } from './filter-codec.js';
-import { decode, encode, OPERATIONS } from '../../messaging/wire.js';
+import { deliver } from '../../cluster/deliveries.js';
+import { KICK_ALL } from '../../cluster/cluster-kicks.js';
+import { LIST } from '../../cluster/list-requests.js';
 
 const moment: QueryMoment = { now: 1000, attended: 1000, nodeId: 'n-1', nodeName: 'n', toEpoch: time => time };
 const word = fc.oneof(
@@ -64,21 +66,21 @@ const cases = filters.chain(filter =>
   fc.tuple(fc.constant(filter), fc.array(connectionLike(filter), { minLength: 1 })),
 );
 
-const overDeliver = (filter: ConnectionFilter) => {
-  const heard = decode(encode({ kind: 'deliver', from: 'm-1', filter, text: 'x' }));
-  return heard?.kind === 'deliver' ? heard.filter : null;
+const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+const overDeliver = (filter: ConnectionFilter) =>
+  deliver.safeParse(overJson({ filter: filterOnWire(filter), text: 'x' })).data?.filter ?? null;
+const overList = (filter: ConnectionFilter) => {
+  const body = { filter: filterOnWire(filter), sort: 'openedAt', order: 'asc', limit: 1, after: null };
+  return LIST.request.safeParse(overJson(body)).data?.filter ?? null;
 };
-const overRequest = (operation: 'list' | 'kick-all') => (filter: ConnectionFilter) => {
-  const rest = operation === 'list' ? { sort: 'openedAt', order: 'asc', limit: 1, after: null } : { kick: {} };
-  const heard = decode(encode({ kind: 'request', from: 'm-1', id: '1', operation, body: { filter, ...rest } }));
-  return heard?.kind === 'request' ? (OPERATIONS[operation].request.safeParse(heard.body).data?.filter ?? null) : null;
-};
+const overKickAll = (filter: ConnectionFilter) =>
+  KICK_ALL.request.safeParse(overJson({ filter: filterOnWire(filter), kick: {} })).data?.filter ?? null;
 
 describe('a filter on its way to another node', () => {
   it.each([
     ['a message', overDeliver],
-    ['a list', overRequest('list')],
-    ['a kick', overRequest('kick-all')],
+    ['a list', overList],
+    ['a kick', overKickAll],
   ])('matches the same before and after, as part of %s', (_what, send) => {
     fc.assert(
       fc.property(cases, ([filter, connections]) => {
@@ -95,7 +97,7 @@ describe('a filter on its way to another node', () => {
     'keeps the label %j',
     name => {
       const filter = { labels: Object.fromEntries([[name, 'x']]) };
-      for (const arrived of [overDeliver(filter), overRequest('list')(filter), overRequest('kick-all')(filter)]) {
+      for (const arrived of [overDeliver(filter), overList(filter), overKickAll(filter)]) {
         expect(Object.entries(arrived?.labels ?? {})).toEqual([[name, 'x']]);
       }
     },

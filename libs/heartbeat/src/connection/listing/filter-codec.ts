@@ -9,17 +9,23 @@ import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
 type Labels = readonly (readonly [key: string, value: string])[];
 const labels: z.ZodType<Labels> = z.array(z.tuple([z.string(), z.string()]));
 
+declare const encoded: unique symbol;
+/** A filter that `filterOnWire` has encoded. */
+export interface WireFilter {
+  readonly [encoded]: true;
+}
+
 /**
  * A filter as it goes to other nodes.
  * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what JSON would lose.
  */
-export function filterOnWire(filter: ConnectionFilter): object {
+export function filterOnWire(filter: ConnectionFilter): WireFilter {
   const { labels: given, ...rest } = checkedFilter(filter);
-  return given === undefined ? rest : { ...rest, labels: Object.entries(given) };
+  return (given === undefined ? rest : { ...rest, labels: Object.entries(given) }) as WireFilter;
 }
 
 /** A filter of another node. Older ones send labels as an object. */
-export const filterFromWire = z.unknown().transform((given, context): ConnectionFilter => {
+export const filterFromWire = z.custom<WireFilter>().transform((given, context): ConnectionFilter => {
   try {
     return checkedFilter(withLabels(given));
   } catch {
