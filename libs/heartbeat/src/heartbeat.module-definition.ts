@@ -1,8 +1,6 @@
 import { type CanActivate, ConfigurableModuleBuilder, type Type } from '@nestjs/common';
 
-import type { AdminExposure } from './http/admin-exposure.js';
-import { adminOf } from './http/admin-actor.js';
-import { AdminAudit } from './http/admin-audit.js';
+import { ADMIN_GUARD } from './http/admin-guard.js';
 import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
@@ -12,16 +10,16 @@ import { createDoctorController } from './doctor/doctor.controller.js';
 import { createHealthController } from './health/health.controller.js';
 import type { HeartbeatOptions, HeartbeatRoutes } from './options/heartbeat.options.js';
 import { type AdminPortOptions, HTTP_SETTINGS, type HttpSettings, resolveAdminPort } from './http/http-settings.js';
-import { finishController, type OwnRoute, type RouteArea, type RouteDecorator } from './http/own-routes.js';
+import { finishController, type RouteDecorator } from './http/own-routes.js';
 import { createMetricsController } from './metrics/metrics.controller.js';
 
-/** What shapes the module: given beside the options, never by a factory. */
+/** Extras shape the module: they are given beside the options, never by a factory. */
 export interface HeartbeatExtras {
   /** Whether every module may inject the services without importing this one. Default: false. */
   isGlobal?: boolean;
   /** The paths of the HTTP routes; `false` leaves one out. */
   routes?: Partial<HeartbeatRoutes>;
-  /** A guard of the app's own in the place of admin tokens; what it injects comes from `imports`. Default: tokens. */
+  /** A guard of the application instead of admin tokens; what it injects comes from `imports`. Default: tokens. */
   adminGuard?: Type<CanActivate>;
   /**
    * Decorators of the application for all routes of this module, on each controller and each handler: such as `[Public(), SkipThrottle()]`,
@@ -42,35 +40,34 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setExtras<HeartbeatExtras>(
       { isGlobal: false, routes: {}, adminGuard: undefined, routeDecorators: [], adminPort: undefined },
       (definition, { isGlobal, routes, adminGuard = AdminTokenGuard, routeDecorators = [], adminPort }) => {
-        const made = controllersFor({ ...DEFAULT_ROUTES, ...routes }, adminGuard);
-        const own: OwnRoute[] = made.flatMap(([area, controller]) =>
-          finishController(area, controller, routeDecorators),
-        );
+        const controllers = controllersFor({ ...DEFAULT_ROUTES, ...routes });
+        const own = controllers.flatMap(controller => finishController(controller, routeDecorators));
         const settings: HttpSettings = { routes: own, adminPort: resolveAdminPort(adminPort) };
         return {
           ...definition,
           global: isGlobal,
-          controllers: made.map(([, controller]) => controller),
-          providers: [...(definition.providers ?? []), { provide: HTTP_SETTINGS, useValue: settings }],
+          controllers,
+          providers: [
+            ...(definition.providers ?? []),
+            { provide: HTTP_SETTINGS, useValue: settings },
+            { provide: ADMIN_GUARD, useClass: adminGuard },
+          ],
         };
       },
     )
     .build();
 
-type Made = readonly [RouteArea, Type<unknown>];
-
-/** Controllers are made for each module: their paths are the app's to choose. */
-function controllersFor({ health, metrics, admin }: HeartbeatRoutes, adminGuard: Type<CanActivate>): Made[] {
-  const door: AdminExposure = { guard: adminGuard, audit: AdminAudit, adminOf };
-  const controllers: Made[] = [];
-  if (health !== false) controllers.push(['health', createHealthController(health)]);
-  if (metrics !== false) controllers.push(['metrics', createMetricsController(metrics, door)]);
+/** Controllers are made for each module, since the application chooses their paths. */
+function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unknown>[] {
+  const controllers: Type<unknown>[] = [];
+  if (health !== false) controllers.push(createHealthController(health));
+  if (metrics !== false) controllers.push(createMetricsController(metrics));
   if (admin === false) return controllers;
-  const ofAdmin = [
-    createAdminController(admin, adminGuard),
-    createClusterController(admin, adminGuard),
-    createDoctorController(admin, door),
-    createHeapSnapshotController(admin, door),
+  return [
+    ...controllers,
+    createAdminController(admin),
+    createClusterController(admin),
+    createDoctorController(admin),
+    createHeapSnapshotController(admin),
   ];
-  return [...controllers, ...ofAdmin.map((controller): Made => ['admin', controller])];
 }

@@ -4,7 +4,6 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 
 import { AdminAudit } from './http/admin-audit.js';
 import { AdminRefusals } from './http/admin-refusals.js';
-import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { FailureWindow } from './http/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
 import { UserIdentityRule } from './admission/identity-rule.js';
@@ -139,7 +138,6 @@ const PUBLIC = [
     MetricsService,
     DoctorService,
     LeakSentinel,
-    AdminTokenGuard,
     { provide: FailureWindow, useFactory: () => new FailureWindow() },
     HealthIndicatorService,
   ],

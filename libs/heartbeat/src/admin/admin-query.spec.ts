@@ -3,9 +3,9 @@ import * as fc from 'fast-check';
 
 import { banBody, closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { ProblemException } from '../http/problem.exception.js';
-import { QueryPipe } from '../http/query.pipe.js';
+import { InputPipe } from '../http/input.pipe.js';
 
-const pipe = new QueryPipe();
+const pipe = new InputPipe();
 const read = <Schema extends typeof listQuery | typeof closedQuery | typeof kickQuery>(schema: Schema, query: object) =>
   pipe.transform(query as never, { type: 'query', schema }) as Promise<Schema['_output']>;
 

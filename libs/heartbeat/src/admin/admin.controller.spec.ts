@@ -1,8 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
-import type { CanActivate } from '@nestjs/common';
-
 import { ClientAddresses } from '../admission/client-addresses.js';
 import type { ClusterService } from '../cluster/cluster.service.js';
 import type { Kick } from '../connection/connection.types.js';
@@ -11,12 +9,6 @@ import { identifyAdmin } from '../http/admin-actor.js';
 import type { AdminAudit } from '../http/admin-audit.js';
 import { createAdminController } from './admin.controller.js';
 import { ProblemException } from '../http/problem.exception.js';
-
-class Guard implements CanActivate {
-  canActivate(): boolean {
-    return true;
-  }
-}
 
 function requestFrom(remoteAddress: string): IncomingMessage {
   const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress } };
@@ -42,7 +34,7 @@ describe('AdminController', () => {
     const cluster = { kick: async () => outcome } as unknown as ClusterService;
     const httpAdapter = { status: (_response: object, status: number) => statuses.push(status) };
     const audit = { record: (entry: unknown) => trail.push(entry) } as unknown as AdminAudit;
-    const Controller = createAdminController('/admin', Guard);
+    const Controller = createAdminController('/admin');
     const made: unknown = new Controller(addresses, cluster, {}, {}, audit, { httpAdapter });
     controller = made as Routes;
   });

@@ -1,23 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import {
-  type CanActivate,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpStatus,
-  Param,
-  Query,
-  Req,
-  Res,
-  type Type,
-  UseFilters,
-  UseGuards,
-  UseInterceptors,
-  UsePipes,
-  VERSION_NEUTRAL,
-} from '@nestjs/common';
+import { Delete, Get, HttpStatus, Param, Query, Req, Res, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
@@ -30,24 +13,13 @@ import { adminOf } from '../http/admin-actor.js';
 import { AdminAudit } from '../http/admin-audit.js';
 import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
+import { AdminRoutes } from '../http/admin-routes.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
-import { ProblemFilter } from '../http/problem.filter.js';
-import { ReplyInterceptor } from '../http/reply.interceptor.js';
-import { StrictRouteGuard } from '../http/strict-route.guard.js';
-import { JsonBodyGuard } from '../http/json-body.guard.js';
-import { QueryPipe } from '../http/query.pipe.js';
 
-/**
- * The admin routes below `path` that are about connections. Every route of the class is behind `guard`; every error is
- * problem details; no answer is cached.
- */
-export function createAdminController(path: string, guard: Type<CanActivate>): Type<unknown> {
-  @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
-  @UsePipes(new QueryPipe())
-  @UseInterceptors(ReplyInterceptor)
-  @UseFilters(ProblemFilter)
+/** The admin routes below `path` that are about connections. */
+export function createAdminController(path: string): Type<unknown> {
+  @AdminRoutes(path)
   class AdminController {
     constructor(
       private readonly addresses: ClientAddresses,
@@ -59,7 +31,6 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     ) {}
 
     @Get('connections')
-    @Header('Cache-Control', 'no-store')
     async list(@Query({ schema: listQuery }) query: z.output<typeof listQuery>): Promise<ConnectionList> {
       const { cursorTo, ...asked } = query;
       const { items, end, total, nodes } = await this.cluster.list(asked);
@@ -67,7 +38,6 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     }
 
     @Get('connections/:id')
-    @Header('Cache-Control', 'no-store')
     async detail(@Param('id') id: string): Promise<ConnectionDetail> {
       const detail = await orSilent(this.cluster.get(id));
       if (detail === undefined) throw noConnection();
@@ -76,7 +46,6 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
 
     /** The close of a connection that is closing already has begun, which is all that is promised: it is answered alike. */
     @Delete('connections/:id')
-    @Header('Cache-Control', 'no-store')
     async kick(
       @Param('id') id: string,
       @Query({ schema: kickQuery }) parameters: z.output<typeof kickQuery>,
@@ -96,7 +65,6 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     }
 
     @Get('closed')
-    @Header('Cache-Control', 'no-store')
     async closed(@Query({ schema: closedQuery }) query: z.output<typeof closedQuery>): Promise<ClosedList> {
       const { limit, after, cursorTo } = query;
       const node = await existingNode(this.directory.find(query.node));
@@ -105,7 +73,6 @@ export function createAdminController(path: string, guard: Type<CanActivate>): T
     }
 
     @Get('closed/:id')
-    @Header('Cache-Control', 'no-store')
     async closedDetail(@Param('id') id: string): Promise<ClosedView> {
       const detail = await orSilent(this.ended.get(id));
       if (detail === null) throw noClosed();

@@ -1,25 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-import {
-  Body,
-  type CanActivate,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  Param,
-  Post,
-  Query,
-  Req,
-  type Type,
-  UseFilters,
-  UseGuards,
-  UseInterceptors,
-  UsePipes,
-  VERSION_NEUTRAL,
-} from '@nestjs/common';
+import { Body, Delete, Get, Param, Post, Query, Req, type Type } from '@nestjs/common';
 import type { z } from 'zod';
 
+import { AdminRoutes } from '../http/admin-routes.js';
 import { type Ban, type BanTarget, valueOf } from '../admission/ban-index.js';
 import { BanList, type BanRequest } from '../admission/ban-list.js';
 import { assertBan, faultOfReach, faultOfWidth } from '../admission/ban-rules.js';
@@ -38,20 +22,11 @@ import {
 import { AdminAudit } from '../http/admin-audit.js';
 import { banBody, bansQuery } from './admin-query.js';
 import { badBody, notFound, pointerTo, ProblemException } from '../http/problem.exception.js';
-import { ProblemFilter } from '../http/problem.filter.js';
-import { ReplyInterceptor } from '../http/reply.interceptor.js';
-import { StrictRouteGuard } from '../http/strict-route.guard.js';
-import { JsonBodyGuard } from '../http/json-body.guard.js';
 import { problemOf } from '../base/problem.js';
-import { QueryPipe } from '../http/query.pipe.js';
 
 /** The admin routes below `path` that are about what all nodes share: the nodes themselves, and bans. */
-export function createClusterController(path: string, guard: Type<CanActivate>): Type<unknown> {
-  @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
-  @UsePipes(new QueryPipe(badBody))
-  @UseInterceptors(ReplyInterceptor)
-  @UseFilters(ProblemFilter)
+export function createClusterController(path: string): Type<unknown> {
+  @AdminRoutes(path)
   class ClusterController {
     constructor(
       private readonly cluster: ClusterService,
@@ -61,13 +36,11 @@ export function createClusterController(path: string, guard: Type<CanActivate>):
     ) {}
 
     @Get('nodes')
-    @Header('Cache-Control', 'no-store')
     async nodes(): Promise<NodeList> {
       return { items: await this.cluster.nodes(), ...degradedIf(this.cluster.isDegraded) };
     }
 
     @Get('bans')
-    @Header('Cache-Control', 'no-store')
     async bans(@Query({ schema: bansQuery }) { cursorTo, ...query }: z.output<typeof bansQuery>): Promise<BanPage> {
       const { items, total, hasMore } = await this.banList.page(query);
       const last = items.at(-1);
@@ -75,7 +48,6 @@ export function createClusterController(path: string, guard: Type<CanActivate>):
     }
 
     @Post('bans')
-    @Header('Cache-Control', 'no-store')
     async ban(
       @Body({ schema: banBody }) given: z.output<typeof banBody>,
       @Req() request: IncomingMessage,
@@ -92,7 +64,6 @@ export function createClusterController(path: string, guard: Type<CanActivate>):
     }
 
     @Delete('bans/:id')
-    @Header('Cache-Control', 'no-store')
     lift(@Param('id') id: string, @Req() request: IncomingMessage): LiftAnswer {
       const isLifted = this.banList.lift(id);
       this.#record(request, 'lift-ban', id, isLifted ? 'done' : 'not-found');

@@ -1,32 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
-import type { CanActivate } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 
-import type { AdminExposure, Change } from '../http/admin-exposure.js';
+import { identifyAdmin } from '../http/admin-actor.js';
+import type { AuditEntry } from '../http/admin-audit.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { createHeapSnapshotController } from './heap-snapshot.controller.js';
 import type { HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
 
-class Guard implements CanActivate {
-  canActivate(): boolean {
-    return true;
-  }
-}
-
 /** Collects the audit records. */
 class Trail {
-  readonly changes: Change[] = [];
+  readonly changes: AuditEntry[] = [];
 
-  record(change: Change): void {
+  record(change: AuditEntry): void {
     this.changes.push(change);
   }
 }
 
-const DOOR: AdminExposure = { guard: Guard, audit: Trail, adminOf: () => 'olga' };
 const TAKEN: HeapSnapshot = { file: '/tmp/a.heapsnapshot', bytes: 5, durationMs: 1 };
 const TOO_SOON: SnapshotRefusal = { reason: 'too-soon', detail: 'Wait.', retryAfterSeconds: 7 };
 const FULL = new Error('ENOSPC');
@@ -43,11 +36,12 @@ function controllerWith(take: HeapSnapshotService['take']) {
     setHeader: (_response: object, name: string, value: string) => answered.push(`${name}: ${value}`),
   };
   const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
-  const Controller = createHeapSnapshotController('/admin', DOOR);
+  const Controller = createHeapSnapshotController('/admin');
   const host = { httpAdapter } as unknown as HttpAdapterHost;
   const directory = { find: async () => 'node' };
   const controller = new Controller(directory, { takeOn: take }, host, addresses, trail) as Routes;
   const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress: '10.0.0.1' } };
+  identifyAdmin(request, 'olga');
   return { trail, answered, take: () => controller.take({}, request as unknown as IncomingMessage, {}) };
 }
 

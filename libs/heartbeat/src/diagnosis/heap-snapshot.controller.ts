@@ -1,57 +1,34 @@
 import type { IncomingMessage } from 'node:http';
 
-import {
-  Controller,
-  Header,
-  HttpStatus,
-  Inject,
-  Post,
-  Query,
-  Req,
-  Res,
-  type Type,
-  UseFilters,
-  UseGuards,
-  UseInterceptors,
-  UsePipes,
-  VERSION_NEUTRAL,
-} from '@nestjs/common';
+import { HttpStatus, Post, Query, Req, Res, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
-import type { AdminExposure } from '../http/admin-exposure.js';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
-import { JsonBodyGuard } from '../http/json-body.guard.js';
+import { adminOf } from '../http/admin-actor.js';
+import { AdminAudit } from '../http/admin-audit.js';
+import { AdminRoutes } from '../http/admin-routes.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemException } from '../http/problem.exception.js';
-import { ProblemFilter } from '../http/problem.filter.js';
 import { nodeQuery } from '../http/query-parameter.js';
-import { QueryPipe } from '../http/query.pipe.js';
-import { ReplyInterceptor } from '../http/reply.interceptor.js';
-import { StrictRouteGuard } from '../http/strict-route.guard.js';
 import { PROBLEM_JSON, type ProblemDetails, problemOf } from '../base/problem.js';
 import { type HeapSnapshot, HeapSnapshotService } from './heap-snapshot.service.js';
 import type { SnapshotRefusal } from './snapshot-rules.js';
 
 /** Creates `POST heap-snapshot` below the admin path, for operators: of this node or of another one. */
-export function createHeapSnapshotController(path: string, { guard, audit, adminOf }: AdminExposure): Type<unknown> {
-  @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(StrictRouteGuard, guard, JsonBodyGuard)
-  @UseInterceptors(ReplyInterceptor)
-  @UsePipes(new QueryPipe())
-  @UseFilters(ProblemFilter)
+export function createHeapSnapshotController(path: string): Type<unknown> {
+  @AdminRoutes(path)
   class HeapSnapshotController {
     constructor(
       private readonly directory: NodeDirectory,
       private readonly snapshots: HeapSnapshotService,
       private readonly adapterHost: HttpAdapterHost,
       private readonly addresses: ClientAddresses,
-      @Inject(audit) private readonly trail: InstanceType<AdminExposure['audit']>,
+      private readonly audit: AdminAudit,
     ) {}
 
     @Post('heap-snapshot')
-    @Header('Cache-Control', 'no-store')
     async take(
       @Query({ schema: nodeQuery }) { node }: z.output<typeof nodeQuery>,
       @Req() request: IncomingMessage,
@@ -59,7 +36,7 @@ export function createHeapSnapshotController(path: string, { guard, audit, admin
     ): Promise<HeapSnapshot | ProblemDetails> {
       const target = await existingNode(this.directory.find(node));
       const record = (result: string) =>
-        this.trail.record({
+        this.audit.record({
           who: adminOf(request),
           what: 'heap-snapshot',
           target,

@@ -1,21 +1,8 @@
-import {
-  Controller,
-  Get,
-  Header,
-  HttpStatus,
-  Res,
-  type Type,
-  UseFilters,
-  UseGuards,
-  UseInterceptors,
-  VERSION_NEUTRAL,
-} from '@nestjs/common';
+import { Get, HttpStatus, Res, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { HealthCheckResult, HealthIndicatorResult } from '@nestjs/terminus';
 
-import { ProblemFilter } from '../http/problem.filter.js';
-import { ReplyInterceptor } from '../http/reply.interceptor.js';
-import { StrictRouteGuard } from '../http/strict-route.guard.js';
+import { HealthRoutes } from '../http/admin-routes.js';
 import { reportOf } from './health-report.js';
 import { HeartbeatHealthIndicator } from './heartbeat.health.js';
 
@@ -25,10 +12,7 @@ import { HeartbeatHealthIndicator } from './heartbeat.health.js';
  * including `live`.
  */
 export function createHealthController(path: string): Type<unknown> {
-  @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(StrictRouteGuard)
-  @UseInterceptors(ReplyInterceptor)
-  @UseFilters(ProblemFilter)
+  @HealthRoutes(path)
   class HealthController {
     constructor(
       private readonly health: HeartbeatHealthIndicator,
@@ -36,25 +20,21 @@ export function createHealthController(path: string): Type<unknown> {
     ) {}
 
     @Get()
-    @Header('Cache-Control', 'no-store')
     async all(@Res() response: object): Promise<HealthCheckResult> {
       return this.#answer(response, [await this.health.live(), this.health.ready(), this.health.startup()]);
     }
 
     @Get('live')
-    @Header('Cache-Control', 'no-store')
     async live(@Res() response: object): Promise<HealthCheckResult> {
       return this.#answer(response, [await this.health.live()]);
     }
 
     @Get('ready')
-    @Header('Cache-Control', 'no-store')
     ready(@Res() response: object): HealthCheckResult {
       return this.#answer(response, [this.health.ready()]);
     }
 
     @Get('startup')
-    @Header('Cache-Control', 'no-store')
     startup(@Res() response: object): HealthCheckResult {
       return this.#answer(response, [this.health.startup()]);
     }

@@ -2,11 +2,18 @@ import { inspect, type InspectOptionsStylized } from 'node:util';
 
 import { Injectable, Logger } from '@nestjs/common';
 
-import type { Change } from './admin-exposure.js';
-
-/** One change that somebody made, or tried to make, through the admin API: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
-export interface AuditEntry extends Change {
-  /** What was asked for in particular. */
+/** One change through the admin API, or an attempt: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
+export interface AuditEntry {
+  /** Name of the token, or the name that the application's own guard gave. */
+  readonly who: string;
+  readonly what: string;
+  /** The object of the change: the id of a connection, a node or a ban. */
+  readonly target: string;
+  /** The address from which it was requested. */
+  readonly from: string;
+  /** `done`, or why it was not. */
+  readonly result: string;
+  /** The parameters of the request. */
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 

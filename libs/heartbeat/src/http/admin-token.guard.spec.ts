@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
-import type { ExecutionContext } from '@nestjs/common';
-import type { HttpAdapterHost } from '@nestjs/core';
+import { Delete, type ExecutionContext, Get, Post } from '@nestjs/common';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { adminOf } from './admin-actor.js';
+import { AdminRoutes } from './admin-routes.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { FailureWindow } from './failure-window.js';
 import { ProblemException } from './problem.exception.js';
@@ -17,6 +17,21 @@ const TOKENS = [
   { token: 'viewer-token', role: 'viewer', name: 'viktor' },
 ] as const;
 
+@AdminRoutes('/admin')
+class Routes {
+  @Get()
+  read(this: void): void {}
+
+  @Post()
+  add(this: void): void {}
+
+  @Delete()
+  remove(this: void): void {}
+}
+const { read, add, remove } = Routes.prototype;
+/** The handler of a method. */
+const HANDLERS: Readonly<Record<string, object>> = { GET: read, HEAD: read, POST: add, DELETE: remove };
+
 describe('AdminTokenGuard', () => {
   let time: number;
   let guard: AdminTokenGuard;
@@ -25,9 +40,7 @@ describe('AdminTokenGuard', () => {
   function start(tokens: readonly object[] = TOKENS): AdminTokenGuard {
     const options = resolveOptions({ trustedProxies: [PROXY], admin: { tokens } as object });
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
-    const httpAdapter = { getRequestMethod: ({ method }: IncomingMessage) => method };
-    const host = { httpAdapter } as unknown as HttpAdapterHost;
-    return new AdminTokenGuard(options, clock, host, failures, new ClientAddresses(options));
+    return new AdminTokenGuard(options, clock, failures, new ClientAddresses(options));
   }
 
   beforeEach(() => {
@@ -36,11 +49,14 @@ describe('AdminTokenGuard', () => {
     guard = start();
   });
 
-  /** Somebody behind the proxy asks; answers `in`, or the status of the refusal. */
+  /** A request of a client behind the proxy: `in`, or the status of the refusal. */
   function ask(token: string | null, client = '203.0.113.7', method = 'GET', of = guard): 'in' | number {
     const headers = { 'x-forwarded-for': client, ...(token !== null && { authorization: `Bearer ${token}` }) };
     const request = { method, headers, socket: { remoteAddress: PROXY } };
-    const context = { switchToHttp: () => ({ getRequest: () => request }) } as unknown as ExecutionContext;
+    const context = {
+      switchToHttp: () => ({ getRequest: () => request }),
+      getHandler: () => HANDLERS[method],
+    } as unknown as ExecutionContext;
     try {
       expect(of.canActivate(context)).toBe(true);
       expect(adminOf(request)).toBe(TOKENS.find(known => known.token === token)?.name);

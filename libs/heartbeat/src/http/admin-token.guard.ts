@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
 import type { Clock } from '../base/clock.js';
@@ -10,6 +9,7 @@ import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js'
 import { clientNetwork } from '../base/network-address.js';
 import { problemOf } from '../base/problem.js';
 import { identifyAdmin } from './admin-actor.js';
+import { roleFor } from './admin-routes.js';
 import { AdminTokens, bearerToken } from './admin-tokens.js';
 import { FailureWindow } from './failure-window.js';
 import { ProblemException } from './problem.exception.js';
@@ -18,7 +18,7 @@ import { ProblemException } from './problem.exception.js';
 const NETWORK_BITS = 64;
 
 const NO_TOKEN_CONFIGURED =
-  'No admin token is configured, so nobody is let in: set the option admin.tokens (the reference server: the variable ADMIN_TOKEN).';
+  'No admin token is configured, so no request is admitted: set the option admin.tokens (the reference server: the variable ADMIN_TOKEN).';
 const WRONG_TOKEN = 'Send a token that is configured in admin.tokens, as "Authorization: Bearer <token>".';
 
 /**
@@ -33,7 +33,6 @@ export class AdminTokenGuard implements CanActivate {
   constructor(
     @Inject(HEARTBEAT_OPTIONS) options: ResolvedOptions,
     @Inject(HEARTBEAT_CLOCK) private readonly clock: Clock,
-    private readonly adapterHost: HttpAdapterHost,
     private readonly failures: FailureWindow,
     private readonly addresses: ClientAddresses,
   ) {
@@ -48,7 +47,7 @@ export class AdminTokenGuard implements CanActivate {
     if (holder === null) throw this.#refusal(request, presented !== null);
     // The name is known to the audit trail for an attempt that the role forbids, too.
     identifyAdmin(request, holder.name);
-    if (holder.role === 'viewer' && !this.#reads(request)) throw forbidden(holder.name);
+    if (holder.role === 'viewer' && roleFor(context.getHandler()) === 'operator') throw forbidden(holder.name);
     return true;
   }
 
@@ -60,10 +59,6 @@ export class AdminTokenGuard implements CanActivate {
     if (blockedMs > 0) return tooManyFailures(Math.ceil(blockedMs / 1000));
     if (isGuess && !this.#tokens.isEmpty) this.failures.failed(address, now);
     return unauthenticated(this.#tokens.isEmpty ? NO_TOKEN_CONFIGURED : WRONG_TOKEN);
-  }
-
-  #reads(request: IncomingMessage): boolean {
-    return ['GET', 'HEAD'].includes(this.adapterHost.httpAdapter.getRequestMethod(request) as string);
   }
 }
 

@@ -17,9 +17,33 @@ export type RouteDecorator = ClassDecorator | MethodDecorator;
 
 const areas = new WeakMap<object, RouteArea>();
 
-/** The area of a controller that `finishController` finished; undefined for those of the application. */
+/** The area of a controller of ours; undefined for those of the application. */
 export function areaOf(controller: object): RouteArea | undefined {
   return areas.get(controller);
+}
+
+export function setArea(controller: object, area: RouteArea): void {
+  areas.set(controller, area);
+}
+
+/** One handler of a controller, as Nest's decorators have marked it. */
+export interface RouteHandler {
+  readonly name: string;
+  readonly handler: object;
+  readonly method: string;
+  /** Below the path of the controller. */
+  readonly path: string;
+}
+
+export function handlersOf(controller: Type<unknown>): RouteHandler[] {
+  const target = controller.prototype as Record<string, object>;
+  const names = new MetadataScanner().getAllMethodNames(target);
+  return names.flatMap(name => {
+    const handler = target[name]!;
+    if (!Reflect.hasMetadata(PATH, handler)) return [];
+    const method = RequestMethod[Reflect.getMetadata(METHOD, handler) as RequestMethod];
+    return [{ name, handler, method, path: String(Reflect.getMetadata(PATH, handler)) }];
+  });
 }
 
 /** What Nest's decorators leave on controllers and handlers; there is no public name for it. */
@@ -31,30 +55,18 @@ const RESPONSE = 1;
 
 /**
  * Finishes a controller of ours and lists its routes.
- * - Each handler gets the response as one more argument, which tells Nest that the answer is sent by us (by `ReplyInterceptor`):
- *   so no interceptor of the application can wrap it.
+ * - Each handler gets the response as one more argument: so Nest leaves the answer to `ReplyInterceptor`, and no interceptor of the
+ *   application can wrap it.
  * - `decorators` are put on the class and on each handler, since guards read metadata of either.
  */
-export function finishController(
-  area: RouteArea,
-  controller: Type<unknown>,
-  decorators: readonly RouteDecorator[],
-): OwnRoute[] {
-  areas.set(controller, area);
-  const target = controller.prototype as object;
+export function finishController(controller: Type<unknown>, decorators: readonly RouteDecorator[]): OwnRoute[] {
+  const area = areas.get(controller)!;
   const base = segments(Reflect.getMetadata(PATH, controller));
-  const names = new MetadataScanner().getAllMethodNames(target);
-  const routes: OwnRoute[] = [];
-  for (const name of names) {
-    const handler = (target as Record<string, object>)[name]!;
-    if (!Reflect.hasMetadata(PATH, handler)) continue;
-    const pattern = `/${[...base, ...segments(Reflect.getMetadata(PATH, handler))].join('/')}`;
-    const method = RequestMethod[Reflect.getMetadata(METHOD, handler) as RequestMethod];
-    routes.push({ area, method, pattern });
-    takeResponse(controller, name);
-  }
+  const handlers = handlersOf(controller);
+  for (const { name } of handlers) takeResponse(controller, name);
+  const names = handlers.map(({ name }) => name);
   applyAll(controller, names, decorators);
-  return routes;
+  return handlers.map(({ method, path }) => ({ area, method, pattern: `/${[...base, ...segments(path)].join('/')}` }));
 }
 
 function segments(path: unknown): string[] {
@@ -78,9 +90,7 @@ function applyAll(controller: Type<unknown>, names: readonly string[], decorator
     const failure = failureOf(() => (decorator as ClassDecorator)(controller));
     if (failure === null && enhancersOf(controller) !== before) continue;
     for (const name of names) {
-      const descriptor = Object.getOwnPropertyDescriptor(target, name);
-      const handler: unknown = descriptor?.value;
-      if (descriptor === undefined || !Reflect.hasMetadata(PATH, handler as object)) continue;
+      const descriptor = Object.getOwnPropertyDescriptor(target, name)!;
       const second = failureOf(() => (decorator as MethodDecorator)(target, name, descriptor));
       if (failure !== null && second !== null) throw failure;
     }

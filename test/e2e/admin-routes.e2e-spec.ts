@@ -1,0 +1,96 @@
+/** Every route below the admin path that Nest has registered: its guard, role, cache header and problem details. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get, Post } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { AdminApp, PROBLEM } from '../support/servers/admin-app.js';
+import type { Answer } from '../support/clients/ask.js';
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Below the admin path, and not declared through `AdminRoutes`. */
+@Controller('admin')
+class ForeignController {
+  @Get('bare')
+  read(): object {
+    return {};
+  }
+
+  @Post('bare')
+  change(): object {
+    return {};
+  }
+}
+
+/** Routes that take no query. */
+const WITHOUT_QUERY: readonly string[] = [
+  'GET connections/:id',
+  'GET closed/:id',
+  'GET nodes',
+  'POST bans',
+  'DELETE bans/:id',
+];
+
+afterEach(() => AdminApp.closeAll());
+
+const start = (more?: Parameters<typeof AdminApp.start>[3]) =>
+  AdminApp.start(() => new ExpressAdapter(), undefined, undefined, more);
+
+/** The routes below the admin path, as Express has them. */
+function routesOf({ app }: AdminApp): Route[] {
+  const { router } = app.getHttpAdapter().getInstance() as {
+    router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
+  };
+  return router.stack.flatMap(({ route }) => {
+    if (route === undefined || !route.path.startsWith('/admin')) return [];
+    return Object.keys(route.methods).map(method => ({ method: method.toUpperCase(), path: route.path }));
+  });
+}
+
+/** What a route lacks of what `AdminRoutes` gives. */
+async function faultsOf(app: AdminApp, { method, path }: Route): Promise<string[]> {
+  const below = path.slice('/admin/'.length);
+  const sent = below.replace(/:\w+/, 'none');
+  const send = (token: string | null, query = '', how = method) => app.ask(`${sent}${query}`, token, { method: how });
+  const isProblem = ({ status, headers, json }: Answer, expected: number) =>
+    status === expected &&
+    PROBLEM.test(String(headers['content-type'])) &&
+    headers['cache-control'] === 'no-store' &&
+    json.status === expected;
+  const faults: string[] = [];
+  if (!isProblem(await send(null), 401)) faults.push('guard');
+  const asViewer = await send('see');
+  if (method === 'GET' ? asViewer.status === 403 : !isProblem(asViewer, 403)) faults.push('role');
+  // Of an unknown node: a snapshot of this one would be written.
+  if ((await send('do', '?node=none')).headers['cache-control'] !== 'no-store') faults.push('cache header');
+  if (!isProblem(await send('do', '', 'PATCH'), 405)) faults.push('wrong method');
+  const takesQuery = !WITHOUT_QUERY.includes(`${method} ${below}`);
+  if (takesQuery && !isProblem(await send('do', '?unknown=1'), 400)) faults.push('wrong query');
+  return faults.map(fault => `${method} ${path}: ${fault}`);
+}
+
+async function allFaults(app: AdminApp): Promise<string[]> {
+  const faults: string[] = [];
+  for (const route of routesOf(app)) faults.push(...(await faultsOf(app, route)));
+  return faults;
+}
+
+describe('the admin routes', () => {
+  it('are all declared through AdminRoutes', async () => {
+    const app = await start();
+    const routes = routesOf(app).map(({ method, path }) => `${method} ${path.slice('/admin/'.length)}`);
+    expect(routes).toEqual(expect.arrayContaining(['GET connections', 'DELETE connections/:id', 'POST heap-snapshot']));
+    expect(routes).toEqual(expect.arrayContaining([...WITHOUT_QUERY]));
+    expect(await allFaults(app)).toEqual([]);
+  });
+
+  it('would be found if they were not', async () => {
+    const app = await start({ controllers: [ForeignController] });
+    expect(await allFaults(app)).toEqual([
+      ...['guard', 'cache header', 'wrong method', 'wrong query'].map(fault => `GET /admin/bare: ${fault}`),
+      ...['guard', 'role', 'cache header', 'wrong method', 'wrong query'].map(fault => `POST /admin/bare: ${fault}`),
+    ]);
+  });
+});
