@@ -59,7 +59,7 @@ export class AdapterWorld {
     const { registry, bans, identities, connections } = wireNode(this.node, stream);
     [this.bans, this.connections] = [bans, connections];
     const addresses = new ClientAddresses(this.node.options);
-    const admission = new AdmissionService(this.node, registry, bans, identities, addresses, stream);
+    const admission = new AdmissionService(this.node, registry, identities, addresses, stream);
     const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;
     const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
     const gateway = new HeartbeatGateway(this.node, connections, heartbeat, inbound, dispatcher, stream, bans);

@@ -16,7 +16,9 @@ import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import type { Authentication } from '../base/identity.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import { type Admitted, AdmissionService } from './admission.service.js';
+import { AdmissionService } from './admission.service.js';
+import type { Admitted } from './attempt.js';
+import { UpgradeAttempt } from '../transports/ws/upgrade-attempt.js';
 import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
@@ -85,7 +87,7 @@ class Door {
     const { registry, bans, identities, connections } = wireNode(this.node, events, slots && { slots });
     [this.bans, this.connections] = [bans, connections];
     const addresses = new ClientAddresses(this.node.options);
-    this.admission = new AdmissionService(this.node, registry, bans, identities, addresses, events);
+    this.admission = new AdmissionService(this.node, registry, identities, addresses, events);
     if (slots) slots.countByUser = userId => registry.byUser.count(userId);
   }
 
@@ -102,9 +104,8 @@ class Door {
     const [nothing, socket] = [() => undefined, new PassThrough()];
     const visitor: Visitor = { ip, socket, verdicts: [], answer: nothing, open: nothing, connection: null };
     this.#asked = null;
-    this.admission.admit(request as unknown as IncomingMessage, visitor.socket, true, verdict =>
-      this.#told(visitor, verdict),
-    );
+    const attempt = new UpgradeAttempt({ request: request as unknown as IncomingMessage, socket }, true);
+    this.admission.admit(attempt, verdict => this.#told(visitor, verdict));
     visitor.answer = this.#asked ?? visitor.answer;
     return visitor;
   }

@@ -13,7 +13,9 @@ import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.ev
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import type { Authentication } from '../base/identity.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import { type Admitted, AdmissionService } from './admission.service.js';
+import { AdmissionService } from './admission.service.js';
+import type { Admitted } from './attempt.js';
+import { UpgradeAttempt } from '../transports/ws/upgrade-attempt.js';
 import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
@@ -55,7 +57,6 @@ class Door {
     this.admission = new AdmissionService(
       this.node,
       registry,
-      bans,
       identities,
       new ClientAddresses(this.node.options),
       events,
@@ -88,7 +89,8 @@ class Door {
       headers: { ...HEADERS, ...headers },
       socket: { remoteAddress: ip },
     };
-    this.admission.admit(request as unknown as IncomingMessage, socket, served, verdict => verdicts.push(verdict));
+    const upgrade = { request: request as unknown as IncomingMessage, socket };
+    this.admission.admit(new UpgradeAttempt(upgrade, served), verdict => verdicts.push(verdict));
     return { socket, verdicts };
   }
 }
@@ -271,7 +273,7 @@ describe('AdmissionService', () => {
   it('announces a refusal with the client’s address', () => {
     const door = new Door();
     const request = { headers: {}, socket: { remoteAddress: `::ffff:${IP}` } } as unknown as IncomingMessage;
-    door.admission.refused(request, { status: 503, reason: 'draining' });
+    door.admission.refused({ request }, { status: 503, reason: 'draining' });
     expect(door.events).toEqual([{ type: 'refused', status: 503, reason: 'draining', ip: IP }]);
   });
 

@@ -11,14 +11,17 @@ const REQUEST = { url: '/ws' } as IncomingMessage;
 /** Asks, and lets see the signal that the app got and whether anybody has been told. */
 function begin(ask: Authenticate = () => new Promise(() => undefined)) {
   const socket = new PassThrough();
+  const onGone = (listener: () => void) => {
+    socket.once('close', listener);
+    return () => socket.off('close', listener);
+  };
   const seen: { request?: IncomingMessage; signal?: AbortSignal } = {};
   const answer = authenticate(
     (request, signal) => {
       Object.assign(seen, { request, signal });
       return ask(request, signal);
     },
-    REQUEST,
-    socket,
+    { request: REQUEST, onGone },
     TIMEOUT,
   );
   return { socket, seen, answer };

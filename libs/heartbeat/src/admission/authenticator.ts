@@ -1,23 +1,20 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 
 import type { Authenticate } from '../options/guard.options.js';
+import type { Attempt } from './attempt.js';
 import { type Authentication, identityProblem } from '../base/identity.js';
 
-/** How an authentication ended: an answer, an error of the app's code, too late, or nobody is there to be told. */
+/** How an authentication ended: with an answer, an error of the application's code, too late, or without the client. */
 export type Authenticated =
   | { readonly outcome: 'answered'; readonly answer: Authentication }
   | { readonly outcome: 'failed'; readonly error: unknown }
   | { readonly outcome: 'timeout' }
   | { readonly outcome: 'gone' };
 
-/**
- * Asks the app who a client is, and gives up after `timeoutMs` or when the client has gone. Never rejects.
- */
+/** Asks the application for a client's identity, and gives up after `timeoutMs` or when the client leaves. Never rejects. */
 export async function authenticate(
   ask: Authenticate,
-  request: IncomingMessage,
-  socket: Duplex,
+  attempt: Pick<Attempt, 'request' | 'onGone'>,
   timeoutMs: number,
 ): Promise<Authenticated> {
   const controller = new AbortController();
@@ -29,14 +26,13 @@ export async function authenticate(
   const stopped = new Promise<Authenticated>(resolve => {
     controller.signal.addEventListener('abort', () => resolve({ outcome }), { once: true });
   });
-  const onClose = () => stop('gone');
-  socket.once('close', onClose);
+  const stay = attempt.onGone(() => stop('gone'));
   const timer = setTimeout(() => stop('timeout'), timeoutMs);
   try {
-    return await Promise.race([stopped, answerOf(ask, request, controller.signal)]);
+    return await Promise.race([stopped, answerOf(ask, attempt.request, controller.signal)]);
   } finally {
     clearTimeout(timer);
-    socket.off('close', onClose);
+    stay();
   }
 }
 
@@ -48,7 +44,7 @@ async function answerOf(ask: Authenticate, request: IncomingMessage, signal: Abo
   }
 }
 
-/** What is no answer is a mistake in the app: it must not let anybody in. */
+/** A value that is no answer is a mistake in the application: it must admit no client. */
 function checked(answer: Authentication): Authentication {
   if (answer === null || answer === 'deferred' || answer === 'anonymous') return answer;
   const problem = identityProblem(answer);

@@ -1,6 +1,6 @@
-import type { EventEmitter } from 'node:events';
+import type { Attempt } from './attempt.js';
 
-/** Places held by upgrades that are neither refused nor a connection yet, by client network: limits count them. */
+/** Slots of attempts that are neither refused nor a connection yet, by client network: limits count them. */
 export class HeldSlots {
   readonly #byNetwork = new Map<string, number>();
   #total = 0;
@@ -20,16 +20,22 @@ export class HeldSlots {
     else this.#byNetwork.set(network, held);
   }
 
-  /** Holds a place until the socket has closed or the returned function is called, whichever is first. */
-  holdFor(socket: EventEmitter, network: string): () => void {
-    let isHeld = true;
-    const release = () => {
-      socket.off('close', release);
-      if (isHeld) this.change(network, -1);
-      isHeld = false;
-    };
+  /** Holds a slot until the client leaves or the returned function is called, whichever is first. */
+  holdFor(attempt: Attempt, network: string): () => void {
     this.change(network, 1);
-    socket.on('close', release);
-    return release;
+    return once(attempt, () => this.change(network, -1));
   }
+}
+
+/** A release that is called once: by its caller, or when the client leaves. */
+export function once(attempt: Pick<Attempt, 'onGone'>, release: () => void): () => void {
+  let isHeld = true;
+  const settle = () => {
+    if (!isHeld) return;
+    isHeld = false;
+    cancel();
+    release();
+  };
+  const cancel = attempt.onGone(settle);
+  return settle;
 }

@@ -82,7 +82,7 @@ export class UserIdentityRule implements IdentityRule {
   }
 
   get #maxPerUser(): number {
-    return this.node.options.limits.maxPerUser;
+    return this.node.limits.maxPerUser;
   }
 
   get #refuses(): boolean {

@@ -14,18 +14,22 @@ export class ProxyNotes {
     private readonly addresses: ClientAddresses,
   ) {}
 
-  note(request: IncomingMessage): void {
-    const { limits, trustedProxies } = this.node.options;
+  /** Refuses no client. */
+  note(request: IncomingMessage): null {
+    const { maxPerIp, upgradesPerSecondPerIp } = this.node.limits;
+    const { trustedProxies } = this.node.options;
     const isUnix = this.addresses.peerOf(request) === UNIX_PEER;
     this.node.unixPeerSeen ||= isUnix;
     this.node.proxyHeaderSeen ||= hasProxyHeader(request);
-    if (this.#warned || (limits.maxPerIp === 0 && limits.upgradesPerSecondPerIp === 0)) return;
-    if (isUnix ? trustedProxies.includes(UNIX_PEER) : trustedProxies.length > 0 || !hasProxyHeader(request)) return;
+    if (this.#warned || (maxPerIp === 0 && upgradesPerSecondPerIp === 0)) return null;
+    if (isUnix ? trustedProxies.includes(UNIX_PEER) : trustedProxies.length > 0 || !hasProxyHeader(request))
+      return null;
     this.#warned = true;
     const seen = isUnix
       ? `a client came through a Unix socket, but trustedProxies lacks "${UNIX_PEER}": limits by address count all clients of that socket as one`
       : 'a proxy header was seen, but trustedProxies is empty: limits by address count all clients of a proxy as one';
     const remedy = isUnix ? `Add "${UNIX_PEER}"` : "Add the proxy's address or CIDR";
     this.node.log.warn('limits by address behind a proxy', `${seen}. ${remedy} to trustedProxies (TRUSTED_PROXIES).`);
+    return null;
   }
 }

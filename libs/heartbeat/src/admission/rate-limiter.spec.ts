@@ -13,7 +13,7 @@ function taken(limiter: RateLimiter, key: string, now: number, count: number): n
 
 describe('RateLimiter', () => {
   it('lets a burst of one second’s worth through, and no more', () => {
-    const limiter = new RateLimiter(5, 10);
+    const limiter = new RateLimiter(() => 5, 10);
     expect(taken(limiter, 'a', 1000, 20)).toBe(5);
   });
 
@@ -25,18 +25,18 @@ describe('RateLimiter', () => {
     [1000, 5],
     [3_600_000, 5],
   ])('lets so many through %i ms after a burst: %i', (pauseMs, count) => {
-    const limiter = new RateLimiter(5, 10);
+    const limiter = new RateLimiter(() => 5, 10);
     taken(limiter, 'a', 1000, 20);
     expect(taken(limiter, 'a', 1000 + pauseMs, 20)).toBe(count);
   });
 
   it('keeps the keys apart', () => {
-    const limiter = new RateLimiter(2, 10);
+    const limiter = new RateLimiter(() => 2, 10);
     expect([taken(limiter, 'a', 0, 3), taken(limiter, 'b', 0, 3), taken(limiter, 'a', 0, 3)]).toEqual([2, 2, 0]);
   });
 
   it('tells how long to wait', () => {
-    const limiter = new RateLimiter(4, 10);
+    const limiter = new RateLimiter(() => 4, 10);
     taken(limiter, 'a', 0, 4);
     for (const [now, waitMs] of [[0, 250] as const, [100, 150] as const, [200, 50] as const]) {
       expect(limiter.take('a', now)).toBeCloseTo(waitMs);
@@ -45,14 +45,14 @@ describe('RateLimiter', () => {
   });
 
   it('costs nothing to be refused', () => {
-    const limiter = new RateLimiter(1, 10);
+    const limiter = new RateLimiter(() => 1, 10);
     limiter.take('a', 0);
     taken(limiter, 'a', 500, 1000);
     expect(limiter.take('a', 1000)).toBe(0);
   });
 
   it('is as if nothing had been taken once it was given back', () => {
-    const limiter = new RateLimiter(2, 10);
+    const limiter = new RateLimiter(() => 2, 10);
     for (let turn = 0; turn < 10; turn++) {
       expect(limiter.take('a', turn)).toBe(0);
       limiter.giveBack('a');
@@ -63,12 +63,12 @@ describe('RateLimiter', () => {
   });
 
   it('is no limit at 0, and remembers nobody then', () => {
-    const limiter = new RateLimiter(0, 10);
+    const limiter = new RateLimiter(() => 0, 10);
     expect([taken(limiter, 'a', 0, 1000), limiter.size]).toEqual([1000, 0]);
   });
 
   it('forgets the key that was quiet longest', () => {
-    const limiter = new RateLimiter(1, 2);
+    const limiter = new RateLimiter(() => 1, 2);
     limiter.take('a', 0);
     limiter.take('b', 0);
     // Refused, and so not quiet.
@@ -82,7 +82,7 @@ describe('RateLimiter', () => {
   });
 
   it('never remembers more keys than it may', () => {
-    const limiter = new RateLimiter(1, 3);
+    const limiter = new RateLimiter(() => 1, 3);
     fc.assert(
       fc.property(fc.string(), key => {
         limiter.take(key, 0);
@@ -97,7 +97,7 @@ describe('RateLimiter', () => {
         fc.integer({ min: 1, max: 1000 }),
         fc.array(fc.double({ min: 0, max: 3000, noNaN: true }), { minLength: 1, maxLength: 50 }),
         (perSecond, pauses) => {
-          const limiter = new RateLimiter(perSecond, 1);
+          const limiter = new RateLimiter(() => perSecond, 1);
           let now = 0;
           let passed = 0;
           for (const pause of pauses) {
@@ -121,7 +121,7 @@ describe('RateLimiter', () => {
         fc.double({ min: 0, max: 1e6, noNaN: true }),
         fc.double({ min: 0, max: 0.99, noNaN: true }),
         (perSecond, start, share) => {
-          const limiter = new RateLimiter(perSecond, 1);
+          const limiter = new RateLimiter(() => perSecond, 1);
           taken(limiter, '', start, perSecond);
           const waitMs = limiter.take('', start);
           expect(waitMs).toBeGreaterThan(0);

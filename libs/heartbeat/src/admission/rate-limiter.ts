@@ -5,8 +5,8 @@ interface Bucket {
 }
 
 /**
- * Token buckets by key: `perSecond` in the long run, bursts of as many. Memory is bounded: past `maxKeys` the key that was
- * quiet longest is forgotten, which can only be to its advantage.
+ * Token buckets by key: `perSecond` in the long run, bursts of as many. The rate may change at any time. Memory is bounded: past
+ * `maxKeys` the key that was silent longest is forgotten, which can only be to its advantage.
  */
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
@@ -14,24 +14,25 @@ export class RateLimiter {
   #latest: string | null = null;
 
   constructor(
-    private readonly perSecond: number,
+    private readonly perSecond: () => number,
     private readonly maxKeys: number,
   ) {}
 
-  /** Takes one; answers 0, or the milliseconds until there will be one again. A rate of 0 is no limit. */
+  /** Takes one; returns 0, or the milliseconds until there will be one again. A rate of 0 is no limit. */
   take(key: string, now: number): number {
-    if (this.perSecond === 0) return 0;
-    const bucket = this.#buckets.get(key) ?? { tokens: this.perSecond, countedAt: now };
-    const grown = bucket.tokens + ((now - bucket.countedAt) * this.perSecond) / 1000;
-    bucket.tokens = Math.min(this.perSecond, grown);
+    const perSecond = this.perSecond();
+    if (perSecond === 0) return 0;
+    const bucket = this.#buckets.get(key) ?? { tokens: perSecond, countedAt: now };
+    const grown = bucket.tokens + ((now - bucket.countedAt) * perSecond) / 1000;
+    bucket.tokens = Math.min(perSecond, grown);
     bucket.countedAt = now;
     this.#keep(key, bucket);
-    if (bucket.tokens < 1) return ((1 - bucket.tokens) * 1000) / this.perSecond;
+    if (bucket.tokens < 1) return ((1 - bucket.tokens) * 1000) / perSecond;
     bucket.tokens--;
     return 0;
   }
 
-  /** Puts back what was taken last, for who did not get by for another reason. */
+  /** Gives back the last one taken, for a client that was refused for another reason. */
   giveBack(key: string): void {
     const bucket = this.#buckets.get(key);
     if (bucket !== undefined) bucket.tokens++;

@@ -108,7 +108,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
   }
 
   get #max(): number {
-    return this.node.options.limits.maxPerUser;
+    return this.node.limits.maxPerUser;
   }
 
   #opened(id: string): void {

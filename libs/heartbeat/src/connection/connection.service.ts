@@ -71,7 +71,7 @@ export class ConnectionService {
     this.registry.add(connection);
     if (opening.deferred) this.registry.unidentified.add(connection);
     if (opening.identity !== null) this.identities.opened(connection);
-    if (this.count >= this.node.options.limits.maxConnections) this.node.atCapacity = true;
+    if (this.count >= this.node.limits.maxConnections) this.node.atCapacity = true;
     if (this.events.isWanted('opened')) {
       this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
     }
@@ -224,7 +224,7 @@ export class ConnectionService {
   /** The only place where a connection leaves the books. */
   #forget(connection: Connection, closing: Closing): void {
     if (!this.registry.remove(connection)) return;
-    if (this.count < RELIEF * this.node.options.limits.maxConnections) this.node.atCapacity = false;
+    if (this.count < RELIEF * this.node.limits.maxConnections) this.node.atCapacity = false;
     connection.finish(closing);
     const record = new ClosedRecord(connection, closing, this.node.clock);
     this.#closed.add(record);

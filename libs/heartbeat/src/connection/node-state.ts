@@ -9,6 +9,7 @@ import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/he
 import { LimitedLogger } from '../base/limited-logger.js';
 import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
 import type { Connection } from './connection.js';
+import { type LiveLimits, liveLimitsOf } from '../node/live-limits.js';
 import { Totals } from '../node/totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
@@ -39,6 +40,8 @@ export class NodeState {
   /** The logger for every line that a client can cause; closed by the module. */
   readonly log: LimitedLogger;
 
+  /** The limits in force; replaced as a whole where they change. */
+  limits: LiveLimits;
   /** Owner: the module. Whether its bootstrap hook has run. */
   bootstrapHookRan = false;
   /** Owner: the gateway adapter. The application that it is installed in. */
@@ -96,6 +99,7 @@ export class NodeState {
   ) {
     this.name = options.cluster.nodeName;
     this.id = `${this.name}-${randomBytes(4).toString('hex')}`;
+    this.limits = liveLimitsOf(options);
     this.startedAt = clock.now();
     this.log = new LimitedLogger('Heartbeat', clock);
     this.intervalMs = options.heartbeat.intervalMs;

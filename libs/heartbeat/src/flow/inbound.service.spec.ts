@@ -6,7 +6,7 @@ import type { LimitOptions } from '../options/guard.options.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';
-import type { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 import type { RawMessage } from './message-queue.js';
@@ -100,10 +100,7 @@ const services: InboundService[] = [];
 
 function serviceWith(limits: Partial<LimitOptions>): InboundService {
   const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
-  const node = {
-    options: resolveOptions({ limits }),
-    clock,
-  } as unknown as NodeState;
+  const node = new NodeState(resolveOptions({ limits }), clock);
   const inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined });
   services.push(inbound);
   return inbound;

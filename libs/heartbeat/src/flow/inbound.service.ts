@@ -35,7 +35,7 @@ export class InboundService implements OnApplicationShutdown {
   /** Counts a message; false after the server has begun to close the connection, and for one too many, which begins a close. */
   admit(connection: Connection): boolean {
     if (isSilenced(connection)) return this.#dropped(connection);
-    const { messagesPerSecond } = this.node.options.limits;
+    const { messagesPerSecond } = this.node.limits;
     if (messagesPerSecond === 0) return true;
     const count = flowOf(connection).countMessage(this.node.attendedMs);
     if (count <= messagesPerSecond * this.#seconds) return true;

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';
-import type { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 
@@ -30,7 +30,7 @@ class World {
     const closeIfBanned = (connection: Connection) => {
       if (this.banned === connection) (connection as { closing: Closing }).closing ??= BANNED;
     };
-    const node = { options: resolveOptions(), clock } as NodeState;
+    const node = new NodeState(resolveOptions(), clock);
     this.inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned });
     worlds.push(this);
   }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
 import type { ConnectionService } from '../connection/connection.service.js';
+import { liveLimitsOf } from '../node/live-limits.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { DEFAULTS } from '../options/defaults.js';
@@ -15,6 +16,7 @@ const node = {
   atCapacity: false,
   clusterLost: false,
   options: DEFAULTS,
+  limits: liveLimitsOf(DEFAULTS),
 };
 const connections = { count: 3 };
 const heartbeat = { sinceTickMs: 40, intervalMs: 25_000 };

@@ -52,7 +52,7 @@ export class HeartbeatHealthIndicator {
     const data = {
       node: this.node.id,
       connections: this.connections.count,
-      maxConnections: this.node.options.limits.maxConnections,
+      maxConnections: this.node.limits.maxConnections,
       ...(this.node.draining && { remaining: this.connections.count }),
     };
     const indicator = this.indicators.check(key);

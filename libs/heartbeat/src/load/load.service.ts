@@ -91,7 +91,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
 
   #set(source: LoadSource, ratio: number): void {
     const before = this.node.load;
-    const level = nextLevel(before.level, ratio, this.node.options.load);
+    const level = nextLevel(before.level, ratio, this.node.limits);
     const shedding = level === 'shedding';
     this.node.load = { ratio, source, level, refusing: shedding || level === 'refusing', shedding };
     if (level === before.level) return;

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import type { ClosedBy } from '../protocol/close-code.js';
 import type { ClosedRecord } from '../connection/history/closed-record.js';
 import type { ConnectionService } from '../connection/connection.service.js';
+import { liveLimitsOf } from '../node/live-limits.js';
 import type { NodeState } from '../connection/node-state.js';
 import { Totals } from '../node/totals.js';
 import { DEFAULTS } from '../options/defaults.js';
@@ -18,6 +19,7 @@ const started: MetricsService[] = [];
 function start(own: { registry?: Registry; prefix?: string } = {}) {
   const node = {
     options: { ...DEFAULTS, metrics: { ...DEFAULTS.metrics, ...own } },
+    limits: liveLimitsOf(DEFAULTS),
     totals: new Totals(),
     intervalMs: 25_000,
     draining: false,

@@ -21,7 +21,7 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   const { totals } = node;
   const bytes = new LiveBytes(connections, totals.closed);
   metrics.gauge('connections', 'Connections that are open.', () => connections.count);
-  metrics.gauge('connections_limit', 'limits.maxConnections of this node.', () => node.options.limits.maxConnections);
+  metrics.gauge('connections_limit', 'limits.maxConnections of this node.', () => node.limits.maxConnections);
   metrics.gauge('ready', '1 while this node admits new connections, as GET /health/ready reports it, else 0.', () =>
     Number(notReadyReasons(node).length === 0),
   );

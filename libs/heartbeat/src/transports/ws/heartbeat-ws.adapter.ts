@@ -4,7 +4,9 @@ import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { WebSocket } from 'ws';
 
-import { type Admitted, AdmissionService } from '../../admission/admission.service.js';
+import { AdmissionService } from '../../admission/admission.service.js';
+import type { Admitted } from '../../admission/attempt.js';
+import { ClientAddresses } from '../../admission/client-addresses.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
 import { guarded } from '../../connection/lifetime.js';
 import { NodeState } from '../../connection/node-state.js';
@@ -27,7 +29,8 @@ import type { RoutingTable } from './routing-table.js';
 import { TcpTuning } from './tcp-tuning.js';
 import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
 import { ignoreError, type Upgrade } from './upgrade.js';
-import { askVerifyClient, type VerifyClient } from './verify-client.js';
+import { UpgradeAttempt } from './upgrade-attempt.js';
+import { askVerifyClient } from './verify-client.js';
 
 /** The number that Nest uses for the app's own HTTP port. */
 const APP_PORT = 0;
@@ -45,7 +48,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #gateway: HeartbeatGateway;
   readonly #inspector: GatewayInspector;
   readonly #listeners: SocketListeners;
-  readonly #refused = new RefusedClients();
+  readonly #refused: RefusedClients;
   readonly #tcp: TcpTuning;
   readonly #lost: LostUpgrades;
   readonly #sockets: ReturnType<typeof createNodeSockets>;
@@ -64,6 +67,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#lost = new LostUpgrades(this.#node.log);
     this.#tcp = new TcpTuning(this.#node.options.tcp);
     this.#admission = app.get(AdmissionService, { strict: false });
+    this.#refused = new RefusedClients(this.#node.options, app.get(ClientAddresses, { strict: false }));
     this.#gateway = app.get(HeartbeatGateway, { strict: false });
     this.#inspector = app.get(GatewayInspector, { strict: false });
     this.#leave.push(limitHandlerLog(this.#node.log));
@@ -101,7 +105,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     server.on('error', error => this.#node.codeFailed(`the server of ${server.path}`, error));
     server.on('wsClientError', (error, socket, request) => {
       const refusal = refusals.badUpgrade(error.message);
-      this.#admission.refused(request, refusal);
+      this.#admission.refused({ request }, refusal);
       answerRefusal(socket, refusal);
     });
     this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
@@ -173,39 +177,39 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   #upgrade(server: PathServer | undefined, upgrade: Upgrade): void {
-    const { request, socket } = upgrade;
-    this.#admission.admit(request, socket, server !== undefined, verdict => {
+    const attempt = new UpgradeAttempt(upgrade, server !== undefined);
+    this.#admission.admit(attempt, verdict => {
       if (this.#lost.includes(upgrade)) return 'status' in verdict ? undefined : verdict.opened?.();
       if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
-      if (server?.verifyClient) return this.#verify(server, server.verifyClient, upgrade, verdict);
-      if (server) this.#letIn(server, upgrade, verdict);
+      if (server) this.#verify(server, upgrade, attempt, verdict);
     });
     // A client that resets while its upgrade waits must not end the process.
-    if (!upgrade.isSettled) socket.on('error', ignoreError);
+    if (!upgrade.isSettled) upgrade.socket.on('error', ignoreError);
   }
 
-  /** Calls the gateway's own hook. The upgrade holds its slot meanwhile. Conditions that may have changed are checked again afterwards. */
-  #verify(server: PathServer, verify: VerifyClient, upgrade: Upgrade, admitted: Admitted): void {
+  /** Calls the gateway's own hook, if any. The upgrade holds its slot meanwhile. Conditions that may have changed are checked again. */
+  #verify(server: PathServer, upgrade: Upgrade, attempt: UpgradeAttempt, admitted: Admitted): void {
+    const { verifyClient: verify } = server;
+    if (verify === undefined) return this.#open(server, upgrade, admitted);
     const { request, socket } = upgrade;
     const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
-    const release = this.#admission.hold(admitted, socket);
+    const release = this.#admission.hold(admitted, attempt);
     askVerifyClient({ verify, request, timeoutMs, failed: this.#node.codeFailed }, answer => {
       release();
       if (this.#lost.includes(upgrade)) return admitted.opened?.();
       if (answer === 'timeout') return this.#refuse(server, upgrade, this.#admission.timeout());
       if (answer !== 'good') {
         const { status, message, headers } = answer;
-        this.#admission.refused(request, { status, reason: 'unauthenticated' });
+        this.#admission.refused(attempt, { status, reason: 'unauthenticated' });
         const body = message || STATUS_CODES[status] || '';
         return this.#settle(upgrade, 'verifyClient', () => answerUpgrade(socket, status, body, headers));
       }
       const refusal = this.#admission.recheck(admitted);
-      if (refusal === null) this.#letIn(server, upgrade, admitted);
-      else this.#refuse(server, upgrade, refusal);
+      return refusal ? this.#refuse(server, upgrade, refusal) : this.#open(server, upgrade, admitted);
     });
   }
 
-  #letIn(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
+  #open(server: PathServer, upgrade: Upgrade, admitted: Admitted): void {
     const { request } = upgrade;
     this.#shakeHands(server, upgrade, client => {
       upgrade.socket.off('error', ignoreError);
@@ -222,12 +226,12 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   /** Refuses by HTTP, or by a finished upgrade and a close code where the app chose that and the upgrade can be finished. */
   #refuse(server: PathServer | undefined, upgrade: Upgrade, refusal: Refusal): void {
-    this.#admission.refused(upgrade.request, refusal);
-    const close = this.#refused.isFull ? null : this.#admission.closeFor(upgrade.request, refusal);
+    this.#admission.refused(upgrade, refusal);
+    const close = this.#refused.closeFor(upgrade.request, refusal);
     if (close === null || server === undefined) {
       return this.#settle(upgrade, 'a refusal', () => answerRefusal(upgrade.socket, refusal));
     }
-    this.#shakeHands(server, upgrade, client => this.#refused.close(client, close.code, close.reason));
+    this.#shakeHands(server, upgrade, client => this.#refused.close(client, close));
   }
 
   #shakeHands(server: PathServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {

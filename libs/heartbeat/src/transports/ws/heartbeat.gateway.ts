@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 import { Injectable } from '@nestjs/common';
 
-import type { Admitted } from '../../admission/admission.service.js';
+import type { Admitted } from '../../admission/attempt.js';
 import { CloseCodes } from '../../protocol/close-code.js';
 import type { Connection } from '../../connection/connection.js';
 import { noteText } from '../../connection/history/flight-note.js';

@@ -24,12 +24,17 @@ export function createNodeSockets(app: INestApplicationContext, ports: ReadonlyM
   const node = app.get(NodeState, { strict: false });
   const connections = app.get(ConnectionService, { strict: false });
   const addresses = app.get(ClientAddresses, { strict: false });
-  const { handshakeTimeoutMs, maxConnections, maxPerIp } = node.options.limits;
+  const { handshakeTimeoutMs } = node.options.limits;
   const guests = () => [...ports.values()].reduce((count, port) => count + port.guests.count, 0);
   const sockets: SilentSockets = new SilentSockets({
     timeoutMs: handshakeTimeoutMs,
-    maxPerNetwork: maxPerIp > 0 ? 2 * maxPerIp + HEADS_BESIDE : Infinity,
-    max: Math.max(MIN_HEADS, maxConnections),
+    get maxPerNetwork() {
+      const { maxPerIp } = node.limits;
+      return maxPerIp > 0 ? 2 * maxPerIp + HEADS_BESIDE : Infinity;
+    },
+    get max() {
+      return Math.max(MIN_HEADS, node.limits.maxConnections);
+    },
     isFull: () => sockets.count + connections.count + guests() > node.socketRoom,
     now: () => node.clock.now(),
   });

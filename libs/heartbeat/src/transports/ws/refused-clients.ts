@@ -1,5 +1,10 @@
+import type { IncomingMessage } from 'node:http';
+
 import type { WebSocket } from 'ws';
 
+import type { ClientAddresses } from '../../admission/client-addresses.js';
+import { closeOf, isOfThisNode, type Refusal, type RefusalClose } from '../../admission/refusal.js';
+import type { ResolvedOptions } from '../../options/heartbeat.options.js';
 import { LINGER_MS } from './upgrade-answer.js';
 
 /** Maximum of refused clients that are closing at once. */
@@ -12,12 +17,24 @@ const MOST = 1000;
 export class RefusedClients {
   #count = 0;
 
-  get isFull(): boolean {
-    return this.#count >= MOST;
+  constructor(
+    private readonly options: ResolvedOptions,
+    private readonly addresses: ClientAddresses,
+  ) {}
+
+  /**
+   * The close frame for a refused client; null for a refusal by HTTP. Behind a trusted proxy that is also a client that another node
+   * could serve: a balancer retries there after a 503, and cannot after a finished upgrade.
+   */
+  closeFor(request: IncomingMessage, refusal: Refusal): RefusalClose | null {
+    const { limits, load } = this.options;
+    if (limits.refuseWith !== 'close' || this.#count >= MOST) return null;
+    if (isOfThisNode(refusal) && this.addresses.isBehindProxy(request)) return null;
+    return closeOf(refusal, load.closeCode);
   }
 
   /** Closes with this code, and destroys the client if it has not answered after a second. */
-  close(client: WebSocket, code: number, reason: string): void {
+  close(client: WebSocket, { code, reason }: RefusalClose): void {
     this.#count++;
     const timer = setTimeout(() => client.terminate(), LINGER_MS);
     client.once('close', () => {

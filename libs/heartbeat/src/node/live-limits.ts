@@ -1,0 +1,27 @@
+import type { LimitOptions, LoadOptions } from '../options/guard.options.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+
+/** The limits that may change while the node runs. Rules read them at each use, never in a constructor. */
+export type LiveLimits = Readonly<
+  Pick<
+    LimitOptions,
+    'maxConnections' | 'maxPerIp' | 'maxPerUser' | 'upgradesPerSecond' | 'upgradesPerSecondPerIp' | 'messagesPerSecond'
+  > &
+    Pick<LoadOptions, 'refuseAbove' | 'shedAbove'>
+>;
+
+/** The limits that the options set. */
+export function liveLimitsOf({ limits, load }: ResolvedOptions): LiveLimits {
+  const { maxConnections, maxPerIp, maxPerUser, upgradesPerSecond, upgradesPerSecondPerIp, messagesPerSecond } = limits;
+  const { refuseAbove, shedAbove } = load;
+  return {
+    maxConnections,
+    maxPerIp,
+    maxPerUser,
+    upgradesPerSecond,
+    upgradesPerSecondPerIp,
+    messagesPerSecond,
+    refuseAbove,
+    shedAbove,
+  };
+}
