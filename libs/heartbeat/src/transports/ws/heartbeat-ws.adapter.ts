@@ -1,4 +1,4 @@
-import { type Server, STATUS_CODES } from 'node:http';
+import type { Server } from 'node:http';
 
 import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
@@ -27,7 +27,7 @@ import { gatewayPath } from './path-table.js';
 import { RefusedClients } from './refused-clients.js';
 import type { RoutingTable } from './routing-table.js';
 import { TcpTuning } from './tcp-tuning.js';
-import { answerRefusal, answerUpgrade } from './upgrade-answer.js';
+import { answerAsVerified, answerRefusal } from './upgrade-answer.js';
 import { ignoreError, type Upgrade } from './upgrade.js';
 import { UpgradeAttempt } from './upgrade-attempt.js';
 import { askVerifyClient } from './verify-client.js';
@@ -199,10 +199,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       if (this.#lost.includes(upgrade)) return admitted.opened?.();
       if (answer === 'timeout') return this.#refuse(server, upgrade, this.#admission.timeout());
       if (answer !== 'good') {
-        const { status, message, headers } = answer;
-        this.#admission.refused(attempt, { status, reason: 'unauthenticated' });
-        const body = message || STATUS_CODES[status] || '';
-        return this.#settle(upgrade, 'verifyClient', () => answerUpgrade(socket, status, body, headers));
+        this.#admission.refused(attempt, { status: answer.status, reason: 'unauthenticated' });
+        return this.#settle(upgrade, 'verifyClient', () => answerAsVerified(socket, answer));
       }
       const refusal = this.#admission.recheck(admitted);
       return refusal ? this.#refuse(server, upgrade, refusal) : this.#open(server, upgrade, admitted);

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import type { Refusal } from '../../admission/refusal.js';
 import { PROBLEM_JSON, problemOf } from '../../base/problem.js';
+import type { OwnAnswer } from './verify-client.js';
 
 /** The time that a refused client has to read the response before its socket is destroyed, in milliseconds. */
 export const LINGER_MS = 1000;
@@ -16,8 +17,13 @@ export function answerRefusal(socket: Duplex, { status, reason, detail, retryAft
   });
 }
 
+/** Responds to an upgrade that a gateway's `verifyClient` has refused, and ends the socket. */
+export function answerAsVerified(socket: Duplex, { status, message, headers }: OwnAnswer): void {
+  answerUpgrade(socket, status, message || STATUS_CODES[status] || '', headers);
+}
+
 /** Responds to an upgrade by HTTP, and ends the socket. */
-export function answerUpgrade(socket: Duplex, status: number, body: string, headers?: OutgoingHttpHeaders): void {
+function answerUpgrade(socket: Duplex, status: number, body: string, headers?: OutgoingHttpHeaders): void {
   // A client that resets instead of reading must not end the process.
   socket.on('error', () => undefined);
   const length = Buffer.byteLength(body);
