@@ -1,4 +1,4 @@
-/** What the tests need of the machine beside Node, and how Debian provides it. */
+/** The programs that the tests need beside Node, and their Debian packages. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -12,7 +12,7 @@ const NEEDED = [
   { name: 'nftables', for: 'tests with lost packets', present: () => inPath('nft') },
   { name: 'nginx', for: "the test of the load balancer's configuration", present: () => inPath('nginx') },
 ];
-/** What the project `cluster` needs of them. */
+/** Those of the project `cluster`. */
 export const FOR_CLUSTER = ['redis-server', 'nginx'];
 
 /** Installs what is missing, of all or of `wanted`, where that is possible; otherwise throws with the command that does. */

@@ -5,7 +5,7 @@
  *   node .ci/prepare.mjs load    the load generator is
  *   node .ci/prepare.mjs bench   the bench is
  *
- * What is there already is left alone, without a look at the network. It speaks on stderr only: stdout is for the program that
+ * Complete steps are skipped, without a request to the network. It writes to stderr only: stdout belongs to the program that
  * runs afterwards.
  */
 import { spawnSync } from 'node:child_process';
@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Something that a person has to do; the message says what. */
+/** A problem that requires a person; the message has the remedy. */
 export class PrepareError extends Error {}
 
 /** Nest 12 needs `require` of ES modules and `import.meta.dirname`. */

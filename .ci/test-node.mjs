@@ -11,7 +11,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrepareError, ROOT } from './prepare.mjs';
 
-/** What depends on Node itself: its sockets, its timers, its HTTP server and its signals. */
+/** Tests that depend on Node itself: its sockets, its timers, its HTTP server and its signals. */
 const SUITES = [
   ['--selectProjects', 'unit'],
   ['--selectProjects', 'e2e', '--runInBand', 'test/e2e/(liveness|drain|gateway|hostile)'],

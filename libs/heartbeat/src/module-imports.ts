@@ -1,6 +1,6 @@
 import { HeartbeatError } from './base/heartbeat.error.js';
 
-/** What is read of a module in Nest's container. */
+/** The part of a module in Nest's container that is read. */
 export interface ImportedModule {
   readonly metatype: unknown;
   readonly name: string;

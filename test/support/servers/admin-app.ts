@@ -31,7 +31,7 @@ export const TOKENS = [
   { token: 'do', role: 'operator', name: 'ops' },
 ] as const;
 
-/** What every error's `Content-Type` matches. */
+/** The `Content-Type` of every error. */
 export const PROBLEM = /^application\/problem\+json/;
 
 /** Takes the user and a label from the address: `/ws?user=u&team=red`. */

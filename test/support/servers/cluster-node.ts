@@ -1,6 +1,6 @@
 /**
  * One node of a cluster, as a process of its own: the library with three gateways. Clients say who they are in the address, as
- * `/ws?user=u1&team=red`. `POST /call` with `{ service, method, args }` calls a service of the library. Told by the environment:
+ * `/ws?user=u1&team=red`. `POST /call` with `{ service, method, args }` calls a service of the library. The environment:
  *
  *   OPTIONS    the library's options, as JSON
  *   SENTINELS  ports of sentinels, by commas; the primary is called `heartbeat`
@@ -43,7 +43,7 @@ class MainGateway extends Gateway {}
 @WebSocketGateway({ path: '/other' })
 class OtherGateway extends Gateway {}
 
-/** Its app asks somebody before it lets a client in. */
+/** Its application queries a service before it admits a client. */
 @WebSocketGateway({
   path: '/asking',
   verifyClient: (_info: unknown, done: (isGood: boolean) => void) => void setTimeout(done, 100, true),
@@ -52,7 +52,7 @@ class AskingGateway extends Gateway {}
 
 const SERVICES = { bans: BanList, cluster: ClusterService, connections: ConnectionService };
 
-/** What to call, with which arguments. */
+/** The called method and its arguments. */
 interface Call {
   readonly service: keyof typeof SERVICES;
   readonly method: string;

@@ -25,7 +25,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { writeHeapSnapshot } from 'node:v8';
 import { interval, map, type Observable } from 'rxjs';
 
-/** What the application holds. Counts are by name. */
+/** The state of the application. Counts are by name. */
 export interface ConnectionsApp {
   /** Connections in the books. */
   readonly connections: number;
@@ -38,7 +38,7 @@ export interface ConnectionsApp {
   readonly closed: Readonly<Record<string, number>>;
   readonly disposed: number;
   readonly disconnects: number;
-  /** What keeps the event loop alive, as node names it. */
+  /** Resources that keep the event loop alive, by Node's names. */
   readonly resources: Readonly<Record<string, number>>;
   /** Of the process, by event. */
   readonly listeners: Readonly<Record<string, number>>;

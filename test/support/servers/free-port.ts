@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Below the ports that Linux gives to outgoing connections, thousands of which a test may have open: nobody takes one by chance. */
+/** Below the ports that Linux gives to outgoing connections, thousands of which a test may have open: none is taken by chance. */
 const LOWEST = 10_100;
 const HIGHEST = 32_000;
-/** Given out by this process: whoever asked has perhaps not begun to listen yet. */
+/** Ports that this process has returned: their server has perhaps not begun to listen yet. */
 const given = new Set<number>();
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST);

@@ -26,7 +26,7 @@ const SWC: Options = {
  */
 export class Program {
   private constructor(
-    /** What `ServerProcess` takes as `entry`. */
+    /** The `entry` of `ServerProcess`. */
     readonly entry: string,
     private readonly folder: string,
   ) {}

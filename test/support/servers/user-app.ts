@@ -1,6 +1,6 @@
 /**
- * An application as its author would write it, with the hooks that go wrong in such: slow, never ending, blocking. It says on
- * stdout where it listens. Everything is told by the environment:
+ * An application as its author would write it, with the hooks that go wrong in such: slow, never ending, blocking. It prints
+ * its address on stdout. The environment configures it:
  *
  *   PORT            0 for a free one
  *   OPTIONS         the library's options, as JSON
@@ -26,7 +26,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { type Observable, of } from 'rxjs';
 
-/** What is thrown need not be an error, nor anything that can be made a text. */
+/** A thrown value need not be an error, nor have a text form. */
 const THROWN: Readonly<Record<string, unknown>> = {
   'an object without a text': Object.create(null),
   'an error whose stack throws': Object.defineProperty(new Error('broken'), 'stack', { get: failAgain }),
@@ -34,7 +34,7 @@ const THROWN: Readonly<Record<string, unknown>> = {
 };
 
 function failAgain(): never {
-  throw new Error('it has failed while it was told of');
+  throw new Error('its text has failed');
 }
 
 function failIn(place: string): void {
@@ -86,7 +86,7 @@ class Hooks implements OnModuleInit, OnModuleDestroy {
 
 async function misbehave(how = ''): Promise<void> {
   if (how === 'throw') throw new Error('a hook of the application failed');
-  // Whoever waits for something holds on to it: a socket to a database, say.
+  // A waiting program holds a resource, such as a socket to a database.
   if (how === 'never') await new Promise(() => setInterval(() => {}, 60_000));
   if (how === 'block') for (;;);
   await sleep(Number(how) || 0);

@@ -1,6 +1,6 @@
 /**
- * What `cluster.client` needs of a client of `@redis/client`: one server's, Sentinel's or Cluster's. It is only duplicated, with its
- * address, credentials and TLS, and stays yours: it is never used, connected or closed.
+ * The part of a client of `@redis/client` that `cluster.client` needs: of one server, Sentinel or Cluster. It is only duplicated, with its
+ * address, credentials and TLS, and belongs to the application: it is never used, connected or closed.
  */
 export interface RedisClientSource {
   duplicate(overrides?: object): object;
@@ -14,7 +14,7 @@ export interface ClusterOptions {
    */
   redisUrl: string | undefined;
   /**
-   * A client in the place of a URL, for Sentinel, Cluster, or credentials that change. Excludes `redisUrl`.
+   * A client instead of a URL, for Sentinel, Cluster, or credentials that change. Excludes `redisUrl`.
    * Default: none.
    */
   client: RedisClientSource | undefined;
@@ -24,18 +24,18 @@ export interface ClusterOptions {
    */
   nodeName: string;
   /**
-   * What all keys and channels in Redis begin with; the nodes of one cluster share it.
+   * Prefix of all Redis keys and channels; equal on all nodes of a cluster.
    * Default: `heartbeat`.
    */
   namespace: string;
   /**
-   * A node that has not been heard of for this long counts as dead; at least three times the second after which each node
+   * A node without renewal for this long is dead; at least three times the second after which each node
    * renews its lease.
    * Default: 15000.
    */
   leaseMs: number;
   /**
-   * How long other nodes have for an answer; those that are silent are named, never waited for.
+   * Time for the response of another node; silent nodes are named, never waited for.
    * Default: 1000.
    */
   requestTimeoutMs: number;

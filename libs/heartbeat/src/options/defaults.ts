@@ -7,7 +7,7 @@ import type { HeartbeatRoutes, ResolvedOptions } from './heartbeat.options.js';
 /** The default of `drain.spreadMs` never exceeds this time, whatever the number of connections. */
 export const LONGEST_DEFAULT_SPREAD_MS = 5000;
 
-/** What holds where nothing was given: the one place of all defaults. */
+/** All defaults, in one place. */
 export const DEFAULTS: ResolvedOptions = freezeDeeply({
   heartbeat: {
     intervalMs: 25_000,

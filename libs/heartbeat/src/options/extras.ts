@@ -55,7 +55,7 @@ function routesProblems(routes: unknown): Problem[] {
   });
 }
 
-/** What Nest takes as the path of a controller, without patterns. */
+/** A path that Nest accepts for a controller, without patterns. */
 function isPath(path: unknown): boolean {
   return typeof path === 'string' && /^\/?[\w.~-]+(?:\/[\w.~-]+)*\/?$/.test(path);
 }

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 
 import type { Authentication } from '../base/identity.js';
 
-/** The options of the door and of the flow: who may come in, what one may take, what happens when it is too much. */
+/** The options of admission and flow: authentication, limits, backpressure and load. */
 
-/** What one node and one connection may take. */
+/** Limits of one node and of one connection. */
 export interface LimitOptions {
   /**
    * Connections on this node; further upgrades are answered 503 `at-capacity`.
@@ -27,7 +27,7 @@ export interface LimitOptions {
    */
   maxPerUser: number;
   /**
-   * What happens at `maxPerUser`: the newcomer is refused (429 `user-limit`), or the user's oldest connection is closed with 4502.
+   * At `maxPerUser` the upgrade is refused (429 `user-limit`), or the user's oldest connection is closed with 4502.
    * Default: `refuse`.
    */
   onUserLimit: 'refuse' | 'replace-oldest';
@@ -84,7 +84,7 @@ export interface LimitOptions {
   pingsPerSecond: number;
   /**
    * How a client is refused: by an HTTP answer, or by a finished upgrade and a close code, for browsers, which cannot see HTTP
-   * answers to an upgrade. Bad upgrades and unknown paths are always answered by HTTP, and all while 1000 are being told by a code.
+   * answers to an upgrade. Bad upgrades and unknown paths are always answered by HTTP, and so are all while 1000 refused clients are being closed.
    * Default: `http`.
    */
   refuseWith: 'http' | 'close';
@@ -114,7 +114,7 @@ export interface BackpressureOptions {
    */
   slowAfterMs: number;
   /**
-   * What happens at `maxBufferedBytes`: the connection is closed with 4003, or the new message is dropped.
+   * At `maxBufferedBytes` the connection is closed with 4003, or the new message is dropped.
    * Default: `close`.
    */
   policy: 'close' | 'drop-newest';
@@ -148,11 +148,11 @@ export interface LoadSources {
   heap: boolean;
   /** The container's memory against its limit. Default: true. */
   memory: boolean;
-  /** CPU and event-loop utilisation; they slow the heartbeat down and refuse nobody. Default: true. */
+  /** CPU and event-loop utilisation; they slow the heartbeat down and refuse no upgrade. Default: true. */
   cpu: boolean;
 }
 
-/** What a busy node does: one ratio from 0 (idle) to 1 (no more). */
+/** The reactions of a busy node to its load, a ratio from 0 (idle) to 1 (no capacity left). */
 export interface LoadOptions {
   /**
    * Above this ratio upgrades are answered 503 `overloaded`.
@@ -174,10 +174,10 @@ export interface LoadOptions {
 }
 
 /**
- * Decides who may come in, before the upgrade is answered: an identity, null to refuse, `'anonymous'` to let in
- * without one, or `'deferred'` for clients that prove who they are later (`connection.identify`). What it throws or rejects with refuses too.
- * @param signal Aborts when the client has gone or `handshakeTimeoutMs` has passed. For Node's own APIs: of what a listener of your
- * own throws Node makes an uncaught exception, which ends the process.
+ * Authenticates a client before its upgrade is answered. Returns an identity, null to refuse, `'anonymous'` to admit
+ * without a user, or `'deferred'` for a client that identifies later (`connection.identify`). An exception and a rejection refuse too.
+ * @param signal Aborts when the client has disconnected or `handshakeTimeoutMs` has passed. For Node's own APIs: an exception of a listener that
+ * the application adds is an uncaught exception of Node, which ends the process.
  */
 export interface Authenticate {
   (request: IncomingMessage, signal: AbortSignal): Authentication | Promise<Authentication>;

@@ -15,37 +15,37 @@ import type {
 /** Detection of dead connections: docs/guarantees.md, Liveness. */
 export interface LivenessOptions {
   /**
-   * A connection that was silent this long is pinged; the interval in force begins here and moves with the load.
+   * A connection that is silent for this long is pinged. The interval in force starts at this value and follows the load.
    * Default: 25000, below the 60 s idle timeout of most proxies.
    */
   intervalMs: number;
   /**
-   * The shortest interval that an idle node may come down to.
+   * Lower bound of the interval in force, on an idle node.
    * Default: 15000.
    */
   minIntervalMs: number;
   /**
-   * The longest interval that a busy node may go up to; the promise of finding the dead counts with it.
+   * Upper bound of the interval in force, on a busy node; the bound for a dead peer includes it.
    * Default: 45000.
    */
   maxIntervalMs: number;
   /**
-   * How long one ping may stay unanswered; must be below `minIntervalMs`.
+   * Time for one pong; must be below `minIntervalMs`.
    * Default: 10000.
    */
   pongTimeoutMs: number;
   /**
-   * After so many unanswered pings the socket is destroyed and 4000 is recorded.
+   * Unanswered pings after which the socket is destroyed and 4000 is recorded.
    * Default: 2.
    */
   missedPongs: number;
   /**
-   * Whether the interval in force moves with the load, between its bounds.
+   * Whether the interval in force follows the load, between its bounds.
    * Default: true.
    */
   adaptive: boolean;
   /**
-   * Whether a connection that received anything within the interval is spared its ping.
+   * Whether a connection that received bytes within the interval is not pinged.
    * Default: true.
    */
   skipWhenActive: boolean;
@@ -56,7 +56,7 @@ export interface LivenessOptions {
   event: string;
 }
 
-/** The scheduled task that closes what is idle or too old, and checks the books. */
+/** The scheduled task that closes idle and over-age connections, and verifies the registry. */
 export interface ReaperOptions {
   /**
    * When it runs: a cron expression of five or six fields, seconds first when six.
@@ -85,16 +85,16 @@ export interface ReaperOptions {
   identifyTimeoutMs: number;
 }
 
-/** How everybody is sent away at a deploy. The first three together must fit into `deadlineMs`. */
+/** The close of all connections at a deploy. The first three together must fit into `deadlineMs`. */
 export interface DrainOptions {
   /**
-   * Newcomers are still served this long after readiness went 503, until the load balancer has heard of it.
+   * New connections are still admitted for this long after readiness has failed, until the load balancer has noticed.
    * Default: 0.
    */
   readinessDelayMs: number;
   /**
-   * The closes are spread over this time, each connection at its own random moment. A set value is used as set.
-   * Default: 10 for each connection, at most 5000, so that a handful of connections is closed at once.
+   * The closes are spread over this time, each connection at its own random time. A set value is used as set.
+   * Default: 10 for each connection, at most 5000, so that a few connections are closed at once.
    */
   spreadMs: number | undefined;
   /**
@@ -103,12 +103,12 @@ export interface DrainOptions {
    */
   closeTimeoutMs: number;
   /**
-   * Whoever is left then is destroyed and counted; the process ends at the latest one second later.
+   * Remaining connections are destroyed and counted; the process ends at the latest one second later.
    * Default: 25000, below the 30 s of Kubernetes' `terminationGracePeriodSeconds`.
    */
   deadlineMs: number;
   /**
-   * Each client is advised to come back after a delay drawn from this window, so that they come back spread out.
+   * Window from which each advised reconnect delay is drawn, so that clients reconnect spread over time.
    * Default: 10000.
    */
   returnWindowMs: number;
@@ -121,33 +121,33 @@ export interface MetricsOptions {
    */
   guarded: boolean;
   /**
-   * What all names begin with.
+   * Prefix of all metric names.
    * Default: `ws_`.
    */
   prefix: string;
   /**
    * The prom-client registry to use.
-   * Default: one of our own.
+   * Default: a separate one.
    */
   registry: Registry | undefined;
 }
 
-/** What an admin token may do: a `viewer` may read, an `operator` may do all. */
+/** The role of an admin token: a `viewer` may read, an `operator` may use every method. */
 export type AdminRole = 'viewer' | 'operator';
 
-/** Somebody who may use the admin routes. */
+/** A token for the admin routes. */
 export interface AdminToken {
   /** The secret, sent as `Authorization: Bearer <token>`. */
   token: string;
   role: AdminRole;
-  /** Who it is, for the audit trail; never secret. */
+  /** Its name in the audit log; never secret. */
   name: string;
 }
 
 export interface AdminOptions {
   /**
-   * Who may use the admin routes.
-   * Default: none; every admin route then answers 401 and says that no token is configured.
+   * Tokens for the admin routes.
+   * Default: none; every admin route then returns 401 and reports that no token is configured.
    */
   tokens: readonly AdminToken[];
 }
@@ -160,7 +160,7 @@ export interface HealthOptions {
   notReadyAtCapacity: boolean;
 }
 
-/** All options, complete and frozen: what `resolveOptions` makes and the services read. */
+/** All options, complete and frozen: the result of `resolveOptions`, which the services read. */
 export interface ResolvedOptions {
   readonly heartbeat: Readonly<LivenessOptions>;
   readonly reaper: Readonly<ReaperOptions>;
@@ -178,7 +178,7 @@ export interface ResolvedOptions {
    */
   readonly origins: 'same-host' | readonly string[];
   /**
-   * Host names that the server answers to, without ports: an upgrade with another Host header is answered 403 `origin-refused`, and a
+   * Host names that the server serves, without ports: an upgrade with another Host header is answered 403 `origin-refused`, and a
    * request with another name for metrics or the admin API 421. Against DNS rebinding, where `origins` is `same-host` and plain HTTP
    * is served.
    * Default: none given, every name.
@@ -191,8 +191,8 @@ export interface ResolvedOptions {
    */
   readonly trustedProxies: readonly string[];
   /**
-   * Who may come in.
-   * Default: everybody is anonymous.
+   * Authenticates clients.
+   * Default: every client is anonymous.
    */
   readonly authenticate: Authenticate | undefined;
   readonly drain: Readonly<DrainOptions>;
@@ -200,13 +200,13 @@ export interface ResolvedOptions {
   readonly health: Readonly<HealthOptions>;
   readonly cluster: Readonly<ClusterOptions>;
   /**
-   * How many closed connections are remembered, with their flight records.
+   * Closed connections that are kept, with their flight records.
    * Default: 1000.
    */
   readonly closedHistory: number;
 }
 
-/** What a user gives: any part of the options. Unknown keys, impossible values and impossible pairs stop the start. */
+/** Any part of the options. Unknown keys, impossible values and impossible pairs stop the start. */
 export type HeartbeatOptions = {
   readonly [Group in Exclude<keyof ResolvedOptions, 'load'>]?: Group extends GroupName
     ? Partial<ResolvedOptions[Group]>

@@ -6,7 +6,7 @@ import type { HeartbeatOptions } from './heartbeat.options.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import { resolveOptions } from './resolve-options.js';
 
-/** What is found wrong with options. */
+/** The problems of options. */
 function problemsOf(options: HeartbeatOptions) {
   try {
     resolveOptions(options);
@@ -75,7 +75,7 @@ describe('pairs of options', () => {
     expect(problemsOf(options)).toEqual([]);
   });
 
-  it('are all told at once', () => {
+  it('are all reported at once', () => {
     const options = {
       ...interval(9000, 8000, 7000, 9000),
       ...drain(1, 1, 1, 2),
@@ -92,7 +92,7 @@ describe('pairs of options', () => {
     ]);
   });
 
-  it('are told with the value, the other keys and the remedy', () => {
+  it('are reported with the value, the other keys and the remedy', () => {
     expect(problemsOf(drain(3000, 5000, 2000, 9999))).toEqual([
       expect.objectContaining({
         value: 9999,

@@ -7,7 +7,7 @@ export interface PairProblem extends Problem {
   readonly keys: readonly string[];
 }
 
-/** How often each node renews its lease in the cluster, and hears what it has missed. */
+/** How often each node renews its lease in the cluster, and detects missed changes. */
 export const LEASE_RENEWAL_MS = 1000;
 
 /** Combinations that could not keep the guarantees: docs/options.md, Pairs. */
@@ -70,7 +70,7 @@ export function impossiblePairs({
       keys: ['cluster.leaseMs'],
       value: cluster.leaseMs,
       rule: `must not be below three times the ${LEASE_RENEWAL_MS} ms after which a lease is renewed (${3 * LEASE_RENEWAL_MS})`,
-      remedy: `set leaseMs to at least ${3 * LEASE_RENEWAL_MS}: one renewal that is lost must not look like a dead node`,
+      remedy: `set leaseMs to at least ${3 * LEASE_RENEWAL_MS}: one lost renewal must not end a lease`,
     },
     cluster.redisUrl !== undefined &&
       cluster.client !== undefined && {

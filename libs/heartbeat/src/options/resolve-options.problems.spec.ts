@@ -6,7 +6,7 @@ import type { HeartbeatOptions } from './heartbeat.options.js';
 import { DEFAULTS } from './defaults.js';
 import { resolveOptions } from './resolve-options.js';
 
-/** What these options end in: the error of a refusal, null when they are taken. Anything else that is thrown goes on. */
+/** The result of these options: the error of a refusal, null when they are accepted. Any other error is rethrown. */
 function refusalOf(given: unknown): HeartbeatError | null {
   try {
     resolveOptions(given as HeartbeatOptions);

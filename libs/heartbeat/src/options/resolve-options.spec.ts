@@ -390,7 +390,7 @@ describe('resolveOptions', () => {
     expect(message).toContain(` but ${told}: ${remedy}`);
   });
 
-  it('says what is left when the key is left out', () => {
+  it('names the default that applies without the key', () => {
     expect(refusalOf({ heartbeat: { intervalMs: 'soon' } }).message).toBe(
       'HeartbeatModule cannot start, an option is wrong:\n' +
         '  - heartbeat.intervalMs is "soon" but must be a whole number of milliseconds from 200 to 2147483647: correct it, or leave it out for 25000',

@@ -69,7 +69,7 @@ function remedyOf(path: readonly string[]): string {
   return `correct it, or leave ${option < 0 ? 'it' : whole.join('.')} out for ${words}`;
 }
 
-/** What may hold a secret is not shown, wherever it was put. */
+/** A value that may hold a secret is not shown, in any place. */
 function shownValue(given: unknown, path: readonly string[]): unknown {
   return path.some(key => /admin|token|secret|password|redisUrl/i.test(key)) ? '(hidden)' : valueAt(given, path);
 }

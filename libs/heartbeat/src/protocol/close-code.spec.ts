@@ -21,11 +21,11 @@ describe('CloseCodes', () => {
     ['banned', 4501, 'no'],
     ['replaced', 4502, 'no'],
     ['unauthenticated', 4503, 'no'],
-  ] as const)('%s is %d, come back: %s', (key, code, comeBack) => {
+  ] as const)('%s is %d, reconnect: %s', (key, code, comeBack) => {
     expect(CloseCodes[key]).toMatchObject({ code, comeBack });
   });
 
-  it('lets come back below 4500 and nobody from there on', () => {
+  it('allow a reconnect below 4500 and none from there on', () => {
     for (const { code, comeBack } of codes) expect([code, comeBack === 'no']).toEqual([code, code >= 4500]);
   });
 

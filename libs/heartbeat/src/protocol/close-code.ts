@@ -1,9 +1,9 @@
-/** What a client should do after a close: come back at once, come back after the advised delay, or stay away. */
+/** The advice to a client after a close: reconnect, reconnect after the advised delay, or do not reconnect. */
 export type ComeBack = 'yes' | 'after-delay' | 'no';
 
 export interface CloseCode {
   readonly code: number;
-  /** Short words for the close frame, logs and pages. */
+  /** The default reason, for the close frame, logs and pages. */
   readonly name: string;
   readonly comeBack: ComeBack;
 }
@@ -12,7 +12,7 @@ const define = (code: number, name: string, comeBack: ComeBack): CloseCode => Ob
 
 /**
  * The one table of the close codes that this library sends or records: docs/protocol.md.
- * A client may come back after any code below 4500, and must not after 4500 and above.
+ * A client may reconnect after any code below 4500, and must not after 4500 and above.
  * Codes under 3000 are RFC 6455, section 7.4.1; 4000 to 4999 are free for applications (section 7.4.2).
  */
 export const CloseCodes = Object.freeze({
@@ -33,15 +33,15 @@ export const CloseCodes = Object.freeze({
   unauthenticated: define(4503, 'unauthenticated', 'no'),
 });
 
-/** Who ended a connection: the peer, this application, an operator through the admin API, or nobody (the line broke). */
+/** The side that ended a connection: the peer, this application, an operator through the admin API, or the network. */
 export type ClosedBy = 'client' | 'server' | 'operator' | 'network';
 
 /** The most bytes of UTF-8 that a close frame can carry as its reason (RFC 6455, section 5.5). */
 const MAX_REASON_BYTES = 123;
 
 /**
- * The close frame's reason: the words, and `; retry-after=<ms>` where a delay is advised.
- * Words that would not fit are cut at a whole character; the delay always stays.
+ * The close frame's reason: the text, and `; retry-after=<ms>` where a delay is advised.
+ * A text that would not fit is truncated at a whole character; the delay always stays.
  */
 export function closeReason(words: string, retryAfterMs?: number): string {
   const tail = retryAfterMs === undefined ? '' : `; retry-after=${retryAfterMs}`;
