@@ -4,7 +4,7 @@ import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websock
 import {
   type Connection,
   CurrentConnection,
-  type HeartbeatEvent,
+  type EventPayload,
   HeartbeatError,
   MetricsService,
   type TrackedSocket,
@@ -228,7 +228,7 @@ describe('A Connection', () => {
 });
 
 /** The events of this connection, in order, repeated pongs and pings left out. */
-function lifeOf(events: readonly HeartbeatEvent[], id: string): string[] {
+function lifeOf(events: readonly EventPayload[], id: string): string[] {
   const types = events
     .filter(event => ('id' in event ? event.id === id : 'connection' in event && event.connection.id === id))
     .map(({ type }) => type);
@@ -243,7 +243,7 @@ describe('The event stream', () => {
     await until(() => client.pings.length >= 2);
     client.close(1000, 'bye');
     await until(() => events.some(({ type }) => type === 'closed'));
-    const opened = events[0] as HeartbeatEvent & { type: 'opened' };
+    const opened = events[0] as EventPayload & { type: 'opened' };
     expect(opened).toMatchObject({ type: 'opened', path: '/ws', ip: '127.0.0.1' });
     expect(lifeOf(events, opened.id)).toEqual(['opened', 'ping', 'pong', 'closed']);
     expect(events.at(-1)).toMatchObject({

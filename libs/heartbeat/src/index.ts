@@ -53,6 +53,8 @@ export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
 export {
   type DriftKind,
+  type EventPayload,
+  type EventStamp,
   type HeartbeatEvent,
   type HeartbeatEventOf,
   HeartbeatEvents,

@@ -12,11 +12,12 @@ import type { GatewayInspector } from '../../../libs/heartbeat/src/transports/ws
 import { HeartbeatWsAdapter } from '../../../libs/heartbeat/src/transports/ws/heartbeat-ws.adapter.js';
 import { HeartbeatGateway } from '../../../libs/heartbeat/src/transports/ws/heartbeat.gateway.js';
 import type { MessageDispatcher } from '../../../libs/heartbeat/src/transports/ws/message-dispatcher.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import type { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
 import { wireNode } from './wire-node.js';
+import { unstamped } from '../assert/unstamped.js';
 
 /** The server's end of a line without a network. */
 export class Line extends Duplex {
@@ -45,7 +46,7 @@ export class AdapterWorld {
   readonly connections: ConnectionService;
   readonly bans: BanList;
   readonly adapter: HeartbeatWsAdapter;
-  readonly events: HeartbeatEvent[] = [];
+  readonly events: EventPayload[] = [];
   /** Stands for its HTTP server too, as it does for an adapter that is not given a whole Nest application. */
   readonly app: EventEmitter & { isInitialized: boolean };
   readonly #lines: Line[] = [];
@@ -55,7 +56,7 @@ export class AdapterWorld {
     this.node = new NodeState(resolveOptions({ limits }), clock);
     this.node.bootstrapHookRan = true;
     const stream = new HeartbeatEvents();
-    stream.stream.subscribe(event => this.events.push(event));
+    stream.stream.subscribe(event => this.events.push(unstamped(event)));
     const { registry, bans, identities, connections } = wireNode(this.node, stream);
     [this.bans, this.connections] = [bans, connections];
     const addresses = new ClientAddresses(this.node.options);

@@ -6,7 +6,7 @@ import {
   type Clock,
   ConnectionService,
   HEARTBEAT_CLOCK,
-  type HeartbeatEvent,
+  type EventPayload,
   HeartbeatEvents,
   type HeartbeatExtras,
   HeartbeatModule,
@@ -16,6 +16,7 @@ import {
 } from 'nestjs-heartbeat';
 import { watchLeaks } from '../assert/leaks.js';
 import { RawClient, type RawClientOptions } from '../clients/raw-client.js';
+import { unstamped } from '../assert/unstamped.js';
 
 export { freePort } from './free-port.js';
 
@@ -156,9 +157,9 @@ export class TestApp {
   }
 
   /** All events from now on; the list grows. */
-  recordEvents(): HeartbeatEvent[] {
-    const seen: HeartbeatEvent[] = [];
-    const subscription = this.events.stream.subscribe(event => seen.push(event));
+  recordEvents(): EventPayload[] {
+    const seen: EventPayload[] = [];
+    const subscription = this.events.stream.subscribe(event => seen.push(unstamped(event)));
     this.onClose(() => subscription.unsubscribe());
     return seen;
   }

@@ -3,13 +3,14 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
 import type { DrainResult } from '../../../libs/heartbeat/src/drain/drain-run.js';
 import { DrainService } from '../../../libs/heartbeat/src/drain/drain.service.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
 import { wireNode } from './wire-node.js';
+import { unstamped } from '../assert/unstamped.js';
 
 /** One turn of the event loop. */
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
@@ -54,7 +55,7 @@ export class DrainWorld {
   readonly connections: ConnectionService;
   readonly drain: DrainService;
   readonly stream = new HeartbeatEvents();
-  readonly events: HeartbeatEvent[] = [];
+  readonly events: EventPayload[] = [];
   result: DrainResult | undefined;
 
   constructor(given: HeartbeatOptions['drain'] = {}) {
@@ -63,7 +64,7 @@ export class DrainWorld {
     this.node = new NodeState(resolveOptions({ drain, limits: { maxConnections: 1_000_000 } }), clock);
     this.connections = wireNode(this.node, this.stream).connections;
     this.drain = new DrainService(this.node, this.connections, this.stream);
-    this.stream.stream.subscribe(event => this.events.push(event));
+    this.stream.stream.subscribe(event => this.events.push(unstamped(event)));
   }
 
   open(count: number, answers = true): DrainClient[] {
@@ -85,7 +86,7 @@ export class DrainWorld {
     await turn();
   }
 
-  of(type: HeartbeatEvent['type']): HeartbeatEvent[] {
+  of(type: EventPayload['type']): EventPayload[] {
     return this.events.filter(event => event.type === type);
   }
 }

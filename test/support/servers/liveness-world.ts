@@ -3,11 +3,12 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
 import { wireNode } from './wire-node.js';
+import { unstamped } from '../assert/unstamped.js';
 
 /** A client, and the socket that we have of it. */
 export class Peer {
@@ -88,14 +89,14 @@ export class World {
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly heartbeat: HeartbeatService;
-  readonly events: HeartbeatEvent[] = [];
+  readonly events: EventPayload[] = [];
   readonly peers: Peer[] = [];
   #coming: { peer: Peer; at: number; arrive: () => void }[] = [];
 
   constructor(options: HeartbeatOptions = {}) {
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     const events = new HeartbeatEvents();
-    events.stream.subscribe(event => this.events.push(event));
+    events.stream.subscribe(event => this.events.push(unstamped(event)));
     this.node = new NodeState(resolveOptions(fixed(options)), clock);
     this.connections = wireNode(this.node, events).connections;
     this.heartbeat = new HeartbeatService(this.node, events);

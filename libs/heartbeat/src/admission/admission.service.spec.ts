@@ -9,7 +9,7 @@ import type { WebSocket } from 'ws';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { Authenticate } from '../options/guard.options.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import type { Authentication } from '../base/identity.js';
 import { resolveOptions } from '../options/resolve-options.js';
@@ -20,6 +20,7 @@ import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 const IP = '203.0.113.7';
 const HEADERS = {
@@ -44,11 +45,11 @@ class Door {
   readonly connections: ConnectionService;
   readonly bans: BanList;
   readonly admission: AdmissionService;
-  readonly events: HeartbeatEvent[] = [];
+  readonly events: EventPayload[] = [];
 
   constructor(options: HeartbeatOptions = {}) {
     const events = new HeartbeatEvents();
-    events.stream.subscribe(event => this.events.push(event));
+    events.stream.subscribe(event => this.events.push(unstamped(event)));
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions(options), clock);
     this.node.bootstrapHookRan = true;

@@ -12,6 +12,7 @@ import { resolveOptions } from '../options/resolve-options.js';
 import type { Ban, BanKind } from './ban-index.js';
 import { BanList } from './ban-list.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 const WALL = 1_700_000_000_000;
 
@@ -211,7 +212,7 @@ describe('BanList', () => {
 
     it('tells what was banned and lifted here, and nothing of what it was told', () => {
       const told: unknown[] = [];
-      events.stream.subscribe(event => told.push(event));
+      events.stream.subscribe(event => told.push(unstamped(event)));
       const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
       bans.add(notice);
       bans.remove('b1');

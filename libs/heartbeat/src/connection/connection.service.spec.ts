@@ -4,12 +4,13 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
-import { type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from './heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
@@ -28,14 +29,14 @@ class FakeSocket {
   }
 }
 
-const typesOf = (told: readonly HeartbeatEvent[]) => told.map(({ type }) => type);
+const typesOf = (told: readonly EventPayload[]) => told.map(({ type }) => type);
 
 describe('ConnectionService', () => {
   let time: number;
   let wallClock: number;
   let node: NodeState;
   let connections: ConnectionService;
-  let events: HeartbeatEvent[];
+  let events: EventPayload[];
 
   function start(options: HeartbeatOptions = {}): void {
     time = 1000;
@@ -44,7 +45,7 @@ describe('ConnectionService', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(wallClock + moment) };
     node = new NodeState(resolveOptions(options), clock);
     const stream = new HeartbeatEvents();
-    stream.stream.subscribe(event => events.push(event));
+    stream.stream.subscribe(event => events.push(unstamped(event)));
     connections = wireNode(node, stream).connections;
   }
 

@@ -4,13 +4,14 @@ import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { WebSocket } from 'ws';
 
-import { type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from './heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { type Position, SORT_KEYS } from './listing/connection-query.js';
 import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import type { SharedMessage } from './shared-message.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
@@ -38,7 +39,7 @@ describe('ConnectionService, in the hands of the app', () => {
   let wallOffset: number;
   let node: NodeState;
   let connections: ConnectionService;
-  let events: HeartbeatEvent[];
+  let events: EventPayload[];
 
   beforeEach(() => {
     time = 1000;
@@ -48,7 +49,7 @@ describe('ConnectionService, in the hands of the app', () => {
     events = [];
     const stream = new HeartbeatEvents();
     connections = wireNode(node, stream).connections;
-    stream.stream.subscribe(event => events.push(event));
+    stream.stream.subscribe(event => events.push(unstamped(event)));
   });
 
   function open({ ip = '10.0.0.1', userId }: { ip?: string; userId?: string } = {}) {

@@ -1,69 +1,136 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+import { type EventPayload, type HeartbeatEvent, HeartbeatEvents } from './heartbeat.events.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
-const drift: HeartbeatEvent = { type: 'drift', kind: 'index', count: 1 };
+const drift: EventPayload = { type: 'drift', kind: 'index', count: 1 };
+const ping: EventPayload = { type: 'ping', id: 'a' };
+const unbanned: EventPayload = { type: 'unbanned', id: 'b', forMs: 1 };
+
+const wallTime = (moment: number) => new Date(1_700_000_000_000 + moment);
+
+/** Records the events that a subscriber of all events gets. */
+function record(events: HeartbeatEvents) {
+  const all: HeartbeatEvent[] = [];
+  const subscription = events.stream.subscribe(event => all.push(event));
+  return { all, subscription };
+}
 
 describe('HeartbeatEvents', () => {
-  it('tells each event once, at once, to everybody who listens then', () => {
+  it('publishes each event once, at once, to all current subscribers', () => {
     const events = new HeartbeatEvents();
-    const [early, late]: HeartbeatEvent[][] = [[], []];
-    events.stream.subscribe(event => early!.push(event));
+    const early = record(events);
     events.announce(drift);
-    events.stream.subscribe(event => late!.push(event));
+    const late = record(events);
     events.announce(drift);
-    expect([early, late]).toEqual([[drift, drift], [drift]]);
+    expect([early.all.map(unstamped), late.all.map(unstamped)]).toEqual([[drift, drift], [drift]]);
   });
 
-  it('tells nothing any more to who has stopped listening, and goes on where nobody listens', () => {
+  it('publishes nothing to an ended subscription, and goes on without a subscriber', () => {
     const events = new HeartbeatEvents();
-    const heard: HeartbeatEvent[] = [];
-    const subscription = events.stream.subscribe(event => heard.push(event));
+    const { all, subscription } = record(events);
     subscription.unsubscribe();
     expect(() => events.announce(drift)).not.toThrow();
-    expect(heard).toEqual([]);
+    expect(all).toEqual([]);
   });
 
-  it('tells by type to whoever asks for no more, in the order of what happens, and knows what nobody wants', () => {
+  it('publishes by type, in the order of the announcements, and knows the types without a subscriber', () => {
     const events = new HeartbeatEvents();
-    const [some, all]: HeartbeatEvent[][] = [[], []];
-    const subscription = events.ofType('drift', 'unbanned').subscribe(event => some!.push(event));
+    const some: EventPayload[] = [];
+    const subscription = events.ofType('drift', 'unbanned').subscribe(event => some.push(unstamped(event)));
     const wanted = () => (['ping', 'drift', 'unbanned'] as const).map(type => events.isWanted(type));
     expect(wanted()).toEqual([false, true, true]);
-    const whole = events.stream.subscribe(event => all!.push(event));
+    const whole = record(events);
     expect(wanted()).toEqual([true, true, true]);
-    const ping: HeartbeatEvent = { type: 'ping', id: 'a' };
-    const unbanned: HeartbeatEvent = { type: 'unbanned', id: 'b', forMs: 1 };
     for (const event of [unbanned, ping, drift]) events.announce(event);
-    expect([some, all]).toEqual([
+    expect([some, whole.all.map(unstamped)]).toEqual([
       [unbanned, drift],
       [unbanned, ping, drift],
     ]);
-    for (const one of [subscription, whole]) one.unsubscribe();
+    for (const one of [subscription, whole.subscription]) one.unsubscribe();
     expect(wanted()).toEqual([false, false, false]);
   });
 
-  it('tells a type once that is named twice', () => {
+  it('publishes an event once for a type that is named twice', () => {
     const events = new HeartbeatEvents();
-    const heard: HeartbeatEvent[] = [];
-    events.ofType('drift', 'drift').subscribe(event => heard.push(event));
+    const seen: EventPayload[] = [];
+    events.ofType('drift', 'drift').subscribe(event => seen.push(unstamped(event)));
     events.announce(drift);
-    expect(heard).toEqual([drift]);
+    expect(seen).toEqual([drift]);
   });
 
-  it('tells who listens to all the cause before the effect, where somebody who listens by type makes one', () => {
+  it('publishes the cause before the effect to subscribers of all events, where a subscriber by type has the effect', () => {
     const events = new HeartbeatEvents();
-    const heard: string[] = [];
-    events.ofType('drift').subscribe(() => events.announce({ type: 'unbanned', id: 'b', forMs: 1 }));
-    events.stream.subscribe(({ type }) => heard.push(type));
+    events.ofType('drift').subscribe(() => events.announce(unbanned));
+    const { all } = record(events);
     events.announce(drift);
-    expect(heard).toEqual(['drift', 'unbanned']);
+    expect(all.map(({ type }) => type)).toEqual(['drift', 'unbanned']);
   });
 
-  it('lets nobody but its owner announce', () => {
+  it('lets only its owner announce', () => {
     const events = new HeartbeatEvents();
-    for (const told of [events.stream, events.ofType('drift'), events.ofType('drift', 'closed')]) {
-      expect('next' in told).toBe(false);
+    for (const stream of [events.stream, events.ofType('drift'), events.ofType('drift', 'closed')]) {
+      expect('next' in stream).toBe(false);
     }
+  });
+});
+
+describe('The stamp of an event', () => {
+  it('is its number and the wall time of its publication, the same for all subscribers', () => {
+    let now = 1000.5;
+    const events = new HeartbeatEvents({ now: () => now, wallTime });
+    const { all } = record(events);
+    const drifts: HeartbeatEvent[] = [];
+    events.ofType('drift').subscribe(event => drifts.push(event));
+    events.announce(drift);
+    now = 2000;
+    events.announce(ping);
+    expect(all).toEqual([
+      { ...drift, seq: 1, at: 1_700_000_001_000 },
+      { ...ping, seq: 2, at: 1_700_000_002_000 },
+    ]);
+    expect(drifts[0]).toBe(all[0]);
+  });
+
+  it('follows a step of the wall clock within a second', () => {
+    let [now, epoch] = [0, 5000];
+    const events = new HeartbeatEvents({ now: () => now, wallTime: moment => new Date(epoch + moment) });
+    const { all } = record(events);
+    events.announce(drift);
+    epoch += 3_600_000;
+    now = 1000;
+    events.announce(drift);
+    expect(all.map(({ at }) => at)).toEqual([5000, 3_606_000]);
+  });
+
+  it('counts published events only: neither number nor clock is used without a subscriber', () => {
+    let readings = 0;
+    const events = new HeartbeatEvents({ now: () => ++readings, wallTime });
+    events.ofType('unbanned').subscribe(() => undefined);
+    for (let i = 0; i < 5; i++) events.announce(drift);
+    expect(readings).toBe(0);
+    const { all } = record(events);
+    for (const event of [drift, unbanned, drift]) events.announce(event);
+    expect(all.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  });
+
+  it('gives subscribers of some types gaps, and subscribers of all events none', () => {
+    const events = new HeartbeatEvents();
+    const { all } = record(events);
+    const bans: number[] = [];
+    events.ofType('unbanned').subscribe(({ seq }) => bans.push(seq));
+    for (const event of [drift, unbanned, ping, unbanned]) events.announce(event);
+    expect([all.map(({ seq }) => seq), bans]).toEqual([
+      [1, 2, 3, 4],
+      [2, 4],
+    ]);
+  });
+
+  it('numbers a cause before its effect', () => {
+    const events = new HeartbeatEvents();
+    events.stream.subscribe(({ type }) => type === 'drift' && events.announce(unbanned));
+    const { all } = record(events);
+    events.announce(drift);
+    expect(all.toSorted((one, other) => one.seq - other.seq).map(({ type }) => type)).toEqual(['drift', 'unbanned']);
   });
 });

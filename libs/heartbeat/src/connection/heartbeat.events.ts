@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { merge, type Observable, Subject } from 'rxjs';
 
+import { type Clock, SystemClock } from '../base/clock.js';
+import { GuardedObservable } from '../base/guarded-observable.js';
+import { HEARTBEAT_CLOCK } from '../base/heartbeat.tokens.js';
 import type { ClosedBy } from '../protocol/close-code.js';
 import type { ConnectionView } from './listing/connection-view.js';
-import { GuardedObservable } from '../base/guarded-observable.js';
 
 /** The reason of a refused upgrade, the end of the problem's `type`: docs/protocol.md. */
 export const REFUSAL_REASONS = [
@@ -23,25 +25,29 @@ export const REFUSAL_REASONS = [
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
-/** Why a message was not taken. */
+/** Why a message was refused. */
 export type MessageRefusal = 'not-json' | 'unknown-event' | 'too-big' | 'rate' | 'unfinished' | 'protocol';
 
-/** What the load was read from. */
+/** The measurement that decides the load. */
 export type LoadSource = 'event-loop' | 'heap' | 'memory' | 'cpu';
 
 /** Why the reaper closed a connection. */
 export type ReapReason = 'idle' | 'lifetime' | 'unauthenticated';
 
 /**
- * How the books were wrong, and put right (`registry`: an entry without a socket, `socket`: a socket without an entry, `index`: a
- * stale index), or what grows that should not (`listeners`, `disposers`, `streams` of answers, `retained`: closed connections that something holds).
+ * A registry that was wrong and was repaired (`registry`: an entry without a socket, `socket`: a socket without an entry, `index`: a
+ * stale index), or a number that grows and should not (`listeners`, `disposers`, `streams` of answers, `retained`: closed connections
+ * that are still referenced).
  */
 export type DriftKind = 'registry' | 'socket' | 'index' | 'listeners' | 'disposers' | 'streams' | 'retained';
 
-/** `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each left only well below. */
+/**
+ * `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each level is left well below
+ * its mark.
+ */
 export type LoadLevel = 'well' | 'busy' | 'refusing' | 'shedding';
 
-/** A ban, as it is told; it holds for `forMs` from then on. */
+/** A ban; it is in force for `forMs` from the event on. */
 export interface BanNotice {
   readonly id: string;
   readonly kind: 'user' | 'ip' | 'cidr';
@@ -50,13 +56,10 @@ export interface BanNotice {
   readonly forMs: number;
 }
 
-/**
- * Everything that happens, told once. The core announces; metrics, audit and pages listen.
- * `id` is a connection's id, and in `unbanned` that of a ban; times are those of `Clock.now()`.
- */
-export type HeartbeatEvent =
+/** An event as the core announces it. `id` is the id of a connection, and in `unbanned` that of a ban. */
+export type EventPayload =
   | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }
-  /** Said who it is, or that it is somebody else; at the opening `opened` is all there is. */
+  /** A connection got its identity, or another one, by `identify()`; an identity from the upgrade comes with `opened` alone. */
   | {
       readonly type: 'identified';
       readonly id: string;
@@ -64,15 +67,15 @@ export type HeartbeatEvent =
       readonly previous: string | null;
     }
   | { readonly type: 'banned'; readonly ban: BanNotice }
-  /** Lifted; it would have held for `forMs` more. */
+  /** A ban was lifted that would have been in force for `forMs` more. */
   | { readonly type: 'unbanned'; readonly id: string; readonly forMs: number }
   | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
   | { readonly type: 'ping'; readonly id: string }
-  /** `rttMs` is null where nobody can tell which ping was answered. */
+  /** `rttMs` is null where it is unknown which ping was answered. */
   | { readonly type: 'pong'; readonly id: string; readonly rttMs: number | null }
   /** A ping stayed unanswered for `pongTimeoutMs`; `missed` counts them in a row. */
   | { readonly type: 'missed'; readonly id: string; readonly missed: number }
-  /** A slow consumer: over its limit, too slow for too long, or the largest when all together are too many. */
+  /** A slow consumer: over its limit, too slow for too long, or the largest backlog while all together are too large. */
   | {
       readonly type: 'slow';
       readonly id: string;
@@ -104,45 +107,83 @@ export type HeartbeatEvent =
   | { readonly type: 'drain-aborted'; readonly remaining: number; readonly total: number }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
+/** The part of an event that its publication adds. */
+export interface EventStamp {
+  /**
+   * The number of the event: one more for each event that this node publishes, from 1 at its start. An event without a subscriber is not
+   * published and takes no number. Subscribers of `stream` get every number from their subscription on, subscribers of some types get gaps.
+   */
+  readonly seq: number;
+  /** The time of the publication in epoch milliseconds: for display and for streams over HTTP, never for a deadline. */
+  readonly at: number;
+}
+
+/** An event as subscribers get it. The core publishes; metrics, audit and pages subscribe. */
+export type HeartbeatEvent = EventPayload & EventStamp;
+
 /** The event or events of a type. */
 export type HeartbeatEventOf<Type extends HeartbeatEvent['type']> = Extract<HeartbeatEvent, { readonly type: Type }>;
 
+/** How long a reading of the wall clock is used for the times of events. */
+const EPOCH_MS = 1000;
+
 /**
- * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick. What it throws, and an error of
- * an operator before it that it does not handle, is logged and counted (`ws_application_errors_total`) and ends neither the process
- * nor other subscribers. Subscribers of `stream` are called before those of `ofType`.
+ * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick. An exception of a subscriber, and
+ * an error of an operator before it that it does not handle, is logged and counted (`ws_application_errors_total`) and ends neither
+ * the process nor other subscribers. Subscribers of `stream` are called before those of `ofType`. An event that a subscriber causes is
+ * published at once: later subscribers get it before its cause, and `seq` gives the order.
  */
 @Injectable()
 export class HeartbeatEvents {
   readonly #all = new Subject<HeartbeatEvent>();
   readonly #byType = new Map<HeartbeatEvent['type'], Subject<HeartbeatEvent>>();
 
-  /** The type of the event that is announced at the moment. */
+  #seq = 0;
+  /** The wall time of the clock's zero in epoch milliseconds, and when it was read. */
+  #epoch = 0;
+  #epochReadAt = -Infinity;
+  /** The type of the event that is being published. */
   #current: HeartbeatEvent['type'] | null = null;
-  /** Owner: the registry. Takes what a subscriber threw, and at which event where that is known. */
+  /** Owner: the registry. Gets the error of a subscriber, and the type of the event where that is known. */
   subscriberFailed: (event: HeartbeatEvent['type'] | null, error: unknown) => void = () => undefined;
   readonly #report = (error: unknown) => this.subscriberFailed(this.#current, error);
+
+  constructor(@Optional() @Inject(HEARTBEAT_CLOCK) private readonly clock: Clock = new SystemClock()) {}
 
   /** All events, with two for each heartbeat; `ofType` selects. */
   readonly stream: Observable<HeartbeatEvent> = new GuardedObservable<HeartbeatEvent>(this.#all, this.#report);
 
-  /** The events of these types only. `opened`, `closed`, `ping`, `pong` and `missed` are not made unless somebody listens to them. */
+  /** The events of these types only. `opened`, `closed`, `ping`, `pong` and `missed` are not created without a subscriber. */
   ofType<Type extends HeartbeatEvent['type']>(...types: Type[]): Observable<HeartbeatEventOf<Type>> {
     const each = [...new Set(types)].map(type => this.#subject(type).asObservable());
     return new GuardedObservable<HeartbeatEventOf<Type>>(merge(...each), this.#report);
   }
 
-  /** Whether anybody listens to events of this type; lets the core skip making those that are frequent. */
+  /** Whether events of this type have a subscriber; lets the core skip those that are frequent. */
   isWanted(type: HeartbeatEvent['type']): boolean {
     return this.#all.observed || this.#byType.get(type)?.observed === true;
   }
 
-  announce(event: HeartbeatEvent): void {
+  /** Publishes an event to its subscribers; without one nothing is done. */
+  announce(payload: EventPayload): void {
+    const { type } = payload;
+    if (!this.isWanted(type)) return;
+    const event: HeartbeatEvent = { ...payload, seq: ++this.#seq, at: this.#wallTime() };
     const outer = this.#current;
-    this.#current = event.type;
+    this.#current = type;
     this.#all.next(event);
-    this.#byType.get(event.type)?.next(event);
+    this.#byType.get(type)?.next(event);
     this.#current = outer;
+  }
+
+  /** One reading of the clock for each event: a clock may cost microseconds, and a subscriber of `stream` gets every heartbeat. */
+  #wallTime(): number {
+    const now = this.clock.now();
+    if (now - this.#epochReadAt >= EPOCH_MS) {
+      this.#epoch = this.clock.wallTime(0).getTime();
+      this.#epochReadAt = now;
+    }
+    return Math.trunc(this.#epoch + now);
   }
 
   #subject(type: HeartbeatEvent['type']): Subject<HeartbeatEvent> {

@@ -8,6 +8,7 @@ import { resolveOptions } from '../options/resolve-options.js';
 import { NodeState } from './node-state.js';
 import { PIECE_BYTES } from './waiting-pieces.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 describe('a connection whose identification is deferred', () => {
   it('is unidentified until then, and found by its user from then on', () => {
@@ -40,7 +41,7 @@ describe('what may be queued', () => {
     const node = new NodeState(resolveOptions({ backpressure }), clock);
     const events = new HeartbeatEvents();
     const slow: unknown[] = [];
-    events.stream.subscribe(event => event.type === 'slow' && slow.push(event));
+    events.stream.subscribe(event => event.type === 'slow' && slow.push(unstamped(event)));
     const socket = { bufferedAmount: 69_000, close: () => undefined };
     const connection = wireNode(node, events).connections.open({
       socket: socket as unknown as WebSocket,
@@ -93,7 +94,7 @@ describe('what may be queued', () => {
       const node = new NodeState(resolveOptions({ backpressure: { policy } }), clock);
       const events = new HeartbeatEvents();
       const slow: unknown[] = [];
-      events.stream.subscribe(event => event.type === 'slow' && slow.push(event));
+      events.stream.subscribe(event => event.type === 'slow' && slow.push(unstamped(event)));
       const socket = {
         bufferedAmount: node.options.backpressure.maxBufferedBytes,
         // As the tracked socket does: also the goodbye asks for room.

@@ -5,8 +5,9 @@ import { Logger, type LoggerService } from '@nestjs/common';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { LeakSentinel } from './leak-sentinel.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 const lines: string[] = [];
 Logger.overrideLogger({ warn: (line: string) => lines.push(line) } as unknown as LoggerService);
@@ -23,8 +24,8 @@ function aConnection(id = 'n.1') {
 /** A sentinel over these connections, and the events that it publishes. */
 function watching(...living: ReturnType<typeof aConnection>[]) {
   const events = new HeartbeatEvents();
-  const announced: HeartbeatEvent[] = [];
-  events.stream.subscribe(event => announced.push(event));
+  const announced: EventPayload[] = [];
+  events.stream.subscribe(event => announced.push(unstamped(event)));
   let passes = 0;
   const all = () => {
     passes++;

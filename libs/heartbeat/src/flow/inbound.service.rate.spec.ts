@@ -7,13 +7,14 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { BackpressureOptions, LimitOptions } from '../options/guard.options.js';
 import { AttendedClock } from '../liveness/attended-clock.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { InboundService } from './inbound.service.js';
 import { MESSAGE_OVERHEAD_BYTES, type RawMessage } from './message-queue.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 function ignore(): void {}
 
@@ -65,7 +66,7 @@ class World {
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly inbound: InboundService;
-  readonly events: HeartbeatEvent[] = [];
+  readonly events: EventPayload[] = [];
   readonly #attended = new AttendedClock(this.time, 100);
 
   constructor(limits: Partial<LimitOptions> = {}, backpressure: Partial<BackpressureOptions> = {}) {
@@ -75,7 +76,7 @@ class World {
     const { bans, connections } = wireNode(this.node, events);
     this.connections = connections;
     this.inbound = new InboundService(this.node, events, bans);
-    events.stream.subscribe(event => event.type !== 'opened' && this.events.push(event));
+    events.stream.subscribe(event => event.type !== 'opened' && this.events.push(unstamped(event)));
   }
 
   /** One tick of the heartbeat, so many milliseconds after the last; a late one tells of the stall, as the heartbeat does. */

@@ -8,10 +8,11 @@ import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { BackpressureOptions } from '../options/guard.options.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { OutboundService } from './outbound.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 const MIB = 1024 * 1024;
 
@@ -58,11 +59,11 @@ class World {
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly outbound: OutboundService;
-  readonly slow: HeartbeatEvent[] = [];
+  readonly slow: EventPayload[] = [];
 
   constructor(backpressure: Partial<BackpressureOptions> = {}) {
     const events = new HeartbeatEvents();
-    events.stream.subscribe(event => event.type === 'slow' && this.slow.push(event));
+    events.stream.subscribe(event => event.type === 'slow' && this.slow.push(unstamped(event)));
     const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ backpressure }), clock);
     this.connections = wireNode(this.node, events).connections;

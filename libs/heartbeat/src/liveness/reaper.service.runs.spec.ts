@@ -11,10 +11,11 @@ import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { TrackedSocket } from '../connection/tracked-socket.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { REAPER_JOB, ReaperService } from './reaper.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
@@ -46,7 +47,7 @@ describe('ReaperService, in its runs', () => {
   let connections: ConnectionService;
   let reaper: ReaperService;
   let sockets: Set<TrackedSocket>;
-  let events: HeartbeatEvent[];
+  let events: EventPayload[];
 
   beforeEach(() => {
     const time = 1000;
@@ -58,7 +59,7 @@ describe('ReaperService, in its runs', () => {
     reaper = new ReaperService(moduleRefWith(null), node, connections, stream);
     sockets = new Set();
     node.socketSets.push(sockets);
-    stream.stream.subscribe(event => events.push(event));
+    stream.stream.subscribe(event => events.push(unstamped(event)));
   });
 
   function open() {

@@ -8,11 +8,12 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { ReaperService } from './reaper.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
@@ -40,7 +41,7 @@ describe('ReaperService', () => {
   let node: NodeState;
   let connections: ConnectionService;
   let reaper: ReaperService;
-  let events: HeartbeatEvent[];
+  let events: EventPayload[];
 
   function start(reaperOptions: HeartbeatOptions['reaper'] = {}): void {
     time = 1000;
@@ -50,7 +51,7 @@ describe('ReaperService', () => {
     const stream = new HeartbeatEvents();
     connections = wireNode(node, stream).connections;
     reaper = new ReaperService(moduleRef, node, connections, stream);
-    stream.stream.subscribe(event => events.push(event));
+    stream.stream.subscribe(event => events.push(unstamped(event)));
   }
 
   function open() {

@@ -7,12 +7,13 @@ import type { WebSocket } from 'ws';
 
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { Reading } from './load-ratio.js';
 import { LoadService } from './load.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
@@ -22,12 +23,12 @@ class World {
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly load: LoadService;
-  readonly events: HeartbeatEvent[] = [];
+  readonly events: EventPayload[] = [];
   readonly closed: unknown[][] = [];
 
   constructor(options: HeartbeatOptions = {}) {
     const events = new HeartbeatEvents();
-    events.stream.subscribe(event => event.type === 'load-changed' && this.events.push(event));
+    events.stream.subscribe(event => event.type === 'load-changed' && this.events.push(unstamped(event)));
     const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions(options), clock);
     this.connections = wireNode(this.node, events).connections;

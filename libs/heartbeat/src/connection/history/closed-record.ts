@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import type { ClosedView } from '../listing/connection-view.js';
-import type { HeartbeatEventOf } from '../heartbeat.events.js';
+import type { EventPayload } from '../heartbeat.events.js';
 import { connectionId } from '../connection-id.js';
 import type { Closing } from '../connection.types.js';
 import type { Connection } from '../connection.js';
@@ -33,7 +33,7 @@ export class ClosedRecord {
   }
 
   /** The event of the close. */
-  event(nodeId: string): HeartbeatEventOf<'closed'> {
+  event(nodeId: string): EventPayload {
     const { code, reason, by } = this.closing;
     return { type: 'closed', connection: this.view(nodeId), code, reason, by, durationMs: this.durationMs };
   }

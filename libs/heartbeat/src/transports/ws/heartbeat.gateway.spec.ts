@@ -10,13 +10,14 @@ import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
 import { type SocketListeners, TrackedSocket } from '../../connection/tracked-socket.js';
 import type { InboundService } from '../../flow/inbound.service.js';
-import { type HeartbeatEvent, HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import { type EventPayload, HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../options/heartbeat.options.js';
 import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageDispatcher, MessageParser } from './message-dispatcher.js';
 import { wireNode } from '../../../../../test/support/servers/wire-node.js';
+import { unstamped } from '../../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
@@ -53,7 +54,7 @@ describe('HeartbeatGateway', () => {
   let parser: MessageParser | undefined;
   /** Whether the last pong answers a ping of ours. */
   let wasAsked: boolean;
-  let announced: HeartbeatEvent[];
+  let announced: EventPayload[];
 
   function start(options: HeartbeatOptions = {}): void {
     called = [];
@@ -63,7 +64,7 @@ describe('HeartbeatGateway', () => {
     const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions(options), clock);
     const events = new HeartbeatEvents();
-    events.stream.subscribe(event => event.type === 'message-refused' && announced.push(event));
+    events.stream.subscribe(event => event.type === 'message-refused' && announced.push(unstamped(event)));
     const wired = wireNode(node, events);
     ({ connections } = wired);
     const heartbeat = {
