@@ -1,12 +1,12 @@
 /**
- * The part of a client of `@redis/client` that `cluster.client` needs: of one server, Sentinel or Cluster. It is only duplicated, with its
- * address, credentials and TLS, and belongs to the application: it is never used, connected or closed.
+ * The part of a `@redis/client` client (one server, Sentinel or Cluster) that `cluster.client` needs. The library duplicates the client,
+ * with its address, credentials and TLS. It never uses, connects or closes the client itself.
  */
 export interface RedisClientSource {
   duplicate(overrides?: object): object;
 }
 
-/** Many nodes that behave like one, over Redis 7. With neither `redisUrl` nor `client` the node is a cluster of one. */
+/** Connects many nodes to one cluster over Redis 7. With neither `redisUrl` nor `client` the node is a cluster of one. */
 export interface ClusterOptions {
   /**
    * `redis://` or `rediss://[[user][:password]@]host[:port][/database]`; needs the package `@redis/client`. Excludes `client`.
@@ -19,23 +19,22 @@ export interface ClusterOptions {
    */
   client: RedisClientSource | undefined;
   /**
-   * The node's name, of 1 to 200 letters, digits, `_`, `-` and `.`; its id is the name and a random part for each boot.
+   * The node's name: 1 to 200 letters, digits, `_`, `-` and `.`. The node's id is the name and a random part for each start.
    * Default: the host name.
    */
   nodeName: string;
   /**
-   * Prefix of all Redis keys and channels; equal on all nodes of a cluster.
+   * Prefix of all keys and channels in Redis. All nodes of one cluster use the same.
    * Default: `heartbeat`.
    */
   namespace: string;
   /**
-   * A node without renewal for this long is dead; at least three times the second after which each node
-   * renews its lease.
+   * A node that does not renew its lease for this long counts as dead. At least three times the second after which each node renews it.
    * Default: 15000.
    */
   leaseMs: number;
   /**
-   * Time for the response of another node; silent nodes are named, never waited for.
+   * Time for the response of another node. Nodes without a response are listed in the result.
    * Default: 1000.
    */
   requestTimeoutMs: number;

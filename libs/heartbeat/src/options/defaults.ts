@@ -4,10 +4,10 @@ import { getHeapStatistics } from 'node:v8';
 import { freezeDeeply } from '../base/freeze-deeply.js';
 import type { HeartbeatRoutes, ResolvedOptions } from './heartbeat.options.js';
 
-/** The default of `drain.spreadMs` never exceeds this time, whatever the number of connections. */
+/** The default of `drain.spreadMs` never exceeds this time, for any number of connections. */
 export const LONGEST_DEFAULT_SPREAD_MS = 5000;
 
-/** All defaults, in one place. */
+/** The defaults of all options. They are defined only here. */
 export const DEFAULTS: ResolvedOptions = freezeDeeply({
   heartbeat: {
     intervalMs: 25_000,
@@ -77,13 +77,13 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
   closedHistory: 1000,
 });
 
-/** A host name as a node's name: it stands in ids, URLs, log lines and names of Redis channels. */
+/** Turns a host name into a node's name, which is part of ids, URLs, log lines and names of Redis channels. */
 export function nodeNameOf(host: string): string {
   return host.replaceAll(/[^\w.-]/g, '-').slice(0, 200) || 'node';
 }
 
-/** Defaults that no literal shows, for messages. */
-export const DEFAULTS_IN_WORDS: Readonly<Record<string, string>> = {
+/** Texts for messages, for defaults that a literal does not describe. */
+export const DEFAULT_TEXTS: Readonly<Record<string, string>> = {
   'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
   'drain.spreadMs': '10 for each connection, at most 5000',
   'metrics.registry': 'a separate registry',

@@ -2,7 +2,7 @@ import { DEFAULT_ROUTES } from './defaults.js';
 import { isPlainObject } from '../base/freeze-deeply.js';
 import { describeProblem, HeartbeatError, type Problem } from '../base/heartbeat.error.js';
 
-/** One rule for each extra; the compiler knows them too, but plain JavaScript has none. */
+/** One rule for each extra. The compiler checks the same rules, but not in plain JavaScript. */
 const RULES: Readonly<Record<string, (value: unknown) => Problem[]>> = {
   isGlobal: value =>
     typeof value === 'boolean' ? [] : [wrong('isGlobal', value, 'must be true or false', 'correct it')],
@@ -21,7 +21,7 @@ export function assertExtras(given: unknown): void {
   if (problems.length > 0) throw refusal(problems);
 }
 
-/** @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` with every problem of what is given to `forRootAsync`. */
+/** @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` with every problem of the argument of `forRootAsync`. */
 export function assertAsyncOptions(given: unknown): void {
   const problems = extrasProblems(given);
   const keys = Object.keys(Object(given) as object);
@@ -55,7 +55,7 @@ function routesProblems(routes: unknown): Problem[] {
   });
 }
 
-/** A path that Nest accepts for a controller, without patterns. */
+/** Whether Nest accepts a text as the path of a controller, without patterns. */
 function isPath(path: unknown): boolean {
   return typeof path === 'string' && /^\/?[\w.~-]+(?:\/[\w.~-]+)*\/?$/.test(path);
 }

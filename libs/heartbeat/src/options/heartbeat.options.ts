@@ -10,7 +10,7 @@ import type {
   TcpOptions,
 } from './guard.options.js';
 
-/** The application's options: one documented place. Durations are whole milliseconds; the last line of each text is the default. */
+/** The options of the application. Durations are whole milliseconds. The last line of each text is the default. */
 
 /** Detection of dead connections: docs/guarantees.md, Liveness. */
 export interface LivenessOptions {
@@ -25,17 +25,17 @@ export interface LivenessOptions {
    */
   minIntervalMs: number;
   /**
-   * Upper bound of the interval in force, on a busy node; the bound for a dead peer includes it.
+   * Upper bound of the interval in force, on a busy node. The guarantee for the detection of dead connections is based on it.
    * Default: 45000.
    */
   maxIntervalMs: number;
   /**
-   * Time for one pong; must be below `minIntervalMs`.
+   * Time for one pong. Must be below `minIntervalMs`.
    * Default: 10000.
    */
   pongTimeoutMs: number;
   /**
-   * Unanswered pings after which the socket is destroyed and 4000 is recorded.
+   * Unanswered pings after which the socket is destroyed, with the recorded code 4000.
    * Default: 2.
    */
   missedPongs: number;
@@ -50,42 +50,42 @@ export interface LivenessOptions {
    */
   skipWhenActive: boolean;
   /**
-   * The event name of the application heartbeat, for clients that cannot see ping frames (browsers).
+   * Event name of the application heartbeat, for clients that cannot see ping frames (browsers).
    * Default: `heartbeat`.
    */
   event: string;
 }
 
-/** The scheduled task that closes idle and over-age connections, and verifies the registry. */
+/** The scheduled task. It closes connections that are idle or too old, and compares the registry with the sockets. */
 export interface ReaperOptions {
   /**
-   * When it runs: a cron expression of five or six fields, seconds first when six.
+   * Schedule: a cron expression of five or six fields; the first of six is the second.
    * Default: every ten seconds.
    */
   cron: string;
   /**
-   * A connection without an application message in either direction for this long is closed with 4001; heartbeats do not count. 0 is off.
+   * A connection without an application message in either direction for this long is closed with 4001. Heartbeats do not count. 0 is off.
    * Default: 0.
    */
   idleTimeoutMs: number;
   /**
-   * A connection older than this is closed with 4002, so that long-lived clients spread over new nodes. 0 is off.
+   * An older connection is closed with 4002, so that long-lived clients are distributed over new nodes. 0 is off.
    * Default: 0.
    */
   maxLifetimeMs: number;
   /**
-   * The share by which each connection's own lifetime differs, from 0 to 1: 0.1 is plus or minus a tenth.
+   * Fraction by which the lifetime of each connection differs, from 0 to 1: 0.1 is plus or minus a tenth.
    * Default: 0.1.
    */
   lifetimeJitter: number;
   /**
-   * A connection whose authentication was deferred is closed with 4503 unless it was identified within this time.
+   * Time for `identify()` where `authenticate` returned `'deferred'`. Then the connection is closed with 4503.
    * Default: 10000.
    */
   identifyTimeoutMs: number;
 }
 
-/** The close of all connections at a deploy. The first three together must fit into `deadlineMs`. */
+/** The drain of all connections at a deploy. The first three together must not exceed `deadlineMs`. */
 export interface DrainOptions {
   /**
    * New connections are still admitted for this long after readiness has failed, until the load balancer has noticed.
@@ -93,22 +93,22 @@ export interface DrainOptions {
    */
   readinessDelayMs: number;
   /**
-   * The closes are spread over this time, each connection at its own random time. A set value is used as set.
+   * The closes are spread over this time, each connection at its own random moment. A set value is not adapted.
    * Default: 10 for each connection, at most 5000, so that a few connections are closed at once.
    */
   spreadMs: number | undefined;
   /**
-   * How long a closing handshake may take before the socket is destroyed; holds for every close, not only in a drain.
+   * Time for a closing handshake before the socket is destroyed. It applies to every close, not only in a drain.
    * Default: 2000.
    */
   closeTimeoutMs: number;
   /**
-   * Remaining connections are destroyed and counted; the process ends at the latest one second later.
+   * The remaining connections are destroyed and counted then. The process ends at the latest one second later.
    * Default: 25000, below the 30 s of Kubernetes' `terminationGracePeriodSeconds`.
    */
   deadlineMs: number;
   /**
-   * Window from which each advised reconnect delay is drawn, so that clients reconnect spread over time.
+   * Each client receives a random delay from this window, after which it should reconnect.
    * Default: 10000.
    */
   returnWindowMs: number;
@@ -116,7 +116,7 @@ export interface DrainOptions {
 
 export interface MetricsOptions {
   /**
-   * Whether a scrape needs a viewer's token.
+   * Whether a scrape needs the token of a viewer.
    * Default: false.
    */
   guarded: boolean;
@@ -127,12 +127,12 @@ export interface MetricsOptions {
   prefix: string;
   /**
    * The prom-client registry to use.
-   * Default: a separate one.
+   * Default: a separate registry.
    */
   registry: Registry | undefined;
 }
 
-/** The role of an admin token: a `viewer` may read, an `operator` may use every method. */
+/** The role of an admin token: a `viewer` may read, an `operator` may do everything. */
 export type AdminRole = 'viewer' | 'operator';
 
 /** A token for the admin routes. */
@@ -140,27 +140,27 @@ export interface AdminToken {
   /** The secret, sent as `Authorization: Bearer <token>`. */
   token: string;
   role: AdminRole;
-  /** Its name in the audit log; never secret. */
+  /** The name of the operator in the audit trail; not secret. */
   name: string;
 }
 
 export interface AdminOptions {
   /**
-   * Tokens for the admin routes.
-   * Default: none; every admin route then returns 401 and reports that no token is configured.
+   * The tokens that are accepted on the admin routes.
+   * Default: none. Then every admin route responds with 401 and a problem that names the missing token.
    */
   tokens: readonly AdminToken[];
 }
 
 export interface HealthOptions {
   /**
-   * Whether readiness is 503 from `maxConnections` until under 95 % of it.
+   * Whether readiness is 503 from `maxConnections` until the number is under 95 % of it.
    * Default: true.
    */
   notReadyAtCapacity: boolean;
 }
 
-/** All options, complete and frozen: the result of `resolveOptions`, which the services read. */
+/** All options, complete and frozen, as `resolveOptions` returns them. */
 export interface ResolvedOptions {
   readonly heartbeat: Readonly<LivenessOptions>;
   readonly reaper: Readonly<ReaperOptions>;
@@ -170,29 +170,27 @@ export interface ResolvedOptions {
   readonly load: Readonly<LoadOptions>;
   readonly metrics: Readonly<MetricsOptions>;
   /**
-   * The browser origins that are admitted: those that name the host that they request, or a list such as
-   * `['https://app.example.com', 'capacitor://localhost']`, of any scheme. `https://*.example.com` admits subdomains of one label, `null`
-   * pages with an opaque origin (sandboxed frames of any site, file pages), `*` all. A client without an Origin header is no browser and
-   * passes.
+   * The admitted browser origins: an origin that names the requested host, or a list such as `['https://app.example.com',
+   * 'capacitor://localhost']`, of any scheme. In a list, `https://*.example.com` admits subdomains of one label, `null` pages of opaque
+   * origin (sandboxed frames of any site, file pages), `*` all. A client without an Origin header is not a browser and passes.
    * Default: `same-host`.
    */
   readonly origins: 'same-host' | readonly string[];
   /**
-   * Host names that the server serves, without ports: an upgrade with another Host header is answered 403 `origin-refused`, and a
-   * request with another name for metrics or the admin API 421. Against DNS rebinding, where `origins` is `same-host` and plain HTTP
-   * is served.
-   * Default: none given, every name.
+   * The host names of this server, without ports. An upgrade with another Host header is refused with 403 `origin-refused`, a request for
+   * metrics or the admin API with 421. Set it against DNS rebinding, where `origins` is `same-host` and plain HTTP is served.
+   * Default: none, every name.
    */
   readonly hosts: readonly string[];
   /**
-   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is trusted, in any spelling; `unix:` names the peers of a
-   * Unix socket.
+   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is trusted, in any spelling. `unix:` stands for the peers of
+   * a Unix socket.
    * Default: none.
    */
   readonly trustedProxies: readonly string[];
   /**
-   * Authenticates clients.
-   * Default: every client is anonymous.
+   * The function that authenticates clients.
+   * Default: all clients are anonymous.
    */
   readonly authenticate: Authenticate | undefined;
   readonly drain: Readonly<DrainOptions>;
@@ -200,13 +198,13 @@ export interface ResolvedOptions {
   readonly health: Readonly<HealthOptions>;
   readonly cluster: Readonly<ClusterOptions>;
   /**
-   * Closed connections that are kept, with their flight records.
+   * The number of closed connections that are kept, with their flight records.
    * Default: 1000.
    */
   readonly closedHistory: number;
 }
 
-/** Any part of the options. Unknown keys, impossible values and impossible pairs stop the start. */
+/** The options that a user passes: any part of all options. Unknown keys, impossible values and impossible pairs stop the start. */
 export type HeartbeatOptions = {
   readonly [Group in Exclude<keyof ResolvedOptions, 'load'>]?: Group extends GroupName
     ? Partial<ResolvedOptions[Group]>
@@ -218,7 +216,7 @@ type GroupName = Exclude<
   'origins' | 'hosts' | 'trustedProxies' | 'authenticate' | 'closedHistory'
 >;
 
-/** The paths of the HTTP routes; `false` leaves one out. An extra: given beside the options, never by a factory. */
+/** The paths of the HTTP routes; `false` removes one. An extra: it is passed beside the options, never by a factory. */
 export interface HeartbeatRoutes {
   /** Default: `/health`, with `/live`, `/ready` and `/startup` below it. */
   health: string | false;

@@ -6,7 +6,7 @@ import type { HeartbeatOptions } from './heartbeat.options.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import { resolveOptions } from './resolve-options.js';
 
-/** The problems of options. */
+/** The problems of these options. */
 function problemsOf(options: HeartbeatOptions) {
   try {
     resolveOptions(options);
@@ -59,7 +59,7 @@ describe('pairs of options', () => {
       { cluster: { redisUrl: 'redis://127.0.0.1', client: { duplicate: () => ({}) } } },
       'cluster.client',
     ],
-  ])('refuses %s', (_what, options, key) => {
+  ])('rejects %s', (_what, options, key) => {
     expect(keysOf(options)).toEqual([key]);
   });
 
@@ -71,7 +71,7 @@ describe('pairs of options', () => {
     ['refuseAbove just below shedAbove', { load: { refuseAbove: 0.5, shedAbove: 0.500001 } }],
     ['a lease of three renewals', { cluster: { leaseMs: 3000 } }],
     ['the defaults', {}],
-  ])('takes %s', (_what, options) => {
+  ])('accepts %s', (_what, options) => {
     expect(problemsOf(options)).toEqual([]);
   });
 
@@ -109,12 +109,12 @@ describe('pairs of options', () => {
     ]);
   });
 
-  it('are not judged where one value of them is impossible alone', () => {
+  it('are not checked where one of their values is impossible alone', () => {
     expect(keysOf({ heartbeat: { intervalMs: -1, minIntervalMs: 20_000 } })).toEqual(['heartbeat.intervalMs']);
     expect(keysOf({ drain: { spreadMs: 0.5, deadlineMs: 100 } })).toEqual(['drain.spreadMs']);
   });
 
-  it('are refused if and only if they could not keep the guarantees', () => {
+  it('are rejected if and only if they could not keep the guarantees', () => {
     const anyMs = fc.integer({ min: 200, max: 220 });
     fc.assert(
       fc.property(anyMs, anyMs, anyMs, anyMs, (least, usual, most, timeout) => {

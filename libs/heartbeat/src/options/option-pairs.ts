@@ -2,12 +2,12 @@ import { LONGEST_DEFAULT_SPREAD_MS } from './defaults.js';
 import type { Problem } from '../base/heartbeat.error.js';
 import type { ResolvedOptions } from './heartbeat.options.js';
 
-/** A combination that is impossible, with all the keys that are involved; a pair is judged only when each is possible alone. */
+/** An impossible combination of options, with all of its keys. A pair is checked only when each value is possible alone. */
 export interface PairProblem extends Problem {
   readonly keys: readonly string[];
 }
 
-/** How often each node renews its lease in the cluster, and detects missed changes. */
+/** The interval at which each node renews its lease in the cluster, and receives the changes that it has missed. */
 export const LEASE_RENEWAL_MS = 1000;
 
 /** Combinations that could not keep the guarantees: docs/options.md, Pairs. */

@@ -8,10 +8,10 @@ import { isOriginEntry } from '../base/origin.js';
 
 /** The longest delay of Node's timers. */
 const MAX_MS = 2 ** 31 - 1;
-/** The longest message that a V8 string can still hold with room to spare. */
+/** The longest message that fits into a V8 string with a wide margin. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Each checker's message is the rule itself, so that one text serves for the wrong type and for the wrong size. */
+/** The message of each check is the rule itself, so that one text covers a wrong type and a wrong size. */
 const whole = (min: number, max: number, unit: string) => {
   const rule = `must be a whole number of ${unit} from ${min} to ${max}`;
   return z.number(rule).int(rule).min(min, rule).max(max, rule);
@@ -43,13 +43,13 @@ const cronRule = 'must be a cron expression of five or six fields, such as "*/10
 
 export const optionsSchema = group({
   heartbeat: group({
-    // One tick is 50 ms: an interval of a few ticks is the least that can be kept.
+    // One tick is 50 ms; a shorter interval than a few ticks could not be kept.
     intervalMs: milliseconds(200),
     minIntervalMs: milliseconds(200),
     maxIntervalMs: milliseconds(200),
     adaptive: flag(),
     pongTimeoutMs: milliseconds(50),
-    // Each may be found one tick late: more would not fit into the second that the promise allows.
+    // Each missed pong may be found one tick late. More ticks would exceed the second of tolerance in the guarantee.
     missedPongs: whole(1, 10, 'pings'),
     skipWhenActive: flag(),
     event: words(100),
@@ -88,7 +88,7 @@ export const optionsSchema = group({
   }),
   tcp: group({ keepAlive: flag(), keepAliveDelayMs: milliseconds(0), noDelay: flag() }),
   load: group({
-    // A level is left 0.1 below its mark, and that must be above what a node at leisure shows.
+    // A level is left 0.1 below its mark, and that must be above the ratio of an idle node.
     refuseAbove: share(0.2),
     shedAbove: share(0.2),
     closeCode: z.literal([CloseCodes.tryAgainLater.code, CloseCodes.overloaded.code], closeCodeRule),
@@ -152,7 +152,7 @@ export const optionsSchema = group({
 function isRedisUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, pathname, username, password } = new URL(text);
-  // The path is the number of a database, and nothing else; what is encoded wrongly stops the client.
+  // The path is the number of a database. A wrong encoding would stop the client.
   return (
     /^rediss?:$/.test(protocol) && hostname !== '' && /^(\/\d*)?$/.test(pathname) && isEncoded(username + password)
   );
@@ -167,7 +167,7 @@ function isEncoded(text: string): boolean {
   }
 }
 
-/** Whether the expression is one, and comes true some day: the 31st of February never does. */
+/** Whether the text is a cron expression that matches some date: the 31st of February never does. */
 function hasNextRun(expression: string): boolean {
   try {
     return new CronTime(expression).getNextDateFrom(new Date()).isValid;
@@ -176,7 +176,7 @@ function hasNextRun(expression: string): boolean {
   }
 }
 
-/** A group of options of which any may be left out, and no other key may be given. */
+/** A group of options. Each key may be left out, and other keys are rejected. */
 function group<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, 'must be an object of options').partial();
 }

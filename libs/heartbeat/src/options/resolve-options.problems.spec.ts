@@ -6,7 +6,7 @@ import type { HeartbeatOptions } from './heartbeat.options.js';
 import { DEFAULTS } from './defaults.js';
 import { resolveOptions } from './resolve-options.js';
 
-/** The result of these options: the error of a refusal, null when they are accepted. Any other error is rethrown. */
+/** The error of a rejection; null when the options are accepted. Any other error is thrown. */
 function refusalOf(given: unknown): HeartbeatError | null {
   try {
     resolveOptions(given as HeartbeatOptions);
@@ -37,7 +37,7 @@ describe('resolveOptions, of impossible pairs', () => {
       'drain.deadlineMs',
       '(1 + 1 + 1 = 3)',
     ],
-  ])('refuses %s', (_what, given, key, rule) => {
+  ])('rejects %s', (_what, given, key, rule) => {
     const error = refusalOf(given);
     expect(keysOf(error)).toEqual([key]);
     expect(error?.problems[0]).toMatchObject({
@@ -51,22 +51,22 @@ describe('resolveOptions, of impossible pairs', () => {
     ['a deadline that just holds the longest default spread', { drain: { deadlineMs: 7000 } }],
     ['a short deadline with a spread to match', { drain: { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 500 } }],
     ['a drain that just fits', { drain: { spreadMs: 23_000 } }],
-  ])('takes %s', (_what, given) => {
+  ])('accepts %s', (_what, given) => {
     expect(refusalOf(given)).toBeNull();
   });
 
-  it('judges a pair only where both of its values are possible', () => {
+  it('checks a pair only where both of its values are possible', () => {
     expect(keysOf(refusalOf({ heartbeat: { intervalMs: -5 } }))).toEqual(['heartbeat.intervalMs']);
     expect(keysOf(refusalOf({ drain: { spreadMs: '1e9', deadlineMs: 1 } }))).toEqual(['drain.spreadMs']);
   });
 });
 
 describe('resolveOptions, of a schedule', () => {
-  it.each(['0 0 31 2 *', '0 0 0 31 4 *'])('refuses %p, which never comes', cron => {
+  it.each(['0 0 31 2 *', '0 0 0 31 4 *'])('rejects %p, which matches no date', cron => {
     expect(keysOf(refusalOf({ reaper: { cron } }))).toEqual(['reaper.cron']);
   });
 
-  it.each(['* * * * *', '* * * * * *', '0 0 29 2 *'])('takes %p', cron => {
+  it.each(['* * * * *', '* * * * * *', '0 0 29 2 *'])('accepts %p', cron => {
     expect(refusalOf({ reaper: { cron } })).toBeNull();
   });
 });
@@ -82,11 +82,11 @@ describe('resolveOptions, of unknown keys', () => {
       'admin.tokens.0.scope',
       'has token, role, name',
     ],
-    ['a name that every object has', { constructor: 1 }, 'constructor', 'the groups are'],
-    ['a name that every object has, in a group', { reaper: { toString: 1 } }, 'reaper.toString', 'reaper has cron'],
+    ['a property of every object', { constructor: 1 }, 'constructor', 'the groups are'],
+    ['a property of every object, in a group', { reaper: { toString: 1 } }, 'reaper.toString', 'reaper has cron'],
     ['__proto__', JSON.parse('{"__proto__":{"closedHistory":5}}'), '__proto__', 'the groups are'],
     ['__proto__ in a group', JSON.parse('{"reaper":{"__proto__":{}}}'), 'reaper.__proto__', 'reaper has cron'],
-  ])('refuses %s, and lists those that there are', (_what, given, key, remedy) => {
+  ])('rejects %s, and lists the valid ones', (_what, given, key, remedy) => {
     const error = refusalOf(given);
     expect(keysOf(error)).toEqual([key]);
     expect(error?.problems[0]).toMatchObject({
@@ -97,7 +97,7 @@ describe('resolveOptions, of unknown keys', () => {
 });
 
 describe('resolveOptions, of several problems', () => {
-  it('lists every one of them', () => {
+  it('lists all of them', () => {
     const error = refusalOf({
       heartbeat: { intervalMs: 0, missedPongs: 'two', beat: 1 },
       drain: { deadlineMs: 10 },
@@ -117,7 +117,7 @@ describe('resolveOptions, of several problems', () => {
     for (const key of keys) expect(error?.message).toContain(`\n  - ${key} is `);
   });
 
-  it('names each once', () => {
+  it('lists each problem once', () => {
     const keys = keysOf(refusalOf({ heartbeat: { intervalMs: -1.5, pongTimeoutMs: Number.NaN }, closedHistory: 0.5 }));
     expect(new Set(keys).size).toBe(keys?.length);
   });
@@ -127,9 +127,9 @@ describe('resolveOptions, of tokens', () => {
   const secret = 'S3cret-value';
 
   it.each<[string, unknown]>([
-    ['a role that there is not', { tokens: [{ token: secret, role: 'root', name: 'a' }] }],
-    ['the name left out', { tokens: [{ token: secret, role: 'viewer' }] }],
-    ['a key too many', { tokens: [{ token: secret, role: 'viewer', name: 'a', more: 1 }] }],
+    ['an unknown role', { tokens: [{ token: secret, role: 'root', name: 'a' }] }],
+    ['no name', { tokens: [{ token: secret, role: 'viewer' }] }],
+    ['an unknown key', { tokens: [{ token: secret, role: 'viewer', name: 'a', more: 1 }] }],
     ['a token of the wrong type', { tokens: [{ token: [secret], role: 'viewer', name: 'a' }] }],
     ['a token that is too long', { tokens: [{ token: secret.repeat(100), role: 'viewer', name: 'a' }] }],
     [
@@ -142,19 +142,19 @@ describe('resolveOptions, of tokens', () => {
       },
     ],
     ['the token under a misspelt key', { tokens: [{ Token: secret, role: 'viewer', name: 'a' }] }],
-    ['a token in the place of its object', { tokens: [secret] }],
-    ['a token in the place of the list', { tokens: secret }],
-    ['one object in the place of the list', { tokens: { token: secret, role: 'viewer', name: 'a' } }],
-    ['a token in the place of the group', secret],
+    ['a token instead of its object', { tokens: [secret] }],
+    ['a token instead of the list', { tokens: secret }],
+    ['one object instead of the list', { tokens: { token: secret, role: 'viewer', name: 'a' } }],
+    ['a token instead of the group', secret],
     ['a token outside of the list', { token: secret }],
-  ])('shows no token where there is %s', (_what, admin) => {
+  ])('shows no token in the error for %s', (_what, admin) => {
     const error = refusalOf({ admin });
     expect(error).not.toBeNull();
     expect(`${error?.message} ${JSON.stringify(error?.problems)}`).not.toContain(secret);
   });
 });
 
-describe('resolveOptions, of what are no options', () => {
+describe('resolveOptions, of values that are no options', () => {
   const loop: { self?: unknown } = {};
   loop.self = loop;
 
@@ -171,11 +171,11 @@ describe('resolveOptions, of what are no options', () => {
     ['a bigint', { heartbeat: { intervalMs: 25_000n } }],
     ['a symbol', { closedHistory: Symbol('many') }],
     ['an object that holds itself', { reaper: { cron: loop } }],
-  ])('refuses %s', (_what, given) => {
+  ])('rejects %s', (_what, given) => {
     expect(refusalOf(given)?.code).toBe('HEARTBEAT_BAD_OPTIONS');
   });
 
-  it('resolves or refuses whatever it is given, and does nothing else', () => {
+  it('either resolves or rejects any value', () => {
     const anything = fc.anything({ withBigInt: true, withNullPrototype: true, withDate: true, withMap: true });
     const groups = Object.entries(DEFAULTS).map(([group, keys]): [string, fc.Arbitrary<unknown>] => [
       group,

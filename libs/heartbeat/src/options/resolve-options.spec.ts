@@ -9,7 +9,7 @@ import type { HeartbeatOptions } from './heartbeat.options.js';
 import { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
 import { resolveOptions } from './resolve-options.js';
 
-/** The error that these options stop the start with. */
+/** The error of the start with these options. */
 function refusalOf(given: unknown): HeartbeatError {
   try {
     resolveOptions(given as HeartbeatOptions);
@@ -107,7 +107,7 @@ describe('resolveOptions', () => {
     expect(DEFAULT_ROUTES).toEqual({ health: '/health', metrics: '/metrics', admin: '/admin' });
   });
 
-  it('lays what is given over the defaults, key by key', () => {
+  it('merges the given options into the defaults, key by key', () => {
     const resolved = resolveOptions({
       heartbeat: { intervalMs: 30_000 },
       admin: { tokens: [operator] },
@@ -121,11 +121,11 @@ describe('resolveOptions', () => {
     });
   });
 
-  it('takes undefined as not given, for a group and for a key', () => {
+  it('treats undefined as not given, for a group and for a key', () => {
     expect(resolveOptions({ heartbeat: undefined, drain: { spreadMs: undefined } })).toEqual(DEFAULTS);
   });
 
-  it('freezes all of it', () => {
+  it('freezes the complete result', () => {
     const isFrozen = (value: unknown): boolean =>
       typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
     expect(isFrozen(resolveOptions())).toBe(true);
@@ -181,17 +181,17 @@ describe('resolveOptions', () => {
     ['trustedProxies', ['unix:', '2001:DB8::/32', '0:0:0:0:0:0:0:1', '::ffff:10.0.0.0/104']],
     ['origins', []],
     ['trustedProxies', ['10.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']],
-  ])('takes %s: %j', (path, value) => {
+  ])('accepts %s: %j', (path, value) => {
     const given = optionsWith(path, value) as HeartbeatOptions;
     expect(resolveOptions(given)).toMatchObject(given);
   });
 
-  it('takes the shortest interval there is', () => {
+  it('accepts the shortest possible interval', () => {
     const given = { heartbeat: { intervalMs: 200, minIntervalMs: 200, maxIntervalMs: 200, pongTimeoutMs: 199 } };
     expect(resolveOptions(given)).toMatchObject(given);
   });
 
-  it('takes a function for authenticate, and a registry of prom-client', () => {
+  it('accepts a function for authenticate, and a registry of prom-client', () => {
     const [authenticate, registry] = [() => null, new Registry()];
     const { metrics, ...options } = resolveOptions({ authenticate, metrics: { registry } });
     expect([options.authenticate, metrics.registry]).toEqual([authenticate, registry]);
@@ -377,7 +377,7 @@ describe('resolveOptions', () => {
     ['admin.tokens', [{ ...operator, token: '' }], 'text of 1 to 1024 characters'],
     ['admin.tokens', [{ token: 'x', role: 'viewer' }], 'text of 1 to 100 characters'],
     ['admin.tokens', [operator, { ...operator, name: 'bob' }], 'must not hold the same token twice'],
-  ])('refuses %s: %p', (path, value, rule) => {
+  ])('rejects %s: %p', (path, value, rule) => {
     const { code, message, problems } = refusalOf(optionsWith(path, value));
     expect(code).toBe('HEARTBEAT_BAD_OPTIONS');
     expect(problems).toHaveLength(1);
@@ -390,14 +390,14 @@ describe('resolveOptions', () => {
     expect(message).toContain(` but ${told}: ${remedy}`);
   });
 
-  it('names the default that applies without the key', () => {
+  it('names the default in the remedy', () => {
     expect(refusalOf({ heartbeat: { intervalMs: 'soon' } }).message).toBe(
       'HeartbeatModule cannot start, an option is wrong:\n' +
         '  - heartbeat.intervalMs is "soon" but must be a whole number of milliseconds from 200 to 2147483647: correct it, or leave it out for 25000',
     );
   });
 
-  it('shows a number that is none as it is, since that is what a missing variable becomes', () => {
+  it('shows NaN as it is, since a missing variable becomes that', () => {
     expect(refusalOf({ heartbeat: { intervalMs: Number.NaN } }).message).toContain('heartbeat.intervalMs is NaN but');
   });
 });

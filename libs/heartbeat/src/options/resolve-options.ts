@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-import { DEFAULTS, DEFAULTS_IN_WORDS } from './defaults.js';
+import { DEFAULTS, DEFAULT_TEXTS } from './defaults.js';
 import { EXTRAS } from './extras.js';
 import { freezeDeeply, isPlainObject } from '../base/freeze-deeply.js';
 import { describeProblem, HeartbeatError, type Problem } from '../base/heartbeat.error.js';
@@ -8,11 +8,11 @@ import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
 import { impossiblePairs } from './option-pairs.js';
 import { optionsSchema } from './option-rules.js';
 
-/** The name of all options together, for a value that is no object of options. */
+/** The key of all options together, for a value that is not an object of options. */
 const WHOLE = 'options';
 
 /**
- * The options, complete and frozen.
+ * Returns the options, complete and frozen.
  * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` with every problem: unknown keys, impossible values, impossible pairs.
  */
 export function resolveOptions(given: HeartbeatOptions = {}): ResolvedOptions {
@@ -21,7 +21,7 @@ export function resolveOptions(given: HeartbeatOptions = {}): ResolvedOptions {
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap(issue => toProblems(issue, given)));
   const broken = new Set(problems.map(({ key }) => key));
   const options = merge(given, broken);
-  // A pair is judged only when both of its values are possible at all.
+  // A pair is checked only when both of its values are possible alone.
   problems.push(...impossiblePairs(options).filter(({ keys }) => !keys.some(key => broken.has(key))));
   if (problems.length === 0) return freezeDeeply(options);
   const unique = [...new Map(problems.map(problem => [problem.key + problem.rule, problem])).values()];
@@ -33,7 +33,7 @@ export function resolveOptions(given: HeartbeatOptions = {}): ResolvedOptions {
   );
 }
 
-/** One fault that zod found, in our words; unknown keys become one problem each. */
+/** Converts one issue of zod into problems; each unknown key becomes one. */
 function toProblems(issue: z.core.$ZodIssue, given: unknown): Problem[] {
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
@@ -59,17 +59,17 @@ function remedyOfUnknown(path: readonly string[], key: string): string {
 /** The keys of a token, which has no defaults. */
 const TOKEN = { token: '', role: '', name: '' };
 
-/** Of an item of a list, the default is that of the list. */
+/** For an item of a list, the default is that of the list. */
 function remedyOf(path: readonly string[]): string {
   const option = path.findIndex(key => /^\d+$/.test(key));
   const whole = option < 0 ? path : path.slice(0, option);
   if (whole.length === 0 || isPlainObject(valueAt(DEFAULTS, whole))) return 'correct it';
   const standard = valueAt(DEFAULTS, whole);
-  const words = DEFAULTS_IN_WORDS[whole.join('.')] ?? JSON.stringify(standard);
-  return `correct it, or leave ${option < 0 ? 'it' : whole.join('.')} out for ${words}`;
+  const text = DEFAULT_TEXTS[whole.join('.')] ?? JSON.stringify(standard);
+  return `correct it, or leave ${option < 0 ? 'it' : whole.join('.')} out for ${text}`;
 }
 
-/** A value that may hold a secret is not shown, in any place. */
+/** A value that may be a secret is hidden, wherever it was set. */
 function shownValue(given: unknown, path: readonly string[]): unknown {
   return path.some(key => /admin|token|secret|password|redisUrl/i.test(key)) ? '(hidden)' : valueAt(given, path);
 }
@@ -79,8 +79,8 @@ function valueAt(root: unknown, path: readonly string[]): unknown {
 }
 
 /**
- * The defaults with what was given laid over; `undefined` means "not given".
- * @param broken What was reported already: the rest is judged as if it had not been given.
+ * Merges the given options into the defaults; `undefined` means "not given".
+ * @param broken The keys with a reported problem. They count as not given.
  */
 function merge(given: HeartbeatOptions, broken: ReadonlySet<string>): ResolvedOptions {
   const over = (standard: unknown, value: unknown, path: readonly string[]): unknown => {
