@@ -25,11 +25,11 @@ describe('CloseCodes', () => {
     expect(CloseCodes[key]).toMatchObject({ code, comeBack });
   });
 
-  it('allow a reconnect below 4500 and none from there on', () => {
+  it('allows a reconnect below 4500 and forbids it from there on', () => {
     for (const { code, comeBack } of codes) expect([code, comeBack === 'no']).toEqual([code, code >= 4500]);
   });
 
-  it('holds each code once, with words that fit into a close frame beside the longest delay', () => {
+  it('contains each code once, with a name that fits into a close frame beside the longest delay', () => {
     expect(new Set(codes.map(({ code }) => code)).size).toBe(codes.length);
     for (const { name } of codes) expect(closeReason(name, 2 ** 31 - 1)).toMatch(new RegExp(`^${name}; `));
   });
@@ -43,24 +43,24 @@ const a = (count: number) => 'a'.repeat(count);
 
 describe('closeReason', () => {
   it.each([
-    ['short words as they are', 'idle', undefined, 'idle'],
-    ['no words at all', '', undefined, ''],
-    ['the delay after the words', 'reconnect', 4200, 'reconnect; retry-after=4200'],
-    ['a delay of nothing', 'reconnect', 0, 'reconnect; retry-after=0'],
+    ['a short text as it is', 'idle', undefined, 'idle'],
+    ['an empty text', '', undefined, ''],
+    ['the delay after the text', 'reconnect', 4200, 'reconnect; retry-after=4200'],
+    ['a delay of 0', 'reconnect', 0, 'reconnect; retry-after=0'],
     ['123 bytes whole', a(123), undefined, a(123)],
     ['the first 123 of 124 bytes', a(124), undefined, a(123)],
-    ['the delay, and as many words as fit before it', a(200), 4200, `${a(105)}; retry-after=4200`],
+    ['the delay, and as much text as fits before it', a(200), 4200, `${a(105)}; retry-after=4200`],
     ['no half of a two-byte character', `${a(122)}é`, undefined, a(122)],
     ['no third of a three-byte character', `${a(121)}€`, undefined, a(121)],
     ['no part of a four-byte character', `${a(120)}😀😀`, undefined, a(120)],
     ['a four-byte character that just fits', `${a(119)}😀😀`, undefined, `${a(119)}😀`],
     ['whole characters before the delay', '😀'.repeat(40), 9, `${'😀'.repeat(27)}; retry-after=9`],
-  ])('gives %s', (_what, words, retryAfterMs, reason) => {
+  ])('returns %s', (_what, words, retryAfterMs, reason) => {
     expect(closeReason(words, retryAfterMs)).toBe(reason);
   });
 
-  it('always fits, keeps the delay, and cuts no more than it must', () => {
-    // The mark of a damaged text and the byte order mark are decoded away by design.
+  it('always fits, keeps the delay, and cuts only as much as necessary', () => {
+    // The replacement character and the byte order mark are removed by design.
     const words = fc.string({ unit: 'binary', maxLength: 150 }).map(text => text.replaceAll(/[\uFEFF\uFFFD]/g, ''));
     fc.assert(
       fc.property(words, fc.option(fc.nat(2 ** 31 - 1), { nil: undefined }), (given, retryAfterMs) => {

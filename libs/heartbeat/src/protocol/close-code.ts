@@ -1,9 +1,9 @@
-/** The advice to a client after a close: reconnect, reconnect after the advised delay, or do not reconnect. */
+/** The action of a client after a close: reconnect at once, reconnect after the advised delay, or do not reconnect. */
 export type ComeBack = 'yes' | 'after-delay' | 'no';
 
 export interface CloseCode {
   readonly code: number;
-  /** The default reason, for the close frame, logs and pages. */
+  /** A short text for the close frame, for logs and for pages. */
   readonly name: string;
   readonly comeBack: ComeBack;
 }
@@ -11,9 +11,9 @@ export interface CloseCode {
 const define = (code: number, name: string, comeBack: ComeBack): CloseCode => Object.freeze({ code, name, comeBack });
 
 /**
- * The one table of the close codes that this library sends or records: docs/protocol.md.
- * A client may reconnect after any code below 4500, and must not after 4500 and above.
- * Codes under 3000 are RFC 6455, section 7.4.1; 4000 to 4999 are free for applications (section 7.4.2).
+ * The close codes that this library sends or records: docs/protocol.md. A client may reconnect after any code below 4500, and must not
+ * reconnect after 4500 and above. Codes under 3000 are defined in RFC 6455, section 7.4.1; 4000 to 4999 are free for applications (section
+ * 7.4.2).
  */
 export const CloseCodes = Object.freeze({
   goingAway: define(1001, 'server is going away', 'after-delay'),
@@ -33,22 +33,22 @@ export const CloseCodes = Object.freeze({
   unauthenticated: define(4503, 'unauthenticated', 'no'),
 });
 
-/** The side that ended a connection: the peer, this application, an operator through the admin API, or the network. */
+/** The initiator of a close: the peer, this application, an operator through the admin API, or `network` for a lost connection. */
 export type ClosedBy = 'client' | 'server' | 'operator' | 'network';
 
-/** The most bytes of UTF-8 that a close frame can carry as its reason (RFC 6455, section 5.5). */
+/** Maximum length of the reason in a close frame, in bytes of UTF-8 (RFC 6455, section 5.5). */
 const MAX_REASON_BYTES = 123;
 
 /**
- * The close frame's reason: the text, and `; retry-after=<ms>` where a delay is advised.
- * A text that would not fit is truncated at a whole character; the delay always stays.
+ * The reason of a close frame: the text, and `; retry-after=<ms>` where a delay is advised. A text that does not fit is cut at a whole
+ * character; the delay always stays.
  */
 export function closeReason(words: string, retryAfterMs?: number): string {
   const tail = retryAfterMs === undefined ? '' : `; retry-after=${retryAfterMs}`;
   const room = MAX_REASON_BYTES - tail.length;
   const bytes = new TextEncoder().encode(words);
   if (bytes.length <= room) return words + tail;
-  // A cut inside a character decodes to U+FFFD: dropping it leaves whole characters only.
+  // A cut within a character decodes to U+FFFD, which is removed.
   return new TextDecoder().decode(bytes.subarray(0, room)).replace(/�+$/, '') + tail;
 }
 
