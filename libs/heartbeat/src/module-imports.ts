@@ -13,8 +13,8 @@ const REMEDY =
   'and write `imports: [heartbeat]` in each module that injects its services';
 
 /**
- * Each call of `forRoot()` makes a module of its own, with its own registry, heartbeat and drain, and the class alone has no
- * options: an application has exactly one.
+ * Checks that an application imports exactly one module with options. Each call of `forRoot()` creates a separate module with its own
+ * registry, heartbeat and drain, and the class alone has no options.
  * @param optionsToken The provider that `forRoot` and `forRootAsync` add.
  * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` with the names of the importing modules.
  */

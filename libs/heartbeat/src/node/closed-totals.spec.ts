@@ -8,16 +8,16 @@ const ended = (code: number, by: ClosedBy, durationMs = 1, bytesIn = 0, bytesOut
   ({ closing: { code, reason: '', by }, durationMs, facts: { bytesIn, bytesOut } }) as ClosedRecord;
 
 describe('countedCode', () => {
-  it.each(Object.values(CloseCodes).map(({ code }) => code))('knows our own %i', code => {
+  it.each(Object.values(CloseCodes).map(({ code }) => code))('counts the library’s own %i separately', code => {
     expect(countedCode(code)).toBe(String(code));
   });
 
-  it.each([1000, 1002, 1005, 1011])('knows the standard’s %i', code => {
+  it.each([1000, 1002, 1005, 1011])('counts the standard’s %i separately', code => {
     expect(countedCode(code)).toBe(String(code));
   });
 
   it.each([0, 999, 1004, 1015, 3000, 3999, 4007, 4499, 4504, 4999, 65_535, -1, Number.NaN, 1000.5])(
-    'takes %d together with all others',
+    'counts %d as other',
     code => {
       expect(countedCode(code)).toBe('other');
     },
@@ -25,7 +25,7 @@ describe('countedCode', () => {
 });
 
 describe('ClosedTotals', () => {
-  it('counts by code and by who ended it, and sums up durations and bytes', () => {
+  it('counts by code and initiator, and sums durations and bytes', () => {
     const totals = new ClosedTotals();
     totals.add(ended(1006, 'network', 2000, 10, 20));
     totals.add(ended(1006, 'network', 90_000, 1, 2));
@@ -38,7 +38,7 @@ describe('ClosedTotals', () => {
     expect(totals.durations.counts.slice(0, 5)).toEqual([1, 1, 0, 0, 1]);
   });
 
-  it('has as many entries after every code that there can be', () => {
+  it('has the same number of entries after every possible code', () => {
     const totals = new ClosedTotals();
     const before = Object.keys(totals.counts);
     for (let code = 0; code < 70_000; code++) totals.add(ended(code, 'client'));

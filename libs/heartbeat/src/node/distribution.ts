@@ -1,13 +1,13 @@
 /**
- * Counts values by size, for a histogram that is read at each scrape. To record costs 15 ns, where a histogram of prom-client
- * takes 300: enough for what happens with every heartbeat.
+ * Counts values by size, for a histogram that is read at each scrape. Recording takes 15 ns, a histogram of prom-client 300 ns: fast enough
+ * for every heartbeat.
  */
 export class Distribution {
-  /** One for each bound, and the last for what is above all of them; not cumulative. */
+  /** One count for each bound, and a last one for values above all bounds; not cumulative. */
   readonly counts: number[];
   sum = 0;
 
-  /** @param bounds Rising; a value belongs to the first bound that is not below it. */
+  /** @param bounds In ascending order. A value belongs to the first bound that is not below it. */
   constructor(readonly bounds: readonly number[]) {
     this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
