@@ -1,17 +1,17 @@
 import { planCloses, shuffled } from './drain-plan.js';
 
-/** How long closes may hold the event loop before waiting I/O has its turn. */
+/** Maximum time that closes hold the event loop before pending I/O is handled, in milliseconds. */
 const SLICE_MS = 2;
 /**
- * Closes of one turn, the next ones after the I/O that waits: each is answered by a close frame, which costs several times as much,
- * and most at first, while its code is cold.
+ * Closes of one turn. The next ones follow after pending I/O: each close is answered by a close frame, which costs several times as much,
+ * and most at first, before its code is compiled.
  */
 const CLOSES_PER_TURN = 4;
-/** A drain hurries once it is late by more than this share of the rest of its spread: a part of what is late in each turn. */
+/** A drain catches up once it is late by more than this share of the rest of its spread: in each turn by a part of the late closes. */
 const GRACE = 1 / 20;
 const PART_OF_LATE = 1 / 4;
 
-/** The order and the moments of a drain's closes, and how many of those that are due a turn of the event loop begins. */
+/** The order and the moments of a drain's closes, and the number of due closes that one turn of the event loop begins. */
 export class CloseSchedule<Target> {
   readonly #targets: Target[];
   readonly #moments: Float64Array;
@@ -37,7 +37,7 @@ export class CloseSchedule<Target> {
     return this.#targets.slice(this.#next);
   }
 
-  /** Begins no further close. */
+  /** Cancels all closes that have not begun. */
   cancel(): void {
     this.#next = this.#targets.length = 0;
   }

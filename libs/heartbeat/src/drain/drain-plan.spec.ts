@@ -34,7 +34,7 @@ describe('planCloses', () => {
     expect([...planCloses(connections, spreadMs, () => random)]).toEqual(moments);
   });
 
-  it('gives each a random moment of a slot of its own: evenly paced, and rising', () => {
+  it('gives each a random moment of its own slot: evenly paced, and ascending', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 300 }),
@@ -54,13 +54,13 @@ describe('planCloses', () => {
     );
   });
 
-  it('is another plan each time', () => {
+  it('is different each time', () => {
     expect([...planCloses(5, 1000)]).not.toEqual([...planCloses(5, 1000)]);
   });
 });
 
 describe('shuffled', () => {
-  it('holds the same items, and leaves the given list as it was', () => {
+  it('returns the same items, and leaves the given list as it was', () => {
     fc.assert(
       fc.property(fc.array(fc.integer()), fc.infiniteStream(anyRandom), (items, draws) => {
         const before = [...items];

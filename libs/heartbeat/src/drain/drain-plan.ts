@@ -12,15 +12,15 @@ export function spreadOf(connections: number, spreadMs: number | undefined): num
 }
 
 /**
- * The moments of a drain's closes, in milliseconds from the first possible one, rising. Each connection has a slot of its own and a
- * random moment within it: evenly paced, and in step with nothing.
+ * The moments of a drain's closes, in milliseconds from the first possible one, ascending. Each connection has its own slot and a random
+ * moment within it. So the closes are evenly paced, and synchronous with nothing else.
  */
 export function planCloses(connections: number, spreadMs: number, random: () => number = Math.random): Float64Array {
   const slot = spreadMs / connections;
   return Float64Array.from({ length: connections }, (_, index) => (index + random()) * slot);
 }
 
-/** The items in random order (Fisher and Yates), so that no moment depends on anything that a client can choose. */
+/** The items in random order (Fisher and Yates), so that no moment depends on a value that a client can choose. */
 export function shuffled<Item>(items: Iterable<Item>, random: () => number = Math.random): Item[] {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {

@@ -12,24 +12,24 @@ import { CloseCodes } from '../protocol/close-code.js';
 import { CloseSchedule } from './close-schedule.js';
 import { spreadOf } from './drain-plan.js';
 
-/** The step of a drain: closes begin in small batches this often. */
+/** Interval of the steps of a drain. Each step begins a small batch of closes. */
 const STEP_MS = 10;
-/** How often progress is announced. */
+/** Interval of the progress events. */
 const PROGRESS_MS = 1000;
 
 const { code, name } = CloseCodes.goingAway;
 const GOING_AWAY: Closing = { code, reason: name, by: 'server' };
-/** How the rest is recorded that a drain, or the end of the process, destroys. */
+/** The recorded close of connections that a drain, or the end of the process, destroys. */
 export const TERMINATED: Closing = { code, reason: 'terminated at the end of a drain', by: 'server' };
 
-/** What bounds a drain, in milliseconds. */
+/** The limits of a drain, in milliseconds. */
 export type DrainSettings = Pick<ResolvedOptions['drain'], 'readinessDelayMs' | 'spreadMs' | 'deadlineMs'>;
 
-/** How a drain ended. */
+/** The result of a drain. */
 export interface DrainResult {
-  /** Connections that were open when admission closed, and those that were opened later by an upgrade in progress. */
+  /** Connections that were open when admission closed, and those that upgrades in progress opened later. */
   readonly total: number;
-  /** Those of them that had to be destroyed at the deadline. */
+  /** Connections that were destroyed at the deadline. */
   readonly terminated: number;
   readonly durationMs: number;
   /** The drain was aborted: the node serves again. */
@@ -37,16 +37,16 @@ export interface DrainResult {
 }
 
 /**
- * One drain: readiness fails at once, admission closes after `readinessDelayMs`, each connection is closed at its own moment of the
- * spread, and the deadline destroys the rest. It ends as soon as no connection is left. The run owns its timer, its schedule and its
- * progress, and is the one writer of the node's flags.
+ * One drain. Readiness fails at once, admission closes after `readinessDelayMs`, each connection is closed at its own moment of the spread,
+ * and the deadline destroys the rest. It ends as soon as no connection is left. The run owns its timer, schedule and progress, and is the
+ * only writer of the node's flags.
  */
 export class DrainRun {
   /** Resolves when the drain has ended or was aborted; never rejects. */
   readonly result: Promise<DrainResult>;
   readonly #logger = new Logger('Heartbeat');
   readonly #startedAt: number;
-  /** Its own settings, and those of the process that took it over: the tightest applies. */
+  /** The run's own settings, and those of the process that took it over. The tightest apply. */
   readonly #settings: DrainSettings[];
   #resolve!: (result: DrainResult) => void;
   #phase: 'draining' | 'terminating' | 'drained' | 'aborted' = 'draining';
@@ -55,9 +55,9 @@ export class DrainRun {
   #admissionClosesAt: number;
   #deadlineAt: number;
   #progressAt: number;
-  /** Null until admission closes by its time. */
+  /** Null until admission closes. */
   #schedule: CloseSchedule<Connection> | null = null;
-  /** Connections when admission closed, less all that were ever opened until then; null until it closes. */
+  /** The difference between the open connections and all connections opened until admission closed; null before. */
   #totalOffset: number | null = null;
   #terminated = 0;
 
@@ -80,7 +80,7 @@ export class DrainRun {
     return this.#phase === 'drained';
   }
 
-  /** Connections of this drain, those included that were opened later by an upgrade in progress. */
+  /** Connections of this drain, including those that upgrades in progress opened later. */
   get total(): number {
     const { count, openedCount } = this.connections;
     return this.#totalOffset === null ? count : this.#totalOffset + openedCount;
@@ -88,7 +88,7 @@ export class DrainRun {
 
   begin(reason: string): void {
     const { count } = this.connections;
-    // Synchronously, before anything else: the next probe must see it.
+    // Set synchronously and first, so that the next probe fails.
     this.node.draining = true;
     this.#logger.log(`drain begins with ${count} connections: ${printable(reason)}`);
     this.events.announce({ type: 'drain-started', connections: count, reason });
@@ -98,8 +98,8 @@ export class DrainRun {
   }
 
   /**
-   * Bounds the rest of the drain by further settings that count from now. What remains of a plan that would take longer is planned
-   * anew; no deadline moves back.
+   * Limits the rest of the drain by further settings that count from now. The rest of a plan that would take longer is planned again. No
+   * deadline moves back.
    */
   takeOver(settings: DrainSettings): void {
     if (this.#phase !== 'draining') return;
@@ -115,7 +115,7 @@ export class DrainRun {
     this.#schedule = new CloseSchedule(rest, now, spreadMs);
   }
 
-  /** The node serves again, as before. Closes that have begun continue. */
+  /** Returns the node to serving. Closes that have begun continue. */
   abort(): void {
     const [remaining, { total }] = [this.connections.count, this];
     this.#stop('aborted');
@@ -131,7 +131,7 @@ export class DrainRun {
     if (this.connections.count === 0) return this.#end();
     if (now >= this.#deadlineAt) return void this.#terminateRest();
     const isBehind = now >= this.#admissionClosesAt && this.#closeDue();
-    // A close runs code of the application, which may abort the drain.
+    // A close calls application code, which may abort the drain.
     if (this.#phase !== 'draining') return;
     if (isBehind) {
       this.#turn ??= setImmediate(() => {
@@ -144,7 +144,7 @@ export class DrainRun {
     this.events.announce({ type: 'drain-progress', remaining: this.connections.count, total: this.total });
   }
 
-  /** The first call fixes the plan, by the number of connections at that moment. */
+  /** The first call fixes the plan, based on the number of connections at that moment. */
   #closeDue(): boolean {
     if (this.#schedule === null) {
       this.#closeAdmission();
@@ -166,7 +166,7 @@ export class DrainRun {
     return Math.min(...this.#settings.map(({ spreadMs }) => spreadOf(count, spreadMs)));
   }
 
-  /** In slices, between which waiting I/O has its turn: 10,000 connections take some 250 ms. */
+  /** Works in slices, between which pending I/O is handled: 10,000 connections take about 250 ms. */
   async #terminateRest(): Promise<void> {
     this.#stop('terminating');
     this.#closeAdmission();

@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 describe('DrainService.abort', () => {
-  it('leads from each state of a drain back to serving', async () => {
+  it('returns from each state of a drain to serving', async () => {
     const world = new DrainWorld();
     expect([world.drain.state, world.drain.abort()]).toEqual(['serving', false]);
     world.open(10);
@@ -36,7 +36,7 @@ describe('DrainService.abort', () => {
   it.each([
     ['before admission closes', 3000, 1000],
     ['between two closes', 0, 2500],
-    ['when all closes have begun', 0, 6000],
+    ['restores the node: %s', 0, 6000],
   ])('makes the node as before: %s', async (_when, readinessDelayMs, afterMs) => {
     const world = new DrainWorld({ readinessDelayMs });
     const clients = world.open(100, false);
@@ -51,7 +51,7 @@ describe('DrainService.abort', () => {
     expect([begun(clients), world.connections.count, world.events.length]).toEqual([closes, 100, events]);
   });
 
-  it('resolves the promise of the drain, and announces what is left; closes that have begun continue', async () => {
+  it('resolves the promise of the drain, and publishes the number left; closes that have begun continue', async () => {
     const world = new DrainWorld();
     const [silent] = [world.open(50, false), world.open(50)];
     world.start();
@@ -120,7 +120,7 @@ describe('DrainService.takeOver', () => {
     expect([world.drain.abort(), await result]).toEqual([false, expect.objectContaining({ total: 5 })]);
   });
 
-  it('takes over the drain that runs: one start, the same promise, no abort', async () => {
+  it('takes over the running drain: one start, the same promise, no abort', async () => {
     const world = new DrainWorld();
     const clients = world.open(20);
     const result = world.drain.start('by hand');
@@ -138,7 +138,7 @@ describe('DrainService.takeOver', () => {
     expect([world.drain.abort(), flagsOf(world)]).toEqual([false, [true, true]]);
   });
 
-  it('is what the end of the application does', async () => {
+  it('is called at the end of the application', async () => {
     const world = new DrainWorld();
     await world.drain.onModuleDestroy();
     expect([world.drain.abort(), world.drain.state]).toEqual([false, 'drained']);
@@ -154,7 +154,7 @@ describe('DrainRun.takeOver', () => {
     return run;
   }
 
-  it('fits what waits for the close of admission into the tighter settings', async () => {
+  it('applies the tighter settings before admission closes', async () => {
     const world = new DrainWorld();
     const clients = world.open(100);
     const run = runOf(world, LONG);
@@ -168,7 +168,7 @@ describe('DrainRun.takeOver', () => {
     expect(await run.result).toMatchObject({ total: 100, terminated: 0 });
   });
 
-  it('plans the rest anew: evenly over the tighter spread, and within the tighter deadline', async () => {
+  it('plans the rest again: evenly over the tighter spread, and within the tighter deadline', async () => {
     const world = new DrainWorld();
     const [silent, clients] = [world.open(1, false), world.open(200)];
     const run = runOf(world, { ...LONG, readinessDelayMs: 0 });

@@ -9,7 +9,7 @@ Logger.overrideLogger(false);
 const begunBy = (clients: readonly DrainClient[], time: number) =>
   clients.filter(({ closedAt }) => closedAt !== null && closedAt <= time).length;
 
-/** The closes that have begun after each 10 ms of a time, on a loop that turns `turns` times in 10 ms. */
+/** The closes that have begun after each 10 ms of a period, on an event loop with `turns` turns in 10 ms. */
 async function paceOf(count: number, ms: number, turns: number) {
   const world = new DrainWorld();
   const clients = world.open(count, false);
@@ -33,7 +33,7 @@ describe('DrainService', () => {
     jest.useRealTimers();
   });
 
-  it('refuses readiness at once, and announces its start', async () => {
+  it('fails readiness at once, and publishes its start', async () => {
     const world = new DrainWorld();
     world.open(3);
     world.start();
@@ -62,7 +62,7 @@ describe('DrainService', () => {
     expect([begunBy(clients, world.time), world.result?.total]).toEqual([40, 40]);
   });
 
-  it('closes every connection with 1001 and a delay of its own', async () => {
+  it('closes every connection with 1001 and its own delay', async () => {
     const world = new DrainWorld();
     const clients = world.open(50);
     world.start();
@@ -75,7 +75,7 @@ describe('DrainService', () => {
     ).toBe(true);
   });
 
-  it('closes each at its own moment: evenly over the spread, in an order that is not that of the openings', async () => {
+  it('closes each connection at its own moment: evenly over the spread, in a different order than they were opened', async () => {
     const world = new DrainWorld();
     const clients = world.open(100);
     world.start();
@@ -106,7 +106,7 @@ describe('DrainService', () => {
     expect(world.result?.total).toBe(count);
   });
 
-  it('counts the connections for the default when the closes begin, not when the drain begins', async () => {
+  it('bases the default spread on the number of connections when the closes begin, not when the drain begins', async () => {
     const world = new DrainWorld({ spreadMs: undefined, readinessDelayMs: 1000 });
     const clients = world.open(1);
     world.start();
@@ -118,7 +118,7 @@ describe('DrainService', () => {
     expect(world.result).toMatchObject({ total: 100, terminated: 0 });
   });
 
-  it('ends with the closing handshakes of a handful of clients, not after the longest spread', async () => {
+  it('ends with the closing handshakes of a few clients, not after the longest spread', async () => {
     const world = new DrainWorld({ spreadMs: undefined });
     const clients = world.open(3, false);
     world.start();
@@ -154,9 +154,9 @@ describe('DrainService', () => {
     expect(world.connections.closedHistory()[0]).toMatchObject({ code: 1001, reason: 'server is going away' });
   });
 
-  it('counts the connections that it terminates, also where a stall left no time for any close', async () => {
+  it('counts the connections that it terminates, also where a stall left no time for closes', async () => {
     const world = new DrainWorld({ readinessDelayMs: 100, spreadMs: 100, closeTimeoutMs: 100, deadlineMs: 900 });
-    // More than one slice has.
+    // More than one slice contains.
     world.open(100, false);
     world.start();
     world.time += 950;
@@ -164,7 +164,7 @@ describe('DrainService', () => {
     expect(world.result).toMatchObject({ total: 100, terminated: 100 });
   });
 
-  it('announces its progress every second', async () => {
+  it('publishes its progress every second', async () => {
     const world = new DrainWorld();
     world.open(10, false);
     world.start();
@@ -190,7 +190,7 @@ describe('DrainService', () => {
 
   it('counts connections that were opened after admission closed', async () => {
     const world = new DrainWorld();
-    // A moment drawn at random may be a very early one: not of all of them.
+    // A random moment may be very early, but not for all of them.
     world.open(5);
     world.start();
     await world.pass(100);
@@ -199,7 +199,7 @@ describe('DrainService', () => {
     expect(world.result).toMatchObject({ total: 6, terminated: 0 });
   });
 
-  it('has begun all closes within the spread, evenly, on a loop that turns freely', async () => {
+  it('begins all closes within the spread, evenly, on an idle event loop', async () => {
     const closed = await paceOf(10_000, 5010, 20);
     expect(closed.at(-1)).toBe(10_000);
     const late = closed.slice(0, 500).map((sum, step) => (step + 1) * 20 - sum);
@@ -207,23 +207,23 @@ describe('DrainService', () => {
   });
 
   it.each([5000, 20_000])(
-    'is about a twentieth late at most with %d, on a loop that turns once in 10 ms',
+    'is late by at most about a twentieth with %d, on an event loop with one turn in 10 ms',
     async count => {
       const closed = await paceOf(count, 5500, 1);
       const due = (step: number) => Math.min(1, (step + 1) / 500) * count;
       expect(Math.max(...closed.map((sum, step) => Math.abs(due(step) - sum)))).toBeLessThan(0.06 * count);
       expect(closed.at(-1)).toBe(count);
-      // No turn makes up for all at once, not even the last ones.
+      // No turn begins all late closes at once, not even the last ones.
       const each = closed.map((sum, step) => sum - (closed[step - 1] ?? 0));
       expect(Math.max(...each)).toBeLessThanOrEqual(1.5 * (count / 500));
     },
   );
 
-  it('begins a few closes in a turn while it is hardly late, also after a stall', async () => {
+  it('begins few closes in a turn while it is hardly late, also after a stall', async () => {
     const world = new DrainWorld();
     const clients = world.open(10_000, false);
     world.start();
-    // The loop stands still for a moment: 300 are due.
+    // The event loop is blocked for a moment: 300 closes are due.
     world.time += 150;
     jest.advanceTimersByTime(10);
     const closed = [begunBy(clients, Infinity)];
@@ -234,7 +234,7 @@ describe('DrainService', () => {
     expect(closed).toEqual([4, 8, 12, 16]);
   });
 
-  it('has begun all closes by the deadline, also where there is little time', async () => {
+  it('begins all closes by the deadline, also with little time', async () => {
     const world = new DrainWorld({ spreadMs: 0, closeTimeoutMs: 100, deadlineMs: 200 });
     const clients = world.open(2000, false);
     world.start();
@@ -242,7 +242,7 @@ describe('DrainService', () => {
     expect(begunBy(clients, world.time)).toBe(2000);
   });
 
-  it('holds the event loop for one slice of closes only, however late it is', async () => {
+  it('holds the event loop for one slice of closes only, even when it is late', async () => {
     const world = new DrainWorld({ spreadMs: 0 });
     const clients = world.open(3000, false);
     // Each close takes a tenth of a millisecond of the clock.
@@ -255,7 +255,7 @@ describe('DrainService', () => {
       await turn();
       slices.push(begunBy(clients, Infinity) - before);
     }
-    // One slice for the step that is due, and one for what follows it in the turn.
+    // One slice for the step that is due, and one for the turn that follows it.
     expect(Math.max(...slices)).toBeLessThanOrEqual(2 * 24);
   });
 });

@@ -5,12 +5,12 @@ import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../connection/node-state.js';
 import { type DrainResult, DrainRun, TERMINATED } from './drain-run.js';
 
-/** `draining` from the failure of readiness on; `drained` when no connection is left and new ones are refused. */
+/** `draining` from the failure of readiness on. `drained` when no connection is left and new ones are refused. */
 export type DrainState = 'serving' | 'draining' | 'drained';
 
 /**
- * Closes all connections of the node, spread over time (`DrainRun`): serving → draining → drained, and back to serving by an abort.
- * A drain for the end of the process takes over the one that runs, and cannot be aborted.
+ * Closes all connections of the node, spread over time (`DrainRun`): serving → draining → drained, and back to serving by an abort. A drain
+ * for the end of the process takes over the running one, and cannot be aborted.
  */
 @Injectable()
 export class DrainService implements OnModuleDestroy {
@@ -25,7 +25,7 @@ export class DrainService implements OnModuleDestroy {
     private readonly events: HeartbeatEvents,
   ) {}
 
-  /** Nest waits here, also for `app.close()` without a signal. */
+  /** Nest awaits this hook, also for `app.close()` without a signal. */
   async onModuleDestroy(): Promise<void> {
     await this.takeOver('the application closes');
   }
@@ -36,14 +36,14 @@ export class DrainService implements OnModuleDestroy {
     return this.#run.isDrained ? 'drained' : 'draining';
   }
 
-  /** Begins a drain, once; every caller gets the same promise. */
+  /** Begins a drain, once. Every caller gets the same promise. */
   start(reason: string): Promise<DrainResult> {
     return this.#started(reason).result;
   }
 
   /**
-   * Drains for the end of the process: begins a drain, or bounds the one that runs by the options, counted from now. No abort from
-   * then on.
+   * Drains for the end of the process: begins a drain, or limits the running one by the options, counted from now. It cannot be aborted
+   * afterwards.
    * @internal
    */
   takeOver(reason: string): Promise<DrainResult> {
@@ -54,8 +54,8 @@ export class DrainService implements OnModuleDestroy {
   }
 
   /**
-   * Back to serving, from either state of a drain; the promise of `start` resolves with `aborted: true`, and a later `start` begins a
-   * new drain. False where the node serves, and where the process ends after the drain.
+   * Returns to serving, from either state of a drain. The promise of `start` resolves with `aborted: true`, and a later `start` begins a
+   * new drain. Returns false where the node serves, and where the process ends after the drain.
    * @internal
    */
   abort(): boolean {
@@ -67,7 +67,7 @@ export class DrainService implements OnModuleDestroy {
   }
 
   /**
-   * Destroys the remaining connections in this turn, for a process that ends in it; returns their number.
+   * Destroys the remaining connections in this turn, for a process that ends in it. Returns their number.
    * @internal
    */
   terminateAll(): number {

@@ -8,7 +8,7 @@ import type { DrainService } from './drain.service.js';
 
 Logger.overrideLogger(false);
 
-/** Stands for the thread that ends a process whose event loop stands still. */
+/** Stands for the thread that ends a process with a blocked event loop. */
 class FakeWorker {
   static readonly all: FakeWorker[] = [];
   static refusal: Error | null = null;
@@ -43,7 +43,7 @@ const { ShutdownSignals } = await import('./shutdown-signals.js');
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 type Signal = (typeof SIGNALS)[number];
 
-/** The longest deadline that the options take. */
+/** The longest deadline that the options accept. */
 const LONGEST = [2 ** 31 - 1, 2 ** 31 - 1001, 2_000_000_000].find(takes)!;
 
 function takes(deadlineMs: number): boolean {
@@ -56,12 +56,12 @@ function takes(deadlineMs: number): boolean {
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 const counts = () => SIGNALS.map(signal => process.listenerCount(signal));
-/** What Nest's own hooks hang in beside ours. */
+/** Other listeners, as Nest's hooks register them. */
 const nest = () => undefined;
 
 describe('ShutdownSignals', () => {
   let time: number;
-  /** What happened, in order. */
+  /** The recorded calls, in order. */
   let done: string[];
   let signals: InstanceType<typeof ShutdownSignals>;
   let others: Record<Signal, NodeJS.SignalsListener[]>;
@@ -77,7 +77,7 @@ describe('ShutdownSignals', () => {
     signals.onApplicationBootstrap();
   }
 
-  /** The process gets this signal: its listeners are called, as node calls them. */
+  /** Delivers a signal: its listeners are called, as Node calls them. */
   function receive(signal: Signal): void {
     for (const listener of process.listeners(signal)) listener(signal);
   }
@@ -90,7 +90,7 @@ describe('ShutdownSignals', () => {
     FakeWorker.refusal = null;
     jest.spyOn(process, 'exit').mockImplementation(status => done.push(`exit ${status}`) as never);
     jest.spyOn(process, 'kill').mockImplementation((_id, signal) => (done.push(`kill ${signal}`), true));
-    // A process has one first signal and these outputs one listener for it; here each test has its own.
+    // A process has one first signal, and its outputs one listener for it. Here each test has its own.
     jest.spyOn(process.stdout, 'on').mockReturnThis();
     jest.spyOn(process.stderr, 'on').mockReturnThis();
     others = { SIGTERM: process.listeners('SIGTERM'), SIGINT: process.listeners('SIGINT') };
@@ -106,20 +106,20 @@ describe('ShutdownSignals', () => {
     jest.restoreAllMocks();
   });
 
-  it('listens once to each of its signals, from the bootstrap to the last hook', () => {
+  it('registers one listener for each of its signals, from the bootstrap to the last hook', () => {
     start();
     expect(counts()).toEqual([2, 2]);
     signals.onApplicationShutdown();
     expect(counts()).toEqual([1, 1]);
   });
 
-  it('arms nothing where no signal comes', () => {
+  it('sets no timer without a signal', () => {
     start();
     signals.onApplicationShutdown();
     expect([jest.getTimerCount(), FakeWorker.all]).toEqual([0, []]);
   });
 
-  it.each(SIGNALS)('starts the drain in the very turn of a %s, and leaves the end to Nest', async signal => {
+  it.each(SIGNALS)('starts the drain in the same turn as a %s, and leaves the end to Nest', async signal => {
     start();
     receive(signal);
     expect(done).toEqual([`drain: ${signal}`]);
@@ -127,7 +127,7 @@ describe('ShutdownSignals', () => {
     expect(done).toEqual([`drain: ${signal}`]);
   });
 
-  it('passes the signal on after the drain where nobody else would end the process', async () => {
+  it('raises the signal again after the drain where no other listener would end the process', async () => {
     for (const signal of SIGNALS) process.off(signal, nest);
     start();
     receive('SIGTERM');
@@ -174,7 +174,7 @@ describe('ShutdownSignals', () => {
     expect(done).toEqual(['drain: SIGINT', 'terminate all', 'exit 130']);
   });
 
-  it('ends the process with another signal at once, however soon it comes', () => {
+  it('ends the process at once with another signal, at any time', () => {
     start();
     receive('SIGTERM');
     time += 1;
@@ -182,7 +182,7 @@ describe('ShutdownSignals', () => {
     expect(done).toEqual(['drain: SIGTERM', 'terminate all', 'exit 130']);
   });
 
-  it('ends the process within a second of the deadline, whatever still runs, also after the last hook', () => {
+  it('ends the process within a second of the deadline, regardless of running work, also after the last hook', () => {
     start();
     receive('SIGTERM');
     signals.onApplicationShutdown();
@@ -192,7 +192,7 @@ describe('ShutdownSignals', () => {
     expect(done).toEqual(['drain: SIGTERM', 'terminate all', 'exit 0']);
   });
 
-  it('has a thread end the process within that second where the event loop stands still, and keeps no process for it', () => {
+  it('has a thread end the process within that second where the event loop is blocked, and keeps no process alive for it', () => {
     start();
     receive('SIGTERM');
     expect(FakeWorker.all).toHaveLength(1);
@@ -204,19 +204,19 @@ describe('ShutdownSignals', () => {
   });
 
   it.each<[string, () => void]>([
-    ['can be made', () => void (FakeWorker.refusal = new Error('ERR_WORKER_INIT_FAILED'))],
+    ['can be created', () => void (FakeWorker.refusal = new Error('ERR_WORKER_INIT_FAILED'))],
     ['stays alive', () => undefined],
   ])('drains and keeps to the deadline where no thread %s', (_what, happen) => {
     happen();
     start();
     expect(() => receive('SIGTERM')).not.toThrow();
-    // A thread's failure that nobody listens to would end the process.
+    // Without a listener, an error of the thread would end the process.
     expect(FakeWorker.all.every(({ heard }) => heard.includes('error'))).toBe(true);
     jest.advanceTimersByTime(25_999);
     expect(done).toEqual(['drain: SIGTERM', 'terminate all', 'exit 0']);
   });
 
-  it('does not end the process at once for the longest deadline that the options take', () => {
+  it('does not end the process at once for the longest deadline that the options accept', () => {
     start(LONGEST);
     receive('SIGTERM');
     jest.advanceTimersByTime(60_000);

@@ -10,18 +10,18 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 type Signal = (typeof SIGNALS)[number];
 
 /**
- * The same signal within this time of the first counts once (docs/decisions/0006): Ctrl-C under `npm start` arrives from the terminal and again
- * from npm, later the busier the machine is.
+ * Repetitions of the first signal within this time count as one (docs/decisions/0006): Ctrl-C under `npm start` arrives from the terminal
+ * and again from npm, later on a busier machine.
  */
 const SAME_SIGNAL_MS = 500;
-/** After the drain's deadline, the rest of the app's shutdown has this long. */
+/** Time for the rest of the app's shutdown after the drain's deadline, in milliseconds. */
 const GRACE_MS = 500;
-/** After which the watchdog ends a process whose event loop stands still. */
+/** Time after the deadline at which the watchdog ends a process with a blocked event loop, in milliseconds. */
 const WATCHDOG_MS = 650;
 
 /**
- * Our own listeners beside Nest's hooks: they raise the flag in the very turn of the signal, start the drain without waiting
- * for any other module's hook, see to it that the process ends by the deadline, and let a second signal end it at once.
+ * The library's own listeners for signals, beside Nest's hooks. They set the flag in the same turn as the signal, start the drain without
+ * waiting for hooks of other modules, guarantee the end of the process by the deadline, and let a second signal end it at once.
  */
 @Injectable()
 export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -42,14 +42,14 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     for (const signal of SIGNALS) process.on(signal, this.#listener);
   }
 
-  /** Nest's last hook. After a signal we listen on: another provider's hook may still hang, and a second signal must end that. */
+  /** Nest's last hook. After a signal the listeners stay: a hook of another provider may still hang, and a second signal must end that. */
   onApplicationShutdown(): void {
     this.#isOver = true;
     if (this.#signalledAt === null) this.#stopListening();
   }
 
   #received(signal: Signal): void {
-    // Nest has taken its own listeners away and raises the signal once more, for what it does by default.
+    // Nest has removed its own listeners and raises the signal once more for its default effect.
     if (this.#isOver && this.#isAlone(signal)) return this.#raise(signal);
     const now = this.node.clock.now();
     if (this.#signalledAt !== null) {
@@ -58,20 +58,20 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     }
     this.#first = signal;
     this.#signalledAt = now;
-    // Whoever read our output may have gone already: to write then must not cut the goodbyes short.
+    // The reader of the output may have ended already. An error of a write then must not interrupt the drain.
     for (const output of [process.stdout, process.stderr]) output.on('error', ignore);
     this.#armDeadline();
     void this.drain.takeOver(signal).then(() => this.#endWithoutNest(signal));
   }
 
-  /** Second signal: no more waiting. The exit status is 128 and the signal's number, as shells have it. */
+  /** Handles a second signal without further waiting. The exit status is 128 plus the signal's number, as in shells. */
   #exit(signal: Signal): void {
     const left = this.drain.terminateAll();
     this.#logger.warn(`second signal (${signal}): the process ends now, ${left} connections were terminated`);
     process.exit(128 + constants.signals[signal]);
   }
 
-  /** Whatever still runs after the drain's deadline (a hook of the app, an open response) does not keep the process. */
+  /** Work that still runs after the drain's deadline (a hook of the app, an open response) does not keep the process alive. */
   #armDeadline(): void {
     const { deadlineMs } = this.node.options.drain;
     this.#timer = setTimeout(
@@ -88,7 +88,7 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     this.#watchdog = startWatchdog(withinTimers(deadlineMs + WATCHDOG_MS));
   }
 
-  /** Without `enableShutdownHooks` nobody else ends the process: our listener has taken the signal's default away. */
+  /** Without `enableShutdownHooks` no other listener ends the process: this one has replaced the signal's default effect. */
   #endWithoutNest(signal: Signal): void {
     if (this.#isAlone(signal)) this.#raise(signal);
   }
@@ -120,15 +120,15 @@ function withinTimers(ms: number): number {
 }
 
 /**
- * A loop that stands still (user code that never returns, a terminal that nobody reads) runs no timer: a thread of its own ends
- * the process then; not as PID 1, which the kernel shields from itself. Null where no thread can be made.
+ * A blocked event loop (application code that never returns, a terminal that is not read) runs no timer. So a separate thread ends the
+ * process. It cannot end PID 1, which the kernel protects from itself. Returns null where no thread can be created.
  */
 function startWatchdog(ms: number): Worker | null {
   const code =
     'const { workerData } = require("node:worker_threads"); setTimeout(() => process.kill(process.pid, "SIGKILL"), workerData);';
   try {
     const watchdog = new Worker(code, { eval: true, workerData: ms });
-    // A process without a free file descriptor learns it only here.
+    // An error for lack of a file descriptor arrives only here.
     watchdog.on('error', () => undefined);
     watchdog.unref();
     return watchdog;
