@@ -1,5 +1,5 @@
 /**
- * Everything that must hold, in order, each step with its headline and duration, also after one has failed:
+ * Everything that must hold, each step with its headline and duration, also after one has failed:
  *
  *   npm test                                        all of it, from a bare clone on
  *   npm test -- --selectProjects e2e -t drain       only jest, with these arguments
@@ -20,10 +20,15 @@ const bin = (...path) => join(ROOT, 'node_modules', ...path);
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', bin('jest/bin/jest.js')];
 /** Projects whose tests start servers, processes or a browser. */
 const TIMED = ['e2e', 'cluster', 'browser'];
-/** Test files of these projects that mostly wait run together, so many at a time. */
-const TOGETHER = 3;
-/** The comment at the top of a test file that measures time, memory or the whole machine, and therefore runs alone. */
-const RUNS_ALONE = /^\/\/ Runs alone: /;
+/**
+ * How test files of these projects share the machine: by the comment in their first line, so many at a time. Files without one mostly
+ * wait. Those that measure leave a core free most of the time; a file runs alone if it needs the whole machine.
+ */
+const GROUPS = [
+  { title: 'that mostly wait', tag: null, workers: 3 },
+  { title: 'that measure', tag: /^\/\/ Measures: /, workers: 2 },
+  { title: 'that need the machine for themselves', tag: /^\/\/ Runs alone: /, workers: 1 },
+];
 const SLOWEST_FILES = 10;
 
 const startedAt = performance.now();
@@ -32,11 +37,11 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];
 /** Seconds of each test file, by its path. */
 const durations = new Map();
-let child = null;
+const children = new Set();
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    endChild();
+    for (const child of children) end(child);
     process.exit(1);
   });
 }
@@ -65,24 +70,36 @@ async function everything() {
   if (!installed) return;
   await step('packages of Debian', () => ensurePackages());
   await step('package-lock.json', () => node(join(ROOT, '.ci/lockcheck.mjs')));
-  await step('format: prettier --check', () =>
-    node(bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'),
-  );
-  await step('lint: oxlint', () =>
-    node(bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', 'apps', 'libs', 'test'),
-  );
-  await step('types: tsc', () => node(bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'));
-  await step('build: nest build --all', () => node(bin('@nestjs/cli/bin/nest.js'), 'build', '--all'));
+  // The build takes as long as the other three.
+  await Promise.all([build(), checkSources()]);
   await step('jest: unit', () => jest('unit', ['--selectProjects', 'unit']));
   const files = TIMED.flatMap(project => filesOf(project));
-  const alone = files.filter(path => RUNS_ALONE.test(readFileSync(join(ROOT, path), 'utf8')));
-  const together = files.filter(path => !alone.includes(path));
-  await step(`jest: ${together.length} files that mostly wait, ${TOGETHER} at a time`, () =>
-    jest('together', [...together, '--runTestsByPath', `--maxWorkers=${TOGETHER}`, '--selectProjects', ...TIMED]),
-  );
-  await step(`jest: ${alone.length} files that measure, one after the other`, () =>
-    jest('alone', [...alone, '--runTestsByPath', '--runInBand', '--selectProjects', ...TIMED]),
-  );
+  for (const [index, { title, workers }] of GROUPS.entries()) {
+    const group = files.filter(path => groupOf(path) === index);
+    const howMany = workers === 1 ? ['--runInBand'] : [`--maxWorkers=${workers}`];
+    const order = `--testSequencer=${join(ROOT, '.ci/longest-first.mjs')}`;
+    await step(`jest: ${group.length} files ${title}, ${workers} at a time`, () =>
+      jest(`group${index}`, [...group, '--runTestsByPath', ...howMany, order, '--selectProjects', ...TIMED]),
+    );
+  }
+}
+
+function build() {
+  return stepBeside('build: nest build --all', [bin('@nestjs/cli/bin/nest.js'), 'build', '--all']);
+}
+
+async function checkSources() {
+  await stepBeside('format: prettier --check', [bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.']);
+  await stepBeside('types: tsc', [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit']);
+  const sources = ['apps', 'libs', 'test'];
+  await stepBeside('lint: oxlint', [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...sources]);
+}
+
+/** The index of the group that a test file belongs to. */
+function groupOf(path) {
+  const source = readFileSync(join(ROOT, path), 'utf8');
+  const tagged = GROUPS.findIndex(({ tag }) => tag?.test(source));
+  return Math.max(0, tagged);
 }
 
 /** The test files of a project, by their paths from the root. */
@@ -110,10 +127,10 @@ async function onlyJest(given) {
   await step(`jest ${given.join(' ')}`, () => jest('jest', inBand ? ['--runInBand', ...given] : given));
 }
 
-/** Runs a step and says how it went. A step fails by throwing, by returning false or a status other than 0. */
+/** Runs a step and prints its result. A step fails by throwing, by returning false or a status other than 0. */
 async function step(title, work) {
   console.log(`\n=== ${title}`);
-  const before = performance.now();
+  const startedAt = performance.now();
   const failedBefore = totals.failed;
   let status;
   try {
@@ -123,13 +140,25 @@ async function step(title, work) {
     console.log(error.message);
     status = 1;
   }
-  const ok = status === undefined || status === 0;
+  return ended({ title, startedAt, isOk: status === undefined || status === 0, failedBefore });
+}
+
+/** Runs a step beside others: its headline and output are printed when it has ended. */
+async function stepBeside(title, nodeArgs) {
+  const startedAt = performance.now();
+  const { status, output } = await run(nodeArgs, { stdio: 'pipe' });
+  console.log(`\n=== ${title}`);
+  process.stdout.write(output);
+  return ended({ title, startedAt, isOk: status === 0, failedBefore: totals.failed });
+}
+
+function ended({ title, startedAt, isOk, failedBefore }) {
   // jest's own failures are in the totals already; a jest that failed without one is counted here like any step.
-  if (!ok && totals.failed === failedBefore) totals.failed += 1;
-  const line = `${ok ? 'ok  ' : 'FAIL'} ${title}, ${((performance.now() - before) / 1000).toFixed(1)} s`;
+  if (!isOk && totals.failed === failedBefore) totals.failed += 1;
+  const line = `${isOk ? 'ok  ' : 'FAIL'} ${title}, ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
   console.log(`--- ${line}`);
   summary.push(line);
-  return ok;
+  return isOk;
 }
 
 async function jest(name, jestArgs) {
@@ -152,28 +181,37 @@ async function jest(name, jestArgs) {
   return status;
 }
 
-/** Runs node in a process group of its own, so that ending it ends what it has started; resolves with its status. */
-function node(...nodeArgs) {
+/** Runs node and resolves with its status. */
+async function node(...nodeArgs) {
+  return (await run(nodeArgs, { stdio: 'inherit' })).status;
+}
+
+/** Runs node in a process group of its own, so that ending it ends what it has started. With `stdio` "pipe" the output is kept. */
+function run(nodeArgs, { stdio }) {
   const leftMs = BUDGET_MS - (performance.now() - startedAt);
   return new Promise(resolve => {
-    child = spawn(process.execPath, nodeArgs, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+    const child = spawn(process.execPath, nodeArgs, { cwd: ROOT, stdio: ['ignore', stdio, stdio], detached: true });
+    children.add(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', text => (output += text));
     const timer = setTimeout(() => {
       console.log(`ended: all steps together may take ${BUDGET_MS / 60_000} minutes`);
-      endChild();
+      end(child);
     }, leftMs);
-    child.once('error', error => console.log(error.message));
+    child.once('error', error => (output += `${error.message}\n`));
     child.once('close', status => {
       clearTimeout(timer);
-      child = null;
-      resolve(status ?? 1);
+      children.delete(child);
+      if (stdio === 'inherit') process.stdout.write(output);
+      resolve({ status: status ?? 1, output });
     });
   });
 }
 
-function endChild() {
-  if (child?.pid === undefined) return;
+function end({ pid }) {
+  if (pid === undefined) return;
   try {
-    process.kill(-child.pid, 'SIGKILL');
+    process.kill(-pid, 'SIGKILL');
   } catch (error) {
     if (error.code !== 'ESRCH') throw error;
   }

@@ -1,4 +1,3 @@
-// Runs alone: it measures memory.
 /** Another program writes on the cluster's channels: messages that are not of a node are counted and dropped, and nothing else happens. */
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,4 +1,4 @@
-// Runs alone: it measures how soon a kick is confirmed.
+// Measures: how soon a kick is confirmed.
 /** One hand over three nodes with 3,000 clients: kicks, details, messages, from any node to any. */
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

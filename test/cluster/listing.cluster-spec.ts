@@ -1,4 +1,3 @@
-// Runs alone: its 3,000 clients have times that must not move.
 /** Lists over three nodes with 3,000 clients are the truth, which the clients know: page by page, from any node, while others come and go. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConnectionView, SortKey } from 'nestjs-heartbeat';

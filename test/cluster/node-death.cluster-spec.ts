@@ -1,4 +1,4 @@
-// Runs alone: it measures how soon a dead node is absent.
+// Measures: how soon a dead node is absent.
 /** Nodes that freeze, die or leave: the others tell the truth about them, in time. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

@@ -1,4 +1,4 @@
-// Runs alone: it measures heartbeats of thousands of clients while Redis is lost.
+// Measures: heartbeats of thousands of clients while Redis is lost.
 /** Redis fails in every way that it can, under three nodes with 3,000 clients: no client is lost, no heartbeat is late, and the cluster recovers soon. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

@@ -1,4 +1,3 @@
-// Runs alone: it counts commands a second.
 /** The commands of nodes, counted by Redis itself: a fixed number for each node in a second, none for a heartbeat or a message. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

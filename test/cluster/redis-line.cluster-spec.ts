@@ -1,4 +1,4 @@
-// Runs alone: it measures heartbeats of thousands of clients over a slow line.
+// Measures: heartbeats of thousands of clients over a slow line.
 /** The line to Redis is slow, or carries nothing: the nodes stay what they are, and are one again when it is well. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

@@ -1,4 +1,3 @@
-// Runs alone: it measures how long ends of processes take.
 /** The reference server as nodes of a cluster: with REDIS_URL, and with several workers that share a port. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SignJWT } from 'jose';

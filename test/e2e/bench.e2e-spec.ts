@@ -1,4 +1,3 @@
-// Runs alone: it measures.
 /** The bench as users run it, in its smallest form: that it works and leaves nothing behind. Its figures are not judged here. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';

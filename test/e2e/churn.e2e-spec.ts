@@ -1,4 +1,3 @@
-// Runs alone: it measures the heap after 15,000 connections.
 /**
  * Tens of thousands come and go, in every way there is; then nothing of them is left. The server is a process of its own that can
  * be asked what it holds (test/support/servers/connections-app.ts), down to a heap snapshot.

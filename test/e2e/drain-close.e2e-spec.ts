@@ -1,4 +1,4 @@
-// Runs alone: it measures how long a close takes.
+// Measures: how long a close takes.
 /** `app.close()` without a signal, in this process: the same drain, seen from inside as well. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';

@@ -1,4 +1,4 @@
-// Runs alone: it measures how long ends of processes take.
+// Measures: how long ends of processes take.
 /**
  * A signal ends the process in time, whatever the app, the machine and the peers do. Each server is a process of its own: the built
  * one, or an app whose hooks misbehave (test/support/servers/user-app.ts).

@@ -1,4 +1,4 @@
-// Runs alone: it measures the pace of closes.
+// Measures: the pace of closes.
 /** The drain of the built server in its own process, with its clients here. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';

@@ -1,4 +1,4 @@
-// Runs alone: it stops servers for longer than clients may be silent.
+// Measures: pauses that are longer than clients may be silent.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

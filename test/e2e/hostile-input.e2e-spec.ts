@@ -1,4 +1,4 @@
-// Runs alone: it measures memory and the times of closes.
+// Measures: memory and the times of closes.
 /**
  * Input of attackers. Beside each attack a well-behaved client in its own process echoes all the time and must
  * not be affected; the server's process must stay the same, and each attacker may cost at most 10 MB (docs/guarantees.md).

@@ -1,4 +1,4 @@
-// Runs alone: it measures turns of the event loop.
+// Measures: turns of the event loop.
 /**
  * Messages that are traps, and user code that goes wrong in every way there is: neither may end the process or another's
  * connection. One server serves all tests; should one end it, the next begins another.

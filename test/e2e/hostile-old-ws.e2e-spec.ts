@@ -1,4 +1,4 @@
-// Runs alone: it measures memory.
+// Measures: memory.
 /**
  * With `ws` 8.22.0, which a peer can make eat memory by pings whose pongs it does not read, this library must still hold the
  * promised 10 MB for each hostile connection.

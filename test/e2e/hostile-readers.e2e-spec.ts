@@ -1,4 +1,4 @@
-// Runs alone: it measures memory and the pace of readers.
+// Measures: memory and the pace of readers.
 /**
  * Clients that do not read: a client that pauses, trickles or vanishes must not cost the server its memory or another client its
  * time, and a client that is only slow is served.

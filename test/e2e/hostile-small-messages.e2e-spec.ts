@@ -1,4 +1,4 @@
-// Runs alone: it measures memory.
+// Measures: memory.
 /**
  * Messages of a few bytes to a client that has stopped reading: each costs the process hundreds of bytes beside its own, so that a limit
  * of bytes alone would let one client cost 30 MB and more.

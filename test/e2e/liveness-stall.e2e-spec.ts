@@ -1,18 +1,17 @@
-// Runs alone: it stalls servers and measures deadlines.
+// Measures: deadlines after stalls.
 /**
- * The effect of a stalled server on clients, and the times of the pings of many clients. The clients live in their own
- * process, so that a stall of the server does not stall them.
+ * The effect of a stalled server on clients. The clients live in their own process, so that a stall of the server does not stall them.
  */
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { performance } from 'node:perf_hooks';
 import type { Clock } from 'nestjs-heartbeat';
 import { beat, boundOf, TestApp } from '../support/servers/app.js';
-import { Clients, machineMs } from '../support/clients/clients.js';
+import { Clients } from '../support/clients/clients.js';
 import { DelayingProxy } from '../support/faults/delaying-proxy.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';
-import { until } from '../support/assert/until.js';
+import { passed, until } from '../support/assert/until.js';
 
 /** One way of a line whose round trip is 150 ms. */
 const SLOW_LINE_MS = 75;
@@ -53,11 +52,6 @@ function pingedWithin(moments: readonly number[], ms: number): number {
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, i) => from + i);
-}
-
-async function passed(ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  await until(() => performance.now() >= end, { timeoutMs: ms + 1000 });
 }
 
 /** The codes of the closed connections. */
@@ -238,58 +232,5 @@ describe('A clock that jumps', () => {
     expect(performance.now() - silentSince).toBeLessThanOrEqual(boundOf(BEAT) + 2 * SLOW_LINE_MS);
     expect(app.connections.count).toBe(before - 1);
     expect(closedCodes(app)).toEqual([4000]);
-  }
-});
-
-describe('5,000 clients that open at once', () => {
-  const CLIENTS = 5000;
-  const BEAT = beat(6000, 1000);
-  const BUCKETS = 20;
-  /** Pings that a stall or a broadcast has heaped up are out and answered by then; what comes after must lie spread. */
-  const SETTLED_MS = BEAT.pongTimeoutMs + 1000;
-
-  it('are not pinged together: not at first, not later, not after a stall, not after they all answered one broadcast', async () => {
-    const app = await TestApp.start({ gateways: [BlockingGateway], options: { heartbeat: BEAT } });
-    const clients = new Clients();
-    await clients.open({ port: app.port, count: CLIENTS });
-    await until(async () => (await clients.pings()).every(({ length }) => length >= 2), {
-      timeoutMs: 3 * BEAT.intervalMs,
-      message: 'two pings to everybody',
-    });
-    const pings = await clients.pings();
-    expectSpread(pings.map(([first]) => first!));
-    expectSpread(pings.map(([, second]) => second!));
-
-    block(BEAT.intervalMs);
-    expectSpread(await pingsOfOneInterval(clients, machineMs() + SETTLED_MS));
-
-    await clients.send({ text: '{"event":"note"}' });
-    await until(() => app.app.get(BlockingGateway).notes === CLIENTS);
-    expectSpread(await pingsOfOneInterval(clients, machineMs() + BEAT.intervalMs + SETTLED_MS));
-
-    expect(await clients.ended()).toEqual([]);
-    expect(app.connections.count).toBe(CLIENTS);
-  }, 240_000);
-
-  async function pingsOfOneInterval(clients: Clients, from: number): Promise<number[]> {
-    const to = from + BEAT.intervalMs;
-    await passed(to - machineMs());
-    return (await clients.pings()).flat().filter(at => at >= from && at < to);
-  }
-
-  /**
-   * Lays moments into one interval of 20 buckets. Drawn at random a bucket holds 250 of 5,000, with a standard deviation of 15:
-   * six of them are 1.4 × the mean. The rest of the bounds is for hiccups of the machine: one of 200 ms leaves two thirds of a
-   * bucket of 300 ms empty and adds as much to the next. Pings in one heap would be 20 × the mean; pings an interval after each
-   * opening would leave the buckets empty in which no client has opened.
-   */
-  function expectSpread(moments: readonly number[]): void {
-    expect(moments.length).toBeGreaterThan(0.98 * CLIENTS);
-    const histogram = Array.from({ length: BUCKETS }, () => 0);
-    const widthMs = BEAT.intervalMs / BUCKETS;
-    for (const moment of moments) histogram[Math.floor((moment % BEAT.intervalMs) / widthMs)]!++;
-    const mean = moments.length / BUCKETS;
-    const spread = Math.max(...histogram) < 2.5 * mean && histogram.filter(count => count < mean / 2).length <= 3;
-    expect(spread ? 'spread' : `in heaps: ${histogram.join(' ')}`).toBe('spread');
   }
 });

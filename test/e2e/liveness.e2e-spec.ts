@@ -1,4 +1,4 @@
-// Runs alone: it measures deadlines.
+// Measures: deadlines.
 /**
  * The promises of liveness with real sockets: silent peers are found in time, and others are not closed. Stalls of the server are in
  * `liveness-stall.e2e-spec.ts`.
@@ -14,7 +14,7 @@ import { encodeFrame, Opcode } from '../support/clients/frame.js';
 import { NetworkNamespace } from '../support/faults/netns.js';
 import type { Ended, RawClient } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';
-import { until } from '../support/assert/until.js';
+import { passed, until } from '../support/assert/until.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
@@ -63,11 +63,6 @@ function socketsOf(app: TestApp): TrackedSocket[] {
 function keepSending(app: TestApp): void {
   const timer = setInterval(() => app.connections.broadcast({ event: 'tick' }), 20);
   app.onClose(() => clearInterval(timer));
-}
-
-async function passed(ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  await until(() => performance.now() >= end, { timeoutMs: ms + 1000 });
 }
 
 /** How a client's connection ended, once it has. */

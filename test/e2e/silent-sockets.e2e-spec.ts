@@ -1,4 +1,3 @@
-// Runs alone: it uses up the limit of open files and measures answers meanwhile.
 /** Sockets that say nothing are bounded by time and number, so that probes and upgrades get in; clients of the application are not harmed. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';

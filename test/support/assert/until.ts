@@ -10,11 +10,14 @@ export interface UntilOptions {
   readonly message?: string | (() => string);
 }
 
+/** The pause between two calls of the condition; longer, up to the second figure, after one that took longer, such as an HTTP request. */
+const PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 50;
 /** A busy machine makes a wait at most so many times as long. */
 const MOST_STRETCH = 6;
 
 /**
- * Polls every 5 ms until `condition` is truthy and resolves with its value. It uses the real clock and real timers, also under jest's
+ * Polls until `condition` is truthy and resolves with its value. It uses the real clock and real timers, also under jest's
  * fake ones. A condition that throws ends the wait with that error: a broken probe is not a slow one. A busy machine extends the
  * wait, so that it does not fail a test; on an idle one the deadline is `timeoutMs`.
  * @param stalledMs Time in which processes waited for a core, in milliseconds since any moment. Default: that of this machine.
@@ -27,8 +30,10 @@ export async function until<T>(
   const startedAt = performance.now();
   const stalledBefore = stalledMs();
   for (;;) {
+    const calledAt = performance.now();
     const value = await condition();
     if (value) return value;
+    const tookMs = performance.now() - calledAt;
     const waitedMs = performance.now() - startedAt;
     if (
       waitedMs >= timeoutMs &&
@@ -36,8 +41,14 @@ export async function until<T>(
     ) {
       throw new Error(`waited ${Math.round(waitedMs)} ms for ${typeof message === 'string' ? message : message()}`);
     }
-    await sleep(5);
+    await sleep(Math.min(Math.max(PAUSE_MS, tookMs), LONGEST_PAUSE_MS));
   }
+}
+
+/** Resolves when so much time has passed. */
+export async function passed(ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  await until(() => performance.now() >= end, { timeoutMs: ms + 1000 });
 }
 
 /** Time in which at least one process waited for a core (proc(5), /proc/pressure/cpu); 0 where the kernel does not measure it. */
