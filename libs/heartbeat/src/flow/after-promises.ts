@@ -1,3 +1,5 @@
+/** Waits that may be spared in a row: a handler may leave promises behind that cost time after it has ended. */
+const MAX_SPARED = 16;
 const SETTLED = Promise.resolve();
 
 /**
@@ -6,11 +8,23 @@ const SETTLED = Promise.resolve();
  */
 export class AfterPromises {
   #isRequested = false;
+  #begun = 0;
+  #spared = 0;
 
   constructor(private readonly step: () => void) {}
 
   get isRequested(): boolean {
     return this.#isRequested;
+  }
+
+  /** Counts a handler that begins; returns its number. */
+  begin(): number {
+    return ++this.#begun;
+  }
+
+  /** Whether a handler that has ended was the last to begin, so that its cost is known and the next may begin before the requested call. */
+  isSpared(number: number): boolean {
+    return number === this.#begun && this.#isRequested && ++this.#spared <= MAX_SPARED;
   }
 
   request(): void {
@@ -23,6 +37,7 @@ export class AfterPromises {
 
   readonly #run = (): void => {
     this.#isRequested = false;
+    this.#spared = 0;
     this.step();
   };
 }

@@ -215,6 +215,32 @@ describe('InboundService, of handlers that cost time before their first wait', (
     }
   });
 
+  it('begins the next handler as soon as the last one has ended, up to 16 in a row', async () => {
+    const world = new World();
+    world.client('some', 0).send(100);
+    // Promises only: nothing else of the event loop runs meanwhile.
+    await afterPromises(200, () => undefined);
+    expect(world.handled.length).toBe(1 + 16);
+    await turn();
+    expect(world.handled.length).toBe(100);
+  });
+
+  it('lets no turn take much more than its time where handlers leave promises behind that cost time later', async () => {
+    const world = new World();
+    const cost = 10;
+    // As long as the row of 16 handlers, and longer.
+    const { send } = world.client('many', async () => {
+      void afterPromises(200, () => (world.time += cost));
+    });
+    send(200);
+    for (let turns = 0; world.handled.length < 200; turns++) {
+      expect(turns).toBeLessThan(1000);
+      const before = world.time;
+      await turn();
+      expect(world.time - before).toBeLessThanOrEqual(TURN_MS + 18 * cost);
+    }
+  });
+
   it('begins all handlers of one message one after the other as well', async () => {
     const world = new World();
     const { connection } = world.client('many');

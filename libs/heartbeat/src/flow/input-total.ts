@@ -49,6 +49,13 @@ export class InputTotal {
     share.bytes = bytes;
   }
 
+  /** Counts what waits longer than the turn in which it came; false if that is too much. */
+  settle(share: Share, messages: { settle(): void; readonly bytes: number }): boolean {
+    messages.settle();
+    this.set(share, messages.bytes);
+    return !this.isOver(share);
+  }
+
   /** Whether a queue holds more than it may at the moment. */
   isOver({ bytes }: Share): boolean {
     if (this.#bytes <= this.#most / 2) return false;

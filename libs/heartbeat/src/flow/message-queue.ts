@@ -14,8 +14,8 @@ export interface RawMessage {
   readonly isBinary: boolean;
 }
 
-/** Begins with a message. */
-export type Take = (message: RawMessage) => void;
+/** Begins with a message, at a monotonic time in milliseconds. */
+export type Take = (message: RawMessage, now: number) => void;
 
 /** What of one connection has to wait. */
 export interface InputQueue {

@@ -19,8 +19,7 @@ const MAX_SPARE = 64;
 /**
  * Hands messages to their handlers. What does not fit into a turn of the loop waits and is served round robin, and until the queue of
  * a connection is empty it is not read, so that the queue is bounded by what one read had brought in. A handler runs in promises,
- * after the call that begins it; so one begins only when those before it have run up to their first wait: only then does the clock
- * show what they cost.
+ * after the call that begins it; so one begins only when those before it have run up to their first wait, and the clock shows their cost.
  */
 export class MessageTurns {
   /** Connections whose work may go on, in the order of their turns. */
@@ -83,7 +82,7 @@ export class MessageTurns {
     queue.messages.push(message);
     // One read may hold much more than was sent, where messages are deflated.
     const isTooMuch = queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes;
-    if (isTooMuch || (queue.isHeld && !this.#settle(queue))) {
+    if (isTooMuch || (queue.isHeld && !this.#total.settle(queue.share, queue.messages))) {
       this.refuse(connection);
       return false;
     }
@@ -105,12 +104,16 @@ export class MessageTurns {
     this.#mayStart = false;
     if (!this.#isFirst) this.#after.request();
     this.#isFirst = false;
+    const number = this.#after.begin();
     connection.inFlight++;
     await handler();
     connection.inFlight--;
-    if (this.#isOver || !queueOf(connection)) return;
-    this.#ready.add(connection);
-    if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
+    if (this.#isOver) return;
+    if (queueOf(connection)) {
+      this.#ready.add(connection);
+      if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
+    }
+    if (this.#after.isSpared(number)) this.#workOn();
   }
 
   #hasRoom({ inFlight }: Connection): boolean {
@@ -139,20 +142,25 @@ export class MessageTurns {
     this.#turn = setImmediate(() => this.#serve());
   }
 
-  /** Begins with one handler, or with the messages before the first that has one, and looks at the clock when it has run. */
+  /** All handlers that have begun have run up to their first wait: the work goes on. */
   #step(): void {
     this.#isFirst = false;
-    this.#mayStart = true;
-    if (this.#ready.size === 0 || this.#isOver) return this.#rest();
-    while (this.node.clock.now() < this.#turnEndsAt) {
-      const [connection] = this.#ready;
-      if (connection === undefined) return this.#rest();
-      this.#next(connection);
-      if (!this.#mayStart) return;
-    }
+    this.#workOn();
+    if (!this.#mayStart) return;
     if (this.#ready.size > 0 && this.#serving) this.#owed = true;
     if (this.#ready.size > 0) this.#turn ??= setImmediate(() => this.#serve());
     this.#rest();
+  }
+
+  /** Begins one handler, or takes messages up to the first that has one, unless the time of the turn is over. */
+  #workOn(): void {
+    this.#mayStart = true;
+    while (this.#mayStart && this.#ready.size > 0 && !this.#isOver) {
+      const now = this.node.clock.now();
+      if (now >= this.#turnEndsAt) return;
+      const [connection] = this.#ready;
+      this.#next(connection!, now);
+    }
   }
 
   /** The end of the hops: what was answered goes out, and connections with messages left are not read. */
@@ -166,7 +174,7 @@ export class MessageTurns {
       queue.isHeld = true;
       (connection.socket as TrackedSocket).holdBack();
       this.#total.keep(queue.share, connection);
-      if (!this.#settle(queue)) this.refuse(connection);
+      if (!this.#total.settle(queue.share, queue.messages)) this.refuse(connection);
     }
     this.#visited.clear();
   }
@@ -188,12 +196,12 @@ export class MessageTurns {
   }
 
   /** Does one thing that waits for a connection; after some of them it is the next one's turn. */
-  #next(connection: Connection): void {
+  #next(connection: Connection, now: number): void {
     const queue = queueOf(connection);
     if (queue === null || !this.#hasRoom(connection)) return this.#leave(connection);
     const handler = queue.handlers.shift();
     if (handler) void this.#start(connection, handler);
-    else this.#takeNext(connection, queue);
+    else this.#takeNext(connection, queue, now);
     // The application may have closed the connection meanwhile.
     if (queueOf(connection) !== queue) return;
     if (queue.handlers.length === 0 && queue.messages.bytes === 0) return this.#letGo(connection, queue);
@@ -203,24 +211,17 @@ export class MessageTurns {
     this.#ready.add(connection);
   }
 
-  /** Counts what waits longer than the turn in which it came; false if that is too much. */
-  #settle({ messages, share }: InputQueue): boolean {
-    messages.settle();
-    this.#total.set(share, messages.bytes);
-    return !this.#total.isOver(share);
-  }
-
   #leave(connection: Connection): void {
     this.#visit = 0;
     this.#ready.delete(connection);
   }
 
-  #takeNext(connection: Connection, { messages, share, take }: InputQueue): void {
+  #takeNext(connection: Connection, { messages, share, take }: InputQueue, now: number): void {
     this.bans.closeIfBanned(connection);
     if (isSilenced(connection)) messages.clear();
     const message = messages.shift();
     if (share.isKept) this.#total.set(share, messages.bytes);
-    if (message !== undefined) take(message);
+    if (message !== undefined) take(message, now);
   }
 
   /** Drops the messages that wait; the handlers of a message that has begun still run. The socket is read on: for the close frame. */

@@ -261,7 +261,7 @@ describe('MessageDispatcher', () => {
     expect(waiting.map(({ message }) => message.data.length)).toEqual([25, 25]);
     expect(connections.detail(connection.id)?.lastMessageAt).toBeNull();
     time = 5300;
-    for (const { message, take } of waiting) take(message);
+    for (const { message, take } of waiting) take(message, time);
     await Promise.all(runs);
     expect([socket.sent, connection.messagesIn, connection.lastMessageAt]).toEqual([[1, 2], 2, 5300]);
   });

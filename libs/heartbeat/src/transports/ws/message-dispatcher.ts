@@ -51,8 +51,8 @@ export class MessageDispatcher {
     }
     // It counts as a sign of life now, whenever it will be handled.
     connection.countWhole(now);
-    return this.inbound.wait(connection, { data, isBinary }, message =>
-      this.#take(connection, message, parse, this.node.clock.now()),
+    return this.inbound.wait(connection, { data, isBinary }, (message, at) =>
+      this.#take(connection, message, parse, at),
     );
   }
 
