@@ -93,7 +93,7 @@ describe('a kick', () => {
     client.destroy();
   });
 
-  it('may let the client come back', async () => {
+  it('may let the client reconnect', async () => {
     const client = await RawClient.opened({ port: cluster.node(2).port, path: '/ws?user=welcome' });
     const [id = ''] = await cluster.node(0).ids('user=welcome');
     expect((await cluster.node(0).kick(id, 'reconnect=true&reason=moving')).status).toBe(200);

@@ -7,7 +7,7 @@ import { RedisServer } from '../support/redis/redis-server.js';
 import { TestCluster, type TestNode, walk } from '../support/servers/test-cluster.js';
 import { until } from '../support/assert/until.js';
 
-/** Slow enough that those who answer nothing are there until the end. */
+/** Slow enough that clients that answer nothing are connected until the end. */
 const INTERVAL_MS = 20_000;
 const HEARTBEAT = fixedHeartbeat(INTERVAL_MS, { missedPongs: 10 });
 /** Added to each direction of the slow clients' line. */
@@ -68,7 +68,7 @@ async function open(group: Group, more: { path?: string; delayMs?: number; from?
   );
 }
 
-/** Since when nothing has been asked of the steady ones, but of those who talk. */
+/** The time since which only talking clients have been sent requests. */
 let settledMs = Infinity;
 /** An earlier request may still have been answered a moment later. */
 const allAreOld = () => machineMs() > settledMs + 2 * LATELY_MS;
@@ -172,7 +172,7 @@ describe('filtered by', () => {
     expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
   });
 
-  it('minIdleMs: it lists who has not talked lately', async () => {
+  it('minIdleMs: it lists clients without recent messages', async () => {
     await until(allAreOld, { timeoutMs: 3 * LATELY_MS });
     for (const clients of allClients)
       await clients.send({ text: '{"event":"echo"}', indices: numbers.get('talking') ?? [] });
@@ -184,7 +184,7 @@ describe('filtered by', () => {
     );
   });
 
-  it('minAgeMs: it lists who did not come lately', async () => {
+  it('minAgeMs: it lists clients that did not connect recently', async () => {
     await until(allAreOld, { timeoutMs: 3 * LATELY_MS });
     await open('young');
     const items = await walk(cluster.nodes, `minAgeMs=${LATELY_MS}`);
@@ -257,7 +257,7 @@ describe('filtered by what takes a heartbeat to know', () => {
 });
 
 describe('the answer', () => {
-  it('counts who matches on all pages, and names every node with its connections', async () => {
+  it('counts the matches of all pages, and names every node with its connections', async () => {
     const { items, total, nodes } = await cluster.node(1).list('limit=1&label.team=red');
     expect([items.length, total]).toEqual([1, 3 * SIZES.red]);
     expect(nodes.map(({ status }) => status)).toEqual(['ok', 'ok', 'ok']);

@@ -178,7 +178,7 @@ describe('the load balancer', () => {
     expect(await Promise.all(statuses)).toEqual([200, 200, 200, 200, 404, 404, 404]);
   });
 
-  it('sends newcomers to the other node while one drains, whose clients get their goodbye through it', async () => {
+  it('sends new clients to the other node while one drains, whose clients get their close frame through it', async () => {
     const opened = await open(40);
     const going = (await list()).nodes.find(({ id }) => id.startsWith('node-1'))?.connections;
     servers[0]?.signal('SIGTERM');

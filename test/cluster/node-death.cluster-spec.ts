@@ -41,7 +41,7 @@ interface Seen extends Listing {
   readonly tookMs: number;
 }
 
-/** Asks nodes for a list again and again, and keeps what they say. */
+/** Requests lists from nodes repeatedly, and keeps the responses. */
 class Onlooker {
   readonly seen: Seen[] = [];
   #isOver = false;
@@ -85,7 +85,7 @@ async function idOf(node: TestNode): Promise<string> {
 }
 
 describe('a node', () => {
-  it('that freezes for longer than its lease is gone meanwhile, and is not counted twice when it wakes', async () => {
+  it('that freezes for longer than its lease is absent meanwhile, and is not counted twice when it resumes', async () => {
     const [first, second, third] = [cluster.node(0), cluster.node(1), cluster.node(2)];
     const [frozen, ...living] = await Promise.all([third, first, second].map(idOf));
     const onlooker = new Onlooker([first, second]);
@@ -104,7 +104,7 @@ describe('a node', () => {
     expect(await allClients[2]?.ended()).toEqual([]);
   });
 
-  it('that is killed is gone from every answer within the lease', async () => {
+  it('that is killed is absent from every response within the lease', async () => {
     const [first, second, third] = [cluster.node(0), cluster.node(1), cluster.node(2)];
     const [dead = '', ...living] = await Promise.all([third, first, second].map(idOf));
     const [id = ''] = await third.ids();

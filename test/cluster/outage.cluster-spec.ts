@@ -90,7 +90,7 @@ describe('without Redis', () => {
 
   it('emptied', async () => {
     await redis.command('FLUSHALL');
-    await cluster.whole(3 * EACH, { timeoutMs: LEASE_MS });
+    await cluster.whole(3 * EACH, { timeoutMs: WHOLE_MS });
     expect(await harmOnceWhole()).toEqual(NO_HARM);
   });
 

@@ -33,7 +33,7 @@ afterAll(async () => {
   await RedisServer.stopAll();
 });
 
-/** The status of an upgrade on a node, and the client where it was let in. */
+/** The status of an upgrade on a node, and the client where it was admitted. */
 async function knock(port: number, path: string): Promise<{ status: number; type: string; client: RawClient }> {
   const client = new RawClient({ port, path });
   const { status, body } = await client.open();

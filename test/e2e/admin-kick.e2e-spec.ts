@@ -28,7 +28,7 @@ describe.each(PLATFORMS)('DELETE /admin/connections/:id on %s', (_, platform) =>
     });
   });
 
-  it('asks to come back with 4005 and a delay', async () => {
+  it('asks the client to reconnect with 4005 and a delay', async () => {
     const admin = await AdminApp.start(platform);
     const client = await admin.open();
     expect((await admin.kick(await admin.firstId(), 'reconnect=true')).status).toBe(200);

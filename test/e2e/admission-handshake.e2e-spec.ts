@@ -103,7 +103,7 @@ describe('A verifyClient that takes its time', () => {
     expect(app.connections.count).toBe(0);
   });
 
-  it('keeps no place for who has gone meanwhile', async () => {
+  it('keeps no slot for a client that has disconnected meanwhile', async () => {
     const app = await start({ limits: { maxConnections: 1 } });
     hooks.verify = done => waiting.push(done);
     const client = app.client();
@@ -151,7 +151,7 @@ describe('A refused client', () => {
     await until(() => waiting.length === 1);
     second.reset();
     await second.ended;
-    // The server has heard of it once another has been answered after it.
+    // The server has noticed it once a later client has been answered.
     hooks.verify = done => done(false, 402);
     await app.client().open();
     waiting[0]?.(true);

@@ -85,7 +85,7 @@ describe('maxConnections', () => {
     expect(await attack.complaints()).toEqual([]);
   }, 240_000);
 
-  it('has every place back after 6,000 clients that connect and reset', async () => {
+  it('has every slot back after 6,000 clients that connect and reset', async () => {
     const attack = await Attack.lay({ options: { limits: { maxConnections: 101 } }, authenticate: 'user' });
     const { port } = attack.server;
     await many(6000, 50, async i => {
@@ -106,7 +106,7 @@ describe('maxConnections', () => {
 });
 
 describe('An asynchronous authenticate', () => {
-  it('loses no place by 500 who reset while it runs', async () => {
+  it('loses no slot by 500 clients that reset while it runs', async () => {
     const attack = await Attack.lay({ options: { limits: { maxConnections: 501 } }, authenticate: 'slow' });
     const clients = Array.from({ length: 500 }, () => attack.client());
     await Promise.all(
@@ -184,7 +184,7 @@ describe('An asynchronous authenticate', () => {
     expect(app.connections.count).toBe(0);
   });
 
-  it('whose client is gone gets its signal, with a reason', async () => {
+  it('whose client has disconnected gets its signal, with a reason', async () => {
     const reasons: unknown[] = [];
     let asked = 0;
     const app = await start({
@@ -307,10 +307,10 @@ describe('Upgrade rates', () => {
       limits: { upgradesPerSecondPerIp: 1, upgradesPerSecond: 1, maxPerIp: 5 },
       trustedProxies: ['127.0.0.0/8'],
       authenticate: byQuery,
-      // A thousand upgrades in a turn are a load, and who is refused for that is not counted by address.
+      // A thousand upgrades in a turn are a load, and a client refused for that is not counted by address.
       load: { source: { eventLoop: false, heap: false, memory: false, cpu: false } },
     });
-    // One comes over the network, and shows what an upgrade looks like here; the rest is handed to the server itself.
+    // One arrives over the network, as a template of an upgrade; the rest is passed to the server itself.
     const seen = new Promise<IncomingMessage>(resolve => app.app.getHttpServer().once('upgrade', resolve));
     await app.opened({ headers: { 'X-Forwarded-For': '192.0.2.1' } });
     const { method, url, headers, rawHeaders, httpVersionMajor, httpVersionMinor, socket } = await seen;

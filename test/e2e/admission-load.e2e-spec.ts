@@ -249,7 +249,7 @@ describe('A node that is overloaded', () => {
     const client = await attack.opened();
     client.sendEvent('block', { forMs: 12_000, eachMs: 900 });
     await until(async () => (await attack.client().open()).status === 503, { timeoutMs: 20_000, message: 'a refusal' });
-    // It may be among those who are sent away, since so few are there.
+    // It may be among the closed connections, because there are so few.
     await until(() => client.texts.includes('{"event":"blocked"}') || client.closeFrame, { timeoutMs: 20_000 });
     await until(async () => (await attack.client().open()).status === 101, {
       timeoutMs: 20_000,

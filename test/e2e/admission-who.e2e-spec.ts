@@ -1,4 +1,4 @@
-/** Whose door it is: origins, addresses behind proxies, bans, who proves late who it is and until when, refusals by close code. */
+/** Admission by client: origins, addresses behind proxies, bans, late and expiring identities, refusals by close code. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
@@ -235,7 +235,7 @@ describe('Bans', () => {
     ['ip', '2001:DB8:0::1', [as('2001:db8::1')], [as('2001:db8::2')]],
     ['cidr', '203.0.113.0/25', [as('203.0.113.0'), as('203.0.113.127')], [as('203.0.113.128')]],
     ['cidr', '2001:db8::/32', [as('2001:db8:ffff::1')], [as('2001:db9::1')]],
-  ])('of kind %s close the connected with 4501 and answer newcomers 403 (%s)', async (kind, value, met, spared) => {
+  ])('of kind %s close connections with 4501 and refuse upgrades with 403 (%s)', async (kind, value, met, spared) => {
     const app = await start(options);
     const inside = await Promise.all(met.map(who => app.opened(who)));
     const outside = await Promise.all(spared.map(who => app.opened(who)));
@@ -268,7 +268,7 @@ describe('Bans', () => {
     expect(bans.lift(id)).toBe(false);
   });
 
-  it('meet who was banned while it was asked who it is', async () => {
+  it('meet a user who was banned during its authentication', async () => {
     // oxlint-disable-next-line unicorn/consistent-function-scoping -- it is replaced
     let answer: (who: Authentication) => void = () => {};
     let asked = 0;
@@ -397,7 +397,7 @@ describe('An identity that expires', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'reaped', reason: 'unauthenticated' }));
   });
 
-  it('is renewed by saying anew who it is', async () => {
+  it('is renewed by a new identity', async () => {
     const app = await start(expiring(200));
     const client = await app.opened();
     const [connection] = app.connections.all();
@@ -457,7 +457,7 @@ describe('refuseWith "close"', () => {
 });
 
 describe('Refusals', () => {
-  it('carry problem+json, its status, and Retry-After where one may come back', async () => {
+  it('carry problem+json, its status, and Retry-After where a client may return', async () => {
     const app = await start({ limits: { maxConnections: 1 } });
     await app.opened();
     const { status, headers, body } = await app.client().open();

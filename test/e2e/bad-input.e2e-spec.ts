@@ -16,7 +16,7 @@ import { until } from '../support/assert/until.js';
 const MAX_MESSAGE_BYTES = 65_536;
 const MAX_FRAGMENTS = 16;
 const MESSAGE_TIMEOUT_MS = 1000;
-/** The sockets are looked at once a second: an unfinished message is found so much later at most. */
+/** The sockets are checked once a second: an unfinished message is found that much later at most. */
 const SWEEPS_MS = 2000;
 /** The longest wait of the probe for a reply: a busy machine takes some of it. */
 const NOTICED_MS = 500;
@@ -78,7 +78,7 @@ function isGone(id: number): boolean {
   }
 }
 
-/** How many connections the server's books hold. */
+/** The number of connections in the server's registry. */
 async function connections(): Promise<number> {
   const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
   const answer = await fetch(`${server?.url}/admin/connections?limit=1`, { headers });
@@ -459,7 +459,7 @@ describe('a message that means nothing', () => {
     expect(await serves(one)).toBe(true);
   });
 
-  it('but looks like a prototype inside, comes back as it was', async () => {
+  it('but resembles a prototype inside, is returned unchanged', async () => {
     const one = await opened();
     const message =
       '{"event":"echo","data":{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}}';

@@ -310,7 +310,7 @@ describe('when 20,000 have come and gone in every way', () => {
     expect(after.counts.disconnects).toBe(closed);
   });
 
-  it('the books and their indexes are empty, and every disposer has run', () => {
+  it('the registry and its indexes are empty, and every disposer has run', () => {
     expect(after.counts.connections).toBe(0);
     expect(after.counts.indexed).toEqual([]);
     expect(after.counts.disposed - before.counts.disposed).toBe(1500);

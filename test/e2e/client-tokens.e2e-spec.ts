@@ -1,4 +1,4 @@
-/** How clients prove with a JWT who they are, to the reference server as its sources stand. Tokens are made by hand here. */
+/** Authentication with a JWT at the reference server, from its sources. Tokens are made by hand here. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -113,7 +113,7 @@ describe('app.close()', () => {
     await closing;
   });
 
-  it('destroys after closeTimeoutMs who reads nothing, and ends', async () => {
+  it('destroys a client that reads nothing after closeTimeoutMs, and ends', async () => {
     const app = await start({ spreadMs: 0, closeTimeoutMs: 300, deadlineMs: 5000 });
     const events = app.recordEvents();
     const clients = await openClients(20, app);
@@ -124,7 +124,7 @@ describe('app.close()', () => {
     expect(performance.now() - closedAt).toBeLessThan(300 + 1000);
     const ends = events.filter(event => event.type === 'closed');
     expect(ends).toHaveLength(20);
-    // Recorded is what was begun: the goodbye.
+    // The begun close is recorded.
     for (const end of ends) expect(end).toMatchObject({ code: 1001, by: 'server' });
   });
 

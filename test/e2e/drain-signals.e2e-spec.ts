@@ -88,22 +88,25 @@ describe('a second signal', () => {
     ['SIGINT', 'SIGINT'],
     ['SIGTERM', 'SIGINT'],
     ['SIGINT', 'SIGTERM'],
-  ])('after %s, %s, ends the process within a second and terminates who is left', async (first, second) => {
-    const env = { DRAIN_SPREAD_MS: '8000', DRAIN_CLOSE_TIMEOUT_MS: '8000' };
-    const server = await ServerProcess.start({ env });
-    const clients = await openClients(100, server.port);
-    for (const client of clients) client.silent();
-    server.signal(first);
-    await until(() => clients.filter(({ closeFrame }) => closeFrame?.code === 1001).length > 2);
-    await drains(server);
-    const secondAt = performance.now();
-    server.signal(second);
-    expect((await endOf(server, 1000)).signal).not.toBe('SIGKILL');
-    expect(server.output).toMatch(/second signal.*\b100 connections were terminated/);
-    const ends = await Promise.all(clients.map(({ ended }) => ended));
-    expect(Math.max(...ends.map(({ at }) => at)) - secondAt).toBeLessThan(1000);
-    expect(clients.filter(({ closeFrame }) => closeFrame === null).length).toBeGreaterThan(50);
-  });
+  ])(
+    'after %s, %s, ends the process within a second and terminates the remaining connections',
+    async (first, second) => {
+      const env = { DRAIN_SPREAD_MS: '8000', DRAIN_CLOSE_TIMEOUT_MS: '8000' };
+      const server = await ServerProcess.start({ env });
+      const clients = await openClients(100, server.port);
+      for (const client of clients) client.silent();
+      server.signal(first);
+      await until(() => clients.filter(({ closeFrame }) => closeFrame?.code === 1001).length > 2);
+      await drains(server);
+      const secondAt = performance.now();
+      server.signal(second);
+      expect((await endOf(server, 1000)).signal).not.toBe('SIGKILL');
+      expect(server.output).toMatch(/second signal.*\b100 connections were terminated/);
+      const ends = await Promise.all(clients.map(({ ended }) => ended));
+      expect(Math.max(...ends.map(({ at }) => at)) - secondAt).toBeLessThan(1000);
+      expect(clients.filter(({ closeFrame }) => closeFrame === null).length).toBeGreaterThan(50);
+    },
+  );
 
   it('ends it also during readinessDelayMs', async () => {
     const server = await ServerProcess.start({ env: { DRAIN_READINESS_DELAY_MS: '8000' } });
@@ -236,7 +239,7 @@ describe('an unread stdout', () => {
     ['is full', pipe => pipe.fill(), () => {}],
     ['fills up', () => {}, pipe => pipe.fill()],
     ['is broken off', () => {}, pipe => pipe.hangUp()],
-  ])('and %s, delays neither readiness nor goodbyes nor the end', async (_what, before, after) => {
+  ])('and %s, delays neither readiness nor closes nor the end', async (_what, before, after) => {
     const pipe = new DeafPipe();
     cleanups.push(() => pipe.remove());
     before(pipe);

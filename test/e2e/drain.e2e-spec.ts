@@ -61,7 +61,7 @@ async function halfSent(server: ServerProcess) {
   };
 }
 
-/** How long each of them was there after its goodbye. */
+/** The time from the close frame of each to its end. */
 async function lingered(clients: readonly NotifiedClient[]): Promise<number[]> {
   return Promise.all(clients.map(async ({ ended, notifiedAt }) => (await ended).at - (notifiedAt ?? 0)));
 }
@@ -139,7 +139,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     expect(distanceFromEven(delays, 0, PLAN.RETURN_WINDOW_MS)).toBeLessThan(0.09);
   });
 
-  it('spreads the goodbyes over the time it was given', () => {
+  it('spreads the closes over spreadMs', () => {
     const moments = clients.map(({ notifiedAt }) => sinceSignal(notifiedAt));
     expect(Math.min(...moments)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...moments)).toBeLessThan(PLAN.SPREAD_MS + HICCUP_MS);
@@ -152,17 +152,17 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.12 + HICCUP_MS / PLAN.SPREAD_MS);
   });
 
-  it('lets those go at once who answer, and destroys those who do not when closeTimeoutMs has passed', async () => {
+  it('ends with an answered close at once, and destroys clients that do not answer after closeTimeoutMs', async () => {
     const answered = await lingered(answering);
     expect(quantile(answered, 0.5)).toBeLessThan(100);
     const destroyed = await lingered(stubborn);
-    // A goodbye that this process has read late seems to leave less.
+    // A close frame that this process has read late seems to leave less.
     expect(quantile(destroyed, 0.1)).toBeGreaterThan(PLAN.CLOSE_TIMEOUT_MS - 50);
     expect(quantile(destroyed, 0.5)).toBeLessThan(PLAN.CLOSE_TIMEOUT_MS + 100);
     expect(Math.max(...destroyed)).toBeLessThan(PLAN.CLOSE_TIMEOUT_MS + 2 * HICCUP_MS);
   });
 
-  it('answers every late upgrade with 503 and when to come back', () => {
+  it('answers every late upgrade with 503 and a delay', () => {
     expect(lateAnswers.length).toBeGreaterThan(10);
     expect(lateAnswers).toEqual(lateAnswers.map(() => DRAINING));
   });
@@ -179,7 +179,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
   it('ends with 0 as soon as no connection is left, and logs the result', () => {
     expect(exit).toMatchObject({ code: 0, signal: null });
     expect(exit.ms).toBeLessThan(PLAN.SPREAD_MS + PLAN.CLOSE_TIMEOUT_MS + 2 * HICCUP_MS);
-    // Those are counted too that were under way when the door was shut.
+    // Upgrades in progress when admission closed are counted too.
     expect(output).toMatch(/drain ended after \d+ ms: 10[01]\d connections were closed/);
     expect(output).not.toContain('terminated at the deadline');
   });
@@ -188,7 +188,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
 describe('a drain', () => {
   afterEach(cleanUp);
 
-  it('still serves newcomers during readinessDelayMs and refuses them after it', async () => {
+  it('still admits clients during readinessDelayMs and refuses them after it', async () => {
     const delayMs = 800;
     const plan = { READINESS_DELAY_MS: delayMs, SPREAD_MS: 800, CLOSE_TIMEOUT_MS: 300, DEADLINE_MS: 2500 };
     const server = await ServerProcess.start({ env: drainOf(plan) });
@@ -228,7 +228,7 @@ describe('a drain', () => {
     expect((first?.notifiedAt ?? 0) - signalledAt).toBeGreaterThanOrEqual(delayMs);
   });
 
-  it('terminates at the deadline who is left, counts them in a warning, and ends with 0', async () => {
+  it('terminates the remaining connections at the deadline, counts them in a warning, and ends with 0', async () => {
     const deadlineMs = 900;
     const server = await ServerProcess.start({
       env: drainOf({ SPREAD_MS: 500, CLOSE_TIMEOUT_MS: 400, DEADLINE_MS: deadlineMs }),

@@ -241,7 +241,7 @@ describe('A handler’s answer', () => {
     }
   }
 
-  it('goes back as { event, data }: a value, a promise, each value of an Observable, or nothing', async () => {
+  it('is sent as { event, data }: a value, a promise, each value of an Observable, or nothing', async () => {
     const app = await TestApp.start({ gateways: [AnsweringGateway] });
     const client = await app.opened();
     expect(await ask(client, 'value', { nested: 'x' })).toEqual({ event: 'value', data: ['x', 1] });

@@ -58,7 +58,7 @@ function graphql(server: Server): void {
   });
 }
 
-/** As http-proxy-middleware has it: the upgrade goes on to another server, and the sockets are piped. */
+/** As http-proxy-middleware has it: the upgrade is forwarded to another server, and the sockets are piped. */
 function proxy(server: Server, targetPort: number): void {
   server.on('upgrade', (request, socket, head) => {
     if (!request.url?.startsWith('/proxied')) return;

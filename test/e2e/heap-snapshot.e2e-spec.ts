@@ -59,7 +59,7 @@ function takeSnapshot({ port }: ServerProcess, token: string | null) {
   return ask({ port, path: '/admin/heap-snapshot', method: 'POST', headers });
 }
 
-/** Whether the client's connection lives: what it sends comes back. */
+/** Whether the client's connection lives: its message is returned. */
 async function echoes(client: RawClient): Promise<boolean> {
   const before = client.texts.length;
   client.sendText('{"event":"echo","data":1}');
@@ -123,7 +123,7 @@ describe('POST /admin/heap-snapshot', () => {
 });
 
 describe('SIGUSR2', () => {
-  it('writes the heap to a file, and the server goes on', async () => {
+  it('writes the heap to a file, and the server continues', async () => {
     const server = await startFullServer();
     const client = await openClient(server);
     server.signal('SIGUSR2');

@@ -12,7 +12,7 @@ import { COLLECT_SOON, MAX_COST_BYTES, Attack, type AttackOptions } from '../sup
 import { until } from '../support/assert/until.js';
 
 const SECOND = 1000;
-/** Quick limits, so that who is found within them is found in a test. */
+/** Short limits, so that a test detects attackers within them. */
 const QUICK: AttackOptions['options'] = {
   limits: { messageTimeoutMs: SECOND },
   backpressure: { slowAfterMs: SECOND },
@@ -23,7 +23,7 @@ const GONE_WITHIN_MS = SECOND + 2 * SECOND + 500;
 
 afterEach(() => Attack.raiseAll());
 
-/** Writes `bytes` again and again, as fast as they are taken, until the socket is gone or the time is over. */
+/** Writes `bytes` again and again, as fast as they are taken, until the socket has ended or the time is over. */
 async function flood({ socket }: RawClient, bytes: Buffer, forMs: number): Promise<void> {
   const end = performance.now() + forMs;
   while (performance.now() < end && !socket.destroyed) {

@@ -1,6 +1,6 @@
 // Measures: turns of the event loop.
 /**
- * Messages that are traps, and user code that goes wrong in every way there is: neither may end the process or another's
+ * Malicious messages, and application code that fails in every way: neither may end the process or another's
  * connection. One server serves all tests; should one end it, the next begins another.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -79,7 +79,7 @@ describe('A message that is a trap', () => {
   });
 });
 
-describe('User code that goes wrong', () => {
+describe('Application code that fails', () => {
   const KINDS = ['error', 'text', 'nothing', 'null', 'number', 'symbol', 'unspeakable', 'hostile'];
 
   it('in a handler, in whatever way it throws or rejects, ends nothing but its own work', async () => {

@@ -66,7 +66,7 @@ async function closedBy(attack: Attack): Promise<string[]> {
   return data;
 }
 
-/** Reads one chunk after the other, with a pause between them, until the socket is gone. */
+/** Reads one chunk after the other, with a pause between them, until the socket has ended. */
 async function trickle(client: RawClient, pauseMs: number, isOver: () => boolean): Promise<void> {
   while (!client.socket.destroyed && !isOver()) {
     client.resume();
@@ -101,7 +101,7 @@ describe('A reader that', () => {
     const since = performance.now();
     await until(() => connection.ended);
     const tookMs = performance.now() - since;
-    // The first look finds the backlog, and looks are taken once a second.
+    // The first check finds the backlog, and checks run once a second.
     expect(tookMs).toBeGreaterThan(900);
     expect(tookMs).toBeLessThan(3500);
     expect(app.connections.closedHistory()).toMatchObject([{ code: 4003, closedBy: 'server' }]);
@@ -200,7 +200,7 @@ describe('At maxBufferedBytes', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'slow', why: 'limit' }));
   });
 
-  it('the policy "drop-newest" keeps the connection and what waits, drops what comes, and goes on afterwards', async () => {
+  it('the policy "drop-newest" keeps the connection and its backlog, drops new messages, and continues afterwards', async () => {
     const app = await start({ backpressure: { ...BACKPRESSURE, policy: 'drop-newest' } });
     const client = await app.opened();
     client.pause();

@@ -150,7 +150,7 @@ describe('A server that is stopped', () => {
   });
 
   it('together with its clients and the line, as a machine that is suspended, loses no client', async () => {
-    // A single ping decides here: one that was under way when everything stopped is answered only after everything goes on.
+    // A single ping decides here: one that was in flight when everything stopped is answered only after everything continues.
     const heartbeat = beat(1000, 800, 1);
     const server = await startServer({ heartbeat });
     const clients = new Clients();

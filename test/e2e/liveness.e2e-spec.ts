@@ -263,7 +263,7 @@ describe('A connection that is not read, since all the handlers that it may have
   it.each<[string, (client: RawClient) => void]>([
     ['has gone', client => client.destroy()],
     ['was reset', client => client.reset()],
-  ])('leaves the books within two intervals when its client %s, and its handlers end', async (_what, go) => {
+  ])('leaves the registry within two intervals when its client %s, and its handlers end', async (_what, go) => {
     const app = await TestApp.start({ gateways: [WaitingGateway], options: { heartbeat: BEAT } });
     const gateway = app.app.get(WaitingGateway);
     const client = await app.opened();
@@ -282,7 +282,7 @@ describe('A connection that is not read, since all the handlers that it may have
     expect(closedCodes(app)).toEqual([1006]);
   });
 
-  it('is called with pongs, which pile up nowhere, and goes on where it was when it is read again', async () => {
+  it('is called with pongs, which accumulate nowhere, and continues where it was when it is read again', async () => {
     const app = await start();
     const client = await app.opened();
     await until(() => socketsOf(app).length === 1);

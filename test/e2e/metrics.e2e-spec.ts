@@ -55,7 +55,7 @@ interface Scrape {
   readonly text: string;
 }
 
-/** Asks over a connection of its own, so that nothing is left when the app closes. */
+/** Requests over its own connection, so that nothing is left when the app closes. */
 function scrape(
   port: number,
   path = '/metrics',
@@ -141,7 +141,7 @@ describe.each(PLATFORMS)('GET /metrics on %s', (_, platform) => {
     expect((await scrape(port, '/metrics', bearer('do'))).status).toBe(200);
   });
 
-  it('asks the app’s own guard where it has one', async () => {
+  it('calls the app’s own guard where it has one', async () => {
     const options = { metrics: { guarded: true }, adminGuard: OwnGuard };
     const { port } = await AdminApp.start(platform, options);
     expect(await scrape(port)).toMatchObject({ status: 403, contentType: expect.stringMatching(PROBLEM) });

@@ -137,7 +137,7 @@ const TSCONFIG = {
     target: 'ES2023',
     types: ['node'],
     strict: true,
-    // The packed types are to be looked at too.
+    // The packed types are checked too.
     skipLibCheck: false,
     emitDecoratorMetadata: true,
     experimentalDecorators: true,

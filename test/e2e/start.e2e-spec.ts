@@ -212,7 +212,7 @@ describe('The app refuses to start', () => {
     expect(message).toContain('EchoGateway');
   });
 
-  it('with Nest’s own adapter in the place of ours', async () => {
+  it('with Nest’s own adapter instead of ours', async () => {
     const app = await create(appModule([HeartbeatModule.forRoot()], EchoGateway));
     app.useWebSocketAdapter(new WsAdapter(app));
     const { code, message } = await failure(app.init());

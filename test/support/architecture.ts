@@ -28,7 +28,7 @@ const WIRING = new Set(['index.ts', 'heartbeat.module.ts', 'heartbeat.module-def
 
 /**
  * Everything in which sources depart from the project's architecture, one sentence with place and remedy for each; empty when
- * there is nothing. Tests are not looked at.
+ * there is nothing. Tests are not checked.
  */
 export function architectureProblems(sources: Sources): string[] {
   const files = Object.entries(sources)

@@ -31,7 +31,7 @@ interface Resource {
 }
 
 /**
- * Watches what is made from now on. The returned function waits until it is gone again: timers, sockets, servers, pipes and
+ * Watches resources that are created from now on. The returned function waits until they have ended: timers, sockets, servers, pipes and
  * child processes that keep the event loop alive, timers of the project's own sources also when they are `unref`ed, and listeners on
  * the process. It throws naming what is left and the line that made it. Call it after `app.close()`:
  * ```ts

@@ -22,7 +22,7 @@ export interface Answer {
   readonly json: any;
 }
 
-/** Asks over a connection of its own, so that nothing is left when the app closes. `path` is sent as it is. */
+/** Sends a request over its own connection, so that nothing is left when the app closes. `path` is sent as it is. */
 export function ask({ port, path, method = 'GET', headers = {}, body, localAddress }: Question): Promise<Answer> {
   const from = localAddress === undefined ? {} : { localAddress };
   return new Promise((resolve, reject) => {

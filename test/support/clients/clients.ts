@@ -42,7 +42,7 @@ export interface ClientsCommands {
   blackHole(indices: readonly number[]): Promise<void>;
   /** The moments at which each client was pinged. */
   pings(): Promise<number[][]>;
-  /** Those who are not connected any more. */
+  /** The clients that are not connected any more. */
   ended(): Promise<ClientsEnd[]>;
 }
 

@@ -35,7 +35,7 @@ export class HeartbeatWatch {
     private readonly intervalMs: number,
   ) {}
 
-  /** Looks at what comes from now on. */
+  /** Begins the watch. */
   begin(): void {
     this.#from = machineMs();
   }

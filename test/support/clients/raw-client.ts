@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { closePayload, encodeFrame, FrameDecoder, Opcode, type Frame, type FrameToSend } from './frame.js';
 import { HttpAnswerReader, type HttpAnswer } from './http-answer.js';
 
-/** Where a {@link RawClient} connects, what it asks and how it behaves. */
+/** The target of a {@link RawClient}, its upgrade and its behaviour. */
 export interface RawClientOptions {
   readonly port: number;
   /** Default 127.0.0.1. */

@@ -13,7 +13,7 @@ export interface ReadinessAnswer {
 /** The pause between an answer and the next question. */
 const PAUSE_MS = 3;
 
-/** Asks a server all the time whether it is ready, as an impatient balancer would, until it answers no more or {@link stop}. */
+/** Polls the readiness of a server, as an impatient load balancer would, until it stops responding or {@link stop}. */
 export class ReadinessWatch {
   readonly answers: ReadinessAnswer[] = [];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -41,7 +41,7 @@ export class ReadinessWatch {
       try {
         this.answers.push(await this.#ask());
       } catch {
-        // The server is gone, or not there yet.
+        // The server has ended, or has not started yet.
       }
       await sleep(PAUSE_MS);
     }

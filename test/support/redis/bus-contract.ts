@@ -165,7 +165,7 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect(await other.putBan({ id: 'b1', text: 'longest', forMs: 90_000 })).toBe(false);
     });
 
-    it('lifts a ban for all, and for good: who missed it cannot put it again', async () => {
+    it('lifts a ban for all, and for good: a node that missed it cannot restore the ban', async () => {
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
       const { version } = await one.bans(0, 500);
       await other.dropBan('b1', 5000);
@@ -177,7 +177,7 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect(await one.bans(0, 500)).toMatchObject({ put: [], dropped: ['b1'] });
     });
 
-    it('lifts also what it has forgotten, so that who still knows it cannot put it again before its end', async () => {
+    it('lifts also a forgotten ban, so that a node that still knows it cannot restore it before its end', async () => {
       await other.dropBan('b1', 100);
       await one.putBan({ id: 'b1', text: 'first', forMs: 5000 });
       expect(await one.bans(0, 500)).toMatchObject({ put: [], dropped: ['b1'] });
@@ -208,7 +208,7 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       );
     });
 
-    it('does not count a dead node, nor one that has not come back yet', async () => {
+    it('does not count a dead node, nor one that has not returned yet', async () => {
       await state(other, stated('u', 3));
       await world.pass(LEASE_MS + 50);
       await one.renew(LEASE_MS, SUMMARY);

@@ -23,7 +23,7 @@ export class RedisCluster {
     return cluster;
   }
 
-  /** Where clients begin to look. */
+  /** The first servers that clients contact. */
   get urls(): string[] {
     return this.servers.map(({ url }) => url);
   }

@@ -89,7 +89,7 @@ export class RedisServer {
     );
   }
 
-  /** Ends it without a goodbye, as a crash does. Also when it is paused. */
+  /** Kills it, as a crash does. Also when it is paused. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
