@@ -3,17 +3,8 @@
  * test, so a verbose run prints the whole catalogue; each test holds what a reader of the text needs.
  */
 import { describe, expect, it } from '@jest/globals';
-import {
-  DEFAULTS,
-  runChecks,
-  type Finding,
-  HeartbeatError,
-  HeartbeatModule,
-  HeartbeatWsAdapter,
-  type HeartbeatOptions,
-  resolveOptions,
-  type SystemReader,
-} from 'nestjs-heartbeat';
+import { HeartbeatError, HeartbeatModule, HeartbeatWsAdapter, type HeartbeatOptions } from 'nestjs-heartbeat';
+import { DEFAULTS, runChecks, type Finding, resolveOptions, type SystemReader } from 'nestjs-heartbeat/tooling';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer } from 'node:http';
 import { doctorReport } from '../apps/server/src/doctor-report.js';

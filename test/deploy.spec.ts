@@ -5,7 +5,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat/tooling';
 import { parse } from 'yaml';
 import { readEnvironment } from '../apps/server/src/environment.js';
 

@@ -1,7 +1,7 @@
 /** The bus over a real Redis keeps the contract that the one in memory keeps. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { resolveOptions } from 'nestjs-heartbeat';
+import { resolveOptions } from 'nestjs-heartbeat/tooling';
 import { SystemClock } from '../../libs/heartbeat/src/base/clock.js';
 import { RedisBus } from '../../libs/heartbeat/src/messaging/redis-bus.js';
 import { holdsTheBusContract } from '../support/redis/bus-contract.js';

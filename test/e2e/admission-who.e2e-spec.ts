@@ -2,14 +2,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
-import {
-  type Authentication,
-  BanList,
-  Connection,
-  CurrentConnection,
-  type HeartbeatOptions,
-  ReaperService,
-} from 'nestjs-heartbeat';
+import { type Authentication, BanList, Connection, CurrentConnection, type HeartbeatOptions } from 'nestjs-heartbeat';
+import { ReaperService } from '../../libs/heartbeat/src/liveness/reaper.service.js';
 import { TestApp } from '../support/servers/app.js';
 import { until } from '../support/assert/until.js';
 

@@ -13,9 +13,9 @@ import {
   CurrentConnection,
   DrainService,
   type HeartbeatOptions,
-  ReaperService,
   type TrackedSocket,
 } from 'nestjs-heartbeat';
+import { ReaperService } from '../../libs/heartbeat/src/liveness/reaper.service.js';
 
 import { TestApp } from '../support/servers/app.js';
 import { encodeFrame, Opcode } from '../support/clients/frame.js';

@@ -6,9 +6,9 @@ import {
   CurrentConnection,
   type EventPayload,
   HeartbeatError,
-  MetricsService,
   type TrackedSocket,
 } from 'nestjs-heartbeat';
+import { MetricsService } from '../../libs/heartbeat/src/metrics/metrics.service.js';
 import { beat, TestApp } from '../support/servers/app.js';
 import { Opcode } from '../support/clients/frame.js';
 import type { RawClient } from '../support/clients/raw-client.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Finding } from 'nestjs-heartbeat';
+import type { Finding } from 'nestjs-heartbeat/tooling';
 
 import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
 import { ServerProcess } from '../support/servers/server-process.js';

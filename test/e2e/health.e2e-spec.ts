@@ -4,7 +4,8 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { type Clock, DrainService, HeartbeatHealthIndicator, HeartbeatService } from 'nestjs-heartbeat';
+import { DrainService, HeartbeatHealthIndicator, HeartbeatService } from 'nestjs-heartbeat';
+import type { Clock } from 'nestjs-heartbeat/tooling';
 
 import { TestApp } from '../support/servers/app.js';
 import { ask } from '../support/clients/ask.js';

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { performance } from 'node:perf_hooks';
-import type { Clock } from 'nestjs-heartbeat';
+import type { Clock } from 'nestjs-heartbeat/tooling';
 import { beat, boundOf, TestApp } from '../support/servers/app.js';
 import { Clients } from '../support/clients/clients.js';
 import { DelayingProxy } from '../support/faults/delaying-proxy.js';

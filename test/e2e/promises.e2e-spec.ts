@@ -4,7 +4,9 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { WebSocketGateway } from '@nestjs/websockets';
 import * as library from 'nestjs-heartbeat';
-import { ClusterService, type Connection, DrainService, MetricsService, ReaperService } from 'nestjs-heartbeat';
+import { ClusterService, type Connection, DrainService } from 'nestjs-heartbeat';
+import { MetricsService } from '../../libs/heartbeat/src/metrics/metrics.service.js';
+import { ReaperService } from '../../libs/heartbeat/src/liveness/reaper.service.js';
 
 import { TestApp } from '../support/servers/app.js';
 import type { RawClient } from '../support/clients/raw-client.js';

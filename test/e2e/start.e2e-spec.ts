@@ -8,14 +8,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   ConnectionService,
-  HEARTBEAT_OPTIONS,
   HeartbeatError,
   HeartbeatModule,
   type HeartbeatOptions,
   HeartbeatService,
   HeartbeatWsAdapter,
-  type ResolvedOptions,
 } from 'nestjs-heartbeat';
+import { HEARTBEAT_OPTIONS, type ResolvedOptions } from 'nestjs-heartbeat/tooling';
 import { CapturingLogger, freePort } from '../support/servers/app.js';
 import { watchLeaks } from '../support/assert/leaks.js';
 import { RawClient } from '../support/clients/raw-client.js';

@@ -11,7 +11,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, threadId } from 'node:worker_threads';
 
-const LIBRARY = new URL('../../libs/heartbeat/src/index.ts', import.meta.url).href;
+/** The entries of the library, by the names under which they are imported. */
+const LIBRARY = {
+  'nestjs-heartbeat': new URL('../../libs/heartbeat/src/index.ts', import.meta.url).href,
+  'nestjs-heartbeat/tooling': new URL('../../libs/heartbeat/src/tooling.ts', import.meta.url).href,
+};
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 const CACHE = join(MODULES, '.cache', 'run-typescript');
 const SWC = {
@@ -35,7 +39,7 @@ const compiler = isMainThread
   : (await readFile(join(MODULES, '@swc/core/package.json'), 'utf8')) + JSON.stringify(SWC);
 
 export async function resolve(specifier, context, nextResolve) {
-  if (specifier === 'nestjs-heartbeat') return { url: LIBRARY, shortCircuit: true };
+  if (Object.hasOwn(LIBRARY, specifier)) return { url: LIBRARY[specifier], shortCircuit: true };
   if (/^\.{1,2}\/.*\.js$/.test(specifier) && context.parentURL?.endsWith('.ts')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
     if (existsSync(source)) return { url: source.href, shortCircuit: true };

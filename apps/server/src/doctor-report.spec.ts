@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Finding } from 'nestjs-heartbeat';
+import type { Finding } from 'nestjs-heartbeat/tooling';
 
 import { doctorReport } from './doctor-report.js';
 

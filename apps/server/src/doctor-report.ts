@@ -1,4 +1,4 @@
-import type { Finding, Severity } from 'nestjs-heartbeat';
+import type { Finding, Severity } from 'nestjs-heartbeat/tooling';
 
 import { namingVariables } from './option-variables.js';
 

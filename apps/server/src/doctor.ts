@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 
-import { resolveOptions, runChecks, thisSystem } from 'nestjs-heartbeat';
+import { resolveOptions, runChecks, thisSystem } from 'nestjs-heartbeat/tooling';
 
 import { ClientTokens } from './client-tokens.js';
 import { doctorReport } from './doctor-report.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULTS, resolveOptions } from 'nestjs-heartbeat';
+import { DEFAULTS, resolveOptions } from 'nestjs-heartbeat/tooling';
 
 import { EnvironmentError, readEnvironment } from './environment.js';
 import { OPTION_VARIABLES } from './option-variables.js';

@@ -1,5 +1,6 @@
 import type { LogLevel } from '@nestjs/common';
-import { HeartbeatError, type HeartbeatOptions, type Problem, resolveOptions } from 'nestjs-heartbeat';
+import { HeartbeatError, type HeartbeatOptions, type Problem } from 'nestjs-heartbeat';
+import { resolveOptions } from 'nestjs-heartbeat/tooling';
 import { z } from 'zod';
 
 import { namingToken, readAdminTokens, type TokenSource } from './admin-tokens.js';

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 
-import { DEFAULT_ROUTES, VERSION } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES, VERSION } from 'nestjs-heartbeat/tooling';
 
 import { clientTokenStep } from './client-token-command.js';
 import type { Settings } from './environment.js';

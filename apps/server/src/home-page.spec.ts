@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULT_ROUTES } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
 import { linksOf } from './home-page.js';
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { INestApplication } from '@nestjs/common';
-import { DEFAULT_ROUTES, type HeartbeatRoutes } from 'nestjs-heartbeat';
+import type { HeartbeatRoutes } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
 /** Paths of this port by name. */
 export type Links = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger, type LogLevel } from '@nestjs/common';
-import { VERSION } from 'nestjs-heartbeat';
+import { VERSION } from 'nestjs-heartbeat/tooling';
 
 import { AuditMessage } from '../../../libs/heartbeat/src/http/admin-audit.js';
 import { JsonLogger } from './json-logger.js';

@@ -1,5 +1,5 @@
 import { ConsoleLogger, type LogLevel } from '@nestjs/common';
-import { VERSION } from 'nestjs-heartbeat';
+import { VERSION } from 'nestjs-heartbeat/tooling';
 
 /** The context of the audit trail, whose entries are fields here. */
 const AUDIT = 'HeartbeatAudit';

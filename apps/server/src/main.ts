@@ -7,7 +7,8 @@ import { isatty } from 'node:tty';
 
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { AdminPort, ClusterService, HeartbeatWsAdapter, resolveOptions, VERSION } from 'nestjs-heartbeat';
+import { AdminPort, ClusterService, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+import { resolveOptions, VERSION } from 'nestjs-heartbeat/tooling';
 
 import { withoutHiddenToken } from './admin-tokens.js';
 import { AppModule } from './app.module.js';

@@ -1,5 +1,14 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import type { ClosedView, ClusterNode, ConnectionView } from 'nestjs-heartbeat';
+import type { ClosedView, ConnectionView } from 'nestjs-heartbeat';
+import {
+  closedView,
+  clusterNode,
+  connectionDetail,
+  connectionView,
+  findingSchema,
+  heapSnapshot,
+} from 'nestjs-heartbeat/tooling';
+import { z } from 'zod';
 
 /** A schema of OpenAPI, or a reference to one. */
 export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
@@ -25,6 +34,19 @@ const whole = (properties: Record<string, Schema>, example?: unknown, more: Reco
   properties: { ...properties, ...more },
   ...(example !== undefined && { example }),
 });
+
+/** A schema of the library. Its bounds are those of messages between nodes, not of the API. */
+const described = (schema: z.ZodType, example?: unknown): Schema => {
+  const converted = z.toJSONSchema(schema, {
+    target: 'openapi-3.0',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => {
+      for (const bound of ['minLength', 'maxLength', 'maximum'] as const) delete jsonSchema[bound];
+      if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+    },
+  });
+  return { ...(converted as Schema), ...(example !== undefined && { example }) };
+};
 
 const connectionExample = {
   id: 'node-1-9f86d081.00000001',
@@ -60,66 +82,12 @@ const closedExample = {
   flight: flightExample,
 } satisfies ClosedView;
 
-const connection = {
-  id: { type: 'string', description: "Unique over all nodes and boots; begins with its node's id." },
-  node: { type: 'string', description: 'The id of the node that holds it.' },
-  path: { type: 'string', description: 'The path of its gateway.' },
-  ip: { type: 'string', description: "The client's address." },
-  userId: nullable('string', 'Null for an anonymous client.'),
-  labels: { type: 'object', additionalProperties: { type: 'string' }, description: 'Words to find it by.' },
-  state: {
-    type: 'string',
-    enum: ['open', 'probing', 'closing'],
-    description: '`probing`: a ping is unanswered; `closing`: the close has begun.',
-  },
-  openedAt: time('When the upgrade was answered.'),
-  lastSeenAt: time('When bytes from the client were last noticed.'),
-  lastMessageAt: time('When its last application message came; null before the first.', true),
-  rttMs: nullable('number', 'Round trip of the last answered ping; null before the first.'),
-  missedPongs: count('Pings in a row that were not answered.'),
-  bufferedBytes: count('Bytes that wait to be sent.'),
-  messagesIn: count('Application messages from the client.'),
-  messagesOut: count('Application messages to the client.'),
-  bytesIn: count('Bytes from the client.'),
-  bytesOut: count('Bytes to the client.'),
-  userAgent: nullable('string', 'As the client sent it; null without one.'),
-  appHeartbeat: { type: 'boolean', description: 'Whether it uses the application heartbeat.' },
-} satisfies Record<keyof ConnectionView, Schema>;
-
-const flight: Schema = {
-  type: 'array',
-  description: 'The notable moments of the connection, oldest first.',
-  items: whole({ at: time('When.'), what: { type: 'string' } }),
-};
-
-const closed = {
-  ...connection,
-  closedAt: time('When it ended.'),
-  durationMs: count('How long it was open.'),
-  code: { type: 'integer', description: 'The close code (RFC 6455, section 7.4).' },
-  reason: { type: 'string', description: 'The words beside the code.' },
-  closedBy: { type: 'string', enum: ['client', 'server', 'operator', 'network'], description: 'Closing side.' },
-  flight,
-} satisfies Record<keyof ClosedView, Schema>;
-
 const nextCursor = nullable('string', 'The `cursor` of the next page; null on the last.');
 const health: Schema = {
   type: 'object',
   additionalProperties: whole({ status: { type: 'string', enum: ['up', 'degraded', 'down'] } }),
 };
 const up = { heartbeat: { status: 'up', sinceTickMs: 12, intervalMs: 25_000 } };
-
-const node = {
-  id: { type: 'string', description: 'Its name, and a random part for each boot.' },
-  name: { type: 'string' },
-  address: { type: 'string', description: 'Where it listens, as far as it can know.' },
-  version: { type: 'string', description: 'Of nestjs-heartbeat.' },
-  state: { type: 'string', enum: ['starting', 'up', 'draining'] },
-  connections: count('All its connections.'),
-  load: { type: 'number', description: 'From 0 (idle) to 1 (no more).' },
-  intervalMs: { type: 'number', description: "The heartbeat's interval in force." },
-  ageMs: { type: 'number', description: 'How old this report is.' },
-} satisfies Record<keyof ClusterNode, Schema>;
 
 /** Present only while Redis is lost. */
 const degraded: Schema = {
@@ -138,9 +106,9 @@ const ban = {
 
 /** All schemas of the document, by name. */
 export const SCHEMAS = {
-  Connection: whole(connection, connectionExample),
-  ConnectionDetail: whole({ ...connection, flight }, { ...connectionExample, flight: flightExample }),
-  ClosedConnection: whole(closed, closedExample),
+  Connection: described(connectionView, connectionExample),
+  ConnectionDetail: described(connectionDetail, { ...connectionExample, flight: flightExample }),
+  ClosedConnection: described(closedView, closedExample),
   ConnectionList: whole(
     {
       items: { type: 'array', items: { $ref: '#/components/schemas/Connection' } },
@@ -165,7 +133,7 @@ export const SCHEMAS = {
     },
     { degraded },
   ),
-  NodeList: whole({ items: { type: 'array', items: whole(node) } }, undefined, { degraded }),
+  NodeList: whole({ items: { type: 'array', items: described(clusterNode) } }, undefined, { degraded }),
   Ban: whole(ban),
   BanAnswer: whole({
     ...ban,
@@ -196,24 +164,8 @@ export const SCHEMAS = {
       },
     },
   ),
-  DoctorReport: whole({
-    findings: {
-      type: 'array',
-      items: whole({
-        id: { type: 'string', description: 'Stable, for programs.' },
-        severity: { type: 'string', enum: ['ok', 'info', 'warn', 'error'] },
-        title: { type: 'string' },
-        evidence: { type: 'string', description: 'The numbers that were read, and where.' },
-        why: { type: 'string', description: 'Why it matters.' },
-        remedy: { type: 'string', description: 'The command or the setting that cures it.' },
-      }),
-    },
-  }),
-  HeapSnapshot: whole({
-    file: { type: 'string', description: "Where it is on the node; readable by the process's user only." },
-    bytes: count('Its size.'),
-    durationMs: count('How long the event loop stood still.'),
-  }),
+  DoctorReport: whole({ findings: { type: 'array', items: described(findingSchema) } }),
+  HeapSnapshot: described(heapSnapshot),
   Metrics: { type: 'string', description: 'Text in the exposition format of Prometheus, or OpenMetrics.' },
   Health: whole(
     {

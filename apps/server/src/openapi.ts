@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { DEFAULT_ROUTES } from 'nestjs-heartbeat';
+import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
 import { healthExample, KICK_EXAMPLES, problemExample } from './openapi-examples.js';
 import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';

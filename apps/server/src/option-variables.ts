@@ -1,4 +1,5 @@
-import { DEFAULTS, type HeartbeatOptions, type Problem } from 'nestjs-heartbeat';
+import type { HeartbeatOptions, Problem } from 'nestjs-heartbeat';
+import { DEFAULTS } from 'nestjs-heartbeat/tooling';
 
 /** The library's groups of options, whose names begin the names of their variables. */
 export const GROUPS = Object.keys(DEFAULTS).filter(key => isGroup(DEFAULTS[key as keyof typeof DEFAULTS]));

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { HeartbeatError, VERSION } from 'nestjs-heartbeat';
+import { HeartbeatError } from 'nestjs-heartbeat';
+import { VERSION } from 'nestjs-heartbeat/tooling';
 
 import { EnvironmentError } from './environment.js';
 import { JsonLogger } from './json-logger.js';

@@ -1,7 +1,6 @@
 export type { Ban, BanKind } from './admission/ban-index.js';
 export { BanList } from './admission/ban-list.js';
 export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './protocol/close-code.js';
-export { type Clock } from './base/clock.js';
 export {
   type BulkKick,
   type ClusterPage,
@@ -28,13 +27,9 @@ export { Connection } from './connection/connection.js';
 export { type Kick } from './connection/connection.types.js';
 export { ConnectionService } from './connection/connection.service.js';
 export { TrackedSocket } from './connection/tracked-socket.js';
-export { DEFAULT_ROUTES, DEFAULTS } from './options/defaults.js';
-export { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
-export { DoctorService } from './doctor/doctor.service.js';
-export { type NodeFacts } from './doctor/node-facts.js';
-export { runChecks } from './doctor/run-checks.js';
-export { type Finding, type Severity } from './doctor/finding.js';
-export { type SystemReader, thisSystem } from './doctor/system-reader.js';
+export { identifyAdmin } from './http/admin-actor.js';
+export { type HeapSnapshot, HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
+export { type SnapshotRefusal } from './diagnosis/snapshot-rules.js';
 export { type DrainResult } from './drain/drain-run.js';
 export { DrainService } from './drain/drain.service.js';
 export { CurrentConnection } from './transports/ws/current-connection.decorator.js';
@@ -77,15 +72,10 @@ export {
   type LivenessOptions,
   type MetricsOptions,
   type ReaperOptions,
-  type ResolvedOptions,
 } from './options/heartbeat.options.js';
-export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/heartbeat.tokens.js';
 export { AdminPort } from './http/admin-port.js';
-export { VERSION } from './base/version.js';
 export { type AdminPortOptions } from './http/http-settings.js';
 export { type RouteDecorator } from './http/own-routes.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
-export { REAPER_JOB, ReaperService } from './liveness/reaper.service.js';
+export { REAPER_JOB } from './liveness/reaper.service.js';
 export { LoadService } from './load/load.service.js';
-export { MetricsService } from './metrics/metrics.service.js';
-export { resolveOptions } from './options/resolve-options.js';

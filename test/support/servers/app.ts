@@ -3,9 +3,7 @@ import { Test } from '@nestjs/testing';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type Clock,
   ConnectionService,
-  HEARTBEAT_CLOCK,
   type EventPayload,
   HeartbeatEvents,
   type HeartbeatExtras,
@@ -14,6 +12,7 @@ import {
   HeartbeatWsAdapter,
   type MessageParser,
 } from 'nestjs-heartbeat';
+import { type Clock, HEARTBEAT_CLOCK } from 'nestjs-heartbeat/tooling';
 import { watchLeaks } from '../assert/leaks.js';
 import { RawClient, type RawClientOptions } from '../clients/raw-client.js';
 import { unstamped } from '../assert/unstamped.js';

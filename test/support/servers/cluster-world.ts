@@ -8,8 +8,8 @@ import {
   ConnectionService,
   HeartbeatEvents,
   type HeartbeatOptions,
-  resolveOptions,
 } from 'nestjs-heartbeat';
+import { resolveOptions } from 'nestjs-heartbeat/tooling';
 import type { WebSocket } from 'ws';
 import type { ClusterBus } from '../../../libs/heartbeat/src/messaging/cluster-bus.js';
 import { ClusterMembership } from '../../../libs/heartbeat/src/messaging/cluster-membership.js';

@@ -1,17 +1,20 @@
-/** Who sent a request, as its guard found out; forgotten with the request. */
+/** The names of requests, as their guards gave them; released with the request. */
 const actors = new WeakMap<object, string>();
 
-/** For guards: says by which name the audit trail shall call the one who sent this request. */
+/**
+ * Names the sender of an admin request for the audit trail. A guard of the application (the extra `adminGuard`) calls it with the request
+ * of its execution context; without it the audit trail shows `adminGuard`.
+ */
 export function identifyAdmin(request: object, name: string): void {
   actors.set(request, name);
 }
 
-/** The name that a guard gave; null where none did. */
+/** The name that a guard gave; null without one. */
 export function adminIn(request: object): string | null {
   return actors.get(request) ?? null;
 }
 
-/** The name for the audit trail. A guard of the application that names nobody is named itself. */
+/** The name for the audit trail. */
 export function adminOf(request: object): string {
   return actors.get(request) ?? 'adminGuard';
 }

@@ -44,7 +44,7 @@ export const connectionView = z.object({
   messagesOut: wireCount.meta({ description: 'Application messages to the client.' }),
   bytesIn: wireCount.meta({ description: 'Bytes from the client.' }),
   bytesOut: wireCount.meta({ description: 'Bytes to the client.' }),
-  userAgent: wireText.nullable().meta({ description: 'As the client sent it; null where it sent none.' }),
+  userAgent: wireText.nullable().meta({ description: 'As the client sent it; null without one.' }),
   /** Whether the client uses the application heartbeat. */
   appHeartbeat: z.boolean().meta({ description: 'Whether it uses the application heartbeat.' }),
 });
@@ -56,7 +56,7 @@ const flightEntry = z.object({ at: time('When.'), what: wireText });
 export interface FlightEntry extends Readonly<z.output<typeof flightEntry>> {}
 
 const entries: z.ZodType<readonly FlightEntry[]> = z.array(flightEntry);
-const flight = entries.meta({ description: 'What happened to it, oldest first.' });
+const flight = entries.meta({ description: 'The notable moments of the connection, oldest first.' });
 
 /** A view with the flight record. */
 export const connectionDetail = connectionView.extend({ flight });
@@ -69,7 +69,7 @@ export const closedView = connectionView.extend({
   durationMs: z.number().meta({ type: 'integer', minimum: 0, description: 'How long it was open.' }),
   code: z.number().meta({ type: 'integer', description: 'The close code (RFC 6455, section 7.4).' }),
   reason: wireText.meta({ description: 'The text beside the code.' }),
-  closedBy: z.enum(['client', 'server', 'operator', 'network']).meta({ description: 'The side that ended it.' }),
+  closedBy: z.enum(['client', 'server', 'operator', 'network']).meta({ description: 'Closing side.' }),
   flight,
 });
 /** A connection that has ended: its last view, how it ended, and what went before. */
