@@ -29,7 +29,7 @@ Logger.overrideLogger(false);
 const TIMEOUT = 10_000;
 const HEADERS = { upgrade: 'websocket', 'sec-websocket-key': `${'A'.repeat(22)}==`, 'sec-websocket-version': '13' };
 
-/** Slots of a cluster that the test grants; records each call. */
+/** Slots of a cluster that the test grants. It records each call. */
 class SlotsOfTest implements UserSlots {
   readonly isShared = true;
   readonly replaced = EMPTY;
@@ -52,20 +52,20 @@ class SlotsOfTest implements UserSlots {
   }
 }
 
-/** Somebody at the door while the app is asked who it is. */
+/** A client whose upgrade waits for `authenticate`. */
 interface Visitor {
   readonly ip: string;
   readonly socket: PassThrough;
   readonly verdicts: string[];
   answer: (answer: Authentication | Error) => void;
-  /** Becomes a connection, once it was let in. */
+  /** Turns an admitted client into a connection. */
   open: () => void;
   connection: Connection | null;
 }
 
 /**
- * A door whose app answers when the test says so; who is let in becomes a connection in the same turn, as at the adapter, unless the
- * gateway takes its time.
+ * An admission whose `authenticate` the test answers. An admitted client becomes a connection in the same turn, as in the adapter, unless
+ * the gateway delays it.
  */
 class Door {
   gatewayTakesItsTime = false;
@@ -131,10 +131,10 @@ class Door {
   }
 }
 
-/** Lets all promises that can settle do so. */
+/** Waits until all promises that can settle have settled. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
 
-describe('AdmissionService, while the app is asked', () => {
+describe('AdmissionService, while authenticate is pending', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
@@ -142,7 +142,7 @@ describe('AdmissionService, while the app is asked', () => {
     ['of the node', { maxConnections: 1 }, '10.0.0.2', 'at-capacity'],
     ['of an address', { maxPerIp: 1 }, '10.0.0.1', 'ip-limit'],
     ['of a /64', { maxPerIp: 1 }, '2001:db8::2', 'ip-limit'],
-  ])('holds the place %s', (_what, limits, other, reason) => {
+  ])('holds the slot %s', (_what, limits, other, reason) => {
     const door = new Door({ limits });
     door.knock(reason === 'ip-limit' && other.includes(':') ? '2001:db8::1' : '10.0.0.1');
     expect([door.knock(other).verdicts, door.admission.pending]).toEqual([[reason], 1]);
@@ -152,8 +152,8 @@ describe('AdmissionService, while the app is asked', () => {
     ['a refusal', ['unauthenticated'], visitor => visitor.answer(null)],
     ['an error', ['unauthenticated'], visitor => visitor.answer(new Error('no'))],
     ['the timeout', ['authentication-timeout'], () => jest.advanceTimersByTimeAsync(TIMEOUT)],
-    ['the client’s going, without a verdict', [], visitor => visitor.socket.destroy()],
-  ])('gives the place back after %s', async (_what, verdicts, end) => {
+    ['the client’s disconnect, without a verdict', [], visitor => visitor.socket.destroy()],
+  ])('releases the slot after %s', async (_what, verdicts, end) => {
     const door = new Door({ limits: { maxConnections: 1, maxPerIp: 1, handshakeTimeoutMs: TIMEOUT } });
     const visitor = door.knock();
     await end(visitor);
@@ -167,7 +167,7 @@ describe('AdmissionService, while the app is asked', () => {
     expect(next.verdicts).toEqual(['admitted']);
   });
 
-  it('refuses who was asked about when the door was shut, whatever the answer', async () => {
+  it('refuses a client whose authenticate is pending when admission closes, regardless of the answer', async () => {
     const door = new Door();
     const visitors = [door.knock(), door.knock(), door.knock()];
     door.node.admissionClosed = true;
@@ -180,7 +180,7 @@ describe('AdmissionService, while the app is asked', () => {
     ['identified', { userId: 'ann' }],
     ['anonymous', 'anonymous'],
     ['to be identified later', 'deferred'],
-  ])('refuses whose address was banned meanwhile, being %s', async (_what, answer) => {
+  ])('refuses a client whose address was banned meanwhile, being %s', async (_what, answer) => {
     const door = new Door();
     const visitor = door.knock();
     door.bans.ban({ kind: 'ip', value: visitor.ip, forMs: 60_000 });
@@ -189,7 +189,7 @@ describe('AdmissionService, while the app is asked', () => {
     expect(visitor.verdicts).toEqual(['banned']);
   });
 
-  it('refuses a banned user, and nobody who is not', async () => {
+  it('refuses a banned user, and no other user', async () => {
     const door = new Door();
     door.bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 });
     const [ann, bob] = [door.knock(), door.knock()];
@@ -202,7 +202,7 @@ describe('AdmissionService, while the app is asked', () => {
   it.each([
     ['refuse' as const, ['admitted', 'admitted', 'user-limit', 'admitted'], [null, null, null, null]],
     ['replace-oldest' as const, ['admitted', 'admitted', 'admitted', 'admitted'], [4502, null, null, null]],
-  ])('keeps to maxPerUser when many answers come at once: %s', async (onUserLimit, verdicts, codes) => {
+  ])('keeps to maxPerUser when many answers arrive at once: %s', async (onUserLimit, verdicts, codes) => {
     const door = new Door({ limits: { maxPerUser: 2, onUserLimit } });
     const visitors = ['ann', 'ann', 'ann', 'bob'].map(userId => ({ userId, visitor: door.knock() }));
     for (const { userId, visitor } of visitors) visitor.answer({ userId });
@@ -211,7 +211,7 @@ describe('AdmissionService, while the app is asked', () => {
     expect(visitors.map(({ visitor: { connection } }) => connection?.closing?.code ?? null)).toEqual(codes);
   });
 
-  it('holds every limit exactly and gives every place back, in whatever order things happen', async () => {
+  it('holds every limit exactly and releases every slot, in any order of events', async () => {
     const MAX = { maxConnections: 4, maxPerIp: 2, maxPerUser: 2 };
     const anyStep = fc.record({
       what: fc.constantFrom('knock', 'knock', 'knock', 'answer', 'answer', 'go', 'leave', 'settle', 'timeout'),
@@ -230,7 +230,7 @@ describe('AdmissionService, while the app is asked', () => {
       fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), anyPolicy, async (steps, onUserLimit) => {
         const door = new Door({ limits: { ...MAX, onUserLimit, handshakeTimeoutMs: TIMEOUT } });
         const visitors: Visitor[] = [];
-        /** Whether a newcomer was, and whether the node was full. */
+        /** For each new client: whether it was refused, and whether the node was full. */
         const turnedAway: [boolean, boolean][] = [];
         const inside = () => visitors.filter(({ connection }) => connection && !connection.ended);
         for (const { what, who, answer } of steps) {
@@ -255,7 +255,7 @@ describe('AdmissionService, while the app is asked', () => {
         }
         await jest.advanceTimersByTimeAsync(TIMEOUT);
         expect(door.admission.pending).toBe(0);
-        // Full means full: nobody is refused for a place that is free.
+        // No client is refused while a slot is free.
         expect(turnedAway.filter(([was, full]) => was !== full)).toEqual([]);
         expect(visitors.every(({ verdicts }) => verdicts.length <= 1)).toBe(true);
         expect(inside()).toHaveLength(door.connections.count);
@@ -276,11 +276,11 @@ describe('AdmissionService, while the app is asked', () => {
     );
   });
 
-  describe('where places of users are agreed with other nodes', () => {
+  describe('where slots of users are shared with other nodes', () => {
     it.each<[boolean, string, string[]]>([
       [true, 'admitted', ['acquire ann', 'release ann of 1']],
       [false, 'user-limit', ['acquire ann']],
-    ])('asks for one before the verdict: %p', async (isGranted, verdict, asked) => {
+    ])('acquires a slot before the verdict: %p', async (isGranted, verdict, asked) => {
       const slots = new SlotsOfTest();
       const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       const visitor = door.knock();
@@ -292,7 +292,7 @@ describe('AdmissionService, while the app is asked', () => {
       expect([visitor.verdicts, door.admission.pending, slots.asked]).toEqual([[verdict], 0, asked]);
     });
 
-    it('gives it back where the client has gone meanwhile, or is refused for something else', async () => {
+    it('releases the slot where the client has disconnected meanwhile, or is refused for another reason', async () => {
       const slots = new SlotsOfTest();
       const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       for (const change of [(visitor: Visitor) => visitor.socket.destroy(), () => (door.node.admissionClosed = true)]) {
@@ -308,28 +308,31 @@ describe('AdmissionService, while the app is asked', () => {
     });
 
     it.each<[string, string, (visitor: Visitor) => void]>([
-      ['it has become a connection', 'release ann of 1', visitor => visitor.open()],
-      ['it has gone', 'release ann of 0', visitor => void visitor.socket.destroy()],
-    ])('keeps it while a gateway takes its time, until %s, and no listener is left', async (_what, released, end) => {
-      const slots = new SlotsOfTest();
-      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
-      door.gatewayTakesItsTime = true;
-      const visitor = door.knock();
-      visitor.answer({ userId: 'ann' });
-      await settled();
-      const listeners = visitor.socket.listenerCount('close');
-      slots.grant(true);
-      await settled();
-      expect([visitor.verdicts, slots.asked]).toEqual([['admitted'], ['acquire ann']]);
-      end(visitor);
-      await settled();
-      expect(slots.asked).toEqual(['acquire ann', released]);
-      visitor.socket.destroy();
-      await settled();
-      expect([slots.asked.length, visitor.socket.listenerCount('close')]).toEqual([2, listeners]);
-    });
+      ['the client has become a connection', 'release ann of 1', visitor => visitor.open()],
+      ['the client has disconnected', 'release ann of 0', visitor => void visitor.socket.destroy()],
+    ])(
+      'keeps the slot while a gateway delays the client, until %s, and leaves no listener',
+      async (_what, released, end) => {
+        const slots = new SlotsOfTest();
+        const door = new Door({ limits: { maxPerUser: 1 } }, slots);
+        door.gatewayTakesItsTime = true;
+        const visitor = door.knock();
+        visitor.answer({ userId: 'ann' });
+        await settled();
+        const listeners = visitor.socket.listenerCount('close');
+        slots.grant(true);
+        await settled();
+        expect([visitor.verdicts, slots.asked]).toEqual([['admitted'], ['acquire ann']]);
+        end(visitor);
+        await settled();
+        expect(slots.asked).toEqual(['acquire ann', released]);
+        visitor.socket.destroy();
+        await settled();
+        expect([slots.asked.length, visitor.socket.listenerCount('close')]).toEqual([2, listeners]);
+      },
+    );
 
-    it('asks for none where nobody in particular comes', async () => {
+    it('acquires no slot for a client without identity', async () => {
       const slots = new SlotsOfTest();
       const door = new Door({ limits: { maxPerUser: 1 } }, slots);
       for (const answer of ['anonymous', 'deferred', null] as const) {

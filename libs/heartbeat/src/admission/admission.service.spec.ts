@@ -38,7 +38,7 @@ const noted = {
   debug: () => undefined,
 };
 
-/** A door, and a clock that stands still. */
+/** An admission with a clock that the test sets. */
 class Door {
   time = 1000;
   readonly node: NodeState;
@@ -64,7 +64,7 @@ class Door {
     );
   }
 
-  /** A connection that is there already. */
+  /** Opens a connection in advance. */
   open(ip = IP, userId?: string) {
     return this.connections.open({
       socket: { close: () => undefined } as unknown as WebSocket,
@@ -77,7 +77,7 @@ class Door {
     });
   }
 
-  /** Somebody at the door; `verdicts` fills with what is told. */
+  /** Begins an upgrade; `verdicts` receives its verdicts. */
   knock({ ip = IP, headers = {}, served = true }: { ip?: string; headers?: object; served?: boolean } = {}) {
     const socket = new PassThrough();
     const verdicts: (Refusal | Admitted)[] = [];
@@ -103,7 +103,7 @@ const forge: Authenticate = () => {
   throw new Error('jwt malformed: a\nforged line');
 };
 
-/** Lets all promises that can settle do so. */
+/** Waits until all promises that can settle have settled. */
 const settled = () => jest.advanceTimersByTimeAsync(0);
 
 describe('AdmissionService', () => {
@@ -114,11 +114,11 @@ describe('AdmissionService', () => {
   });
   afterEach(() => void jest.useRealTimers());
 
-  it('lets in who is welcome, in this very turn', () => {
+  it('admits a client without a fault in the same turn', () => {
     expect(new Door().knock().verdicts).toEqual([{ ip: IP, identity: null, deferred: false }]);
   });
 
-  it('names the first of all faults, cheapest first, and asks the app only when none is left', () => {
+  it('reports the first of all faults, cheapest first, and calls authenticate only without a fault', () => {
     let asked = 0;
     const authenticate: Authenticate = () => {
       asked++;
@@ -147,7 +147,7 @@ describe('AdmissionService', () => {
       ['ip-limit', () => leave(0)],
     ];
     for (const [, repair] of repairs) {
-      // Twice: what is refused early takes nothing of what is limited later.
+      // Called twice: an early refusal uses nothing of the limits that are checked later.
       expect(reasonOf(door.knock(person).verdicts)).toBe(reasonOf(door.knock(person).verdicts));
       seen.push(reasonOf(door.knock(person).verdicts));
       repair();
@@ -161,7 +161,7 @@ describe('AdmissionService', () => {
   it.each([
     ['of one address', { upgradesPerSecondPerIp: 2 }, ['upgrade-rate', 'admitted']],
     ['of all', { upgradesPerSecond: 2 }, ['upgrade-rate', 'upgrade-rate']],
-  ])('limits the upgrades %s in a second, and tells how long to wait', (_what, limits, [same, other]) => {
+  ])('limits the upgrades %s in a second, and advises a delay', (_what, limits, [same, other]) => {
     const door = new Door({ limits });
     const reasons = () => reasonOf(door.knock().verdicts);
     expect([reasons(), reasons(), reasons()]).toEqual(['admitted', 'admitted', same]);
@@ -171,14 +171,14 @@ describe('AdmissionService', () => {
     expect([reasons(), reasons()]).toEqual(['admitted', same]);
   });
 
-  it('lets an address that comes too often take nothing from the others', () => {
+  it('keeps an address with too many upgrades from using the rate of other addresses', () => {
     const door = new Door({ limits: { upgradesPerSecond: 3, upgradesPerSecondPerIp: 1 } });
     for (let turn = 0; turn < 100; turn++) door.knock();
     const others = ['198.51.100.1', '198.51.100.2'].map(ip => reasonOf(door.knock({ ip }).verdicts));
     expect(others).toEqual(['admitted', 'admitted']);
   });
 
-  it('takes nothing from an address that is refused since all others come too often', () => {
+  it('uses nothing of an address’s rate when the rate of all is exceeded', () => {
     const door = new Door({ limits: { upgradesPerSecond: 4, upgradesPerSecondPerIp: 2 } });
     for (let other = 1; other <= 4; other++) door.knock({ ip: `198.51.100.${other}` });
     const reasons = () => [1, 2, 3].map(() => reasonOf(door.knock().verdicts));
@@ -192,14 +192,14 @@ describe('AdmissionService', () => {
     ['another IPv4 address', '203.0.113.7', '203.0.113.8', 'admitted'],
     ['another address of the /64', '2001:db8::1', '2001:db8::ffff:1', 'ip-limit'],
     ['another /64', '2001:db8::1', '2001:db8:0:1::1', 'admitted'],
-    ['an IPv4 address that shows mapped', '203.0.113.7', '::ffff:203.0.113.7', 'ip-limit'],
+    ['a mapped IPv4 address', '203.0.113.7', '::ffff:203.0.113.7', 'ip-limit'],
   ])('counts for maxPerIp %s', (_what, there, comes, reason) => {
     const door = new Door({ limits: { maxPerIp: 1 } });
     door.open(there);
     expect(reasonOf(door.knock({ ip: comes }).verdicts)).toBe(reason);
   });
 
-  it('counts clients of a trusted proxy one by one', () => {
+  it('counts clients of a trusted proxy separately', () => {
     const door = new Door({ limits: { maxPerIp: 1 }, trustedProxies: ['10.0.0.0/8'] });
     door.open('203.0.113.7');
     const reasons = ['203.0.113.7', '203.0.113.8'].map(client =>
@@ -208,7 +208,7 @@ describe('AdmissionService', () => {
     expect([reasons, warnings]).toEqual([['ip-limit', 'admitted'], []]);
   });
 
-  it('warns once where a proxy header is seen, none is trusted and addresses are limited', () => {
+  it('warns once where a proxy header is present, no proxy is trusted and addresses are limited', () => {
     const headers = { 'x-forwarded-for': '1.1.1.1' };
     new Door().knock({ headers });
     expect(warnings).toEqual([]);
@@ -249,21 +249,21 @@ describe('AdmissionService', () => {
 
   const ann: Admitted = { ip: IP, identity: { userId: 'ann' }, deferred: false };
   it.each<[string, HeartbeatOptions['limits'], (door: Door) => void, string]>([
-    ['the door was shut', {}, ({ node }) => (node.admissionClosed = true), 'draining'],
+    ['admission closed', {}, ({ node }) => (node.admissionClosed = true), 'draining'],
     ['the node became overloaded', {}, ({ node }) => (node.load = { ...node.load, refusing: true }), 'overloaded'],
     ['the node is full', { maxConnections: 1 }, door => door.open('198.51.100.1'), 'at-capacity'],
-    ['the address has all of its places', { maxPerIp: 1 }, door => door.open(IP), 'ip-limit'],
-    ['the user has all of its places', { maxPerUser: 1 }, door => door.open('198.51.100.1', 'ann'), 'user-limit'],
+    ['the address reached its limit', { maxPerIp: 1 }, door => door.open(IP), 'ip-limit'],
+    ['the user reached its limit', { maxPerUser: 1 }, door => door.open('198.51.100.1', 'ann'), 'user-limit'],
     ['the user was banned', {}, ({ bans }) => bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 }), 'banned'],
     ['the address was banned', {}, ({ bans }) => bans.ban({ kind: 'ip', value: IP, forMs: 60_000 }), 'banned'],
-  ])('refuses whom a gateway has verified when meanwhile %s', (_what, limits, happen, reason) => {
+  ])('refuses a client that a gateway has verified when meanwhile %s', (_what, limits, happen, reason) => {
     const door = new Door({ limits });
     expect(door.admission.recheck(ann)).toBeNull();
     happen(door);
     expect(door.admission.recheck(ann)?.reason).toBe(reason);
   });
 
-  it('makes room for nobody before the newcomer is a connection, and then at once', () => {
+  it('replaces no connection before the new client is a connection, and then at once', () => {
     const door = new Door({ limits: { maxPerUser: 1, onUserLimit: 'replace-oldest' } });
     const first = door.open('198.51.100.1', 'ann');
     expect([door.admission.recheck(ann), first.closing]).toEqual([null, null]);
@@ -271,7 +271,7 @@ describe('AdmissionService', () => {
     expect(first.closing?.code).toBe(4502);
   });
 
-  it('announces a refusal with the client’s address', () => {
+  it('publishes a refusal with the client’s address', () => {
     const door = new Door();
     const request = { headers: {}, socket: { remoteAddress: `::ffff:${IP}` } } as unknown as IncomingMessage;
     door.admission.refused({ request }, { status: 503, reason: 'draining' });
@@ -283,7 +283,7 @@ describe('AdmissionService', () => {
     ['anonymous', 'anonymous', { ip: IP, identity: null, deferred: false }],
     ['deferred', 'deferred', { ip: IP, identity: null, deferred: true }],
     ['null', null, { status: 401, reason: 'unauthenticated' }],
-  ])('does as the app answers: %s', async (_what, answer, verdict) => {
+  ])('follows the answer of authenticate: %s', async (_what, answer, verdict) => {
     const { verdicts } = new Door({ authenticate: async () => answer }).knock();
     await settled();
     expect(verdicts).toEqual([expect.objectContaining(verdict)]);
@@ -294,14 +294,14 @@ describe('AdmissionService', () => {
     ['that ends now', 1000, { status: 401, reason: 'unauthenticated' }],
     ['whose date has passed', new Date(500), { status: 401, reason: 'unauthenticated' }],
     ['that ends in a moment', 1001, { ip: IP, deferred: false }],
-    ['whose date is to come', new Date(5000), { ip: IP, deferred: false }],
-  ])('takes an identity %s for what it is', async (_what, expiresAt, verdict) => {
+    ['whose date is in the future', new Date(5000), { ip: IP, deferred: false }],
+  ])('handles an identity %s', async (_what, expiresAt, verdict) => {
     const { verdicts } = new Door({ authenticate: () => ({ userId: 'ann', expiresAt }) }).knock();
     await settled();
     expect(verdicts).toEqual([expect.objectContaining(verdict)]);
   });
 
-  it('refuses when the app fails, tells why in the log and not to the client', async () => {
+  it('refuses when authenticate fails, with the error in the log and not in the response', async () => {
     const { verdicts } = new Door({ authenticate: () => Promise.reject(new Error('no database')) }).knock();
     await settled();
     expect(verdicts).toEqual([expect.objectContaining({ status: 401, reason: 'unauthenticated' })]);

@@ -19,28 +19,28 @@ import { ProxyNotes } from './proxy-notes.js';
 import { RateLimiter } from './rate-limiter.js';
 import { drawDelay, type Refusal, refusals } from './refusal.js';
 
-/** What the steps know of an attempt. */
+/** The facts about an attempt that the steps check. */
 interface Candidate {
   readonly attempt: Attempt;
   readonly ip: string;
   readonly network: string;
 }
 
-/** A client about which the application has answered. */
+/** A client for which `authenticate` has returned an answer. */
 interface Answered {
   readonly ip: string;
   readonly answer: Authentication;
 }
 
-/** One check; null where it has nothing against the client. */
+/** One check. Returns null where it has no objection to the client. */
 type Step<Client> = (client: Client) => Refusal | null;
 
-/** Addresses whose rate is remembered at once. */
+/** Maximum of addresses whose rate is kept. */
 const MAX_ADDRESSES = 50_000;
 
 /**
- * Decides which attempts may become connections, before they are answered: lists of steps, the first refusal of which holds. A slot is
- * held while the application is asked, so that limits hold exactly however many clients wait at once.
+ * Decides which attempts may become connections, before they are answered. Each list of steps ends with the first refusal. A slot is held
+ * while `authenticate` is pending, so that limits hold exactly for any number of waiting clients.
  */
 @Injectable()
 export class AdmissionService {
@@ -53,34 +53,34 @@ export class AdmissionService {
   readonly #originLog: OriginLog;
   readonly #proxyNotes: ProxyNotes;
 
-  /** Whether this node takes any client. */
+  /** Whether this node admits any client. */
   readonly #ofNode: readonly Step<unknown>[] = [
     () => this.#draining(),
     () => (this.node.load.refusing ? refusals.overloaded(this.#delay()) : null),
     () => this.#atCapacity(),
   ];
 
-  /** Before the application is asked: the cheapest first, and a step that counts the attempt only after all that do not. */
+  /** Checked before `authenticate`. The cheapest steps are first, and a step that counts the attempt is after all that do not. */
   readonly #ofAttempt: readonly Step<Candidate>[] = [
     // Flags and counts, at no cost.
     () => (this.node.bootstrapped ? null : refusals.starting()),
     ...this.#ofNode,
-    // A request that is no valid handshake deserves no further check.
+    // A request that is not a valid handshake needs no further check.
     ({ attempt }) => attempt.fault(),
-    // Bans of addresses; a banned client learns nothing of paths and origins.
+    // Bans of addresses. A banned client learns nothing about paths and origins.
     ({ ip }) => this.identities.refusalOf(ip, null),
     ({ attempt }) => (attempt.isServed ? null : refusals.noSuchPath(attempt.request.url?.split('?', 1)[0] ?? '/')),
-    // Names and origins: these two write log lines with advice, so only for paths that exist.
+    // Names and origins. These two steps log advice, so they are only for existing paths.
     ({ attempt }) => this.#hosts.refusalOf(attempt.request.headers.host),
     ({ attempt }) => this.#foreignOrigin(attempt.request.headers),
     // Refuses no client: it warns where the limits by address below count all clients of a proxy as one.
     ({ attempt }) => this.#proxyNotes.note(attempt.request),
     ({ network }) => this.#addressLimit(network),
-    // Last, since it takes from the client's rate.
+    // The last step, since it uses the client's rate.
     ({ network }) => this.#rateLimit(network),
   ];
 
-  /** After the application has answered. The slot is held: limits of the node and of the address are not checked again. */
+  /** Checked after the answer of `authenticate`. The slot is held, so limits of the node and of the address are not checked again. */
   readonly #ofAnswer: readonly Step<Answered>[] = [
     () => this.#draining(),
     ({ answer }) => (answer === null ? refusals.unauthenticated(UNKNOWN_CLIENT) : null),
@@ -89,7 +89,7 @@ export class AdmissionService {
     ({ ip, answer }) => this.identities.refusalOf(ip, identityOf(answer)),
   ];
 
-  /** After a gateway's own `verifyClient`: all that may have changed meanwhile. */
+  /** Checked after a gateway's own `verifyClient`: all conditions that may have changed meanwhile. */
   readonly #ofVerified: readonly Step<Admitted>[] = [
     ...this.#ofNode,
     ({ ip }) => this.#addressLimit(this.#networkOf(ip)),
@@ -118,9 +118,9 @@ export class AdmissionService {
   }
 
   /**
-   * Calls `done` once with the verdict: in this very turn unless the application has to be asked, and never if the client leaves before.
-   * An admitted attempt must become a connection in the turn of that call, or pass `recheck`: only its user's slot, where that is agreed
-   * over the cluster, is held until it is `opened` or the client leaves.
+   * Calls `done` once with the verdict: in the same turn unless `authenticate` is called, and never if the client disconnects before. An
+   * admitted attempt must become a connection in the turn of that call, or pass `recheck`. Only its user's slot, where that is shared by
+   * the cluster, is held until `opened` is called or the client disconnects.
    */
   admit(attempt: Attempt, done: (verdict: Refusal | Admitted) => void): void {
     const ip = this.addresses.of(attempt.request);
@@ -161,22 +161,25 @@ export class AdmissionService {
     return refusals.unauthenticated('Authentication failed.');
   }
 
-  /** Holds the slot of an admitted attempt while a gateway's `verifyClient` is asked; the result releases it, as the client's leaving does. */
+  /**
+   * Holds the slot of an admitted attempt while a gateway's `verifyClient` is pending. The returned function releases it, and so does the
+   * client's disconnect.
+   */
   hold({ ip }: Admitted, attempt: Attempt): () => void {
     return this.#held.holdFor(attempt, this.#networkOf(ip));
   }
 
-  /** The refusal that became necessary while a gateway's own `verifyClient` was asked; null without one. */
+  /** The refusal that became necessary while a gateway's own `verifyClient` was pending; null without one. */
   recheck(admitted: Admitted): Refusal | null {
     return firstRefusal(this.#ofVerified, admitted);
   }
 
-  /** The refusal of a client about which `authenticate` or `verifyClient` did not answer in time. */
+  /** The refusal of a client for which `authenticate` or `verifyClient` did not answer in time. */
   timeout(): Refusal {
     return refusals.authenticationTimeout(this.node.options.limits.handshakeTimeoutMs, this.#delay());
   }
 
-  /** Announces that an attempt was refused. */
+  /** Publishes that an attempt was refused. */
   refused({ request }: Pick<Attempt, 'request'>, { status, reason }: Pick<Refusal, 'status' | 'reason'>): void {
     this.events.announce({ type: 'refused', status, reason, ip: this.addresses.of(request) });
   }
@@ -208,7 +211,7 @@ export class AdmissionService {
     const ownWaitMs = this.#upgradesByNetwork.take(network, now);
     const waitMs = ownWaitMs || this.#upgrades.take('', now);
     if (waitMs === 0) return null;
-    // A client that is refused for the rate of all clients has not used its own.
+    // A client that is refused because of the rate of all clients has not used its own.
     if (ownWaitMs === 0) this.#upgradesByNetwork.giveBack(network);
     return refusals.upgradeRate(waitMs);
   }
@@ -222,7 +225,7 @@ export class AdmissionService {
     return clientNetwork(ip, this.node.options.limits.ipv6PrefixBits);
   }
 
-  /** Drawn for each client. */
+  /** A random delay for each client. */
   #delay(): number {
     return drawDelay(this.node.options.drain.returnWindowMs, this.node.random);
   }
@@ -239,7 +242,7 @@ function firstRefusal<Client>(steps: readonly Step<Client>[], client: Client): R
   return null;
 }
 
-/** The identity that the application has given, if any. */
+/** The identity in the answer of `authenticate`; null without one. */
 function identityOf(answer: Authentication): Identity | null {
   return answer === null || typeof answer === 'string' ? null : answer;
 }

@@ -3,18 +3,15 @@ import type { IncomingMessage } from 'node:http';
 import type { Identity } from '../base/identity.js';
 import type { Refusal } from './refusal.js';
 
-/**
- * A client's attempt to connect, as its transport presents it. Admission decides about it; the answer, and its form, are the
- * transport's.
- */
+/** A client's attempt to connect, as its transport presents it. Admission decides about it. The transport responds, in its own form. */
 export interface Attempt {
   /** For headers and addresses, and for the application's `authenticate`. */
   readonly request: IncomingMessage;
   /** Whether a server exists for the path. */
   readonly isServed: boolean;
-  /** Whether the client has left. */
+  /** Whether the client has disconnected. */
   readonly isGone: boolean;
-  /** Calls `listener` once when the client leaves; the result cancels that. */
+  /** Calls `listener` once when the client disconnects. The returned function cancels that. */
   onGone(listener: () => void): () => void;
   /** The fault of the request by the rules of the transport; null without one. */
   fault(): Refusal | null;
@@ -26,6 +23,6 @@ export interface Admitted {
   readonly identity: Identity | null;
   /** Whether the client has to be identified within `identifyTimeoutMs`. */
   readonly deferred: boolean;
-  /** To be called when it has become a connection, where the user's slot is agreed over the cluster. */
+  /** Must be called when the attempt has become a connection. Present where the user's slot is shared by the cluster. */
   readonly opened?: () => void;
 }

@@ -8,7 +8,7 @@ import { authenticate } from './authenticator.js';
 const TIMEOUT = 10_000;
 const REQUEST = { url: '/ws' } as IncomingMessage;
 
-/** Asks, and lets see the signal that the app got and whether anybody has been told. */
+/** Calls `authenticate`, and records the request and the signal that the app received. */
 function begin(ask: Authenticate = () => new Promise(() => undefined)) {
   const socket = new PassThrough();
   const onGone = (listener: () => void) => {
@@ -37,12 +37,12 @@ describe('authenticate', () => {
     ['anonymous', 'anonymous' as const],
     ['deferred', 'deferred' as const],
     ['null', null],
-  ])('answers %s, given at once or later', async (_what, answer) => {
+  ])('returns %s, given at once or later', async (_what, answer) => {
     expect(await begin(() => answer).answer).toEqual({ outcome: 'answered', answer });
     expect(await begin(async () => answer).answer).toEqual({ outcome: 'answered', answer });
   });
 
-  it('gives the app the request and a signal that no answer aborts', async () => {
+  it('passes the app the request and a signal, which an answer does not abort', async () => {
     const { answer, seen } = begin(() => null);
     await answer;
     expect(seen.request).toBe(REQUEST);
@@ -59,13 +59,13 @@ describe('authenticate', () => {
     ['a list', ['ann']],
     ['an object without a user', {}],
     ['a user that is no text', { userId: 7 }],
-    ['a user that is nobody', { userId: '' }],
+    ['an empty user', { userId: '' }],
     ['a user that is null', { userId: null }],
     ['a function', () => ({ userId: 'ann' })],
     ['an identity that ends at no time', { userId: 'ann', expiresAt: Number.NaN }],
     ['an identity that ends at no date', { userId: 'ann', expiresAt: new Date('soon') }],
     ['an identity that ends at a text', { userId: 'ann', expiresAt: '2030-01-01' }],
-  ])('takes %s for no answer, which lets nobody in', async (_what, answer) => {
+  ])('treats %s as an error, which admits no client', async (_what, answer) => {
     const ended = await begin(() => answer as null).answer;
     expect(ended).toEqual({ outcome: 'failed', error: expect.any(TypeError) });
   });
@@ -78,11 +78,11 @@ describe('authenticate', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no database'))],
-  ])('tells what the app %s', async (_what, ask) => {
+  ])('returns the error that the app %s', async (_what, ask) => {
     expect(await begin(ask).answer).toEqual({ outcome: 'failed', error: new Error('no database') });
   });
 
-  it('gives up what never settles after the time, and tells the app', async () => {
+  it('times out when a promise never settles, and aborts the signal', async () => {
     const { answer, seen } = begin();
     await jest.advanceTimersByTimeAsync(TIMEOUT - 1);
     expect(seen.signal?.aborted).toBe(false);
@@ -92,16 +92,16 @@ describe('authenticate', () => {
   });
 
   it.each<[string, (socket: PassThrough) => void]>([
-    ['has gone', socket => socket.emit('close')],
+    ['has disconnected', socket => socket.emit('close')],
     ['was destroyed', socket => socket.destroy()],
-  ])('gives up when the client %s, and tells the app', async (_what, go) => {
+  ])('stops when the client %s, and aborts the signal', async (_what, go) => {
     const { answer, seen, socket } = begin();
     go(socket);
     expect(await answer).toEqual({ outcome: 'gone' });
     expect(seen.signal?.aborted).toBe(true);
   });
 
-  it('knows that the client has gone also when the app then rejects because of the signal', async () => {
+  it('reports the disconnect also when the app then rejects because of the signal', async () => {
     const { answer, socket } = begin(
       (_request, signal) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
@@ -110,7 +110,7 @@ describe('authenticate', () => {
     expect(await answer).toEqual({ outcome: 'gone' });
   });
 
-  it('takes what comes after it was given up for nothing, a rejection too', async () => {
+  it('ignores a late result, also a rejection', async () => {
     const rejections: ((error: Error) => void)[] = [];
     const { answer } = begin(() => new Promise((_resolve, reject) => void rejections.push(reject)));
     await jest.advanceTimersByTimeAsync(TIMEOUT);
@@ -121,7 +121,7 @@ describe('authenticate', () => {
   it.each<[string, Authenticate, (socket: PassThrough) => void]>([
     ['an answer', () => null, () => undefined],
     ['an error', () => Promise.reject(new Error('no')), () => undefined],
-    ['the client’s going', () => new Promise(() => undefined), socket => socket.emit('close')],
+    ['the client’s disconnect', () => new Promise(() => undefined), socket => socket.emit('close')],
     ['the timeout', () => new Promise(() => undefined), () => jest.advanceTimersByTime(TIMEOUT)],
   ])('leaves no timer and no listener after %s', async (_what, ask, end) => {
     const { answer, socket } = begin(ask);

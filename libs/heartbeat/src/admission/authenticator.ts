@@ -4,14 +4,14 @@ import type { Authenticate } from '../options/guard.options.js';
 import type { Attempt } from './attempt.js';
 import { type Authentication, identityProblem } from '../base/identity.js';
 
-/** How an authentication ended: with an answer, an error of the application's code, too late, or without the client. */
+/** The end of an authentication: an answer, an error of the application's code, a timeout, or the client's disconnect. */
 export type Authenticated =
   | { readonly outcome: 'answered'; readonly answer: Authentication }
   | { readonly outcome: 'failed'; readonly error: unknown }
   | { readonly outcome: 'timeout' }
   | { readonly outcome: 'gone' };
 
-/** Asks the application for a client's identity, and gives up after `timeoutMs` or when the client leaves. Never rejects. */
+/** Requests a client's identity from the application, and stops after `timeoutMs` or when the client disconnects. Never rejects. */
 export async function authenticate(
   ask: Authenticate,
   attempt: Pick<Attempt, 'request' | 'onGone'>,
@@ -44,7 +44,7 @@ async function answerOf(ask: Authenticate, request: IncomingMessage, signal: Abo
   }
 }
 
-/** A value that is no answer is a mistake in the application: it must admit no client. */
+/** A value that is not a valid answer is a mistake in the application, and must admit no client. */
 function checked(answer: Authentication): Authentication {
   if (answer === null || answer === 'deferred' || answer === 'anonymous') return answer;
   const problem = identityProblem(answer);

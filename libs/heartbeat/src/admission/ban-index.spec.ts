@@ -48,7 +48,7 @@ describe('BanIndex', () => {
     expect(valueOf(kind, targetOf(kind, value)!)).toBe(shown);
   });
 
-  it('finds a user before a network, and a network of any length', () => {
+  it('finds a user before a network, and a network of any prefix length', () => {
     const [network, address, user] = [add('cidr', '10.0.0.0/8'), add('ip', '10.9.9.9'), add('user', 'ann')];
     expect(idOf('10.1.1.1', 'ann')).toBe(user);
     expect(idOf('10.1.1.1', 'bob')).toBe(network);
@@ -60,7 +60,7 @@ describe('BanIndex', () => {
     ]);
   });
 
-  it('looks past a network that has ended to one that has not', () => {
+  it('skips a network whose ban has ended for one whose ban has not', () => {
     add('cidr', '10.0.0.0/9', 10);
     const long = add('cidr', '10.0.0.0/8', 1000);
     expect(idOf('10.1.1.1', null, 10)).toBe(long);
@@ -77,20 +77,20 @@ describe('BanIndex', () => {
     expect(index.size).toBe(0);
   });
 
-  it('goes on with the others of a target when one of them is deleted', () => {
+  it('keeps the other bans of a target when one of them is deleted', () => {
     const [one, other] = [add('user', 'ann', 1000), add('user', 'ann', 2000)];
     expect([index.delete(one), index.delete(one), idOf('', 'ann')]).toEqual([true, false, other]);
     expect([index.delete(other), idOf('', 'ann'), index.size]).toEqual([true, undefined, 0]);
   });
 
-  it('replaces a ban of the same id, so that it ends when the new one does', () => {
+  it('replaces a ban of the same id, so that it ends with the new one', () => {
     const id = add('user', 'ann', 1000);
     add('user', 'ann', 5000, { id });
     expect([idOf('', 'ann', 1000), idOf('', 'ann', 4999), idOf('', 'ann', 5000)]).toEqual([id, id, undefined]);
     expect(index.size).toBe(0);
   });
 
-  it('meets nothing with a ban that has ended, however many end at once, and takes a few of them out each time', () => {
+  it('finds no ended ban, regardless of their number, and removes a few of them each time', () => {
     for (let n = 0; n < 1000; n++) add('user', `user ${n}`, 1000);
     expect([idOf('', 'user 999', 1000), all(1000)]).toEqual([undefined, []]);
     expect(index.size).toBeGreaterThan(800);

@@ -13,15 +13,15 @@ export interface Ban {
   readonly expiresAt: Date;
 }
 
-/** A ban as one node made it. */
+/** A ban as one node created it. */
 export interface HeldBan {
   readonly id: string;
   readonly kind: BanKind;
   readonly value: string;
   readonly reason: string;
-  /** On the monotonic clock: a jump of the wall clock ends no ban. */
+  /** On the monotonic clock, so that a jump of the wall clock ends no ban. */
   readonly endsAt: number;
-  /** Whether this node has given it a later end. */
+  /** Whether this node has extended it. */
   readonly isExtended?: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface HeldBan {
 export type BanTarget = { readonly user: string } | { readonly network: NetworkBits };
 
 /**
- * The target of a ban, the same for every spelling of it; null for a value that is not of its kind. The kinds `ip` and `cidr` name the
+ * The target of a ban, the same for every spelling. Returns null for a value that is not of its kind. The kinds `ip` and `cidr` have the
  * same targets: `10.0.0.1` is `10.0.0.1/32`.
  */
 export function targetOf(kind: BanKind, value: string): BanTarget | null {
@@ -46,11 +46,11 @@ export function valueOf(kind: BanKind, target: BanTarget): string {
 }
 
 /**
- * All bans of one target, shown as one ban: with the lowest id, and with the reason and the end of the one that ends last. Several
- * exist only where several nodes have banned the target without knowledge of each other.
+ * All bans of one target, shown as one ban: with the lowest id, and with the reason and the end of the ban that ends last. There are
+ * several only where nodes have banned the target independently.
  */
 export class TargetBans {
-  /** By id; the lowest first. */
+  /** Sorted by id, the lowest first. */
   #held: readonly HeldBan[] = [];
 
   constructor(readonly target: BanTarget) {}
@@ -82,12 +82,12 @@ function byId(one: HeldBan, other: HeldBan): number {
   return one.id < other.id ? -1 : 1;
 }
 
-/** Ends that are taken out at once: a burst of bans that end together must not hold the event loop. */
+/** Number of ended bans that are removed at once, so that many that end together do not hold the event loop. */
 const ENDS_AT_ONCE = 64;
 
 /**
- * The bans, by id and by target. A look-up costs a few comparisons whatever their number, and so does each change; no operation walks
- * through all bans but `all`.
+ * The bans, by id and by target. Lookups and changes cost a few comparisons, independent of the number of bans. Only `all` iterates over
+ * all bans.
  */
 export class BanIndex {
   readonly #byId = new Map<string, TargetBans>();
@@ -95,12 +95,12 @@ export class BanIndex {
   readonly #networks = new NetworkTable<TargetBans>();
   readonly #ends = new EndQueue();
 
-  /** Bans that are held, ended ones included until they are taken out. */
+  /** The number of bans, including ended ones that are not removed yet. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** Keeps a ban; replaces the one with the same id. */
+  /** Adds a ban. It replaces a ban with the same id. */
   add(ban: HeldBan, target: BanTarget): TargetBans {
     const bans = this.#at(target) ?? this.#open(target);
     bans.put(ban);
@@ -120,7 +120,7 @@ export class BanIndex {
     return bans && bans.shown.endsAt > now ? bans : undefined;
   }
 
-  /** False if there is no such ban. */
+  /** Returns false if there is no such ban. */
   delete(id: string): boolean {
     const bans = this.#byId.get(id);
     if (bans === undefined) return false;
@@ -134,7 +134,7 @@ export class BanIndex {
     return true;
   }
 
-  /** The bans that meet an address or a user, a ban of the user first. */
+  /** The bans in force that match an address or a user; a ban of the user comes first. */
   find(ip: string, userId: string | null, now: number): TargetBans | undefined {
     if (this.#byId.size === 0) return undefined;
     this.#expire(now);
@@ -143,7 +143,7 @@ export class BanIndex {
     return this.#networks.find(ip, ({ shown }) => shown.endsAt > now);
   }
 
-  /** The bans in force at `now`, one for each target; live, and in no order. */
+  /** The bans in force at `now`, one for each target; live, and in no particular order. */
   *all(now: number): IterableIterator<TargetBans> {
     this.#expire(now);
     for (const [id, bans] of this.#byId) if (bans.held[0]?.id === id && bans.shown.endsAt > now) yield bans;

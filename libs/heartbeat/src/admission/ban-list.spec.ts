@@ -72,12 +72,12 @@ describe('BanList', () => {
     ['cidr', '::/0', '203.0.113.7', null, false],
     ['cidr', '::/0', '2001:db8::1', null, true],
     ['cidr', '::ffff:0:0/96', '203.0.113.7', null, true],
-  ])('of the %s %j meets %s with the user %j: %j', (kind, value, ip, userId, meets) => {
+  ])('of the %s %j matches %s with the user %j: %j', (kind, value, ip, userId, meets) => {
     const { id } = ban(kind, value);
     expect(bans.find(ip, userId)?.id).toBe(meets ? id : undefined);
   });
 
-  it('closes with 4501 who says only later that it is who is banned', () => {
+  it('closes with 4501 a connection that is identified later as a banned user', () => {
     ban('user', 'ann');
     const [ann, bob] = [open('203.0.113.7'), open('203.0.113.7')];
     ann.identify({ userId: 'ann' });
@@ -85,11 +85,11 @@ describe('BanList', () => {
     expect([ann.closing, bob.closing]).toEqual([{ code: 4501, reason: 'spam', by: 'operator' }, null]);
   });
 
-  it('finds nobody while nobody is banned', () => {
+  it('finds nothing without a ban', () => {
     expect([bans.find('203.0.113.7', 'ann'), bans.list()]).toEqual([undefined, []]);
   });
 
-  it('is in force to its end on the monotonic clock, and not longer', () => {
+  it('is in force until its end on the monotonic clock, and no longer', () => {
     const { id } = ban('user', 'ann', 5000);
     time += 4999.5;
     expect([bans.find('203.0.113.7', 'ann')?.id, bans.list().length]).toEqual([id, 1]);
@@ -97,13 +97,13 @@ describe('BanList', () => {
     expect([bans.find('203.0.113.7', 'ann'), bans.list()]).toEqual([undefined, []]);
   });
 
-  it('is not in the list any longer, also when nobody came meanwhile', () => {
+  it('is removed from the list at its end, also without a lookup meanwhile', () => {
     ban('user', 'ann', 5000);
     time += 5000;
     expect(bans.list()).toEqual([]);
   });
 
-  it('frees nobody when the wall clock jumps', () => {
+  it('stays in force when the wall clock jumps', () => {
     const { id } = ban('user', 'ann', 5000);
     wallJump = 3_600_000;
     expect(bans.find('203.0.113.7', 'ann')?.id).toBe(id);
@@ -129,7 +129,7 @@ describe('BanList', () => {
     },
   );
 
-  it('shows the end in wall time, with what it was given', () => {
+  it('shows the end in wall time, with the given values', () => {
     const { id } = ban('cidr', '203.0.113.0/24', 5000);
     expect(bans.list()).toEqual([
       { id, kind: 'cidr', value: '203.0.113.0/24', reason: 'spam', expiresAt: new Date(WALL + 6000) },
@@ -148,7 +148,7 @@ describe('BanList', () => {
     expect([bans.find('203.0.113.7', 'ann'), bans.find('203.0.113.7', 'bob')]).toEqual([undefined, other]);
   });
 
-  it('closes with 4501 whom it meets, and nobody else', () => {
+  it('closes with 4501 the connections that match, and no others', () => {
     const [ann, sameAddress, elsewhere, anonymous] = [
       open('203.0.113.7', 'ann'),
       open('203.0.113.7', 'bob'),
@@ -163,14 +163,14 @@ describe('BanList', () => {
     expect([sameAddress.closing, anonymous.closing]).toEqual([null, closing]);
   });
 
-  it('leaves how it ends to who is closing already', () => {
+  it('does not change the close of a connection that is already closing', () => {
     const ann = open('203.0.113.7', 'ann');
     ann.close(1000, 'bye');
     ban('user', 'ann');
     expect(ann.closing).toEqual({ code: 1000, reason: 'bye', by: 'server' });
   });
 
-  it('has words where no reason was given', () => {
+  it('has a default reason', () => {
     expect(bans.ban({ kind: 'user', value: 'ann', forMs: 1 }).reason).toBe('banned');
   });
 
@@ -179,8 +179,8 @@ describe('BanList', () => {
     ['a time before now', 'user', 'ann', -1, 'forMs'],
     ['a part of a millisecond', 'user', 'ann', 0.5, 'forMs'],
     ['no number', 'user', 'ann', Number.NaN, 'forMs'],
-    ['for ever', 'user', 'ann', Infinity, 'forMs'],
-    ['nobody', 'user', '', 1, 'value'],
+    ['an infinite time', 'user', 'ann', Infinity, 'forMs'],
+    ['an empty user', 'user', '', 1, 'value'],
     ['a network as an address', 'ip', '10.0.0.0/8', 1, 'value'],
     ['a name as an address', 'ip', 'example.com', 1, 'value'],
     ['an address with a port', 'ip', '10.0.0.1:80', 1, 'value'],
@@ -189,7 +189,7 @@ describe('BanList', () => {
     ['a network with too many bits', 'cidr', '10.0.0.0/33', 1, 'value'],
     ['a network without bits', 'cidr', '10.0.0.0/', 1, 'value'],
     ['nothing as a network', 'cidr', '', 1, 'value'],
-  ])('refuses %s, closes nobody and bans nobody', (_what, kind, value, forMs, key) => {
+  ])('rejects %s, without a ban and without a close', (_what, kind, value, forMs, key) => {
     const ann = open('10.0.0.1', 'ann');
     let thrown: unknown;
     try {
@@ -202,7 +202,7 @@ describe('BanList', () => {
     expect([bans.list(), ann.closing]).toEqual([[], null]);
   });
 
-  it('has an end that can be shown, however long it is', () => {
+  it('has an end that can be shown, for any duration', () => {
     const { expiresAt } = ban('user', 'ann', Number.MAX_SAFE_INTEGER);
     expect(Number.isNaN(expiresAt.getTime())).toBe(false);
   });
@@ -210,7 +210,7 @@ describe('BanList', () => {
   describe('beside other nodes', () => {
     const notice = { id: 'b1', kind: 'user', value: 'u', reason: 'spam', forMs: 500 } as const;
 
-    it('tells what was banned and lifted here, and nothing of what it was told', () => {
+    it('publishes the bans created and lifted here, and none from other nodes', () => {
       const told: unknown[] = [];
       events.stream.subscribe(event => told.push(unstamped(event)));
       const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
@@ -225,7 +225,7 @@ describe('BanList', () => {
       ]);
     });
 
-    it('adopts a ban once, for the time that is left, and sends away whom it meets', () => {
+    it('adds a ban once, for the rest of its time, and closes the connections that match', () => {
       const { closing } = ((): Connection => {
         const connection = open('10.0.0.1', 'u');
         expect(bans.add(notice)).toBe(true);
@@ -244,7 +244,7 @@ describe('BanList', () => {
       { ...notice, kind: 'cidr' as const, value: '10.0.0.0/33' },
       { ...notice, value: '' },
       { ...notice, forMs: 0 },
-    ])('does not adopt what is no ban: %j', wrong => {
+    ])('does not add an invalid ban: %j', wrong => {
       expect([bans.add(wrong), bans.list()]).toEqual([false, []]);
     });
   });

@@ -22,20 +22,20 @@ import { type BanPage, type BanQuery, pageOfBans } from './ban-page.js';
 import { assertBan, faultOfBan } from './ban-rules.js';
 import { BanSweep, type BanTask, type Search } from './ban-sweep.js';
 
-/** The latest end that can be shown; a longer ban has no end in practice. */
+/** The latest end that can be shown. A longer ban has no end in practice. */
 const LATEST_MS = 200 * 365 * 24 * 3600 * 1000;
 /**
- * Ends of a ban that differ by less are the same: the time that is left of it takes as long as a message to be known elsewhere, and a
- * correction by that little would go round through all nodes.
+ * Ends of a ban that differ by less are treated as equal. The remaining time is out of date by the latency of a message, and a correction
+ * by that little would circulate through all nodes.
  */
 const SAME_END_MS = 1000;
 
-/** A ban to be made. */
+/** A ban to be created. */
 export interface BanRequest {
   readonly kind: BanKind;
   /** A user's id, an address or a CIDR. */
   readonly value: string;
-  /** How long, in milliseconds. */
+  /** Duration in milliseconds. */
   readonly forMs: number;
   /** For the close frame and the refusal. Default: `banned`. */
   readonly reason?: string;
@@ -43,11 +43,11 @@ export interface BanRequest {
 
 interface Made {
   readonly bans: TargetBans;
-  /** The closes of the met connections; undefined where the ban was in force already. */
+  /** The closes of the matching connections; undefined where the ban was already in force. */
   readonly task?: BanTask;
 }
 
-/** Users and addresses that are refused for a time, and whose connections are closed with 4501. Checked from memory. */
+/** Users and addresses that are refused for a time, and whose connections are closed with 4501. All bans are checked in memory. */
 @Injectable()
 export class BanList implements BanStore, BanCheck {
   readonly #bans = new BanIndex();
@@ -66,10 +66,10 @@ export class BanList implements BanStore, BanCheck {
   }
 
   /**
-   * Bans a user, an address or a network, and closes the connections that it meets with 4501; in a cluster on every node within a
-   * second. From its return on no upgrade and no further message of them is accepted; the closes are spread over some turns of the
-   * event loop. A target that is banned already keeps one ban, with the later end. No ban is too wide here: the limits of
-   * `POST /admin/bans` protect operators from a slip.
+   * Bans a user, an address or a network, and closes the matching connections with 4501; in a cluster on every node within a second. From
+   * its return on, no upgrade and no further message of them is accepted. The closes are spread over some turns of the event loop. A target
+   * that is already banned keeps one ban, with the later end. A ban may have any width here; `POST /admin/bans` has limits that protect
+   * operators from mistakes.
    * @returns The ban in force, in one spelling: `10.0.0.5/8` is `10.0.0.0/8`.
    * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind.
    */
@@ -78,7 +78,7 @@ export class BanList implements BanStore, BanCheck {
   }
 
   /**
-   * As `ban`; resolves when the close of each met connection of this node has begun, with their number.
+   * Like `ban`. Resolves with the number of matching connections of this node when the close of each has begun.
    * @internal
    */
   @Handled()
@@ -87,7 +87,7 @@ export class BanList implements BanStore, BanCheck {
     return { ban: this.#shown(bans), closed: (await task?.finished()) ?? 0 };
   }
 
-  /** Lifts a ban. False if there is no such ban. */
+  /** Lifts a ban. Returns false if there is no such ban. */
   lift(id: string): boolean {
     const bans = this.#bans.get(id);
     const now = this.node.clock.now();
@@ -131,14 +131,14 @@ export class BanList implements BanStore, BanCheck {
     }
   }
 
-  /** The bans in force, in the order of their ids, which is about that of their making. Takes some milliseconds for 10,000. */
+  /** The bans in force, in the order of their ids, approximately that of their creation. Takes some milliseconds for 10,000 bans. */
   list(): Ban[] {
     const shown = Array.from(this.#bans.all(this.node.clock.now()), bans => this.#shown(bans));
     return shown.toSorted((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   /**
-   * One page of the bans in force, found in slices.
+   * One page of the bans in force, collected in slices.
    * @internal
    */
   page(query: BanQuery): Promise<BanPage> {
@@ -146,7 +146,7 @@ export class BanList implements BanStore, BanCheck {
     return pageOfBans(this.#bans.all(now), query, bans => this.#shown(bans));
   }
 
-  /** The ban that meets this address or user, if any. */
+  /** The ban in force that matches this address or user, if any. */
   find(ip: string, userId: string | null): Ban | undefined {
     const bans = this.#bans.find(ip, userId, this.node.clock.now());
     return bans && this.#shown(bans);
@@ -157,7 +157,7 @@ export class BanList implements BanStore, BanCheck {
   }
 
   /**
-   * Closes a connection that a ban meets; returns the id of the ban where the close begins.
+   * Closes a connection that a ban matches. Returns the id of the ban where the close begins.
    * @internal
    */
   close(connection: Connection): string | null {
@@ -184,7 +184,7 @@ export class BanList implements BanStore, BanCheck {
     return made;
   }
 
-  /** Keeps a ban, and closes the connections that it meets. */
+  /** Adds a ban, and closes the connections that it matches. */
   #enforce({ id, kind, value, reason, forMs }: BanNotice, target: BanTarget, isExtended = false): Made {
     const endsAt = this.node.clock.now() + forMs;
     const held: HeldBan = { id, kind, value, reason, endsAt, isExtended };
@@ -192,7 +192,7 @@ export class BanList implements BanStore, BanCheck {
     return { bans, task: this.#sweep.begin(id, this.#searchOf(target, value)) };
   }
 
-  /** The connections that a ban may meet: a network is searched for in all. */
+  /** The connections that a ban may match. For a network all connections are searched. */
   #searchOf(target: BanTarget, value: string): Search {
     if ('user' in target) return () => this.registry.byUser.get(target.user);
     const { family, prefix } = target.network;

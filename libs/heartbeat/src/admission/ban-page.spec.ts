@@ -32,13 +32,13 @@ describe('pageOfBans', () => {
     ['a kind', { kind: 'cidr' }, ['a', 'd']],
     ['a user', { value: 'ann' }, ['c']],
     ['no user in another spelling', { value: 'Ann' }, []],
-    ['a value that is an address and a user', { value: '10.0.0.1' }, ['b', 'e']],
+    ['a value that is both an address and a user', { value: '10.0.0.1' }, ['b', 'e']],
     ['the same of one kind', { value: '10.0.0.1', kind: 'ip' }, ['b']],
     ['the same of another kind', { value: '10.0.0.1', kind: 'user' }, ['e']],
     ['an address in another spelling', { value: '::ffff:a00:1' }, ['b']],
     ['a network with host bits', { value: '10.1.2.3/8' }, ['a']],
     ['an IPv6 network in another spelling', { value: '2001:DB8:0::/32' }, ['d']],
-    ['no network that merely contains it', { value: '10.0.0.2' }, []],
+    ['no network that only contains the address', { value: '10.0.0.2' }, []],
   ])('shows %s', async (_what, query, ids) => {
     const { items, total, hasMore } = await pageOf(index, query);
     expect([items.map(({ id }) => id), total, hasMore]).toEqual([ids, ids.length, false]);

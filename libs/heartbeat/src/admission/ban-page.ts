@@ -1,7 +1,7 @@
 import { inSlices } from '../base/slices.js';
 import { type Ban, type BanKind, type BanTarget, type TargetBans, targetOf } from './ban-index.js';
 
-/** One page of the bans in force. */
+/** The query of one page of the bans in force. */
 export interface BanQuery {
   readonly limit: number;
   /** Only bans with a higher id; null for the first page. */
@@ -14,12 +14,12 @@ export interface BanQuery {
 export interface BanPage {
   /** In the order of their ids. */
   readonly items: readonly Ban[];
-  /** Bans that match, on all pages. */
+  /** Number of bans that match, on all pages. */
   readonly total: number;
   readonly hasMore: boolean;
 }
 
-/** The page of a query, found in slices: 100,000 bans in one turn would hold the event loop for 20 ms. */
+/** The page of a query, collected in slices: 100,000 bans in one turn would hold the event loop for 20 ms. */
 export async function pageOfBans(
   all: Iterable<TargetBans>,
   query: BanQuery,
@@ -27,7 +27,7 @@ export async function pageOfBans(
 ): Promise<BanPage> {
   const { limit, after, kind } = query;
   const isMeant = matcherOf(query);
-  /** The first `limit` of those seen, sorted. */
+  /** The first `limit` bans so far, sorted. */
   const first: { readonly id: string; readonly bans: TargetBans }[] = [];
   let total = 0;
   let candidates = 0;
@@ -46,7 +46,7 @@ export async function pageOfBans(
   return { items, total, hasMore: candidates > limit };
 }
 
-/** The place of an id in a sorted list. */
+/** The position of an id in a sorted list. */
 function placeOf(sorted: readonly { readonly id: string }[], id: string): number {
   let [from, to] = [0, sorted.length];
   while (from < to) {
@@ -57,7 +57,7 @@ function placeOf(sorted: readonly { readonly id: string }[], id: string): number
   return from;
 }
 
-/** Whether a target is the one that `value` names, which may be a user, an address or a CIDR. */
+/** Whether a target equals `value`, which may be a user, an address or a CIDR. */
 function matcherOf({ value, kind }: BanQuery): (target: BanTarget) => boolean {
   if (value === undefined) return () => true;
   const network = targetOf('ip', value) ?? targetOf('cidr', value);

@@ -1,15 +1,15 @@
 import { HeartbeatError, type Problem } from '../base/heartbeat.error.js';
 import { type BanKind, type BanTarget, targetOf } from './ban-index.js';
 
-/** The shortest prefixes that a ban may have without `force`. */
+/** The shortest prefixes of a ban without `force`. */
 const SHORTEST_PREFIX = { 4: 8, 6: 16 } as const;
-/** A ban that meets more than this share of more than so many connections needs `force`. */
+/** A ban needs `force` if it matches more than this share of the connections, where there are more than this number. */
 const WIDE_SHARE = 0.1;
 const FEW_CONNECTIONS = 100;
 
 /**
  * The target of a ban.
- * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind, or a time that is none.
+ * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind, or an invalid time.
  */
 export function assertBan(ban: Checked): BanTarget {
   const target = targetOf(ban.kind, ban.value);
@@ -19,7 +19,7 @@ export function assertBan(ban: Checked): BanTarget {
   throw new HeartbeatError('HEARTBEAT_BAD_BAN', `${key} ${rule}: ${remedy}`, [fault!]);
 }
 
-/** The fault of a ban, whose value names `target`; null for none. */
+/** The fault of a ban whose value has the target `target`; null without one. */
 export function faultOfBan({ kind, value, forMs }: Checked, target: BanTarget | null): Problem | null {
   if (!Number.isSafeInteger(forMs) || forMs < 1) {
     return { key: 'forMs', value: forMs, rule: 'must be a whole number of milliseconds above 0', remedy: 'correct it' };
@@ -39,7 +39,7 @@ const VALUES: Readonly<Record<BanKind, Pick<Problem, 'rule' | 'remedy'>>> = {
   user: { rule: "must be a user's id", remedy: 'give one; anonymous clients are banned by address' },
 };
 
-/** Why a network is too wide for a ban without `force`; null where it is not, and for a user. */
+/** The reason why a network is too wide for a ban without `force`; null for other networks, and for a user. */
 export function faultOfWidth(target: BanTarget): string | null {
   if ('user' in target) return null;
   const { family, prefix } = target.network;
@@ -48,7 +48,7 @@ export function faultOfWidth(target: BanTarget): string | null {
   return `The prefix /${prefix} is shorter than /${shortest}, the shortest for IPv${family} without "force": true.`;
 }
 
-/** Why a ban that meets `met` of `all` connections needs `force`; null where it does not. */
+/** The reason why a ban that matches `met` of `all` connections needs `force`; null for other bans. */
 export function faultOfReach(met: number, all: number): string | null {
   if (all <= FEW_CONNECTIONS || met <= all * WIDE_SHARE) return null;
   return `The ban would close ${met} of ${all} connections, which is more than a tenth: this needs "force": true.`;

@@ -9,7 +9,7 @@ interface Client {
   isClosed: boolean;
 }
 
-/** Holds the loop for so long, as a close does. */
+/** Blocks the event loop for this time, as a close does. */
 function hold(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
@@ -21,7 +21,7 @@ describe('BanSweep', () => {
   let sweep: BanSweep;
   let closesInTurn: number[];
   let costMs: number;
-  /** The ban that meets a client. */
+  /** The ban that matches a client. */
   let banOf: (client: Client) => string | null;
 
   beforeEach(() => {
@@ -56,17 +56,17 @@ describe('BanSweep', () => {
     expect([closed(), sweep.isIdle]).toEqual([10, true]);
   });
 
-  it('closes many in slices, however long a close takes', async () => {
+  it('closes many in slices, regardless of the duration of a close', async () => {
     costMs = 0.1;
     const task = sweep.begin('ban', 'all');
     expect(closed()).toBeLessThan(40);
     expect(await task.finished()).toBe(2000);
     expect([closed(), sweep.isIdle]).toEqual([2000, true]);
-    // The free steps; later a slice, and the steps until the clock is read again.
+    // At first the free steps; later a slice, and the steps until the clock is read again.
     expect(Math.max(...closesInTurn)).toBeLessThanOrEqual(40);
   });
 
-  it('gives all bans of a turn together no more time than one', async () => {
+  it('gives all bans of a turn together no more time than one ban', async () => {
     costMs = 0.1;
     for (let n = 0; n < 200; n++) sweep.begin(`ban ${n}`, some(n * 10, n * 10 + 10));
     expect(closed()).toBeLessThan(40);
@@ -74,7 +74,7 @@ describe('BanSweep', () => {
     expect([closed(), Math.max(...closesInTurn) <= 40]).toEqual([2000, true]);
   });
 
-  it('looks for the networks of many bans in one pass, and once more for those that came meanwhile', async () => {
+  it('searches for the networks of many bans in one pass, and once more for later bans', async () => {
     costMs = 0.1;
     sweep.begin('first', 'all');
     for (let n = 0; n < 500; n++) sweep.begin(`ban ${n}`, 'all');
@@ -82,7 +82,7 @@ describe('BanSweep', () => {
     expect([closed(), passes]).toEqual([2000, 2]);
   });
 
-  it('counts the closes of each ban for itself', async () => {
+  it('counts the closes of each ban separately', async () => {
     let made = 0;
     banOf = ({ number }) => (number < 1500 && number % 3 < made ? `ban ${number % 3}` : null);
     const tasks = [0, 1, 2, 3].map(n => {
@@ -103,7 +103,7 @@ describe('BanSweep', () => {
     expect(closed()).toBeLessThan(40);
   });
 
-  it('takes a ban that is made because of a close', async () => {
+  it('accepts a ban that is created because of a close', async () => {
     let isMade = false;
     banOf = ({ number }) => {
       if (!isMade) {

@@ -1,13 +1,16 @@
 import type { Connection } from '../connection/connection.js';
 
-/** Time of one turn of the event loop that closes may take, in milliseconds: each is answered by a client, which costs several times as much. */
+/**
+ * Maximum time of one turn of the event loop that closes take, in milliseconds: each close is answered by a client, which costs several
+ * times as much.
+ */
 const TURN_MS = 0.25;
-/** Steps of a burst that take no account of time: a few connections are closed when `ban()` returns, also on a machine that is busy. */
+/** Steps of a burst without a time limit, so that a few connections are closed when `ban()` returns, also on a busy machine. */
 const FREE_STEPS = 32;
 /** Steps between two readings of the clock. */
 const STEPS_PER_CLOCK = 4;
 
-/** The connections that a ban may meet. */
+/** The connections that a ban may match. */
 export type Search = 'all' | (() => readonly Connection[]);
 
 /** The closes of one ban. */
@@ -18,7 +21,7 @@ export class BanTask {
 
   constructor(readonly banId: string) {}
 
-  /** Resolves when the close of each connection that the ban meets has begun, with their number. */
+  /** Resolves with the number of matching connections when the close of each has begun. */
   async finished(): Promise<number> {
     return this.#isFinished ? this.closed : new Promise(resolve => this.#waiters.push(resolve));
   }
@@ -31,13 +34,13 @@ export class BanTask {
 }
 
 /**
- * Closes the connections that bans meet, in slices: the first begins in the turn of the ban, as far as that turn has time left, and the
- * rest follows between the I/O that waits. Bans of users and of addresses name their connections; all bans of networks that are waiting
- * share one pass through the connections.
+ * Closes the connections that bans match, in slices. The first slice runs in the turn of the ban, as far as that turn has time left. The
+ * rest follows between pending I/O. Bans of users and of addresses look up their connections. All pending bans of networks share one pass
+ * through the connections.
  */
 export class BanSweep {
   readonly #tasks = new Map<string, BanTask>();
-  /** Searches that wait, the oldest first. */
+  /** Pending searches, the oldest first. */
   #searches: { readonly task: BanTask; readonly find: () => readonly Connection[] }[] = [];
   /** Bans that wait for the next pass. */
   #waiting: BanTask[] = [];
@@ -49,19 +52,19 @@ export class BanSweep {
 
   /**
    * @param all All connections; live.
-   * @param close Closes a connection where a ban meets it; returns the id of that ban, and null where no close began.
+   * @param close Closes a connection where a ban matches it. Returns the id of that ban, or null where no close began.
    */
   constructor(
     private readonly all: () => Iterable<Connection>,
     private readonly close: (connection: Connection) => string | null,
   ) {}
 
-  /** Whether each connection that a ban meets is closing. */
+  /** Whether all connections that bans match are closing. */
   get isIdle(): boolean {
     return this.#work === null && this.#searches.length === 0 && this.#waiting.length === 0;
   }
 
-  /** Begins to close the connections that a ban meets. */
+  /** Begins to close the connections that a ban matches. */
   begin(banId: string, search: Search): BanTask {
     const task = this.#tasks.get(banId) ?? new BanTask(banId);
     this.#tasks.set(banId, task);
@@ -72,7 +75,7 @@ export class BanSweep {
   }
 
   #run(): void {
-    // A subscriber of the events of a close may ban too; its ban is found by the loop that runs already.
+    // A subscriber of the events of a close may ban too. The loop that is running handles that ban.
     if (this.#isRunning) return;
     this.#isRunning = true;
     const begun = performance.now();
@@ -98,7 +101,7 @@ export class BanSweep {
     }
   }
 
-  /** The next slice; after the last one, the time that was spent is forgotten. */
+  /** Schedules the next slice. After the last one, the time spent is reset. */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -110,7 +113,7 @@ export class BanSweep {
     });
   }
 
-  /** The connections to be judged; null where a step has none. */
+  /** The connections to be checked; null for a step without one. */
   *#connections(): IterableIterator<Connection | null> {
     while (this.#searches.length > 0 || this.#waiting.length > 0) {
       const searches = this.#searches;

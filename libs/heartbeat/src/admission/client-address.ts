@@ -4,20 +4,20 @@ import { isIP, type Server, type Socket } from 'node:net';
 import { plainAddress, UNIX_PEER } from '../base/network-address.js';
 import { detachString } from '../base/detach-string.js';
 
-/** Whether an address is one of the proxies whose headers are believed. */
+/** Whether an address belongs to a proxy whose headers are trusted. */
 export type IsTrusted = (address: string) => boolean;
 
 /**
- * The client's address. It is the socket's, unless that belongs to a trusted proxy: then the right-most hop of its header that
- * is not trusted. Hops further left were written by whoever that is, and are worth nothing. A hop that is no address counts as
- * not trusted, and the proxy that reported it is taken.
+ * The client's address. It is the socket's, unless that belongs to a trusted proxy: then it is the right-most hop of the proxy's header
+ * that is not trusted. An untrusted party wrote the hops further left, so they are ignored. A hop that is not an address counts as not
+ * trusted, and the proxy that reported it is returned.
  */
 export function clientAddress(request: IncomingMessage, isTrusted: IsTrusted): string {
   let address = peerAddress(request);
   if (!isTrusted(address)) return address;
   for (const hop of hopsOf(request)) {
     if (!isTrusted(address)) return address;
-    // nginx names a peer of a Unix socket so; without trust in it, it is no address like any other text.
+    // nginx writes `unix:` for a peer of a Unix socket. Without trust in it, it is handled like any text that is not an address.
     const next = hop.trim() === UNIX_PEER && isTrusted(UNIX_PEER) ? UNIX_PEER : addressOfHop(hop);
     if (next === null) return address;
     address = next;
@@ -32,10 +32,12 @@ export function peerAddress({ socket }: IncomingMessage): string {
   return plainAddress(remoteAddress);
 }
 
-/** Servers that listen on a Unix socket; a server that has closed can no longer be asked. */
+/** Known servers, and whether they listen on a Unix socket. A closed server no longer reports its address. */
 const unixServers = new WeakMap<Server, boolean>();
 
-/** A TCP socket has no address either once its peer has reset it: only its server tells them apart. */
+/**
+ * Distinguishes a Unix socket from a TCP socket that its peer has reset, which has no address either. Only the server has that information.
+ */
 function isUnixSocket(socket: Socket): boolean {
   const { server } = socket as { readonly server?: Server };
   if (server === undefined) return false;
@@ -43,7 +45,7 @@ function isUnixSocket(socket: Socket): boolean {
   if (known !== undefined) return known;
   const bound = server.address();
   if (bound === null && !server.listening) return false;
-  // A file descriptor that was inherited (systemd) has no path that could be asked for.
+  // An inherited file descriptor (systemd) has no path.
   const isUnix = bound === null || typeof bound === 'string';
   unixServers.set(server, isUnix);
   return isUnix;
@@ -54,7 +56,7 @@ export function hasProxyHeader({ headers }: IncomingMessage): boolean {
   return headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
 }
 
-/** The hops as the proxies wrote them, the nearest first; `Forwarded` (RFC 7239) only where there is no `X-Forwarded-For`. */
+/** The hops as the proxies wrote them, the nearest first. `Forwarded` (RFC 7239) is used only without `X-Forwarded-For`. */
 function hopsOf({ headers }: IncomingMessage): string[] {
   const list = headers['x-forwarded-for'];
   if (list !== undefined) return String(list).split(',').toReversed();
@@ -66,7 +68,7 @@ function hopsOf({ headers }: IncomingMessage): string[] {
   });
 }
 
-/** `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]` and `[::1]:80` as an address; null for anything else. */
+/** Parses `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]` and `[::1]:80`. Returns null for any other text. */
 function addressOfHop(hop: string): string | null {
   const text = hop.trim();
   const bare = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text;
@@ -74,9 +76,8 @@ function addressOfHop(hop: string): string | null {
 }
 
 /**
- * The items of a list, the last first; what stands in quotes (RFC 7230, section 3.2.6) separates nothing. It is read from the
- * right, where our own proxy has written: a quote that the client left open further left cannot swallow what came after it.
- * One pass, whatever a stranger wrote.
+ * The items of a list, the last first. A separator within quotes (RFC 7230, section 3.2.6) does not count. The list is read from the right,
+ * where the own proxy wrote: a quote that the client left open further left cannot hide later items. One pass for any input.
  */
 function splitFromTheRight(text: string, separator: ',' | ';'): string[] {
   const items: string[] = [];

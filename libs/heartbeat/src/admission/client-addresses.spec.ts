@@ -18,17 +18,17 @@ const trusting = (...trustedProxies: string[]) => new ClientAddresses(resolveOpt
 
 describe('ClientAddresses', () => {
   it.each([
-    ['the proxy’s where none is trusted', [], PROXY, PROXY],
-    ['the client’s behind a trusted proxy', ['10.0.0.0/8'], PROXY, '203.0.113.7'],
-    ['the client’s behind a proxy that shows mapped', [PROXY], `::ffff:${PROXY}`, '203.0.113.7'],
-    ['the peer’s that only says to be a proxy', [PROXY], '198.51.100.1', '198.51.100.1'],
-  ])('gives %s', (_what, trustedProxies, remoteAddress, address) => {
+    ['the proxy’s address where none is trusted', [], PROXY, PROXY],
+    ['the client’s address behind a trusted proxy', ['10.0.0.0/8'], PROXY, '203.0.113.7'],
+    ['the client’s address behind a mapped proxy', [PROXY], `::ffff:${PROXY}`, '203.0.113.7'],
+    ['the address of a peer that only claims to be a proxy', [PROXY], '198.51.100.1', '198.51.100.1'],
+  ])('returns %s', (_what, trustedProxies, remoteAddress, address) => {
     const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress } };
     const addresses = new ClientAddresses(resolveOptions({ trustedProxies }));
     expect(addresses.of(request as unknown as IncomingMessage)).toBe(address);
   });
 
-  it('tells proxies from others however many have come, and when they come again', () => {
+  it('distinguishes proxies from other peers for any number of addresses, also repeatedly', () => {
     const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
     const ask = (remoteAddress: string) => {
       const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress } };
@@ -44,7 +44,7 @@ describe('ClientAddresses', () => {
     ['in capitals', 'FD00::2'],
     ['in the long form', 'fd00:0000:0000:0000:0000:0000:0000:0002'],
     ['as a CIDR in the long form', 'FD00:0:0:0::/64'],
-  ])('trusts a proxy that is named %s', (_what, name) => {
+  ])('trusts a proxy that is given %s', (_what, name) => {
     const addresses = new ClientAddresses(resolveOptions({ trustedProxies: [name] }));
     expect(addresses.of(from('fd00::2', '203.0.113.7'))).toBe('203.0.113.7');
   });
@@ -54,7 +54,7 @@ describe('ClientAddresses', () => {
     ['mapped', '::ffff:10.0.0.2'],
     ['mapped in groups', '::FFFF:a00:2'],
     ['a mapped CIDR', '::ffff:10.0.0.0/104'],
-  ])('trusts an IPv4 proxy that is named as %s', (_what, name) => {
+  ])('trusts an IPv4 proxy that is given as %s', (_what, name) => {
     const addresses = new ClientAddresses(resolveOptions({ trustedProxies: [name] }));
     expect(addresses.of(from('10.0.0.2', '203.0.113.7'))).toBe('203.0.113.7');
     expect(addresses.of(from('::ffff:10.0.0.2', '203.0.113.7'))).toBe('203.0.113.7');
@@ -62,11 +62,11 @@ describe('ClientAddresses', () => {
 });
 
 describe('ClientAddresses of a Unix socket', () => {
-  it('are unix: where no proxy tells them', () => {
+  it('are unix: without a proxy header', () => {
     expect([trusting().of(overUnix()), trusting('unix:').of(overUnix())]).toEqual(['unix:', 'unix:']);
   });
 
-  it('are what the proxy reports where unix: is trusted, and only there', () => {
+  it('are reported by the proxy where unix: is trusted, and only there', () => {
     expect(trusting('unix:').of(overUnix('1.1.1.1, 203.0.113.7'))).toBe('203.0.113.7');
     expect(trusting('10.0.0.0/8').of(overUnix('203.0.113.7'))).toBe('unix:');
     expect([trusting('unix:'), trusting('10.0.0.0/8')].map(addresses => addresses.isBehindProxy(overUnix()))).toEqual([
@@ -75,13 +75,13 @@ describe('ClientAddresses of a Unix socket', () => {
     ]);
   });
 
-  it('are found behind two proxies, of which one is reached by a Unix socket', () => {
+  it('are found behind two proxies, one of them connected by a Unix socket', () => {
     expect(trusting('unix:').of(overUnix('203.0.113.7, unix:'))).toBe('203.0.113.7');
     expect(trusting('unix:', '10.0.0.2').of(from('10.0.0.2', '203.0.113.7, unix:'))).toBe('203.0.113.7');
     expect(trusting('10.0.0.2').of(from('10.0.0.2', '203.0.113.7, unix:'))).toBe('10.0.0.2');
   });
 
-  it('are no addresses of TCP sockets that have gone', () => {
+  it('are not those of TCP sockets that have closed', () => {
     const tcp = { listening: true, address: () => ({ address: '::', family: 'IPv6', port: 3000 }) };
     expect(trusting('unix:').of(overUnix('203.0.113.7', tcp))).toBe('');
     expect(trusting('unix:').of(overUnix('203.0.113.7', { listening: false, address: () => null }))).toBe('');

@@ -7,14 +7,14 @@ import { HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js';
 import { clientNetwork, networkMatcher, plainAddress, UNIX_PEER } from '../base/network-address.js';
 import { clientAddress, type IsTrusted, peerAddress } from './client-address.js';
 
-/** Addresses whose answer is remembered. */
+/** Maximum of addresses whose result is cached. */
 const MOST_KNOWN = 1000;
 
-/** Whose request this is, behind the proxies that the option `trustedProxies` names. */
+/** The addresses of clients, behind the proxies in the option `trustedProxies`. */
 @Injectable()
 export class ClientAddresses {
   readonly #isTrusted: IsTrusted;
-  /** Each question makes an object outside of the heap, and behind proxies nearly all are about the same few addresses. */
+  /** A cache: each check allocates an object outside of the heap, and behind proxies nearly all checks are about the same few addresses. */
   readonly #known = new Map<string, boolean>();
 
   readonly #prefixBits: number;
@@ -31,14 +31,14 @@ export class ClientAddresses {
     return clientAddress(request, this.#isTrusted);
   }
 
-  /** The network that limits by address count for the peer of a socket; null for a trusted proxy and for a Unix socket. */
+  /** The network under which limits by address count the peer of a socket; null for a trusted proxy and for a Unix socket. */
   networkOfPeer(address: string | undefined): string | null {
     if (address === undefined) return null;
     const plain = plainAddress(address);
     return this.#isTrusted(plain) ? null : clientNetwork(plain, this.#prefixBits);
   }
 
-  /** The address at the other end of the socket, which may be a proxy's. */
+  /** The address at the other end of the socket, which may belong to a proxy. */
   peerOf(request: IncomingMessage): string {
     return peerAddress(request);
   }

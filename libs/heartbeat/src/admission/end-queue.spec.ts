@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { EndQueue } from './end-queue.js';
 
 describe('EndQueue', () => {
-  it('gives what has ended, the earliest first, and nothing that has not', () => {
+  it('returns ended ids, the earliest first, and no others', () => {
     const queue = new EndQueue();
     for (const [id, at] of [
       ['c', 30],
@@ -17,7 +17,7 @@ describe('EndQueue', () => {
     expect(queue.size).toBe(1);
   });
 
-  it('is right after any changes, and keeps nothing of ids that were removed or moved', () => {
+  it('is correct after any changes, and keeps no removed or moved ids', () => {
     const change = fc.tuple(fc.integer({ min: 0, max: 15 }), fc.option(fc.integer({ min: 0, max: 50 })));
     fc.assert(
       fc.property(fc.array(change, { maxLength: 60 }), fc.integer({ min: 0, max: 50 }), (changes, now) => {

@@ -5,8 +5,8 @@ interface End {
 }
 
 /**
- * Ids by the moment at which they end, the earliest first: a binary heap in which each id knows its place, so that an id that is
- * removed or moved leaves nothing behind, and no operation walks through all.
+ * Ids by the time at which they end, the earliest first: a binary heap that stores the position of each id. So a removed or moved id leaves
+ * no entry behind, and no operation iterates over all.
  */
 export class EndQueue {
   readonly #heap: End[] = [];
@@ -16,7 +16,7 @@ export class EndQueue {
     return this.#heap.length;
   }
 
-  /** Adds an id, or moves it to another moment. */
+  /** Adds an id, or changes its time. */
   set(id: string, at: number): void {
     this.delete(id);
     const end = { id, at, place: this.#heap.length };
@@ -36,7 +36,7 @@ export class EndQueue {
     this.#sink(last);
   }
 
-  /** Takes out the first of the ids that have ended by `now`; undefined without one. */
+  /** Removes and returns the first id that has ended by `now`; undefined without one. */
   takeEnded(now: number): string | undefined {
     const [first] = this.#heap;
     if (first === undefined || first.at > now) return undefined;

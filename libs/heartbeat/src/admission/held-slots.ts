@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.js';
 
-/** Slots of attempts that are neither refused nor a connection yet, by client network: limits count them. */
+/** Slots of attempts that are neither refused nor a connection yet, by client network. They count for the limits. */
 export class HeldSlots {
   readonly #byNetwork = new Map<string, number>();
   #total = 0;
@@ -20,14 +20,14 @@ export class HeldSlots {
     else this.#byNetwork.set(network, held);
   }
 
-  /** Holds a slot until the client leaves or the returned function is called, whichever is first. */
+  /** Holds a slot until the client disconnects or the returned function is called. */
   holdFor(attempt: Attempt, network: string): () => void {
     this.change(network, 1);
     return once(attempt, () => this.change(network, -1));
   }
 }
 
-/** A release that is called once: by its caller, or when the client leaves. */
+/** A release that runs once: when it is called, or when the client disconnects. */
 export function once(attempt: Pick<Attempt, 'onGone'>, release: () => void): () => void {
   let isHeld = true;
   const settle = () => {

@@ -17,7 +17,7 @@ export class HostCheck {
     this.#isServed = hostJudge(hosts);
   }
 
-  /** Null where the server answers to the host. */
+  /** Returns null where the host is a name of this server. */
   refusalOf(host: string | undefined): Refusal | null {
     if (this.#isServed(host)) return null;
     const shown = JSON.stringify(printable(host ?? '', MAX_HOST));

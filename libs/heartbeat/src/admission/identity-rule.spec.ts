@@ -33,7 +33,7 @@ class SlotsOfTest implements UserSlots {
   }
 }
 
-/** A node with its connections. */
+/** A node and its connections. */
 class World {
   readonly connections: ConnectionService;
   readonly bans: BanList;
@@ -44,7 +44,7 @@ class World {
     ({ bans: this.bans, connections: this.connections } = wireNode(node, undefined, slots && { slots }));
   }
 
-  /** A connection that was opened with an identity, or without one to be identified later. */
+  /** Opens a connection with an identity, or without one to be identified later. */
   open(userId?: string): Connection & { readonly closes: unknown[][] } {
     const closes: unknown[][] = [];
     const connection = this.connections.open({
@@ -63,7 +63,7 @@ class World {
 const codesOf = (connections: Connection[]) => connections.map(({ closing }) => closing?.code ?? null);
 
 describe('a connection that is identified after its opening', () => {
-  it('is closed with 4501 and the reason of the ban that meets it', () => {
+  it('is closed with 4501 and the reason of the ban that matches it', () => {
     const world = new World();
     world.bans.ban({ kind: 'user', value: 'ann', forMs: 60_000, reason: 'spam' });
     const [ann, bob] = [world.open(), world.open()];
@@ -74,7 +74,7 @@ describe('a connection that is identified after its opening', () => {
   });
 
   it.each(['refuse', 'replace-oldest'] as const)(
-    'takes no slot, and ends as it began to, where it is closing already: %s',
+    'takes no slot, and keeps its close, where it is already closing: %s',
     onUserLimit => {
       const world = new World({ maxPerUser: 1, onUserLimit });
       const [first, later] = [world.open('ann'), world.open()];
@@ -93,7 +93,7 @@ describe('a connection that is identified after its opening', () => {
     expect(codesOf([first, later])).toEqual([null, 4501]);
   });
 
-  it('is closed with 1013 and an advised delay where its user has all its connections', () => {
+  it('is closed with 1013 and an advised delay where its user has reached the limit', () => {
     const world = new World({ maxPerUser: 2 });
     const [first, second, third] = [world.open('ann'), world.open(), world.open()];
     second.identify(ANN);
@@ -170,7 +170,7 @@ describe('a connection that is identified on a node of a cluster', () => {
     expect(codesOf([connection])).toEqual([code]);
   });
 
-  it('stays open where it has become another user’s before the refusal', async () => {
+  it('stays open where it was identified as another user before the refusal', async () => {
     const slots = new SlotsOfTest();
     const connection = new World({ maxPerUser: 1 }, slots).open();
     connection.identify(ANN);
@@ -193,7 +193,7 @@ describe('a connection that is identified on a node of a cluster', () => {
     expect(slots.requested).toEqual([]);
   });
 
-  it('requests none where the node decides alone, or has too many itself', () => {
+  it('requests none where the node decides alone, or has exceeded the limit itself', () => {
     const alone = new SlotsOfTest(false);
     new World({ maxPerUser: 1 }, alone).open().identify(ANN);
     const shared = new SlotsOfTest();

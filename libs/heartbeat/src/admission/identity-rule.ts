@@ -10,11 +10,11 @@ import { BanList } from './ban-list.js';
 import { drawDelay, type Refusal, refusals } from './refusal.js';
 
 /**
- * The one rule about identities: bans, and `limits.maxPerUser` on this node and over the cluster. It refuses upgrades, and closes open
+ * The rule about identities: bans, and `limits.maxPerUser` on this node and in the cluster. It refuses upgrades, and closes open
  * connections with 4501 (banned), `load.closeCode` (one connection too many) and 4502 (replaced).
  *
- * With `refuse`, connections that are closing still take their slots, until they have ended. With `replace-oldest` they do not: the
- * newest connections stay.
+ * With `refuse`, closing connections hold their slots until they have ended. With `replace-oldest` they hold none: the newest connections
+ * stay.
  */
 @Injectable()
 export class UserIdentityRule implements IdentityRule {
@@ -38,8 +38,8 @@ export class UserIdentityRule implements IdentityRule {
   }
 
   /**
-   * Acquires a slot of the cluster for an upgrade; undefined where this node decides alone. Resolves with the slot's release, or with
-   * null where the user has all its slots.
+   * Acquires a slot of the cluster for an upgrade; undefined where this node decides alone. Resolves with a function that releases the
+   * slot, or with null where the user has no free slot.
    */
   acquire(userId: string): Promise<(() => void) | null> | undefined {
     return this.slots.isShared ? this.slots.acquire(userId) : undefined;
@@ -65,7 +65,7 @@ export class UserIdentityRule implements IdentityRule {
 
   async #acquireOpen(connection: Connection, userId: string): Promise<void> {
     if (await this.slots.acquireOpen(userId)) return;
-    // It may have ended meanwhile, or have become another user's.
+    // It may have ended meanwhile, or may have been identified as another user.
     if (connection.userId === userId && this.registry.has(connection)) this.#closeSurplus(connection);
   }
 
@@ -74,7 +74,7 @@ export class UserIdentityRule implements IdentityRule {
     connection.end({ code, reason: 'user-limit', by: 'server' }, this.node.retryAfterMs());
   }
 
-  /** Closes the oldest connections of a user on this node that are too many. */
+  /** Closes the oldest connections of a user on this node that exceed the limit. */
   #replaceOldest(userId: string): void {
     if (this.#maxPerUser === 0 || this.#refuses) return;
     const open = this.registry.byUser.open(userId);

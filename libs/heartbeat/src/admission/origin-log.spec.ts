@@ -39,7 +39,7 @@ describe('OriginLog', () => {
     'null',
     'app://.',
     `https://${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.example`,
-  ])('advises what allows %s when it is followed', origin => {
+  ])('advises an entry that allows %s', origin => {
     const { log, limited } = aLog();
     log.refused(origin, HOST);
     const entry = advised(warnings[0]!);
@@ -63,7 +63,7 @@ describe('OriginLog', () => {
     limited.close();
   });
 
-  it('advises, for any origin that it names, what allows it', () => {
+  it('advises a valid entry for any origin that it names', () => {
     const parts = fc.tuple(
       fc.constantFrom('https://', 'app://', 'x+y://', 'file://', ''),
       fc.oneof(fc.domain(), fc.string({ unit: 'binary' }), fc.webUrl()),
@@ -76,7 +76,7 @@ describe('OriginLog', () => {
         limited.close();
         const entry = advised(warnings[0]!);
         const { origins } = resolveOptions({ origins: entry === undefined ? [] : [entry] });
-        // Either the advice works when it is followed, or the line states that there is none.
+        // Either the advised entry works, or the line states that there is none.
         const verdict = originJudge(origins)(scheme + rest, HOST);
         expect([verdict, warnings[0]!.includes('no entry of the option origins')]).toEqual(
           entry === undefined ? ['refused', true] : ['allowed', false],
@@ -85,7 +85,7 @@ describe('OriginLog', () => {
     );
   });
 
-  it('advises to list the own pages too where same-host is replaced', () => {
+  it('advises to list the own pages too, where the list would replace same-host', () => {
     const { log } = aLog('same-host');
     log.refused('https://other.example', HOST);
     expect(warnings[0]).toContain('to a list of "https://other.example" and the origins of your own pages');
@@ -97,7 +97,7 @@ describe('OriginLog', () => {
     expect(warnings[0]).toContain('sandboxed frames');
   });
 
-  it('names each of a few origins once in a minute, and counts the rest', () => {
+  it('names each of a few origins once in a minute, and counts the others', () => {
     const { clock, log, limited } = aLog();
     for (let round = 0; round < 3; round++)
       for (let i = 0; i < 200; i++) log.refused(`https://evil-${i}.example`, HOST);
@@ -108,14 +108,14 @@ describe('OriginLog', () => {
     limited.close();
   });
 
-  it('logs one line for all texts that are no origin', () => {
+  it('logs one line for all texts that are not an origin', () => {
     const { log, limited } = aLog();
     for (let i = 0; i < 200; i++) log.refused(`evil ${i}`, HOST);
     expect(warnings).toHaveLength(1);
     limited.close();
   });
 
-  it('escapes what clients put into both headers', () => {
+  it('escapes client input in both headers', () => {
     const { log } = aLog();
     log.refused('https://evil\u009b2J\n', 'host\u202e\r\n');
     expect(warnings[0]).toContain('"https://evil\\x9b2J\\n" for the host "host\\u202e\\r\\n"');

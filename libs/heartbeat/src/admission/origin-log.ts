@@ -3,12 +3,12 @@ import { type LimitedLogger, WINDOW_MS } from '../base/limited-logger.js';
 import { printable } from '../base/printable.js';
 import { canonicalOrigin, OPAQUE } from '../base/origin.js';
 
-/** Origins that are named in a minute; the log counts further ones together. */
+/** Maximum of origins that are named in a minute. Further ones are counted together. */
 const MOST_NAMED = 10;
 /** Longer than any host name. */
 const MAX_ORIGIN = 300;
 
-/** Logs refused origins, each with advice that allows it when it is followed. */
+/** Logs refused origins, each with the option that would allow it. */
 export class OriginLog {
   readonly #named = new Set<string>();
   #since = -Infinity;
@@ -23,7 +23,7 @@ export class OriginLog {
     const canonical = canonicalOrigin(origin);
     const shown = printable(canonical ?? origin, MAX_ORIGIN);
     const what = `refused the origin "${shown}" for the host "${printable(host, MAX_ORIGIN)}"`;
-    // Of texts that are no origin there is no end, and none can be allowed.
+    // Texts that are not an origin are unlimited in number, and none can be allowed.
     const kind = canonical === null ? 'refused Origin headers that are no origin' : this.#kindOf(shown);
     this.log.warn(kind, `${what}: ${this.#advice(canonical, shown)}`);
   }
@@ -42,7 +42,7 @@ export class OriginLog {
     return `to allow it, ${list}${risk}`;
   }
 
-  /** A kind of its own for the first few of a minute: a client that invents origins cannot fill the log. */
+  /** A separate kind for the first few of a minute, so that a client that invents origins cannot flood the log. */
   #kindOf(shown: string): string {
     const now = this.clock.now();
     if (now - this.#since >= WINDOW_MS) {

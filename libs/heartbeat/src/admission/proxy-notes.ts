@@ -5,7 +5,7 @@ import { UNIX_PEER } from '../base/network-address.js';
 import { hasProxyHeader } from './client-address.js';
 import type { ClientAddresses } from './client-addresses.js';
 
-/** Notes for the doctor what requests show of proxies, and warns once where limits by address count all clients of a proxy as one. */
+/** Records signs of proxies in requests for the doctor. Warns once where limits by address count all clients of a proxy as one. */
 export class ProxyNotes {
   #warned = false;
 

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 
 import { RateLimiter } from './rate-limiter.js';
 
-/** How many of `count` are let through at one moment. */
+/** The number of `count` calls at one moment that pass. */
 function taken(limiter: RateLimiter, key: string, now: number, count: number): number {
   let passed = 0;
   for (let turn = 0; turn < count; turn++) if (limiter.take(key, now) === 0) passed++;
@@ -12,7 +12,7 @@ function taken(limiter: RateLimiter, key: string, now: number, count: number): n
 }
 
 describe('RateLimiter', () => {
-  it('lets a burst of one second’s worth through, and no more', () => {
+  it('passes a burst of one second’s worth, and no more', () => {
     const limiter = new RateLimiter(() => 5, 10);
     expect(taken(limiter, 'a', 1000, 20)).toBe(5);
   });
@@ -24,18 +24,18 @@ describe('RateLimiter', () => {
     [500, 2],
     [1000, 5],
     [3_600_000, 5],
-  ])('lets so many through %i ms after a burst: %i', (pauseMs, count) => {
+  ])('after a burst and %i ms passes %i', (pauseMs, count) => {
     const limiter = new RateLimiter(() => 5, 10);
     taken(limiter, 'a', 1000, 20);
     expect(taken(limiter, 'a', 1000 + pauseMs, 20)).toBe(count);
   });
 
-  it('keeps the keys apart', () => {
+  it('counts each key separately', () => {
     const limiter = new RateLimiter(() => 2, 10);
     expect([taken(limiter, 'a', 0, 3), taken(limiter, 'b', 0, 3), taken(limiter, 'a', 0, 3)]).toEqual([2, 2, 0]);
   });
 
-  it('tells how long to wait', () => {
+  it('returns the time to wait', () => {
     const limiter = new RateLimiter(() => 4, 10);
     taken(limiter, 'a', 0, 4);
     for (const [now, waitMs] of [[0, 250] as const, [100, 150] as const, [200, 50] as const]) {
@@ -44,14 +44,14 @@ describe('RateLimiter', () => {
     expect(limiter.take('a', 250)).toBe(0);
   });
 
-  it('costs nothing to be refused', () => {
+  it('uses nothing for a refusal', () => {
     const limiter = new RateLimiter(() => 1, 10);
     limiter.take('a', 0);
     taken(limiter, 'a', 500, 1000);
     expect(limiter.take('a', 1000)).toBe(0);
   });
 
-  it('is as if nothing had been taken once it was given back', () => {
+  it('is unchanged after a token was given back', () => {
     const limiter = new RateLimiter(() => 2, 10);
     for (let turn = 0; turn < 10; turn++) {
       expect(limiter.take('a', turn)).toBe(0);
@@ -62,26 +62,26 @@ describe('RateLimiter', () => {
     expect([taken(limiter, 'b', 10, 3), limiter.size]).toEqual([2, 2]);
   });
 
-  it('is no limit at 0, and remembers nobody then', () => {
+  it('has no limit at 0, and stores no key then', () => {
     const limiter = new RateLimiter(() => 0, 10);
     expect([taken(limiter, 'a', 0, 1000), limiter.size]).toEqual([1000, 0]);
   });
 
-  it('forgets the key that was quiet longest', () => {
+  it('forgets the key that was silent longest', () => {
     const limiter = new RateLimiter(() => 1, 2);
     limiter.take('a', 0);
     limiter.take('b', 0);
-    // Refused, and so not quiet.
+    // Refused, so it was not silent.
     limiter.take('a', 1);
     limiter.take('c', 2);
     expect(limiter.size).toBe(2);
     expect(limiter.take('a', 3)).toBeGreaterThan(0);
     expect(limiter.take('c', 3)).toBeGreaterThan(0);
-    // Forgotten, and so new.
+    // Forgotten, so it is new.
     expect(limiter.take('b', 4)).toBe(0);
   });
 
-  it('never remembers more keys than it may', () => {
+  it('never stores more keys than its maximum', () => {
     const limiter = new RateLimiter(() => 1, 3);
     fc.assert(
       fc.property(fc.string(), key => {
@@ -91,7 +91,7 @@ describe('RateLimiter', () => {
     );
   });
 
-  it('lets no more than its rate and one burst through in the long run, and no less to who asks all the time', () => {
+  it('passes no more than its rate and one burst in the long run, and no less for a client that tries all the time', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1000 }),
@@ -107,14 +107,14 @@ describe('RateLimiter', () => {
           const allowed = perSecond + (now * perSecond) / 1000;
           const lost = pauses.reduce((sum, pause) => sum + Math.max(0, ((pause - 1000) * perSecond) / 1000), 0);
           expect(passed).toBeLessThanOrEqual(allowed + 1e-6);
-          // What a full bucket cannot hold is lost, and less than one is always left in it.
+          // A full bucket loses further tokens, and less than one token always stays in it.
           expect(passed).toBeGreaterThan(allowed - lost - 1 - (pauses[0]! * perSecond) / 1000 - 1e-6);
         },
       ),
     );
   });
 
-  it('lets through who waited as told, and nobody who waited less', () => {
+  it('passes a client that waited as advised, and refuses one that waited less', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1000 }),

@@ -1,16 +1,16 @@
-/** A token bucket: what is left, and when it was counted. */
+/** A token bucket: the tokens left, and the time of that count. */
 interface Bucket {
   tokens: number;
   countedAt: number;
 }
 
 /**
- * Token buckets by key: `perSecond` in the long run, bursts of as many. The rate may change at any time. Memory is bounded: past
- * `maxKeys` the key that was silent longest is forgotten, which can only be to its advantage.
+ * Token buckets by key, with `perSecond` tokens in the long run and bursts of the same size. The rate may change at any time. Memory is
+ * bounded: with more than `maxKeys` keys, the key that was silent longest is forgotten, which can only be to its advantage.
  */
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
-  /** The key that stands last already: to put it there again is spared. */
+  /** The key that is already the last one in the map, so that it need not be moved there again. */
   #latest: string | null = null;
 
   constructor(
@@ -18,7 +18,7 @@ export class RateLimiter {
     private readonly maxKeys: number,
   ) {}
 
-  /** Takes one; returns 0, or the milliseconds until there will be one again. A rate of 0 is no limit. */
+  /** Takes one token. Returns 0, or the milliseconds until there is one. A rate of 0 means no limit. */
   take(key: string, now: number): number {
     const perSecond = this.perSecond();
     if (perSecond === 0) return 0;
@@ -32,18 +32,18 @@ export class RateLimiter {
     return 0;
   }
 
-  /** Gives back the last one taken, for a client that was refused for another reason. */
+  /** Returns the last token taken, for a client that was refused for another reason. */
   giveBack(key: string): void {
     const bucket = this.#buckets.get(key);
     if (bucket !== undefined) bucket.tokens++;
   }
 
-  /** Keys that are remembered. */
+  /** The number of keys that are stored. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  /** A map remembers the order of insertion: what is put in anew is the last to be forgotten. */
+  /** A map keeps the order of insertion, so a key that is inserted again is the last to be forgotten. */
   #keep(key: string, bucket: Bucket): void {
     if (key === this.#latest) return;
     this.#latest = key;

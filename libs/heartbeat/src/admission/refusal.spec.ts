@@ -28,7 +28,7 @@ describe('refusals', () => {
     expect(closeOf(refusal, 4006)?.code ?? null).toBe(closeCode === 1013 ? 4006 : closeCode);
   });
 
-  it('are all in the table above, and no reason has two', () => {
+  it('are all in the table above, and have different reasons', () => {
     expect(TABLE.map(([, , reason]) => reason).toSorted()).toEqual([...REFUSAL_REASONS].toSorted());
     expect(Object.keys(refusals)).toHaveLength(REFUSAL_REASONS.length);
   });
@@ -39,7 +39,7 @@ describe('refusals', () => {
     }
   });
 
-  it('close with a code that forbids to come back only who must not', () => {
+  it('close with a code that forbids to reconnect only clients that must not', () => {
     const final = TABLE.filter(([, , , , code]) => (code ?? 0) >= 4500).map(([, , reason]) => reason);
     expect(final).toEqual(['unauthenticated', 'origin-refused', 'banned']);
   });
@@ -47,30 +47,30 @@ describe('refusals', () => {
   it.each([
     ['no delay', refusals.unauthenticated('send a token'), 'unauthenticated'],
     ['a delay', refusals.atCapacity(7, 4321), 'at-capacity; retry-after=4321'],
-    ['the words of an operator', refusals.banned('spam, call us'), 'spam, call us'],
-    ['a ban without words', refusals.banned(''), 'banned'],
-    ['words that are too long', refusals.banned('é'.repeat(100)), 'é'.repeat(61)],
+    ['the text of an operator', refusals.banned('spam, call us'), 'spam, call us'],
+    ['a ban without a text', refusals.banned(''), 'banned'],
+    ['a text that is too long', refusals.banned('é'.repeat(100)), 'é'.repeat(61)],
   ])('close with their name and the delay, a ban with its reason: %s', (_what, refusal, reason) => {
     expect(closeOf(refusal, 1013)?.reason).toBe(reason);
   });
 
-  it('name what another node could serve', () => {
+  it('report whether another node could serve the client', () => {
     const movable = TABLE.filter(([refusal]) => isOfThisNode(refusal)).map(([, , reason]) => reason);
     expect(movable).toEqual(['at-capacity', 'draining', 'overloaded', 'starting']);
   });
 
   it.each([
-    ['the least', 0, 0, 2000],
-    ['the most', 0, 1, 8000],
-    ['the most of a window that is not longer', 8000, 1, 8000],
-    ['the least of a longer window', 60_000, 0, 2000],
-    ['the most of a longer window', 60_000, 1, 60_000],
+    ['the minimum', 0, 0, 2000],
+    ['the maximum', 0, 1, 8000],
+    ['the maximum of a window that is not longer', 8000, 1, 8000],
+    ['the minimum of a longer window', 60_000, 0, 2000],
+    ['the maximum of a longer window', 60_000, 1, 60_000],
     ['the middle of the default window', 10_000, 0.5, 6000],
-  ])('advise a delay that is drawn: %s', (_what, windowMs, drawn, delayMs) => {
+  ])('advise a random delay: %s', (_what, windowMs, drawn, delayMs) => {
     expect(drawDelay(windowMs, () => drawn)).toBe(delayMs);
   });
 
-  it('say what to do', () => {
+  it('contain a remedy', () => {
     expect(refusals.badUpgrade('the method is not GET').detail).toContain('the method is not GET');
     expect(refusals.noSuchPath('/nowhere').detail).toContain('/nowhere');
     expect(refusals.banned('spam').detail).toBe('spam');
@@ -78,7 +78,7 @@ describe('refusals', () => {
     expect(refusals.originRefused('"https://evil.com"').detail).toContain('"https://evil.com"');
   });
 
-  it('name the versions that are spoken (RFC 6455, section 4.4) and how to authenticate (RFC 9110, section 11.6.1)', () => {
+  it('list the supported versions (RFC 6455, section 4.4) and the authentication scheme (RFC 9110, section 11.6.1)', () => {
     expect(refusals.badUpgrade('').headers).toEqual({ 'Sec-WebSocket-Version': '13, 8' });
     expect(refusals.unauthenticated('').headers).toEqual({ 'WWW-Authenticate': 'Bearer' });
   });

@@ -1,7 +1,7 @@
 import { CloseCodes, closeReason } from '../protocol/close-code.js';
 import type { RefusalReason } from '../connection/heartbeat.events.js';
 
-/** An upgrade that is not let in: the HTTP answer, or the close code where that was asked for. */
+/** The refusal of an upgrade: the HTTP response, or the close code where that is configured. */
 export interface Refusal {
   readonly status: number;
   readonly reason: RefusalReason;
@@ -11,13 +11,13 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The bounds between which a delay is drawn where no better one is known; `drain.returnWindowMs` may raise the upper one. */
+/** The bounds of a random delay where no better one is known. `drain.returnWindowMs` may raise the upper one. */
 const MIN_DELAY_MS = 2000;
 const MAX_DELAY_MS = 8000;
-/** The delay while the application starts, in which no other node need be free. */
+/** The delay while the application starts, since other nodes may not be free then. */
 const STARTING_MS = 1000;
 
-/** A delay for one refused client, so that clients that were refused together do not return together. */
+/** A random delay for one refused client, so that clients that were refused together do not reconnect together. */
 export function drawDelay(returnWindowMs: number, random: () => number): number {
   return Math.round(MIN_DELAY_MS + random() * (Math.max(MAX_DELAY_MS, returnWindowMs) - MIN_DELAY_MS));
 }
@@ -99,15 +99,15 @@ export const refusals = {
   }),
 };
 
-/** How a refused client is closed after a finished upgrade. */
+/** The close of a refused client after a finished upgrade. */
 export interface RefusalClose {
   readonly code: number;
   readonly reason: string;
 }
 
 /**
- * The close frame that corresponds to a refusal, where `refuseWith` is `close`; null for a refusal that only HTTP can answer. Its words
- * are the operator's for a ban, else the end of the problem's type.
+ * The close frame of a refusal where `refuseWith` is `close`. Returns null for a refusal that is only possible by HTTP. The text is the
+ * operator's for a ban, and the end of the problem's type otherwise.
  * @param overloadCode The option `load.closeCode`.
  */
 export function closeOf({ reason, detail, retryAfterMs }: Refusal, overloadCode: number): RefusalClose | null {
