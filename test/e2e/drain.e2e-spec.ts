@@ -66,7 +66,7 @@ async function lingered(clients: readonly NotifiedClient[]): Promise<number[]> {
   return Promise.all(clients.map(async ({ ended, notifiedAt }) => (await ended).at - (notifiedAt ?? 0)));
 }
 
-describe('a drain of 1000 clients, of which a third never answers a Close', () => {
+describe('a drain of 1000 clients, of which a third never answers a close frame', () => {
   const PLAN = { SPREAD_MS: 2000, CLOSE_TIMEOUT_MS: 300, DEADLINE_MS: 3500, RETURN_WINDOW_MS: 5000 };
   let clients: NotifiedClient[] = [];
   let answering: NotifiedClient[] = [];
@@ -94,7 +94,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     const stalls = Stalls.watch();
     signalledAt = performance.now();
     server.signal('SIGTERM');
-    // Half of them go on in the very moments of the signal, the others during the drain.
+    // Half of them continue at the moment of the signal, the rest during the drain.
     const rests = halves.map((half, i) => half.sendRest(i < 10 ? i : (i - 10) * (PLAN.SPREAD_MS / 10)));
     const refusal = await until(() => readiness.firstRefusal(signalledAt), { timeoutMs: PLAN.SPREAD_MS });
     refusedReadiness = {
@@ -108,7 +108,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
       const late = new RawClient({ port: server.port });
       cleanups.push(() => late.destroy());
       const answer = await late.open().catch(() => null);
-      // Without an answer the server has ended, sooner than it should; the facts below say so.
+      // Without a response the server has ended, sooner than it should: the facts below fail then.
       if (answer === null) break;
       lateAnswers.push(answer);
       await sleep(50);
@@ -147,7 +147,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
   });
 
   it('closes clients in an order that they cannot choose', () => {
-    // The first half to come are spread over the drain as the second half are.
+    // The clients that were opened first are spread over the drain as the rest are.
     const moments = clients.slice(0, 500).map(({ notifiedAt }) => sinceSignal(notifiedAt));
     expect(distanceFromEven(moments, 0, PLAN.SPREAD_MS)).toBeLessThan(0.12 + HICCUP_MS / PLAN.SPREAD_MS);
   });
@@ -172,7 +172,7 @@ describe('a drain of 1000 clients, of which a third never answers a Close', () =
     const refused = underWay.flatMap(({ answer }) => (answer === null || answer.status === 101 ? [] : [answer]));
     expect(letIn.map(({ client }) => client.closeFrame?.code)).toEqual(letIn.map(() => 1001));
     expect(refused).toEqual(refused.map(() => DRAINING));
-    // The others sent the rest of their request when the server had ended.
+    // The rest completed their request after the end of the server.
     expect(letIn.length + refused.length).toBeGreaterThan(15);
   });
 
@@ -238,7 +238,7 @@ describe('a drain', () => {
     const signalledAt = performance.now();
     server.signal('SIGTERM');
     await until(() => server.output.includes('drain begins'));
-    // The machine stands still until the deadline has passed: no client has had its time.
+    // The process is stopped until the deadline has passed: no client has had its time.
     process.kill(server.pid, 'SIGSTOP');
     await until(() => performance.now() > signalledAt + deadlineMs + 50);
     process.kill(server.pid, 'SIGCONT');
@@ -267,7 +267,7 @@ describe('a drain', () => {
     expect(other.advice).not.toBeNull();
   });
 
-  it('answers what it has handled before it closes, in order', async () => {
+  it('sends the replies of handled messages before it closes, in order', async () => {
     const server = await ServerProcess.start({ env: drainOf({ SPREAD_MS: 1200, CLOSE_TIMEOUT_MS: 500 }) });
     const clients = await openClients(20, server);
     const stalls = Stalls.watch();
@@ -288,7 +288,7 @@ describe('a drain', () => {
       expect(client.closeFrame?.code).toBe(1001);
       const answered = client.messages.length;
       expect(client.json).toEqual(Array.from({ length: answered }, (_, k) => ({ event: 'echo', data: k + 1 })));
-      // Messages without a reply were under way when the close frame came.
+      // Messages without a reply were in flight when the close frame was read.
       const firstLost = sentAt[i]?.[answered] ?? Infinity;
       expect((client.notifiedAt ?? 0) - firstLost).toBeLessThan(100 + HICCUP_MS + stallMs);
     });

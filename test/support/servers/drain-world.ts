@@ -15,7 +15,7 @@ import { unstamped } from '../assert/unstamped.js';
 /** One turn of the event loop. */
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-/** A client that answers a close at once, or never. */
+/** A client that completes the closing handshake at once, or never. */
 export class DrainClient {
   readonly connection: Connection;
   closedAt: number | null = null;

@@ -21,7 +21,7 @@ function fail(): never {
   throw new Error('subscriber');
 }
 
-/** A subscriber that RxJS takes for one that returns nothing. */
+/** A subscriber that has the type of one without a return value. */
 const rejecting: () => unknown = async () => fail();
 
 /** Longer than the timers of RxJS and of the tables. */
@@ -31,7 +31,7 @@ const settled = async () => {
 
 type Subscribe = (stream: Observable<HeartbeatEvent>) => unknown;
 
-/** Everything that a subscriber may get wrong. RxJS reports each of them in a timer, where it would be an uncaught exception. */
+/** The failures of a subscriber. RxJS reports each of them in a timer, where it would be an uncaught exception. */
 const SUBSCRIBERS: [string, Subscribe][] = [
   ['a function that throws', stream => stream.subscribe(fail)],
   ['an observer that throws', stream => stream.subscribe({ next: fail })],
@@ -64,10 +64,10 @@ const SUBSCRIBERS: [string, Subscribe][] = [
   ['a subscriber after a delay', stream => stream.pipe(delay(1)).subscribe(fail)],
   ['a map after a delay', stream => stream.pipe(debounceTime(1), map(fail)).subscribe()],
   ['a subscriber of a buffer', stream => stream.pipe(bufferCount(1)).subscribe(fail)],
-  ['a subscriber of what follows', stream => stream.pipe(mergeMap(() => of(1, 2).pipe(delay(1)))).subscribe(fail)],
+  ['a subscriber of an inner stream', stream => stream.pipe(mergeMap(() => of(1, 2).pipe(delay(1)))).subscribe(fail)],
 ];
 
-describe('HeartbeatEvents, with a subscriber that goes wrong', () => {
+describe('HeartbeatEvents, with a subscriber that fails', () => {
   let events: HeartbeatEvents;
   let failures: [string | null, unknown][];
   let uncaught: unknown[];
@@ -88,7 +88,7 @@ describe('HeartbeatEvents, with a subscriber that goes wrong', () => {
       [what, 'ofType', all => subscribe(all.ofType('unbanned'))],
       [what, 'ofType of several', all => subscribe(all.ofType('banned', 'unbanned'))],
     ]),
-  )('reports %s of %s; other subscribers and the process go on', async (_what, _of, subscribe) => {
+  )('reports %s of %s; other subscribers and the process continue', async (_what, _of, subscribe) => {
     const seen: string[] = [];
     events.stream.subscribe(({ type }) => seen.push(`before: ${type}`));
     subscribe(events);
@@ -101,7 +101,7 @@ describe('HeartbeatEvents, with a subscriber that goes wrong', () => {
     expect(uncaught).toEqual([]);
   });
 
-  it('names the event, also within another', () => {
+  it('names the event, also of one that is published within another', () => {
     events.ofType('banned').subscribe(() => {
       events.announce({ type: 'unbanned', id: 'x', forMs: 1 });
       fail();
@@ -121,7 +121,7 @@ describe('HeartbeatEvents, with a subscriber that goes wrong', () => {
     expect([errors, failures]).toEqual([[error], []]);
   });
 
-  it('hands events to a subject, and ends a subscription as RxJS does', () => {
+  it('passes events to a subject, and ends a subscription as RxJS does', () => {
     const subject = new Subject<HeartbeatEvent>();
     const seen: string[] = [];
     subject.subscribe(({ type }) => seen.push(type));

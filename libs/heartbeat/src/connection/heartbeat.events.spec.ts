@@ -26,7 +26,7 @@ describe('HeartbeatEvents', () => {
     expect([early.all.map(unstamped), late.all.map(unstamped)]).toEqual([[drift, drift], [drift]]);
   });
 
-  it('publishes nothing to an ended subscription, and goes on without a subscriber', () => {
+  it('publishes nothing to an ended subscription, and needs no subscriber', () => {
     const events = new HeartbeatEvents();
     const { all, subscription } = record(events);
     subscription.unsubscribe();

@@ -21,7 +21,8 @@ const WATCHDOG_MS = 650;
 
 /**
  * The library's own listeners for signals, beside Nest's hooks. They set the flag in the same turn as the signal, start the drain without
- * waiting for hooks of other modules, guarantee the end of the process by the deadline, and let a second signal end it at once.
+ * waiting for hooks of other modules (or take over the drain that runs), guarantee the end of the process by the deadline, and let a
+ * second signal end it at once.
  */
 @Injectable()
 export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShutdown {

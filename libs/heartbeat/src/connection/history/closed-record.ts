@@ -8,8 +8,8 @@ import { flightOf, type FlightRecord } from './flight-record.js';
 import { type Facts, factsOf, shown } from '../listing/view.js';
 
 /**
- * What is kept of a connection that has ended: numbers, and texts that existed already. Views are made at each read and for the event:
- * a drain ends thousands of connections in a second, and the garbage collector has to move what is kept of each.
+ * The kept part of a connection that has ended: numbers, and texts that existed already. Views are made at each read and for the event:
+ * a drain ends thousands of connections in a second, and the garbage collector has to move each record.
  */
 export class ClosedRecord {
   readonly serial: number;

@@ -11,7 +11,7 @@ const MAX_TEXT = 200;
 
 /**
  * A notable moment of a connection: a kind, and the numbers that belong to it. Sentences are made when a record is read. A text that
- * the library does not choose goes through {@link noteText}.
+ * the library does not choose is bounded by {@link noteText}.
  */
 export type FlightNote =
   | { readonly kind: 'opened' }
