@@ -180,6 +180,15 @@ describe('docs/protocol.md', () => {
   });
 });
 
+describe('docs/events.md', () => {
+  it('lists every event', () => {
+    const source = read('libs/heartbeat/src/connection/heartbeat.events.ts');
+    const types = [...source.matchAll(/readonly type: '([a-z-]+)'/g)].map(([, type]) => type);
+    const rows = tableOf(read('docs/events.md'), 'type', 'fields').map(([type]) => type);
+    expect(rows.toSorted()).toEqual(types.toSorted());
+  });
+});
+
 describe('docs/http-api.md', () => {
   it('lists every HTTP route', () => {
     const expected = Object.keys(OPERATIONS).map(route => {
@@ -319,6 +328,7 @@ describe.each([
   ['close code', ['code', 'reason']],
   ['refusal', ['status', 'type ends in']],
   ['route', ['route']],
+  ['event', ['type', 'fields']],
   ['variable of the server', ['variable', 'default']],
   ['variable of an option', ['variable', 'option']],
   ['metric', ['metric', 'type']],
