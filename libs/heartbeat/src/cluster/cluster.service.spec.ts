@@ -45,11 +45,15 @@ describe('ClusterService', () => {
     expect(one.state.clusterNodes).toBe(3);
   });
 
-  it('tells at once that a node drains', async () => {
+  it('reports at once that a node drains, and that it serves again', async () => {
     two.state.draining = true;
     two.events.announce({ type: 'drain-started', connections: 0, reason: 'test' });
     await new Promise(resolve => setImmediate(resolve));
     expect((await one.cluster.nodes())[1]).toMatchObject({ state: 'draining' });
+    two.state.draining = false;
+    two.events.announce({ type: 'drain-aborted', remaining: 0, total: 0 });
+    await new Promise(resolve => setImmediate(resolve));
+    expect((await one.cluster.nodes())[1]).toMatchObject({ state: 'up' });
   });
 
   it('forgets a node that is not heard of, within its lease', async () => {

@@ -193,6 +193,17 @@ describe('ConnectionService', () => {
     expect(connections.closedDetail(ids[0]!)).toBeUndefined();
   });
 
+  it.each([
+    ['short', 'short'],
+    ['x'.repeat(200), 'x'.repeat(200)],
+    ['x'.repeat(100_000), `${'x'.repeat(200)}…`],
+  ])('keeps at most 200 characters of a reason of the application', (reason, kept) => {
+    const { connection } = open();
+    connection.close(4321, reason);
+    connections.closed(connection, 4321, '');
+    expect(connections.closedHistory()[0]).toMatchObject({ code: 4321, reason: kept, closedBy: 'server' });
+  });
+
   it('lists those that it remembers in pages', () => {
     const ids = Array.from({ length: 4 }, () => open().id);
     for (const id of ids) connections.closed(connections.get(id)!, 1000, '');

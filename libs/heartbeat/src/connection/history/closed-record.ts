@@ -4,6 +4,7 @@ import type { EventPayload } from '../heartbeat.events.js';
 import { connectionId } from '../connection-id.js';
 import type { Closing } from '../connection.types.js';
 import type { Connection } from '../connection.js';
+import { noteText } from './flight-note.js';
 import { flightOf, type FlightRecord } from './flight-record.js';
 import { type Facts, factsOf, shown } from '../listing/view.js';
 
@@ -13,19 +14,19 @@ import { type Facts, factsOf, shown } from '../listing/view.js';
  */
 export class ClosedRecord {
   readonly serial: number;
+  /** How the connection ended; a reason of the application is bounded, since the history keeps it. */
+  readonly closing: Closing;
   readonly facts: Facts;
   readonly #flight: FlightRecord | null;
   readonly #closedAt: number;
   /** The wall time of the clock's zero at the close: a later step of the wall clock does not change the record. */
   readonly #epoch: number;
 
-  constructor(
-    connection: Connection,
-    readonly closing: Closing,
-    clock: Clock,
-  ) {
+  constructor(connection: Connection, closing: Closing, clock: Clock) {
     const now = clock.now();
+    const reason = noteText(closing.reason);
     this.serial = connection.serial;
+    this.closing = reason === closing.reason ? closing : { ...closing, reason };
     this.facts = factsOf(connection, now);
     this.#flight = connection.flight;
     this.#closedAt = Math.trunc(now);
