@@ -35,14 +35,11 @@ export { DrainService } from './drain/drain.service.js';
 export { CurrentConnection } from './transports/ws/current-connection.decorator.js';
 export { HeartbeatWsAdapter } from './transports/ws/heartbeat-ws.adapter.js';
 export { type Message, type MessageParser } from './transports/ws/message-dispatcher.js';
-export {
-  type Authenticate,
-  type BackpressureOptions,
-  type LimitOptions,
-  type LoadOptions,
-  type LoadSources,
-  type TcpOptions,
-} from './options/guard.options.js';
+export { type BackpressureOptions } from './options/backpressure.options.js';
+export { type Authenticate } from './options/guard.options.js';
+export { type LimitOptions } from './options/limits.options.js';
+export { type LoadOptions, type LoadSources } from './options/load.options.js';
+export { type TcpOptions } from './options/tcp.options.js';
 export { type NotReadyReason } from './connection/readiness.js';
 export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
@@ -61,18 +58,14 @@ export {
 } from './connection/heartbeat.events.js';
 export { type HeartbeatExtras } from './heartbeat.module-definition.js';
 export { HeartbeatModule } from './heartbeat.module.js';
-export {
-  type AdminOptions,
-  type AdminRole,
-  type AdminToken,
-  type DrainOptions,
-  type HealthOptions,
-  type HeartbeatOptions,
-  type HeartbeatRoutes,
-  type LivenessOptions,
-  type MetricsOptions,
-  type ReaperOptions,
-} from './options/heartbeat.options.js';
+export { type AdminOptions, type AdminRole, type AdminToken } from './options/admin.options.js';
+export { type DrainOptions } from './options/drain.options.js';
+export { type HeartbeatRoutes } from './options/extras.js';
+export { type HealthOptions } from './options/health.options.js';
+export { type HeartbeatOptions } from './options/heartbeat.options.js';
+export { type LivenessOptions } from './options/liveness.options.js';
+export { type MetricsOptions } from './options/metrics.options.js';
+export { type ReaperOptions } from './options/reaper.options.js';
 export { AdminPort } from './http/admin-port.js';
 export { type AdminPortOptions } from './http/http-settings.js';
 export { type RouteDecorator } from './http/own-routes.js';

@@ -12,6 +12,6 @@ export { type NodeFacts } from './doctor/node-facts.js';
 export { runChecks } from './doctor/run-checks.js';
 export { type SystemReader, thisSystem } from './doctor/system-reader.js';
 export { clusterNode } from './messaging/cluster-node.js';
-export { DEFAULT_ROUTES, DEFAULTS } from './options/defaults.js';
-export { type ResolvedOptions } from './options/heartbeat.options.js';
+export { DEFAULT_ROUTES } from './options/extras.js';
+export { DEFAULTS, type ResolvedOptions } from './options/heartbeat.options.js';
 export { resolveOptions } from './options/resolve-options.js';

@@ -9,7 +9,7 @@ import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
-import type { LimitOptions } from '../options/guard.options.js';
+import type { LimitOptions } from '../options/limits.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { BanList } from './ban-list.js';
 

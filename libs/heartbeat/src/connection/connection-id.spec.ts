@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { nodeNameOf } from '../options/defaults.js';
+import { nodeNameOf } from '../options/cluster.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { connectionId, nodeIdOf, serialOf } from './connection-id.js';
 

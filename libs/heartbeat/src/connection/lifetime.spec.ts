@@ -3,7 +3,7 @@ import { getMaxListeners } from 'node:events';
 
 import { Observable, Subject } from 'rxjs';
 
-import { DEFAULTS } from '../options/defaults.js';
+import { DEFAULTS } from '../options/heartbeat.options.js';
 import { guarded, Lifetime } from './lifetime.js';
 
 const reason = new Error('the end');

@@ -1,5 +1,5 @@
-import { LONGEST_DEFAULT_SPREAD_MS } from '../options/defaults.js';
-import type { DrainOptions } from '../options/heartbeat.options.js';
+import { LONGEST_DEFAULT_SPREAD_MS } from '../options/drain.options.js';
+import type { DrainOptions } from '../options/drain.options.js';
 import type { Check } from './node-facts.js';
 import { ok, finding } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';

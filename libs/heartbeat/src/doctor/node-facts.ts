@@ -1,4 +1,5 @@
-import type { LivenessOptions, ResolvedOptions } from '../options/heartbeat.options.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import type { LivenessOptions } from '../options/liveness.options.js';
 import type { Finding } from './finding.js';
 import type { SystemReader } from './system-reader.js';
 

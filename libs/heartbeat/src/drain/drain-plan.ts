@@ -1,4 +1,4 @@
-import { LONGEST_DEFAULT_SPREAD_MS } from '../options/defaults.js';
+import { LONGEST_DEFAULT_SPREAD_MS } from '../options/drain.options.js';
 
 /** Time that each connection adds to the spread where none is set. */
 const MS_PER_CONNECTION = 10;

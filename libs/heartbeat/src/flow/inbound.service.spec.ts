@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 
 import * as fc from 'fast-check';
 
-import type { LimitOptions } from '../options/guard.options.js';
+import type { LimitOptions } from '../options/limits.options.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';

@@ -7,7 +7,7 @@ import type { WebSocket } from 'ws';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { BackpressureOptions } from '../options/guard.options.js';
+import type { BackpressureOptions } from '../options/backpressure.options.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { OutboundService } from './outbound.service.js';

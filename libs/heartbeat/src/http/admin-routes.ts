@@ -11,7 +11,7 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 
-import type { AdminRole } from '../options/heartbeat.options.js';
+import type { AdminRole } from '../options/admin.options.js';
 import { AdminGuard, MetricsGuard } from './admin-guard.js';
 import { InputPipe } from './input.pipe.js';
 import { JsonBodyGuard } from './json-body.guard.js';

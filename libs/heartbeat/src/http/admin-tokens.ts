@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { AdminRole, AdminToken } from '../options/heartbeat.options.js';
+import type { AdminRole, AdminToken } from '../options/admin.options.js';
 
 /** Somebody who was recognised by a token. */
 export interface AdminHolder {

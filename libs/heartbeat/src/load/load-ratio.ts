@@ -1,4 +1,4 @@
-import type { LoadSources } from '../options/guard.options.js';
+import type { LoadSources } from '../options/load.options.js';
 import type { LoadLevel, LoadSource } from '../connection/heartbeat.events.js';
 
 /** Measurements since the last reading. */

@@ -7,7 +7,7 @@ import type { ConnectionService } from '../connection/connection.service.js';
 import { liveLimitsOf } from '../node/live-limits.js';
 import type { NodeState } from '../connection/node-state.js';
 import { Totals } from '../node/totals.js';
-import { DEFAULTS } from '../options/defaults.js';
+import { DEFAULTS } from '../options/heartbeat.options.js';
 import type { OutboundService } from '../flow/outbound.service.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { LoadService } from '../load/load.service.js';

@@ -1,4 +1,5 @@
-import type { LimitOptions, LoadOptions } from '../options/guard.options.js';
+import type { LimitOptions } from '../options/limits.options.js';
+import type { LoadOptions } from '../options/load.options.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 
 /** The limits that may change while the node runs. Rules read them at each use, never in a constructor. */

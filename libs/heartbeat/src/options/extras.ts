@@ -1,6 +1,21 @@
-import { DEFAULT_ROUTES } from './defaults.js';
 import { isPlainObject } from '../base/freeze-deeply.js';
 import { describeProblem, HeartbeatError, type Problem } from '../base/heartbeat.error.js';
+
+/** The paths of the HTTP routes; `false` removes one. An extra: it is passed beside the options, never by a factory. */
+export interface HeartbeatRoutes {
+  /** Default: `/health`, with `/live`, `/ready` and `/startup` below it. */
+  health: string | false;
+  /** Default: `/metrics`. */
+  metrics: string | false;
+  /** Default: `/admin`. */
+  admin: string | false;
+}
+
+export const DEFAULT_ROUTES: HeartbeatRoutes = Object.freeze({
+  health: '/health',
+  metrics: '/metrics',
+  admin: '/admin',
+});
 
 /** One rule for each extra. The compiler checks the same rules, but not in plain JavaScript. */
 const RULES: Readonly<Record<string, (value: unknown) => Problem[]>> = {

@@ -1,167 +1,25 @@
-import type { Registry } from 'prom-client';
+import { freezeDeeply } from '../base/freeze-deeply.js';
+import { ADMIN_DEFAULTS, ADMIN_RULES, type AdminOptions } from './admin.options.js';
+import { BACKPRESSURE_DEFAULTS, BACKPRESSURE_RULES, type BackpressureOptions } from './backpressure.options.js';
+import { group, whole } from './checkers.js';
+import { CLUSTER_DEFAULTS, CLUSTER_RULES, type ClusterOptions } from './cluster.options.js';
+import { DRAIN_DEFAULTS, DRAIN_RULES, type DrainOptions } from './drain.options.js';
+import { GUARD_DEFAULTS, GUARD_RULES, type GuardOptions } from './guard.options.js';
+import { HEALTH_DEFAULTS, HEALTH_RULES, type HealthOptions } from './health.options.js';
+import { LIMIT_DEFAULTS, LIMIT_RULES, type LimitOptions } from './limits.options.js';
+import { LIVENESS_DEFAULTS, LIVENESS_RULES, type LivenessOptions } from './liveness.options.js';
+import { LOAD_DEFAULTS, LOAD_RULES, type LoadOptions, type LoadSources } from './load.options.js';
+import { METRICS_DEFAULTS, METRICS_RULES, type MetricsOptions } from './metrics.options.js';
+import { REAPER_DEFAULTS, REAPER_RULES, type ReaperOptions } from './reaper.options.js';
+import { TCP_DEFAULTS, TCP_RULES, type TcpOptions } from './tcp.options.js';
 
-import type { ClusterOptions } from './cluster.options.js';
-import type {
-  Authenticate,
-  BackpressureOptions,
-  LimitOptions,
-  LoadOptions,
-  LoadSources,
-  TcpOptions,
-} from './guard.options.js';
-
-/** The options of the application. Durations are whole milliseconds. The last line of each text is the default. */
-
-/** Detection of dead connections: docs/guarantees.md, Liveness. */
-export interface LivenessOptions {
-  /**
-   * A connection that is silent for this long is pinged. The interval in force starts at this value and follows the load.
-   * Default: 25000, below the 60 s idle timeout of most proxies.
-   */
-  intervalMs: number;
-  /**
-   * Lower bound of the interval in force, on an idle node.
-   * Default: 15000.
-   */
-  minIntervalMs: number;
-  /**
-   * Upper bound of the interval in force, on a busy node. The guarantee for the detection of dead connections is based on it.
-   * Default: 45000.
-   */
-  maxIntervalMs: number;
-  /**
-   * Time for one pong. Must be below `minIntervalMs`.
-   * Default: 10000.
-   */
-  pongTimeoutMs: number;
-  /**
-   * Unanswered pings after which the socket is destroyed, with the recorded code 4000.
-   * Default: 2.
-   */
-  missedPongs: number;
-  /**
-   * Whether the interval in force follows the load, between its bounds.
-   * Default: true.
-   */
-  adaptive: boolean;
-  /**
-   * Whether a connection that received bytes within the interval is not pinged.
-   * Default: true.
-   */
-  skipWhenActive: boolean;
-  /**
-   * Event name of the application heartbeat, for clients that cannot see ping frames (browsers).
-   * Default: `heartbeat`.
-   */
-  event: string;
-}
-
-/** The scheduled task. It closes connections that are idle or too old, and compares the registry with the sockets. */
-export interface ReaperOptions {
-  /**
-   * Schedule: a cron expression of five or six fields; the first of six is the second.
-   * Default: every ten seconds.
-   */
-  cron: string;
-  /**
-   * A connection without an application message in either direction for this long is closed with 4001. Heartbeats do not count. 0 is off.
-   * Default: 0.
-   */
-  idleTimeoutMs: number;
-  /**
-   * An older connection is closed with 4002, so that long-lived clients are distributed over new nodes. 0 is off.
-   * Default: 0.
-   */
-  maxLifetimeMs: number;
-  /**
-   * Fraction by which the lifetime of each connection differs, from 0 to 1: 0.1 is plus or minus a tenth.
-   * Default: 0.1.
-   */
-  lifetimeJitter: number;
-  /**
-   * Time for `identify()` where `authenticate` returned `'deferred'`. Then the connection is closed with 4503.
-   * Default: 10000.
-   */
-  identifyTimeoutMs: number;
-}
-
-/** The drain of all connections at a deploy. The first three together must not exceed `deadlineMs`. */
-export interface DrainOptions {
-  /**
-   * New connections are still admitted for this long after readiness has failed, until the load balancer has noticed.
-   * Default: 0.
-   */
-  readinessDelayMs: number;
-  /**
-   * The closes are spread over this time, each connection at its own random moment. A set value is not adapted.
-   * Default: 10 for each connection, at most 5000, so that a few connections are closed at once.
-   */
-  spreadMs: number | undefined;
-  /**
-   * Time for a closing handshake before the socket is destroyed. It applies to every close, not only in a drain.
-   * Default: 2000.
-   */
-  closeTimeoutMs: number;
-  /**
-   * The remaining connections are destroyed and counted then. The process ends at the latest one second later.
-   * Default: 25000, below the 30 s of Kubernetes' `terminationGracePeriodSeconds`.
-   */
-  deadlineMs: number;
-  /**
-   * Each client receives a random delay from this window, after which it should reconnect.
-   * Default: 10000.
-   */
-  returnWindowMs: number;
-}
-
-export interface MetricsOptions {
-  /**
-   * Whether a scrape needs the token of a viewer.
-   * Default: false.
-   */
-  guarded: boolean;
-  /**
-   * Prefix of all metric names.
-   * Default: `ws_`.
-   */
-  prefix: string;
-  /**
-   * The prom-client registry to use.
-   * Default: a separate registry.
-   */
-  registry: Registry | undefined;
-}
-
-/** The role of an admin token: a `viewer` may read, an `operator` may do everything. */
-export type AdminRole = 'viewer' | 'operator';
-
-/** A token for the admin routes. */
-export interface AdminToken {
-  /** The secret, sent as `Authorization: Bearer <token>`. */
-  token: string;
-  role: AdminRole;
-  /** The name of the operator in the audit trail; not secret. */
-  name: string;
-}
-
-export interface AdminOptions {
-  /**
-   * The tokens that are accepted on the admin routes.
-   * Default: none. Then every admin route responds with 401 and a problem that names the missing token.
-   */
-  tokens: readonly AdminToken[];
-}
-
-export interface HealthOptions {
-  /**
-   * Whether readiness is 503 from `maxConnections` until the number is under 95 % of it.
-   * Default: true.
-   */
-  notReadyAtCapacity: boolean;
-}
+/**
+ * The options of the application, assembled from one file for each subject with its interface, defaults and rules. Durations are whole
+ * milliseconds; the last line of each text is the default.
+ */
 
 /** All options, complete and frozen, as `resolveOptions` returns them. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends GuardOptions {
   readonly heartbeat: Readonly<LivenessOptions>;
   readonly reaper: Readonly<ReaperOptions>;
   readonly limits: Readonly<LimitOptions>;
@@ -169,36 +27,12 @@ export interface ResolvedOptions {
   readonly tcp: Readonly<TcpOptions>;
   readonly load: Readonly<LoadOptions>;
   readonly metrics: Readonly<MetricsOptions>;
-  /**
-   * The admitted browser origins: an origin that names the requested host, or a list such as `['https://app.example.com',
-   * 'capacitor://localhost']`, of any scheme. In a list, `https://*.example.com` admits subdomains of one label, `null` pages of opaque
-   * origin (sandboxed frames of any site, file pages), `*` all. A client without an Origin header is not a browser and passes.
-   * Default: `same-host`.
-   */
-  readonly origins: 'same-host' | readonly string[];
-  /**
-   * The host names of this server, without ports. An upgrade with another Host header is refused with 403 `origin-refused`, a request for
-   * metrics or the admin API with 421. Set it against DNS rebinding, where `origins` is `same-host` and plain HTTP is served.
-   * Default: none, every name.
-   */
-  readonly hosts: readonly string[];
-  /**
-   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` or `Forwarded` is trusted, in any spelling. `unix:` stands for the peers of
-   * a Unix socket.
-   * Default: none.
-   */
-  readonly trustedProxies: readonly string[];
-  /**
-   * The function that authenticates clients.
-   * Default: all clients are anonymous.
-   */
-  readonly authenticate: Authenticate | undefined;
   readonly drain: Readonly<DrainOptions>;
   readonly admin: Readonly<AdminOptions>;
   readonly health: Readonly<HealthOptions>;
   readonly cluster: Readonly<ClusterOptions>;
   /**
-   * The number of closed connections that are kept, with their flight records.
+   * Number of closed connections that are kept, with their flight records.
    * Default: 1000.
    */
   readonly closedHistory: number;
@@ -211,17 +45,50 @@ export type HeartbeatOptions = {
     : ResolvedOptions[Group];
 } & { readonly load?: Partial<Omit<LoadOptions, 'source'>> & { readonly source?: Partial<LoadSources> } };
 
-type GroupName = Exclude<
-  keyof ResolvedOptions,
-  'origins' | 'hosts' | 'trustedProxies' | 'authenticate' | 'closedHistory'
->;
+type GroupName = Exclude<keyof ResolvedOptions, keyof GuardOptions | 'closedHistory'>;
 
-/** The paths of the HTTP routes; `false` removes one. An extra: it is passed beside the options, never by a factory. */
-export interface HeartbeatRoutes {
-  /** Default: `/health`, with `/live`, `/ready` and `/startup` below it. */
-  health: string | false;
-  /** Default: `/metrics`. */
-  metrics: string | false;
-  /** Default: `/admin`. */
-  admin: string | false;
-}
+export const DEFAULTS: ResolvedOptions = freezeDeeply({
+  heartbeat: LIVENESS_DEFAULTS,
+  reaper: REAPER_DEFAULTS,
+  limits: LIMIT_DEFAULTS,
+  backpressure: BACKPRESSURE_DEFAULTS,
+  tcp: TCP_DEFAULTS,
+  load: LOAD_DEFAULTS,
+  metrics: METRICS_DEFAULTS,
+  ...GUARD_DEFAULTS,
+  drain: DRAIN_DEFAULTS,
+  admin: ADMIN_DEFAULTS,
+  health: HEALTH_DEFAULTS,
+  cluster: CLUSTER_DEFAULTS,
+  closedHistory: 1000,
+});
+
+/** Texts for messages, for defaults that a literal does not describe. */
+export const DEFAULT_TEXTS: Readonly<Record<string, string>> = {
+  'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
+  'drain.spreadMs': '10 for each connection, at most 5000',
+  'metrics.registry': 'a separate registry',
+  'cluster.redisUrl': 'a cluster of one node',
+  'cluster.client': 'a cluster of one node',
+  'cluster.nodeName': 'the host name',
+  'admin.tokens': 'no token',
+  hosts: 'every name',
+  trustedProxies: 'no trusted proxy',
+  authenticate: 'anonymous clients',
+};
+
+export const RULES = group<ResolvedOptions>({
+  heartbeat: LIVENESS_RULES,
+  reaper: REAPER_RULES,
+  limits: LIMIT_RULES,
+  backpressure: BACKPRESSURE_RULES,
+  tcp: TCP_RULES,
+  load: LOAD_RULES,
+  metrics: METRICS_RULES,
+  ...GUARD_RULES,
+  drain: DRAIN_RULES,
+  admin: ADMIN_RULES,
+  health: HEALTH_RULES,
+  cluster: CLUSTER_RULES,
+  closedHistory: whole(0, 1_000_000, 'connections'),
+});

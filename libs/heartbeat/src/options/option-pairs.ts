@@ -1,4 +1,4 @@
-import { LONGEST_DEFAULT_SPREAD_MS } from './defaults.js';
+import { LONGEST_DEFAULT_SPREAD_MS } from './drain.options.js';
 import type { Problem } from '../base/heartbeat.error.js';
 import type { ResolvedOptions } from './heartbeat.options.js';
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { HeartbeatOptions } from './heartbeat.options.js';
-import { DEFAULTS } from './defaults.js';
+import { DEFAULTS } from './heartbeat.options.js';
 import { resolveOptions } from './resolve-options.js';
 
 /** The error of a rejection; null when the options are accepted. Any other error is thrown. */

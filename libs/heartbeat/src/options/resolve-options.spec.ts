@@ -6,7 +6,8 @@ import { Registry } from 'prom-client';
 
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { HeartbeatOptions } from './heartbeat.options.js';
-import { DEFAULT_ROUTES, DEFAULTS } from './defaults.js';
+import { DEFAULT_ROUTES } from './extras.js';
+import { DEFAULTS } from './heartbeat.options.js';
 import { resolveOptions } from './resolve-options.js';
 
 /** The error of the start with these options. */

@@ -1,12 +1,10 @@
 import type { z } from 'zod';
 
-import { DEFAULTS, DEFAULT_TEXTS } from './defaults.js';
 import { EXTRAS } from './extras.js';
 import { freezeDeeply, isPlainObject } from '../base/freeze-deeply.js';
 import { describeProblem, HeartbeatError, type Problem } from '../base/heartbeat.error.js';
-import type { HeartbeatOptions, ResolvedOptions } from './heartbeat.options.js';
+import { DEFAULT_TEXTS, DEFAULTS, type HeartbeatOptions, type ResolvedOptions, RULES } from './heartbeat.options.js';
 import { impossiblePairs } from './option-pairs.js';
-import { optionsSchema } from './option-rules.js';
 
 /** The key of all options together, for a value that is not an object of options. */
 const WHOLE = 'options';
@@ -17,7 +15,7 @@ const WHOLE = 'options';
  */
 export function resolveOptions(given: HeartbeatOptions = {}): ResolvedOptions {
   const problems: Problem[] = [];
-  const parsed = optionsSchema.safeParse(given);
+  const parsed = RULES.safeParse(given);
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap(issue => toProblems(issue, given)));
   const broken = new Set(problems.map(({ key }) => key));
   const options = merge(given, broken);

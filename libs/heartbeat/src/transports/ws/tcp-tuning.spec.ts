@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-import type { TcpOptions } from '../../options/guard.options.js';
+import type { TcpOptions } from '../../options/tcp.options.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { TcpTuning } from './tcp-tuning.js';
 

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-import type { TcpOptions } from '../../options/guard.options.js';
+import type { TcpOptions } from '../../options/tcp.options.js';
 
 /**
  * Applies the options of group `tcp` to accepted sockets; `ws` itself disables Nagle's algorithm. Keep-alive takes four system calls. So

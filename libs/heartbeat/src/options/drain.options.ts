@@ -1,0 +1,49 @@
+import { group, milliseconds } from './checkers.js';
+
+/** The default of `drain.spreadMs` never exceeds this time, for any number of connections. */
+export const LONGEST_DEFAULT_SPREAD_MS = 5000;
+
+/** The drain of all connections at a deploy. The first three together must not exceed `deadlineMs`. */
+export interface DrainOptions {
+  /**
+   * New connections are still admitted for this long after readiness has failed, until the load balancer has noticed.
+   * Default: 0.
+   */
+  readinessDelayMs: number;
+  /**
+   * The closes are spread over this time, each connection at its own random moment. A set value is not adapted.
+   * Default: 10 for each connection, at most 5000, so that a few connections are closed at once.
+   */
+  spreadMs: number | undefined;
+  /**
+   * Time for a closing handshake before the socket is destroyed. It applies to every close, not only in a drain.
+   * Default: 2000.
+   */
+  closeTimeoutMs: number;
+  /**
+   * The remaining connections are destroyed and counted then. The process ends at the latest one second later.
+   * Default: 25000, below the 30 s of Kubernetes' `terminationGracePeriodSeconds`.
+   */
+  deadlineMs: number;
+  /**
+   * Each client receives a random delay from this window, after which it should reconnect.
+   * Default: 10000.
+   */
+  returnWindowMs: number;
+}
+
+export const DRAIN_DEFAULTS: DrainOptions = {
+  readinessDelayMs: 0,
+  spreadMs: undefined,
+  closeTimeoutMs: 2000,
+  deadlineMs: 25_000,
+  returnWindowMs: 10_000,
+};
+
+export const DRAIN_RULES = group<DrainOptions>({
+  readinessDelayMs: milliseconds(0),
+  spreadMs: milliseconds(0),
+  closeTimeoutMs: milliseconds(1),
+  deadlineMs: milliseconds(1),
+  returnWindowMs: milliseconds(0),
+});
