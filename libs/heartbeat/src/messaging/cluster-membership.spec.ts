@@ -19,7 +19,7 @@ describe('ClusterMembership', () => {
 
   afterEach(() => world.end());
 
-  it('learns the time of the store from its answers, to half of the way there and back, and from the fastest', async () => {
+  it('derives the time of the store from its replies, to half of the round trip, and from the fastest', async () => {
     const { renew } = node.bus;
     const renewOverSlow = async (toMs: number, backMs: number) => {
       node.bus.renew = async (...given) => {

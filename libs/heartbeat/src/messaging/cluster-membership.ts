@@ -15,18 +15,18 @@ import { RedisClock } from './redis-clock.js';
 import { encode } from './wire.js';
 import { withTimeout } from './with-timeout.js';
 
-/** How long the end of the app waits for Redis. */
+/** Maximum time that the end of the app waits for Redis. */
 const LEAVE_MS = 500;
-/** How often, and how far apart, a message is sent that must arrive after a stall. */
+/** Number and interval of the attempts to send a message that must arrive after a stall. */
 const DELIVERY_ATTEMPTS = 40;
 const DELIVERY_PAUSE_MS = 250;
 
-/** The kind of message by which a node announces its end. */
+/** The kind of message that announces the end of a node. */
 export const LEFT = 'left';
 
 /**
- * This node's membership of the cluster: it renews the lease, publishes messages and passes on those that arrive. In a cluster of one
- * it does nothing.
+ * This node's membership of the cluster. It renews the lease, publishes messages and passes on received ones. In a cluster of one it does
+ * nothing.
  */
 @Injectable()
 export class ClusterMembership implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -45,7 +45,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
     () => this.failed('message'),
   );
 
-  /** Messages to this node or to all, its own among them, as they arrive: unchecked. */
+  /** Messages to this node or to all, including its own, as they arrive: unchecked. */
   readonly received = this.#received.asObservable();
   readonly renewals = this.#renewals.asObservable();
 
@@ -57,7 +57,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
   ) {
     this.#storeClock = new RedisClock(node.clock.wallTime(0).getTime());
     node.clusterLost = bus.isShared;
-    // Other nodes learn at once that this node drains, and that it serves again.
+    // Other nodes learn at once that this node drains, or serves again.
     this.#subscription = events.ofType('drain-started', 'drain-aborted').subscribe(() => void this.renew());
   }
 
@@ -75,7 +75,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
       this.#logger.warn(`Redis does not answer yet, this node works alone: ${this.#lastFailure}`);
   }
 
-  /** Runs last, since the drain needs the cluster; bounded, whatever Redis does. */
+  /** Runs last, since the drain needs the cluster. Its duration is bounded regardless of Redis. */
   async onApplicationShutdown(): Promise<void> {
     this.#isOver = true;
     this.#subscription.unsubscribe();
@@ -88,7 +88,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
     await this.bus.stop();
   }
 
-  /** Gives the lease back, and announces it: without that the node would look like one that an emptied Redis does not know. */
+  /** Ends the lease, and announces that. Otherwise this node would look like one that an emptied Redis does not know. */
   async #leave(): Promise<void> {
     await this.bus.leave();
     await this.bus.publish(null, encode(LEFT, this.node.id, {}));
@@ -99,7 +99,10 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
     this.bus.publish(to, text).catch((error: unknown) => this.failed('publish', error));
   }
 
-  /** Publishes again until Redis has taken it, at most for ten seconds: after a stall of this node Redis counts as lost for a moment. */
+  /**
+   * Publishes repeatedly until Redis has accepted the message, at most for ten seconds: after a stall of this node Redis counts as lost for
+   * a moment.
+   */
   async deliver(to: string, text: string): Promise<void> {
     for (let attempt = 0; attempt < DELIVERY_ATTEMPTS && !this.#isOver; attempt++) {
       try {
@@ -111,23 +114,23 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
     }
   }
 
-  /** Counts a failure. It is not logged: a lasting one would fill the log, and the loss of Redis is logged once. */
+  /** Counts a failure without logging it: a permanent failure would fill the log, and the loss of Redis is logged once. */
   failed(operation: ClusterOperation, error?: unknown): void {
     if (error !== undefined) this.#lastError = error;
     this.node.totals.clusterErrors[operation]++;
   }
 
-  /** One of our moments by the store's clock, on which all nodes agree. */
+  /** Converts a time of this node's clock to the store's clock, which all nodes share. */
   storeTime(moment: number): number {
     return this.#storeClock.timeOf(moment);
   }
 
-  /** This node, as it is now. */
+  /** This node in its current state. */
   report(): ClusterNode {
     return { id: this.node.id, ...this.reporter.describe(), ageMs: 0 };
   }
 
-  /** Renews the lease, once at a time; done each second by itself. */
+  /** Renews the lease; only one renewal runs at a time. It is called every second. */
   async renew(): Promise<void> {
     if (this.#isRenewing || this.#isOver || !this.bus.isShared) return;
     this.#isRenewing = true;

@@ -21,7 +21,7 @@ describe('an entry in Redis', () => {
   });
 
   it.each(['', '{', 'null', '[]', '{"kind":"all","value":"u","reason":"r"}', JSON.stringify({ ...node, state: 'x' })])(
-    'is none where it is %p',
+    'is rejected where it is %p',
     text => {
       expect([decodeLease(text), decodeBan(text)]).toEqual([null, null]);
     },

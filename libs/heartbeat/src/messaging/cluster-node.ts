@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { wireCount, wireText } from '../base/wire-values.js';
 import { parseBy } from './wire.js';
 
-/** What a lease contains: how its node describes itself. */
+/** The content of a lease: the description of its node. */
 const description = z.object({
   name: wireText.meta({ description: 'Its name; several nodes may share it.' }),
   /** As far as the node can know it. */
@@ -40,7 +40,7 @@ export function encodeLease(node: NodeDescription): string {
   return JSON.stringify({ ...node, givesKeys: true } satisfies z.input<typeof lease>);
 }
 
-/** Null for a text that describes no node. */
+/** Returns null for a text that does not describe a node. */
 export function decodeLease(given: string): z.output<typeof lease> | null {
   return parseBy(lease, given);
 }

@@ -9,7 +9,7 @@ function busy(ms: number): void {
 }
 
 describe('Inbox', () => {
-  it('reads at once what fits into a turn', () => {
+  it('reads at once the messages that fit into a turn', () => {
     const heard: string[] = [];
     const inbox = new Inbox(
       text => heard.push(text),
@@ -20,7 +20,7 @@ describe('Inbox', () => {
     inbox.close();
   });
 
-  it('reads what came together in turns, in its order, also what comes meanwhile', async () => {
+  it('reads many messages in turns and in order, including later ones', async () => {
     const heard: string[] = [];
     const inbox: Inbox = new Inbox(
       text => {
@@ -38,7 +38,7 @@ describe('Inbox', () => {
       read.push(heard.length);
     }
     expect(read.length).toBeGreaterThan(4);
-    // The late one was added while the first turn was full of others.
+    // The later one was added while the first turn was full.
     expect(heard.filter(text => text !== 'late')).toEqual(sent);
     expect(heard).toContain('late');
   });
@@ -58,7 +58,7 @@ describe('Inbox', () => {
       () => dropped++,
     );
     const text = 'x'.repeat(size);
-    // The first one takes the whole turn.
+    // The first message takes the whole turn.
     for (let place = 0; place < 1 + most + 5; place++) inbox.add(text);
     expect([heard, dropped]).toEqual([1, 5]);
     await until(() => heard === 1 + most);
@@ -67,7 +67,7 @@ describe('Inbox', () => {
     inbox.close();
   });
 
-  it('forgets what waits when it is closed', async () => {
+  it('drops waiting messages when it is closed', async () => {
     let heard = 0;
     const inbox = new Inbox(
       () => {

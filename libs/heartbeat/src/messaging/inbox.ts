@@ -1,22 +1,22 @@
-/** So long messages of other nodes are read in one turn of the event loop. */
+/** Maximum time for reading messages of other nodes in one turn of the event loop. */
 const TURN_MS = 5;
-/** Those that wait for the next turn; more are dropped. */
+/** Limits for messages that wait for the next turn; more are dropped. */
 const MAX_MESSAGES = 10_000;
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 /**
- * What other nodes send, in its order. One read of the network may bring hundreds of messages, each with work for all connections: what
- * does not fit into a turn waits for the next one. Bounded in messages and in size.
+ * Messages of other nodes, in their order. One read of the network may contain hundreds of messages, each with work for all connections.
+ * Messages that do not fit into a turn wait for the next one. Bounded in number and in size.
  */
 export class Inbox {
   #waiting: string[] = [];
-  /** How many of them were read. */
+  /** Number of the waiting messages that were read. */
   #done = 0;
   #characters = 0;
   #spentMs = 0;
   #turn: NodeJS.Immediate | null = null;
 
-  /** @param dropped Called for a message for which there is no room. */
+  /** @param dropped Called for a message that exceeds the limits. */
   constructor(
     private readonly read: (text: string) => void,
     private readonly dropped: () => void,
@@ -31,7 +31,7 @@ export class Inbox {
     this.#characters += text.length;
   }
 
-  /** Forgets what waits. */
+  /** Drops the waiting messages. */
   close(): void {
     if (this.#turn !== null) clearImmediate(this.#turn);
     this.#turn = null;

@@ -10,7 +10,7 @@ import type {
   UserStatement,
 } from './cluster-bus.js';
 
-/** What nodes in one process share. */
+/** The shared state of nodes in one process. */
 export class LocalStore {
   readonly listeners = new Map<string, BusListener>();
   readonly leases = new Map<
@@ -25,7 +25,7 @@ export class LocalStore {
   readonly users = new Map<string, Map<string, UserStatement>>();
   banVersion = 0;
 
-  /** Forgets everything but who listens. */
+  /** Removes everything except the listeners. */
   empty(): void {
     this.leases.clear();
     this.bans.clear();
@@ -34,10 +34,10 @@ export class LocalStore {
   }
 }
 
-/** Ends of a ban that differ by less are the same. */
+/** Ends of a ban that differ by less are treated as equal. */
 const SAME_END_MS = 1000;
 
-/** The bus of a cluster of one; of several nodes in one process where they are given the same store. */
+/** The bus of a cluster of one, or of several nodes in one process that are given the same store. */
 export class LocalBus implements ClusterBus {
   readonly isShared: boolean;
   isUp = false;

@@ -11,7 +11,7 @@ import { type ClusterNode, decodeLease } from './cluster-node.js';
 import { NodeMessages } from './node-messages.js';
 import { nodeSilent } from './node-requests.js';
 
-/** Another node by its last lease; `renewedAt` is a moment of this node's clock. */
+/** Another node by its last lease. `renewedAt` is a time of this node's clock. */
 interface Known {
   readonly node: ClusterNode;
   readonly renewedAt: number;
@@ -44,8 +44,8 @@ export class NodeDirectory {
   }
 
   /**
-   * The other nodes: those with a lease, and those that had one a moment ago and did not leave. A Redis that was emptied does not know
-   * them until they renew, and one that is lost lists none.
+   * The other nodes: those with a lease, and those that recently had one and did not leave. A Redis that was emptied does not have them
+   * until they renew, and a lost one lists none.
    * @param named The id or the name of a node. Default: all.
    */
   async others(named?: string): Promise<ClusterNode[]> {
@@ -59,7 +59,7 @@ export class NodeDirectory {
     return named === undefined ? all : all.filter(({ id, name }) => [id, name].includes(named));
   }
 
-  /** Ids of those nodes that a message can reach. Without Redis no node can be reached, and none is waited for. */
+  /** Ids of the nodes that a message can reach. Without Redis no node can be reached, and there is no wait. */
   reachable(nodes: readonly ClusterNode[]): string[] {
     return this.bus.isUp ? nodes.map(({ id }) => id) : [];
   }
@@ -70,9 +70,9 @@ export class NodeDirectory {
   }
 
   /**
-   * The id of a node that is named by its id or its name; this node without one. Of nodes that share a name this one comes first.
-   * Undefined if there is none.
-   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) where Redis is lost, so that it cannot be known.
+   * Finds the id of a node by its id or its name; this node's id without an argument. Of nodes that share a name this one is preferred.
+   * Returns undefined if there is none.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) where Redis is lost, so that the node may exist.
    */
   async find(named: string | undefined): Promise<string | undefined> {
     if (named === undefined || named === this.node.id || named === this.node.name) return this.node.id;
@@ -82,7 +82,7 @@ export class NodeDirectory {
     return found?.id;
   }
 
-  /** Whether there may be a node with this id: another one with a lease, and any while Redis is lost. */
+  /** Whether a node with this id may exist: another node with a lease, or any node while Redis is lost. */
   @Handled()
   async mayLive(nodeId: string): Promise<boolean> {
     if (!this.bus.isShared) return false;
@@ -112,7 +112,7 @@ export class NodeDirectory {
     for (const id of this.#known.keys()) if (!listed.has(id) && !this.#isRecent(id)) this.#known.delete(id);
   }
 
-  /** Whether a node had a lease a moment ago, and did not leave. */
+  /** Whether a node recently had a lease, and did not leave. */
   #isRecent(nodeId: string): boolean {
     const renewedAt = this.#known.get(nodeId)?.renewedAt ?? -Infinity;
     return this.node.clock.now() - renewedAt < this.node.options.cluster.leaseMs;

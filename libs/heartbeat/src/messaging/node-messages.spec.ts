@@ -44,16 +44,16 @@ describe('messages between nodes', () => {
 
   it.each<[string, string, object]>([
     ['an unknown kind', 'shutdown', {}],
-    ['a kind that an object inherits', 'constructor', {}],
+    ['a kind named like an inherited property', 'constructor', {}],
     ['an unknown operation', 'request', { ...request, operation: 'exec' }],
-    ['a body that does not fit its operation', 'request', { ...request, body: { id: 7, kick: {} } }],
+    ['a body that does not match its operation', 'request', { ...request, body: { id: 7, kick: {} } }],
     [
       'an unknown condition, without which a filter would select too much',
       'deliver',
       { ...deliver, filter: { users: 'u' } },
     ],
-    ['bytes that are none', 'deliver', { ...bytes, bytes: '???' }],
-    ['a serial that is none', 'replace', { ...replace, serial: -1 }],
+    ['invalid bytes', 'deliver', { ...bytes, bytes: '???' }],
+    ['an invalid serial', 'replace', { ...replace, serial: -1 }],
   ])('with %s are counted and dropped', (_, kind, body) => {
     receive(encode(kind, 'a-1', body));
     expect(node.errors['message']).toBe(1);
@@ -71,7 +71,7 @@ describe('messages between nodes', () => {
 });
 
 describe('the registry of requests', () => {
-  it('takes one handler for a name', async () => {
+  it('accepts one handler for a name', async () => {
     const world = new ClusterWorld();
     const { requests } = await world.add();
     const schemas = { request: z.null(), reply: z.null() };
@@ -86,12 +86,12 @@ describe('the registry of requests', () => {
     [{ minIdle: 1 }, false],
     [{ state: 'gone' }, false],
     [{ labels: { a: 1 } }, false],
-  ])('holds the filter of a kick of all against its rule: %j is good: %p', (filter, isGood) => {
+  ])('checks the filter of a kick of all against its rule: %j is valid: %p', (filter, isGood) => {
     const body = { filter, kick: { reason: 'x' } };
     expect(readRequest({ kind: 'request', from: 'a-1', operation: 'kick-all', body }) !== null).toBe(isGood);
   });
 
-  it('takes no longer list than a page', () => {
+  it('accepts no list longer than a page', () => {
     const body = { filter: {}, sort: 'openedAt', order: 'asc', after: null };
     const reads = (limit: number) =>
       readRequest({ kind: 'request', from: 'a-1', operation: 'list', body: { ...body, limit } }) !== null;

@@ -11,8 +11,8 @@ interface Registration {
 }
 
 /**
- * Messages between nodes, delivered at most once and not confirmed. Each rule registers the kinds that it sends. A message of an
- * unknown kind, or one that does not fit its schema, is counted and dropped.
+ * Messages between nodes, delivered at most once and not confirmed. Each rule registers the kinds that it sends. A message of an unknown
+ * kind, or one that does not match its schema, is counted and dropped.
  */
 @Injectable()
 export class NodeMessages {
@@ -28,7 +28,7 @@ export class NodeMessages {
   /**
    * Registers a kind of message. A node's own messages do not reach its handlers.
    * @param schema The fields beside `kind` and `from`.
-   * @throws Error for a kind that has a handler already.
+   * @throws Error for a kind that already has a handler.
    */
   handle<Schema extends z.ZodType>(
     kind: string,
@@ -44,12 +44,12 @@ export class NodeMessages {
     this.sendText(to, this.encode(kind, body));
   }
 
-  /** A message as it is sent. */
+  /** Encodes a message for `sendText`. */
   encode(kind: string, body: object): string {
     return encode(kind, this.node.id, body);
   }
 
-  /** Sends what was encoded already. */
+  /** Sends an encoded message. */
   sendText(to: string | null, text: string): void {
     this.membership.publish(to, text);
   }

@@ -10,15 +10,15 @@ import { ClusterMembership } from './cluster-membership.js';
 import { NodeMessages } from './node-messages.js';
 import { MAX_MESSAGE_BYTES } from './wire.js';
 
-/** The reply of one node, or why there is none. */
+/** The reply of one node, or the reason why there is none. */
 export type Outcome<Reply> = { readonly status: 'ok'; readonly body: Reply } | { readonly status: 'timeout' | 'error' };
 
-/** What a request and its reply contain. A node of an older or newer version holds them against its own schemas. */
+/** The content of a request and of its reply. A node of an older or newer version checks them against its own schemas. */
 export interface RequestSchemas<Request extends z.ZodType, Reply extends z.ZodType> {
   readonly request: Request;
   readonly reply: Reply;
   /**
-   * Time for a reply that takes longer than `cluster.requestTimeoutMs`. Such a reply is sent again until Redis has it, since the work
+   * Time for a reply that takes longer than `cluster.requestTimeoutMs`. Such a reply is sent repeatedly until Redis has it, since the work
    * may have stalled the node. Default: `cluster.requestTimeoutMs`, and a reply is sent once.
    */
   readonly timeoutMs?: number;
@@ -28,7 +28,7 @@ export interface RequestSchemas<Request extends z.ZodType, Reply extends z.ZodTy
 export interface NodeRequest<Request extends z.ZodType, Reply extends z.ZodType> {
   /**
    * Sends the request to other nodes. Never rejects: each node has an outcome by the deadline.
-   * @param since The moment from which the deadline counts: finding the nodes is part of the time. Default: now.
+   * @param since The start of the deadline, which includes the search for the nodes. Default: now.
    */
   send(
     nodeIds: readonly string[],
@@ -36,7 +36,7 @@ export interface NodeRequest<Request extends z.ZodType, Reply extends z.ZodType>
     since?: number,
   ): Promise<ReadonlyMap<string, Outcome<z.output<Reply>>>>;
   /**
-   * The reply of one node; of this one without a message.
+   * The reply of one node; for this node without a message.
    * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) without a reply in time.
    */
   sendToOne(nodeId: string, body: z.input<Request> & z.output<Request>): Promise<z.output<Reply>>;
@@ -51,7 +51,7 @@ interface Pending {
   finish(): void;
 }
 
-/** More requests at once would only be answered later. */
+/** Maximum of pending requests. More would only be answered too late. */
 const MAX_PENDING = 1000;
 
 export const request = z.object({ id: wireId, operation: z.string().max(100), body: z.unknown() });
@@ -73,9 +73,9 @@ export class NodeRequests implements OnApplicationShutdown {
   }
 
   /**
-   * Registers a request that this node answers, and makes it one that can be sent.
+   * Registers a request that this node handles, and returns a function that sends it.
    * @param name Its name on the wire.
-   * @throws Error for a name that has a handler already.
+   * @throws Error for a name that already has a handler.
    */
   handle<Request extends z.ZodType, Reply extends z.ZodType>(
     name: string,

@@ -7,13 +7,13 @@ import { RENEW } from './redis-scripts.js';
 
 type Hear = (message: string, channel: string) => void;
 
-/** A Redis whose channels lie on servers of their own, as in a Redis Cluster. What hangs answers nothing, and closes nothing. */
+/** A Redis whose channels are on different servers, as in a Redis Cluster. A hanging server sends no replies, and closes no connection. */
 class FakeRedis {
   readonly clients: FakeClient[] = [];
   readonly published: string[] = [];
-  /** Channels whose server hangs, for the clients that were made before another one took its place. */
+  /** Channels whose server hangs, for the clients that were created before another server replaced it. */
   readonly hanging = new Map<string, number>();
-  /** Whether scripts are answered. */
+  /** Whether scripts get no reply. */
   isBusy = false;
   scripts = 0;
 
@@ -23,12 +23,12 @@ class FakeRedis {
     this.hanging.set(channel, Infinity);
   }
 
-  /** From now on new clients find another server for it. */
+  /** New clients find another server for the channel from now on. */
   failOver(channel: string): void {
     this.hanging.set(channel, this.clients.length);
   }
 
-  /** The client in the place of the app's own. */
+  /** The client that the app passes. */
   get client(): object {
     const duplicate = () => {
       const made = new FakeClient(this, this.clients.length);
@@ -95,7 +95,7 @@ class FakeClient {
   }
 }
 
-/** The promise: the cluster is complete within 5 s. */
+/** The guarantee: the cluster is complete within 5 s. */
 const WHOLE_S = 5;
 
 describe('RedisBus', () => {
@@ -138,7 +138,7 @@ describe('RedisBus', () => {
     }
   }
 
-  /** A second, in which each node renews its lease at a moment of its own. */
+  /** A second, in which each node renews its lease at a different time. */
   async function second(): Promise<void> {
     for (const bus of buses) {
       bus.renew(3000, '{}').catch(() => undefined);
@@ -147,7 +147,7 @@ describe('RedisBus', () => {
     }
   }
 
-  /** How many seconds go by until every node hears what any says to all. */
+  /** The number of seconds until every node receives the messages of every node. */
   async function secondsUntilWhole(): Promise<number> {
     for (let seconds = 0; seconds <= 2 * WHOLE_S; seconds++) {
       for (const words of heard) words.length = 0;
@@ -159,7 +159,7 @@ describe('RedisBus', () => {
   }
 
   it.each(['ns:all', 'ns:node:n0'])(
-    'in a Cluster notices a server that hangs with %s alone, and finds the one in its place',
+    'in a Cluster detects a server that hangs with %s only, and finds its replacement',
     async channel => {
       const redis = new FakeRedis(true);
       await start(redis, 2);
@@ -175,7 +175,7 @@ describe('RedisBus', () => {
     },
   );
 
-  it('in a Cluster is whole also where the server was replaced only after long', async () => {
+  it('in a Cluster recovers also where the server was replaced after a long time', async () => {
     const redis = new FakeRedis(true);
     await start(redis, 2);
     redis.hang('ns:all');
@@ -188,7 +188,7 @@ describe('RedisBus', () => {
     [true, 2],
     [false, 0],
   ])(
-    'is heard by itself, and by all no more often than once in a second however many nodes there are: %p',
+    'receives its own echo, and an echo to all at most once in a second for any number of nodes: %p',
     async (isCluster, most) => {
       const redis = new FakeRedis(isCluster);
       await start(redis, 20);
@@ -202,7 +202,7 @@ describe('RedisBus', () => {
     },
   );
 
-  it('does not take for lost a Redis that has just too much to answer', async () => {
+  it('does not report a Redis as lost that only has too many commands', async () => {
     const redis = new FakeRedis(false);
     await start(redis, 1);
     await second();

@@ -28,25 +28,25 @@ import {
 import { banChangesOf, leasesOf, userCountsOf, type Weight, wordsOf } from './redis-codec.js';
 import { withTimeout } from './with-timeout.js';
 
-/** A command that takes longer has failed: whoever waits at the door must not wait for Redis. */
+/** A slower command has failed: clients that wait for admission must not wait for Redis. */
 const COMMAND_TIMEOUT_MS = 500;
-/** A connection on which nothing was answered, or heard, for so long is replaced. */
+/** A connection without a reply or a message for this long is replaced. */
 const SILENT_MS = 2500;
-/** It has this long to show that it is well before it is replaced again. */
+/** A connection is not replaced again before this age. */
 const MIN_AGE_MS = 1500;
-/** Messages and commands that Redis has not answered yet may be so large together; more are refused. */
+/** Maximum size of messages and commands without a reply from Redis. More are rejected. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
-/** Commands that Redis has not answered yet; one that is too many fails by itself, which says nothing of Redis. */
+/** Maximum of commands without a reply from Redis. A command above it fails, which is no sign that Redis is lost. */
 const MAX_COMMANDS_UNDER_WAY = 10_000;
-/** What a node says to itself with each renewal, and to all where nobody else has, so that a line that has died in silence is noticed. */
+/** A message to the node itself with each renewal, and to all where no other node sends it. It detects connections that died in silence. */
 const ECHO = 'echo';
-/** A little less than from one renewal to the next. */
+/** A little less than the interval of renewals. */
 const ECHO_MS = 900;
 
 /**
- * The bus over Redis 7. Two connections: one for commands, one that listens. While commands fail, only `renew` goes out, once in a
- * second, so a Redis that hangs keeps nobody waiting and nothing piles up. In a Cluster one server may hang and the others answer:
- * each of our channels is listened to for itself.
+ * The bus over Redis 7. It has two connections: one for commands, one for subscriptions. While commands fail, only `renew` is sent, once in
+ * a second, so that a hanging Redis delays no caller and nothing accumulates. In a Cluster one server may hang while the others respond, so
+ * each channel is watched separately.
  */
 export class RedisBus implements ClusterBus {
   readonly isShared = true;
@@ -83,7 +83,7 @@ export class RedisBus implements ClusterBus {
     this.#subscription = new RedisConnection(clients.make, client => this.#subscribe(client), failed);
     const now = this.clock.now();
     this.#answeredAt = now;
-    // Where all channels are on one server, one tells of the others.
+    // Where all channels are on one server, one channel is representative.
     this.#watch = new SubscriptionWatchdog(this.#isCluster ? [this.#ofAll, this.#ofSelf] : [this.#ofSelf], now);
     const first = Promise.all([this.#commands.renew(now), this.#subscription.renew(now)]);
     await withTimeout(first, this.options.requestTimeoutMs, 'the first connection to Redis').catch(() => undefined);
@@ -146,7 +146,7 @@ export class RedisBus implements ClusterBus {
     return userCountsOf(await this.#run(STATE_USERS, words));
   }
 
-  /** Channels of nodes are spread over the servers of a Redis Cluster; what goes to all has one place. */
+  /** Channels of nodes are distributed over the servers of a Redis Cluster. The channel to all is on one server. */
   #channel(to: string | null): string {
     return to === null ? `${this.options.namespace}:all` : `${this.options.namespace}:node:${to}`;
   }
@@ -163,7 +163,7 @@ export class RedisBus implements ClusterBus {
     return this.#clients?.isCluster === true;
   }
 
-  /** To all only where nobody was heard since the last renewal: one node in a second does it, however many there are. */
+  /** Sends to all only where no node was received since the last renewal: one node in a second does it, for any number of nodes. */
   #echo(): void {
     const isQuiet = this.#watch.silent(this.clock.now(), ECHO_MS).includes(this.#ofAll);
     for (const to of isQuiet ? [this.#self, null] : [this.#self]) {
@@ -172,16 +172,16 @@ export class RedisBus implements ClusterBus {
   }
 
   async #subscribe(client: ReturnType<RedisClients['make']>): Promise<void> {
-    const hear = (message: string, channel: string) => {
-      this.#watch.heard(channel, this.clock.now());
+    const received = (message: string, channel: string) => {
+      this.#watch.received(channel, this.clock.now());
       if (message !== ECHO) this.#listener.message(message);
     };
     const channels = [this.#ofAll, this.#ofSelf];
-    if (!this.#isCluster) return void (await client.subscribe(channels, hear));
-    await Promise.all(channels.map(channel => client.sSubscribe(channel, hear)));
+    if (!this.#isCluster) return void (await client.subscribe(channels, received));
+    await Promise.all(channels.map(channel => client.sSubscribe(channel, received)));
   }
 
-  /** The texts of a script's reply. */
+  /** Runs a script, and returns the texts of its reply. */
   async #run(script: Script, words: string[], weight: Weight = 'usual'): Promise<string[]> {
     const client = this.#commands?.ready;
     if (!client || !(this.#isUp || weight === 'urgent')) {
@@ -203,7 +203,8 @@ export class RedisBus implements ClusterBus {
     const isTooMuch = this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY;
     const isUrgent = weight === 'urgent';
     if (isTooMuch && !isUrgent) throw new Error('Redis does not take messages fast enough');
-    if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent) throw new Error('Redis has too much to answer');
+    if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent)
+      throw new Error('too many commands wait for Redis');
     this.#commandsUnderWay++;
     this.#bytesUnderWay += bytes;
     try {
@@ -219,7 +220,7 @@ export class RedisBus implements ClusterBus {
     }
   }
 
-  /** New connections for those on which nothing comes back, unless they are new already. */
+  /** Replaces connections without replies or messages, unless they are new. */
   #replaceSilent(): void {
     const now = this.clock.now();
     const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > MIN_AGE_MS;
@@ -228,7 +229,7 @@ export class RedisBus implements ClusterBus {
     if (isStuck && isOld(this.#commands)) void this.#commands?.renew(now);
     const silent = this.#watch.silent(now, SILENT_MS);
     if (silent.length === 0 || !isOld(this.#subscription)) return;
-    if (answers) this.#listener.failed(new Error(`nothing was heard on ${silent.join(' and ')}`));
+    if (answers) this.#listener.failed(new Error(`no message arrived on ${silent.join(' and ')}`));
     void this.#subscription?.renew(now);
   }
 

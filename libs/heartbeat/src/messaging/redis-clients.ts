@@ -1,7 +1,7 @@
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { ClusterOptions } from '../options/cluster.options.js';
 
-/** What we use of a client of `@redis/client`, which is the same for one server, Sentinel and Cluster. */
+/** The used part of a `@redis/client` client, which is the same for one server, Sentinel and Cluster. */
 export interface RedisClient {
   readonly isReady: boolean;
   on(event: 'error', listener: (error: unknown) => void): unknown;
@@ -20,24 +20,24 @@ export interface ScriptArguments {
   readonly arguments: string[];
 }
 
-/** Makes clients of the kind that the options ask for. */
+/** Creates clients of the kind that the options configure. */
 export interface RedisClients {
   make(): RedisClient;
-  /** Whether the server is a Redis Cluster, in which only sharded pub/sub spreads over its servers. */
+  /** Whether the server is a Redis Cluster, in which only sharded pub/sub is distributed over its servers. */
   readonly isCluster: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 1000;
 const MAX_RECONNECT_MS = 1000;
-/** Twice what the bus has under way: more would only wait for what has failed already. */
+/** Twice the number of pending commands of the bus: more would only wait for commands that have already failed. */
 const MAX_QUEUED_COMMANDS = 20_000;
 
-/** A moment before the next attempt, longer from one to the next and never the same for all nodes. */
+/** Delay before the next attempt. It grows with each attempt, and is different on each node. */
 export function reconnectDelay(attempt: number): number {
   return Math.min(MAX_RECONNECT_MS, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
 }
 
-/** What we use of `@redis/client`. */
+/** The used part of `@redis/client`. */
 export interface RedisPackage {
   createClient(options: object): object;
 }
@@ -54,7 +54,7 @@ export async function redisClients(
     return { isCluster, make: () => client.duplicate(overridesFor(client)) as RedisClient };
   }
   const { createClient } = await loaded(load);
-  // The package writes into what it is given: each client has its own.
+  // The package modifies the options, so each client has its own.
   const make = () => createClient({ url: redisUrl, ...QUICK_TO_FAIL, socket: { ...SOCKET } }) as RedisClient;
   return { isCluster: false, make };
 }
@@ -63,8 +63,8 @@ const QUICK_TO_FAIL = { disableOfflineQueue: true, commandsQueueMaxLength: MAX_Q
 const SOCKET = { connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: reconnectDelay };
 
 /**
- * A client of one server shows its options, which say where it is; of Sentinel and Cluster only the whole can be taken over. To a server
- * of a Cluster we connect when we need it: one that hangs must not keep us from the others.
+ * The options of a one-server client contain its address. Clients of Sentinel and Cluster can only be duplicated as a whole. Connections to
+ * servers of a Cluster are opened on demand, since a hanging one must not block the others.
  */
 function overridesFor(client: object): object {
   if ('masters' in client) return { minimizeConnections: true };
@@ -72,7 +72,7 @@ function overridesFor(client: object): object {
   return options === undefined ? {} : { ...QUICK_TO_FAIL, socket: { ...options.socket, ...SOCKET } };
 }
 
-/** Only where it is asked for, so that nobody else has to install it. */
+/** Loaded on demand, so that applications without `cluster.redisUrl` need not install it. */
 async function loaded(load: () => Promise<RedisPackage>): Promise<RedisPackage> {
   try {
     return await load();

@@ -1,10 +1,10 @@
 import type { BanChanges, Lease, UserCount, UserStatement } from './cluster-bus.js';
 
-/** What scripts are told and what they answer, which are texts in a row: see redis-scripts.ts. */
+/** Arguments and replies of scripts, which are lists of texts: see redis-scripts.ts. */
 
 /**
- * How much hangs on a command. `urgent` goes out while commands fail; of `minor` a failure says nothing of Redis: many bans may take their time, and the next renewal
- * tells within a second how Redis is.
+ * The importance of a command. `urgent` is sent while other commands fail. The failure of a `minor` one is no sign that Redis is lost: many
+ * bans may take a long time, and the next renewal tests Redis within a second.
  */
 export type Weight = 'urgent' | 'usual' | 'minor';
 
@@ -22,7 +22,7 @@ export function banChangesOf([version, hasMore, ...changes]: readonly string[]):
     version: Number(version),
     hasMore: hasMore === '1',
     put: all.filter(({ text }) => text !== ''),
-    // A text that is empty is what is left of a ban that was lifted.
+    // An empty text is the rest of a ban that was lifted.
     dropped: all.filter(({ text }) => text === '').map(({ id }) => id),
   };
 }

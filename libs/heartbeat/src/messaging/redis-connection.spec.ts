@@ -4,7 +4,7 @@ import { until } from '../../../../test/support/assert/until.js';
 import { reconnectDelay, type RedisClient, redisClients } from './redis-clients.js';
 import { RedisConnection } from './redis-connection.js';
 
-/** A client whose attempt to connect is the test's to end. */
+/** A client whose attempt to connect the test ends. */
 class FakeClient {
   isReady = false;
   isDestroyed = false;
@@ -53,7 +53,7 @@ describe('RedisConnection', () => {
     );
   });
 
-  it('tells of a client that cannot be made, and rejects for nobody', async () => {
+  it('reports a client that cannot be created, and does not reject', async () => {
     const failure = new TypeError('Invalid pathname');
     const broken = new RedisConnection(
       () => {
@@ -67,7 +67,7 @@ describe('RedisConnection', () => {
     expect([errors, broken.ready]).toEqual([[failure], null]);
   });
 
-  it('gives up an attempt that hangs, has more patience with the next, and none with a client that is in its place', async () => {
+  it('ends an attempt that hangs, waits longer for the next, and not at all for a replaced client', async () => {
     jest.useFakeTimers();
     void connection.renew(0);
     await jest.advanceTimersByTimeAsync(700);
@@ -82,7 +82,7 @@ describe('RedisConnection', () => {
     jest.useRealTimers();
   });
 
-  it('is ready when its client is connected and prepared, and only as long as that is', async () => {
+  it('is ready while its client is connected and prepared', async () => {
     const attempt = connection.renew(0);
     expect(connection.ready).toBeNull();
     made[0]!.end();
@@ -92,7 +92,7 @@ describe('RedisConnection', () => {
     expect(connection.ready).toBeNull();
   });
 
-  it('tries anew with another client when the first attempt failed', async () => {
+  it('tries again with another client when the first attempt failed', async () => {
     const attempt = connection.renew(0);
     made[0]!.end(new Error('refused'));
     await attempt;
@@ -102,7 +102,7 @@ describe('RedisConnection', () => {
     await until(() => connection.ready === (made[1] as unknown));
   });
 
-  it('puts another in the place of one that hangs, and hears no more of the old one', async () => {
+  it('replaces a client that hangs, and ignores the old one', async () => {
     void connection.renew(0);
     const second = connection.renew(5000);
     expect([made[0]!.isDestroyed, connection.ageAt(6000)]).toEqual([true, 1000]);
@@ -113,7 +113,7 @@ describe('RedisConnection', () => {
     expect([connection.ready, errors, made.length]).toEqual([made[1], [], 2]);
   });
 
-  it('passes on what fails later', async () => {
+  it('passes on later errors', async () => {
     const attempt = connection.renew(0);
     made[0]!.end();
     await attempt;
@@ -121,7 +121,7 @@ describe('RedisConnection', () => {
     expect(errors.map(String)).toEqual(['Error: reset']);
   });
 
-  it('is over when it was closed', async () => {
+  it('stays closed', async () => {
     const attempt = connection.renew(0);
     connection.close();
     made[0]!.end();
@@ -132,7 +132,7 @@ describe('RedisConnection', () => {
 });
 
 describe('reconnectDelay', () => {
-  it('grows to a second, and is never the same for all', () => {
+  it('grows to a second, and differs between nodes', () => {
     const delays = Array.from({ length: 200 }, (_, attempt) => reconnectDelay(attempt % 20));
     expect(Math.max(...delays)).toBeLessThanOrEqual(1000);
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(25);
@@ -146,7 +146,7 @@ const missing = () => Promise.reject(new Error("Cannot find package '@redis/clie
 describe('redisClients', () => {
   const cluster = { redisUrl: undefined, nodeName: 'n', namespace: 'x', leaseMs: 3000, requestTimeoutMs: 1 };
 
-  it('duplicates a client of one server, with its socket and our patience', async () => {
+  it('duplicates a client of one server, with its socket and the library’s timeouts', async () => {
     const given: object[] = [];
     const client = {
       options: { socket: { tls: true, host: 'h' } },
@@ -163,7 +163,7 @@ describe('redisClients', () => {
     ]);
   });
 
-  it('takes those of Sentinel and of Cluster over as a whole', async () => {
+  it('duplicates clients of Sentinel and Cluster as a whole', async () => {
     const given: unknown[] = [];
     const duplicate = (options?: object) => (given.push(options), {});
     for (const client of [{ duplicate }, { duplicate, masters: [] }]) {
@@ -174,12 +174,12 @@ describe('redisClients', () => {
     expect(given).toEqual([{}, { minimizeConnections: true }]);
   });
 
-  it('makes clients of a URL', async () => {
+  it('creates clients from a URL', async () => {
     const { make, isCluster } = await redisClients({ ...cluster, redisUrl: 'redis://127.0.0.1:1', client: undefined });
     expect([isCluster, make().isReady]).toEqual([false, false]);
   });
 
-  it('says what to install where the package is missing', async () => {
+  it('names the command to install a missing package', async () => {
     await expect(redisClients({ ...cluster, redisUrl: 'redis://x', client: undefined }, missing)).rejects.toMatchObject(
       {
         code: 'HEARTBEAT_REDIS_MISSING',

@@ -3,42 +3,42 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { reconnectDelay, type RedisClient } from './redis-clients.js';
 
 /**
- * A first attempt that takes longer has failed, since the server of a Cluster that is asked for the others may be one that hangs. Where
- * the line is just slow the next has twice as long, up to so much.
+ * A slower first attempt has failed, since the server of a Cluster that is queried for the others may hang. On a slow network the next
+ * attempt has twice as long, up to a maximum.
  */
 const FIRST_ATTEMPT_MS = 700;
 const LONGEST_ATTEMPT_MS = 5000;
 
 /**
- * One connection that is always wanted. The client reconnects by itself; what it cannot heal (a first attempt that failed, a
- * server that hangs with the connection open, a failover that it has not noticed) is healed by a new client in its place.
+ * One connection that is always kept open. The client reconnects by itself. Faults that it cannot handle (a first attempt that failed, a
+ * server that hangs with the connection open, a failover that it has not detected) are handled by a new client that replaces it.
  */
 export class RedisConnection {
   #client: RedisClient | null = null;
   #madeAt = 0;
   #isReady = false;
-  /** Attempts that failed since the last that did not. */
+  /** Attempts that failed since the last success. */
   #failures = 0;
   #isOver = false;
 
-  /** @param prepare What to do with a new client that is connected; it counts as ready after that. */
+  /** @param prepare Prepares a new client after it has connected. Then the client is ready. */
   constructor(
     private readonly make: () => RedisClient,
     private readonly prepare: (client: RedisClient) => Promise<unknown>,
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  /** The client if it can be asked now. */
+  /** The client if it accepts commands now; null otherwise. */
   get ready(): RedisClient | null {
     return this.#isReady && this.#client?.isReady === true ? this.#client : null;
   }
 
-  /** How long the client of now has been there. */
+  /** The age of the current client. */
   ageAt(now: number): number {
     return now - this.#madeAt;
   }
 
-  /** Puts a new client in the place of the old one, if any. Resolves when its first attempt has ended, well or not. */
+  /** Replaces the client. Resolves when the first attempt of the new one has succeeded or failed. */
   async renew(now: number): Promise<void> {
     this.#drop();
     if (this.#isOver) return;
@@ -84,7 +84,7 @@ export class RedisConnection {
     }
   }
 
-  /** @param startedAt When the attempt before began that was given `now`. */
+  /** @param startedAt The start of the previous attempt, which was given `now`. */
   async #again(now: number, startedAt: number): Promise<void> {
     await sleep(reconnectDelay(this.#failures), undefined, { ref: false });
     if (this.#client === null) await this.renew(now + performance.now() - startedAt);
@@ -95,12 +95,12 @@ export class RedisConnection {
     this.#client = null;
     this.#isReady = false;
     if (client === null) return;
-    // A client that was never connected cannot be destroyed, and one that is being connected rejects; neither matters any more.
+    // A client that was never connected cannot be destroyed, and one that is connecting rejects. Both can be ignored.
     try {
       const destroyed = client.destroy();
       if (destroyed instanceof Promise) destroyed.catch(() => undefined);
     } catch {
-      // It is gone, which is what was asked for.
+      // The client has already ended.
     }
   }
 }

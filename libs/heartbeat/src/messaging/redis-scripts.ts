@@ -1,32 +1,31 @@
 import { createHash } from 'node:crypto';
 
-/** A script and the name by which Redis remembers it. */
+/** A script and the hash by which Redis caches it. */
 export interface Script {
   readonly text: string;
   readonly sha: string;
 }
 
 /**
- * What the cluster keeps in Redis, all in one slot of a Redis Cluster. `<namespace>` stands in braces, which makes it the slot.
+ * The keys of the cluster in Redis, all in one slot of a Redis Cluster. The braces around `<namespace>` make it the hash tag of the slot.
  *
- *   {<namespace>}:nodes          sorted set, node → end of its lease; the only key that scripts are given, the rest are named after it
+ *   {<namespace>}:nodes          sorted set, node → end of its lease; the only key that scripts receive, the others are derived from it
  *   {<namespace>}:leases         hash, node → time of its renewal and its summary
  *   {<namespace>}:bans           hash, ban → its text, empty when it was lifted
  *   {<namespace>}:bans:ends      sorted set, ban → its end
  *   {<namespace>}:bans:versions  sorted set, ban → version of its last change
  *   {<namespace>}:bans:version   version of the last change of all
- *   {<namespace>}:user:<id>      hash, node → its connections of the user: how many, when the oldest was opened, its serial
- *   {<namespace>}:users:<node>   set, the users that a node has stated; with it a dead node is buried
+ *   {<namespace>}:user:<id>      hash, node → its connections of the user: their number, the time at which the oldest was opened, its serial
+ *   {<namespace>}:users:<node>   set, the users that a node has stated; used to remove a dead node
  *
- * Moments are Redis' own, in epoch milliseconds. Each script is one step: nothing comes between its parts. Every key expires a day
- * after the last node has renewed its lease or stated its users, or after the last ban has ended, so that a cluster that is no more
- * leaves nothing.
+ * Times are those of Redis, in epoch milliseconds. Each script is atomic. Every key expires a day after the last node has renewed its
+ * lease or stated its users, or after the last ban has ended, so that a cluster that no longer exists leaves no keys.
  */
 export function nodesKey(namespace: string): string {
   return `{${namespace}}:nodes`;
 }
 
-/** How long keys are kept after their last use; nodes state their users anew well within it. */
+/** Time that keys are kept after their last use. Nodes state their users again well within it. */
 export const KEPT_MS = 24 * 3600 * 1000;
 
 const PRELUDE = `
@@ -55,8 +54,8 @@ local function changed(id)
 end`;
 
 /**
- * node, leaseMs, summary. A dead node is buried by whoever renews next, a slice at a time, so that nobody waits for it: what it
- * stated of users is taken away, and the node last.
+ * node, leaseMs, summary. The node that renews next removes a dead node, a slice at a time, so that no command takes long: first its counts
+ * of users, and the node last.
  */
 export const RENEW = script(`${PRELUDE}
 local self = ARGV[1]
@@ -81,7 +80,7 @@ export const LEAVE = script(`${PRELUDE}
 redis.call('ZADD', nodes, 'XX', '0', ARGV[1])
 return 'OK'`);
 
-/** Answers node, age and summary of each. */
+/** Returns node, age and summary of each. */
 export const LEASES = script(`${PRELUDE}
 local found = {}
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', nodes, '(' .. text(now), '+inf')) do
@@ -98,7 +97,7 @@ return found`);
 export const HAS_LEASE = script(`${PRELUDE}
 return lives(ARGV[1]) and '1' or '0'`);
 
-/** id, text, forMs. Answers 0 for a ban that was lifted. An end that is later by a second at most is the same end. */
+/** id, text, forMs. Returns 0 for a ban that was lifted. An end that is later by at most a second counts as the same end. */
 export const PUT_BAN = script(`${PRELUDE}${BANS}
 local known, endsAt = redis.call('HGET', bans, ARGV[1]), now + tonumber(ARGV[3])
 if known == '' then return '0' end
@@ -110,8 +109,8 @@ end
 return '1'`);
 
 /**
- * id, forMs. What is left of it until its end keeps a node that missed the lifting from putting it again, also into a Redis that
- * was emptied.
+ * id, forMs. The entry that remains until the end of the ban keeps a node that missed the lift from adding the ban again, also in a Redis
+ * that was emptied.
  */
 export const DROP_BAN = script(`${PRELUDE}${BANS}
 if redis.call('HGET', bans, ARGV[1]) ~= '' then
@@ -121,7 +120,9 @@ if redis.call('HGET', bans, ARGV[1]) ~= '' then
 end
 return 'OK'`);
 
-/** since, limit. Answers the version up to which these are all changes, 1 where there are more, then id, time left and text of each. */
+/**
+ * since, limit. Returns the version up to which these are all changes, 1 where there are more, then id, remaining time and text of each.
+ */
 export const CHANGED_BANS = script(`${PRELUDE}${BANS}
 local limit = tonumber(ARGV[2])
 local ids = redis.call('ZRANGEBYSCORE', versions, '(' .. ARGV[1], '+inf', 'LIMIT', 0, limit + 1)
@@ -141,8 +142,8 @@ end
 return found`);
 
 /**
- * node, limit or nothing, then user, count, oldestAt and oldestSerial of each. Answers for each whether it was taken, the total, and
- * the oldest of all.
+ * node, limit or an empty text, then user, count, oldestAt and oldestSerial of each. Returns for each whether it was accepted, the total,
+ * and the oldest of all.
  */
 export const STATE_USERS = script(`${PRELUDE}
 local self, limit = ARGV[1], tonumber(ARGV[2])

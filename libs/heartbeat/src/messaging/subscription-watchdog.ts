@@ -1,33 +1,33 @@
 /**
- * What comes back on the channels that a node listens to. In a Redis Cluster each may lie on a server of its own, and one server may hang
- * while the others answer.
+ * Watches the messages on a node's own channels. In a Redis Cluster each channel may be on a different server, and one server may hang
+ * while the others respond.
  */
 export class SubscriptionWatchdog {
-  readonly #heardAt: Map<string, number>;
+  readonly #receivedAt: Map<string, number>;
   readonly #takenAt: Map<string, number>;
 
-  /** @param channels Those whose silence matters; whatever is told of others is ignored. */
+  /** @param channels The channels that are watched. Calls for other channels are ignored. */
   constructor(channels: readonly string[], now: number) {
-    this.#heardAt = new Map(channels.map(channel => [channel, now]));
-    this.#takenAt = new Map(this.#heardAt);
+    this.#receivedAt = new Map(channels.map(channel => [channel, now]));
+    this.#takenAt = new Map(this.#receivedAt);
   }
 
-  /** Something came in on a channel. */
-  heard(channel: string, now: number): void {
-    if (this.#heardAt.has(channel)) this.#heardAt.set(channel, now);
+  /** Records that a message arrived on a channel. */
+  received(channel: string, now: number): void {
+    if (this.#receivedAt.has(channel)) this.#receivedAt.set(channel, now);
   }
 
-  /** Redis has taken something for a channel. */
+  /** Records that Redis has accepted a message for a channel. */
   taken(channel: string, now: number): void {
     if (this.#takenAt.has(channel)) this.#takenAt.set(channel, now);
   }
 
-  /** Channels on which nothing was heard for longer than `ms`. */
+  /** Channels without a message for longer than `ms`. */
   silent(now: number, ms: number): string[] {
-    return longerAgo(this.#heardAt, now, ms);
+    return longerAgo(this.#receivedAt, now, ms);
   }
 
-  /** Those of them for which Redis has taken nothing either. */
+  /** The silent channels for which Redis has accepted no message either. */
   stuck(now: number, ms: number): string[] {
     const untaken = longerAgo(this.#takenAt, now, ms);
     return this.silent(now, ms).filter(channel => untaken.includes(channel));

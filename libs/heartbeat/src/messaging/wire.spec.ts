@@ -21,13 +21,13 @@ describe('a message', () => {
     ['another version', '{"version":2,"message":{"kind":"bans","from":"a-1"}}'],
     ['no version', '{"message":{"kind":"bans","from":"a-1"}}'],
     ['no sender', '{"version":1,"message":{"kind":"bans"}}'],
-    ['JSON that is nested without end', '['.repeat(100_000)],
+    ['JSON that is nested too deeply', '['.repeat(100_000)],
     ['a text that is too long', encode('deliver', 'a-1', { text: 'x'.repeat(MAX_MESSAGE_BYTES) })],
-  ])('is none where it is %s', (_, text) => {
+  ])('is rejected where it is %s', (_, text) => {
     expect(decode(text)).toBeNull();
   });
 
-  it('is none where it is any other text', () => {
+  it('is rejected where it is any other text', () => {
     fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), text => expect(decode(text)).toBeNull()));
   });
 });

@@ -5,7 +5,7 @@ import { wireId, wireText } from '../base/wire-values.js';
 /** Version of the messages between nodes. Messages of another version are dropped, and a list reports their node as silent. */
 const VERSION = 1;
 
-/** The longest message that a node sends or reads: a page of 500 connections has some 350 kB. */
+/** The longest message that a node sends or reads: a page of 500 connections has about 350 kB. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 const envelope = z.object({ version: z.literal(VERSION), message: z.looseObject({ kind: wireText, from: wireId }) });
@@ -17,13 +17,13 @@ export function encode(kind: string, from: string, body: object): string {
   return JSON.stringify({ version: VERSION, message: { kind, from, ...body } });
 }
 
-/** Null for a text that is no message, is too long, or has another version. */
+/** Returns null for a text that is not a message, is too long, or has another version. */
 export function decode(received: string): WireMessage | null {
   // A character has at least one byte and at most three.
   return received.length > MAX_MESSAGE_BYTES ? null : (parseBy(envelope, received)?.message ?? null);
 }
 
-/** JSON that fits a schema; null for any other text. */
+/** Parses JSON that matches a schema. Returns null for any other text. */
 export function parseBy<Schema extends z.ZodType>(schema: Schema, given: string): z.output<Schema> | null {
   try {
     return schema.safeParse(JSON.parse(given)).data ?? null;
