@@ -18,7 +18,7 @@ export const CLOSED_DETAIL = { request: z.object({ id: wireId }), reply: closedF
 
 type Page = z.output<typeof CLOSED.reply>;
 
-/** The connections that have ended, on any node: each remembers its own. */
+/** The connections that have ended, on any node. Each node keeps its own. */
 @Injectable()
 export class ClosedConnections {
   readonly #page;
@@ -42,7 +42,7 @@ export class ClosedConnections {
     return this.#page.sendToOne(nodeId, request);
   }
 
-  /** Null for an id that no node remembers. */
+  /** Returns null for an id that no node has kept. */
   async get(id: string): Promise<ClosedView | null> {
     const nodeId = nodeIdOf(id);
     if (nodeId === undefined) return null;

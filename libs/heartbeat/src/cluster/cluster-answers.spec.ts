@@ -17,7 +17,7 @@ describe('clusterPosition', () => {
     ],
     [{ at: null, behind: [['b']] }, false],
     [{ at: { key: 'x', id: 'a.1' }, behind: [] }, false],
-  ])('takes %j: %p', (given, isGood) => {
+  ])('accepts %j: %p', (given, isGood) => {
     expect(clusterPosition.safeParse(given).success).toBe(isGood);
   });
 });

@@ -8,29 +8,29 @@ import type { Position, SortKey } from '../connection/listing/connection-query.j
 import type { ClusterNode } from '../messaging/cluster-node.js';
 import type { Outcome } from '../messaging/node-requests.js';
 
-/** The outcome of a request to a node; a silent node is named, not waited for. */
+/** The outcome of a request to a node. A silent node is listed, and not waited for. */
 export interface NodeAnswer {
   readonly id: string;
   readonly status: 'ok' | 'timeout' | 'error';
-  /** All its connections, whatever the filter; of a silent node those of its last report. */
+  /** Its number of connections, independent of the filter. For a silent node, the number in its last report. */
   readonly connections: number;
-  /** How old that number is. */
+  /** The age of that number in milliseconds. */
   readonly ageMs: number;
 }
 
 /**
- * A place in a listing over many nodes: one position for each. Every node goes on after `at`, except those that were silent on
- * an earlier page and have rows to make up for.
+ * A position in a listing over many nodes, which contains one for each node. Every node continues after `at`, except those that were silent
+ * on an earlier page and still have rows of it.
  */
 export interface ClusterPosition {
   /** Null before the first row. */
   readonly at: Position | null;
-  /** Nodes that go on from elsewhere; null from their beginning. */
+  /** Nodes that continue after another position; null for their beginning. */
   readonly behind: readonly (readonly [nodeId: string, after: Position | null])[];
 }
 
 const position = z.object({ key: z.number().nullable(), id: wireId });
-/** A place in a listing, as requests and cursors contain it. */
+/** A position in a listing, as requests and cursors contain it. */
 export const clusterPosition = z.object({
   at: position.nullable(),
   behind: z
@@ -47,37 +47,37 @@ export interface ClusterQuery {
   readonly order?: SortOrder;
   /** Default: 50. */
   readonly limit?: number;
-  /** The `end` of the page before. Default: the first page. */
+  /** The `end` of the previous page. Default: the first page. */
   readonly after?: ClusterPosition | null;
 }
 
 export interface ClusterPage {
   readonly items: readonly ConnectionView[];
-  /** Where the next page begins; null on the last. */
+  /** The position of the next page; null on the last page. */
   readonly end: ClusterPosition | null;
-  /** How many match on the nodes that answered, on all pages. */
+  /** The number of matches on the nodes that replied, on all pages. */
   readonly total: number;
   readonly nodes: readonly NodeAnswer[];
 }
 
 /**
- * How a kick ended. `closing`: its close has begun. `already-closing`: it had begun before. `unconfirmed`: its node did not
- * confirm it in time, so it may or may not happen. `not-found`: no living node has it.
+ * The outcome of a kick. `closing`: its close has begun. `already-closing`: its close had begun before. `unconfirmed`: its node did not
+ * confirm it in time, so it may or may not happen. `not-found`: no living node has the connection.
  */
 export type KickOutcome = 'closing' | 'already-closing' | 'unconfirmed' | 'not-found';
 
-/** The result of a kick of all that match a filter. */
+/** The result of a kick of all connections that match a filter. */
 export interface BulkKick {
-  /** Connections whose close has begun, or, of more than some thousand, begins in the next moments. */
+  /** Connections whose close has begun, or for more than some thousand begins in the next moments. */
   readonly kicked: number;
-  /** Those that were closing already. */
+  /** Connections that were already closing. */
   readonly failed: number;
   readonly nodes: readonly NodeAnswer[];
 }
 
 /**
- * The answer of each node; of a silent node its last report.
- * @param own This node, which has always answered.
+ * The outcome of each node. For a silent node, its last report is used.
+ * @param own This node, which has always replied.
  * @param requested The other nodes, as their leases describe them.
  */
 export function nodeAnswers(

@@ -26,7 +26,7 @@ export const KICK_ALL = {
 };
 type OwnBulkKick = z.output<typeof KICK_ALL.reply>;
 
-/** The share of the time for a reply after which a node replies, while its work goes on. */
+/** The share of the time for a reply after which a node replies while its work continues. */
 const REPLY_SHARE = 0.4;
 
 /** Kicks of one connection, and of all that match a filter, on any node. */
@@ -56,7 +56,7 @@ export class ClusterKicks {
     return outcome?.status === 'ok' ? outcome.body : 'unconfirmed';
   }
 
-  /** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter that is none, or without a condition. */
+  /** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for an invalid filter, or one without a condition. */
   async kickAll(given: ConnectionFilter, how: Kick): Promise<BulkKick> {
     const filter = checkedCondition(given);
     const [own, { requested, outcomes }] = await Promise.all([
@@ -85,9 +85,9 @@ export class ClusterKicks {
   }
 
   /**
-   * Kicks in slices, between which waiting I/O has its turn. Replies within the time for a reply: the kicks that have not begun by
-   * then are counted as kicked where their connection is open, and go on.
-   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, of older nodes too.
+   * Kicks in slices, between which pending I/O is handled. Replies within the time for a reply. Kicks that have not begun by then count as
+   * kicked where their connection is open, and continue.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, also of an older node.
    */
   async #kickAllOwn(filter: ConnectionFilter, how: Kick): Promise<OwnBulkKick> {
     const matches = this.connections.find(checkedCondition(filter));
@@ -102,7 +102,7 @@ export class ClusterKicks {
   }
 }
 
-/** Waits for `work`, at most for `ms`. */
+/** Waits for `work`, at most `ms` milliseconds. */
 async function atMost(work: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([work, new Promise<void>(resolve => (timer = setTimeout(resolve, ms)))]);

@@ -6,7 +6,7 @@ import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/c
 
 Logger.overrideLogger(false);
 
-/** 1 for a message of this kind that is about keys. */
+/** 1 for a message of this kind about keys. */
 const count = (text: string, kind: string) => Number(text.includes(kind) && text.includes('keys'));
 
 describe('a list over many nodes', () => {
@@ -22,7 +22,7 @@ describe('a list over many nodes', () => {
   });
   afterEach(() => world.end());
 
-  /** What a node hears from now on. */
+  /** The messages that a node receives from now on. */
   function heardBy(node: WorldNode): string[] {
     const heard: string[] = [];
     const listener = world.store.listeners.get(node.id)!;
@@ -36,7 +36,7 @@ describe('a list over many nodes', () => {
     return heard;
   }
 
-  it('has the rows of the page sent only, and of the others what they are sorted by', async () => {
+  it('sends only the rows of the page, and the sort keys of the others', async () => {
     for (let time = 0; time < 200; time++) {
       world.now++;
       for (const node of world.nodes) node.open({ userId: `user-${time}` });
@@ -47,11 +47,11 @@ describe('a list over many nodes', () => {
     const replies = heard.filter(text => text.includes('"kind":"reply"'));
     expect(replies).toHaveLength(4);
     const [whole, sent] = [JSON.stringify(items).length, replies.reduce((sum, { length }) => sum + length, 0)];
-    // Two nodes sent a key for each of their 200, and together about two thirds of the rows.
+    // Two nodes sent a key for each of their 200 rows, and together about two thirds of the rows.
     expect(sent).toBeLessThan(whole);
   });
 
-  it('is complete, and the same, while a node of an older version is there', async () => {
+  it('is complete and unchanged beside a node of an older version', async () => {
     for (let time = 0; time < 5; time++) for (const node of world.nodes) node.open();
     const expected = await one.cluster.list({ limit: 10 });
     const lease = world.store.leases.get(two.id)!;
@@ -64,12 +64,12 @@ describe('a list over many nodes', () => {
     for (const heard of [ofTwo, ofThree]) expect(heard.join()).not.toContain('"keys"');
   });
 
-  it('says of a node what it said before, beside what its lease tells of its version', async () => {
+  it('describes a node without the version details of its lease', async () => {
     const [, second] = await one.cluster.nodes();
     expect(Object.keys(second ?? {}).toSorted()).toEqual(Object.keys(one.link.report()).toSorted());
   });
 
-  it('asks for no more than eight lists at once, and answers all', async () => {
+  it('requests no more than eight lists at once, and returns all', async () => {
     for (const node of world.nodes) node.open();
     let [open, most] = [0, 0];
     const { listeners } = world.store;

@@ -15,15 +15,15 @@ import { ListTurns } from './list-turns.js';
 import { type NodePage, positionOf } from './merge-pages.js';
 import { keyPageOf, pageWithRows } from './page-rows.js';
 
-/** One page of this node, and the numbers that a list shows beside it. */
+/** One page of this node, and the numbers that a list shows with it. */
 interface OwnPage extends NodePage<ConnectionView> {
   readonly total: number;
   readonly connections: number;
 }
 
 /**
- * Pages over all nodes, in two steps: the nodes send the keys of their first rows, and then only those rows that are on the page. A
- * page of 500 over 50 nodes is 1 MB of replies, where 50 times 500 whole rows are 14 MB.
+ * Pages over all nodes, in two steps: the nodes send the keys of their first rows, and then only the rows on the page. A page of 500 over
+ * 50 nodes takes 1 MB of replies; 50 times 500 whole rows would take 14 MB.
  */
 @Injectable()
 export class ClusterLists {
@@ -57,7 +57,7 @@ export class ClusterLists {
     return this.#turns.run(hasTurn => this.#page(request, hasTurn), this.node.options.cluster.requestTimeoutMs);
   }
 
-  /** @param hasTurn Without a turn the page has the rows of this node only, and the others count as silent. */
+  /** @param hasTurn Without a turn the page contains the rows of this node only, and the other nodes count as silent. */
   async #page(request: ListRequest, hasTurn: boolean): Promise<ClusterPage> {
     const since = this.node.clock.now();
     const [own, { requested, outcomes }] = await Promise.all([
@@ -85,13 +85,13 @@ export class ClusterLists {
     const ids = hasTurn ? this.directory.reachable(requested) : [];
     if (ids.length === 0) return { requested, outcomes: new Map<string, Outcome<ListReply | KeysReply>>() };
     const body = { ...request, filter: filterOnWire(request.filter) };
-    // While a node of an older version is there, all send whole rows.
+    // While a node of an older version is in the cluster, all nodes send whole rows.
     const operation = this.directory.giveKeys(requested) ? this.#keys : this.#list;
     const outcomes: ReadonlyMap<string, Outcome<ListReply | KeysReply>> = await operation.send(ids, body, since);
     return { requested, outcomes };
   }
 
-  /** Rows of one node: those that are known, or those that it sends. It has answered a moment ago, and has the whole time once more. */
+  /** Rows of one node: the known ones, or those that it sends. It has just replied, so it gets the whole time again. */
   async #rowsOf(nodeId: string, ids: readonly string[], known: ReadonlyMap<string, ConnectionView>) {
     if (ids.every(id => known.has(id))) return known;
     const outcome = (await this.#rows.send([nodeId], { ids: [...ids] })).get(nodeId);

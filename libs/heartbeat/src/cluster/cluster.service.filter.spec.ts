@@ -21,7 +21,7 @@ describe('a filter of ClusterService', () => {
 
   it.each<[string, unknown]>([
     ['no condition', {}],
-    ['nothing', undefined],
+    ['the value undefined', undefined],
     ['a user that is undefined', { user: undefined }],
     ['a user that is empty', { user: '' }],
     ['a misspelt condition', { usr: 'a' }],
@@ -33,7 +33,7 @@ describe('a filter of ClusterService', () => {
     expect(clients.map(({ connection }) => connection.closing)).toEqual([null, null, null]);
   });
 
-  it('kicks no connection where an older node asks for all', async () => {
+  it('kicks no connection where an older node requests all', async () => {
     const { connection } = two.open();
     const body = { filter: {}, kick: {} };
     const request = { kind: 'request', from: one.id, id: 'r1', operation: 'kick-all', body };

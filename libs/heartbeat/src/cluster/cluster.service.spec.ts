@@ -24,13 +24,13 @@ describe('ClusterService', () => {
     await world.renewAll();
   }
 
-  /** The same nodes, which wait for a silent one no longer than a test can. */
+  /** The same nodes with a short time for replies. */
   async function startImpatient(): Promise<void> {
     await world.end();
     await start({ requestTimeoutMs: 200 });
   }
 
-  it('knows every node, the asked one first', async () => {
+  it('returns every node, its own first', async () => {
     two.state.draining = true;
     three.open();
     world.now += 500;
@@ -56,7 +56,7 @@ describe('ClusterService', () => {
     expect((await one.cluster.nodes())[1]).toMatchObject({ state: 'up' });
   });
 
-  it('forgets a node that is not heard of, within its lease', async () => {
+  it('removes a node that does not renew, within its lease', async () => {
     world.now += 2000;
     await one.link.renew();
     await two.link.renew();
@@ -64,7 +64,7 @@ describe('ClusterService', () => {
     expect((await one.cluster.nodes()).map(({ id }) => id)).toEqual([one.id, two.id]);
   });
 
-  it('lists page by page over all nodes, at any of them', async () => {
+  it('lists page by page over all nodes, from any of them', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 10; n++) {
       world.now += 10;
@@ -81,14 +81,14 @@ describe('ClusterService', () => {
     expect(seen).toEqual(ids);
   });
 
-  it('asks only the nodes that a filter names', async () => {
+  it('sends requests only to the nodes that a filter names', async () => {
     for (const node of world.nodes) node.open();
     const { items, total, nodes } = await one.cluster.list({ filter: { node: 'node2' } });
     expect([items.map(({ node }) => node), total]).toEqual([[two.id], 1]);
     expect(nodes.map(({ id }) => id)).toEqual([one.id, two.id]);
   });
 
-  it('names a silent node, does not wait for it, and has its rows on a later page', async () => {
+  it('lists a silent node, does not wait for it, and shows its rows on a later page', async () => {
     await startImpatient();
     const ids = world.nodes.map(node => node.open().id);
     await world.renewAll();
@@ -103,7 +103,7 @@ describe('ClusterService', () => {
     expect([next.items.map(({ id }) => id), next.end, next.total]).toEqual([[ids[2]], null, 3]);
   });
 
-  it('names the others while Redis is lost, asks them nothing, and forgets them when their leases have run out', async () => {
+  it('lists the other nodes while Redis is lost, sends them nothing, and removes them when their leases end', async () => {
     for (const node of world.nodes) node.open();
     await world.renewAll();
     await one.cluster.list();
@@ -118,7 +118,7 @@ describe('ClusterService', () => {
     expect((await one.cluster.list()).nodes).toHaveLength(1);
   });
 
-  describe('while an emptied Redis does not know the others yet', () => {
+  describe('while an emptied Redis does not know the other nodes yet', () => {
     let ids: string[];
     beforeEach(async () => {
       await startImpatient();
@@ -130,14 +130,14 @@ describe('ClusterService', () => {
       await one.link.renew();
     });
 
-    it('asks them all the same, and loses no row', async () => {
+    it('still sends them requests, and loses no row', async () => {
       const { items, end, nodes } = await one.cluster.list();
       expect([items.map(({ id }) => id), end]).toEqual([ids, null]);
       expect(nodes.map(({ id, status }) => [id, status])).toEqual(world.nodes.map(({ id }) => [id, 'ok']));
       expect(await one.cluster.kick(ids[2]!)).toBe('closing');
     });
 
-    it('names one that is silent, and has its rows on a later page', async () => {
+    it('lists a silent one, and shows its rows on a later page', async () => {
       const listener = world.store.listeners.get(three.id)!;
       world.store.listeners.delete(three.id);
       const { items, end, nodes } = await one.cluster.list();
@@ -148,16 +148,16 @@ describe('ClusterService', () => {
       expect((await two.cluster.list({ after: end })).items.map(({ id }) => id)).toEqual([ids[2]]);
     });
 
-    it('forgets them when their leases would have run out', async () => {
+    it('removes them when their leases would have ended', async () => {
       world.now += 2500;
       expect((await one.cluster.list()).nodes).toHaveLength(1);
     });
   });
 
-  it('forgets a node that has left, at once', async () => {
+  it('removes a node that has left, at once', async () => {
     await one.cluster.list();
     await three.stop();
-    // The other nodes read its notice in their next turn.
+    // The other nodes read its message in their next turn.
     await until(async () => (await one.cluster.nodes()).length === 2);
     const { nodes } = await one.cluster.list();
     expect(nodes.map(({ id, status }) => [id, status])).toEqual([
@@ -167,24 +167,24 @@ describe('ClusterService', () => {
     expect(one.errors['request']).toBe(0);
   });
 
-  it.each([0, 501, 1.5, Number.NaN])('refuses a page of %p, and says what it may be', async limit => {
+  it.each([0, 501, 1.5, Number.NaN])('rejects a page of %p, and names the allowed range', async limit => {
     const told = { code: 'HEARTBEAT_BAD_QUERY', message: expect.stringContaining('from 1 to 500') };
     await expect(one.cluster.list({ limit })).rejects.toMatchObject(told);
   });
 
-  it('calls an answer that is none an error, and counts it', async () => {
+  it('reports an invalid reply as an error, and counts it', async () => {
     two.repliesTo('keys', { isFailed: false, body: { keys: 'all' } });
     const { nodes } = await one.cluster.list();
     expect(nodes[1]).toMatchObject({ id: two.id, status: 'error' });
     expect(one.errors).toMatchObject({ message: 1, request: 1 });
   });
 
-  it('calls a node an error that fails to answer', async () => {
+  it('reports an error for a node that fails to reply', async () => {
     jest.spyOn(two.connections, 'listInSlices').mockRejectedValue(new Error('boom'));
     expect((await one.cluster.list()).nodes[1]).toMatchObject({ status: 'error' });
   });
 
-  it('gets one with its flight record, wherever it is', async () => {
+  it('returns a connection with its flight record, from any node', async () => {
     const { id, connection } = two.open({ userId: 'u' });
     connection.note({ kind: 'incomplete' });
     expect(await one.cluster.get(id)).toMatchObject({
@@ -196,30 +196,30 @@ describe('ClusterService', () => {
   });
 
   it.each<[string, (id: string) => string]>([
-    ['of nobody', id => id.replace(/.$/, 'z')],
-    ['of a node that is not there', id => `x${id}`],
-    ['that is none', () => 'hello'],
+    ['of no connection', id => id.replace(/.$/, 'z')],
+    ['of an unknown node', id => `x${id}`],
+    ['that is invalid', () => 'hello'],
     ['that is empty', () => ''],
-    ['of another node’s kind', id => `${id}.00000001`],
-  ])('finds nobody by an id %s', async (_, change) => {
+    ['with a node’s id in the wrong form', id => `${id}.00000001`],
+  ])('finds no connection by an id %s', async (_, change) => {
     const id = change(two.open().id);
     expect([await one.cluster.get(id), await one.cluster.kick(id)]).toEqual([undefined, 'not-found']);
   });
 
-  it('kicks wherever it is, and knows what has begun', async () => {
+  it('kicks a connection on any node, and returns what has begun', async () => {
     const { id, connection } = three.open();
     expect(await one.cluster.kick(id, { reason: 'spam', by: 'ops' })).toBe('closing');
     expect(connection.closing).toEqual({ code: 4500, reason: 'spam', by: 'operator' });
   });
 
-  it('says so when one is closing already', async () => {
+  it('reports a connection that is already closing', async () => {
     const { id, connection } = three.open();
     (connection.socket.close as unknown as { mockReset(): void }).mockReset();
     connection.end({ code: 4001, reason: 'idle', by: 'server' });
     expect(await one.cluster.kick(id)).toBe('already-closing');
   });
 
-  it('never says that a silent node has done it', async () => {
+  it('never confirms a kick for a silent node', async () => {
     await startImpatient();
     const { id } = two.open();
     world.store.listeners.delete(two.id);
@@ -227,7 +227,7 @@ describe('ClusterService', () => {
     await expect(one.cluster.get(id)).rejects.toMatchObject({ code: 'HEARTBEAT_NODE_SILENT' });
   });
 
-  it('kicks all that match, on all nodes, and nobody else', async () => {
+  it('kicks all that match, on all nodes, and no others', async () => {
     for (const node of world.nodes) for (const userId of ['a', 'a', 'b']) node.open({ userId });
     const { kicked, failed, nodes } = await two.cluster.kickAll({ user: 'a' }, { reconnect: true });
     expect([kicked, failed, nodes.map(({ status }) => status)]).toEqual([6, 0, ['ok', 'ok', 'ok']]);
@@ -243,7 +243,7 @@ describe('ClusterService', () => {
     expect(clients.map(({ sent }) => sent)).toEqual([ofA, ofB, ofA, ofB, ofA, ofB]);
   });
 
-  it('refuses what other nodes would not take, before it sends anything', () => {
+  it('rejects a message that other nodes would not accept, before it sends anything', () => {
     const { sent } = one.open();
     expect(() => one.cluster.broadcast('x'.repeat(4 * 1024 * 1024))).toThrow(
       expect.objectContaining({ code: 'HEARTBEAT_MESSAGE_TOO_LARGE' }),
@@ -252,7 +252,7 @@ describe('ClusterService', () => {
   });
 
   describe('while Redis is lost', () => {
-    it('is this node alone, says so, and kicks what is here', async () => {
+    it('is only this node, reports that, and kicks local connections', async () => {
       await startImpatient();
       const [here, there] = [one.open(), two.open()];
       one.bus.isCut = true;
@@ -265,7 +265,7 @@ describe('ClusterService', () => {
       expect(one.errors).toMatchObject({ lease: expect.any(Number), publish: expect.any(Number) });
     });
 
-    it('is one of all again when it is back', async () => {
+    it('rejoins when Redis has recovered', async () => {
       one.bus.isCut = true;
       await one.link.renew();
       one.bus.isCut = false;
@@ -273,7 +273,7 @@ describe('ClusterService', () => {
       expect([one.cluster.isDegraded, one.state.clusterNodes]).toEqual([false, 3]);
     });
 
-    it('drops what is none of ours, and counts it', async () => {
+    it('drops foreign messages, and counts them', async () => {
       const { message } = world.store.listeners.get(one.id)!;
       for (const text of ['', '{}', 'x'.repeat(100), '{"version":2,"message":{"kind":"bans","from":"n"}}'])
         message(text);
@@ -284,7 +284,7 @@ describe('ClusterService', () => {
 });
 
 describe('a cluster of one', () => {
-  it('goes the same ways, and asks nobody', async () => {
+  it('works the same, without requests', async () => {
     const world = new ClusterWorld();
     const alone = await world.add({ limits: { maxPerUser: 1 } }, { isAlone: true });
     const { id } = alone.open({ userId: 'u' });

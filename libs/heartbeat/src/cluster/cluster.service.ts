@@ -22,7 +22,7 @@ import { Deliveries } from './deliveries.js';
 export const DETAIL = { request: z.object({ id: wireId }), reply: detailFromWire.nullable() };
 
 /**
- * The connections of all nodes. Every node owns its connections; the others send it requests, and wait no longer than
+ * The connections of all nodes. Every node owns its connections. Other nodes send it requests, and wait no longer than
  * `cluster.requestTimeoutMs`. Without Redis, or while it is lost, this node is the cluster.
  */
 @Injectable()
@@ -42,24 +42,24 @@ export class ClusterService {
     this.#detail = requests.handle('detail', DETAIL, ({ id }) => connections.detail(id) ?? null);
   }
 
-  /** Id of this node: its name, and a random part for each start. */
+  /** The id of this node: its name, and a random part for each start. */
   get nodeId(): string {
     return this.node.id;
   }
 
-  /** Whether Redis does not answer, so that other nodes are out of reach. */
+  /** Whether Redis does not respond, so that other nodes cannot be reached. */
   get isDegraded(): boolean {
     return this.node.clusterLost;
   }
 
-  /** Every node whose lease has not run out; this one first. */
+  /** Every node whose lease has not ended; this one first. */
   @Handled()
   async nodes(): Promise<ClusterNode[]> {
     return [this.membership.report(), ...(await this.directory.others())];
   }
 
   /**
-   * One sorted page over all nodes. Silent nodes are named; their rows come on a later page if they answer again.
+   * One sorted page over all nodes. Silent nodes are listed; their rows follow on a later page if they reply again.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a `limit` that is not from 1 to 500, or a condition that is unknown
    * or has no value.
    */
@@ -76,7 +76,7 @@ export class ClusterService {
 
   /**
    * One connection with its flight record, on any node; undefined if there is none.
-   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when its node does not answer.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when its node does not reply.
    */
   @Handled()
   async get(id: string): Promise<ConnectionDetail | undefined> {
@@ -90,7 +90,7 @@ export class ClusterService {
     throw nodeSilent(nodeId);
   }
 
-  /** Begins to close one with 4500, or 4005 where it may reconnect, on any node. */
+  /** Begins to close a connection with 4500, or 4005 where it may reconnect, on any node. */
   @Handled()
   async kick(id: string, kick: Kick = {}): Promise<KickOutcome> {
     return this.kicks.kick(id, kick);
@@ -99,7 +99,7 @@ export class ClusterService {
   /**
    * Kicks all that match, on every node.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a filter without a condition, and for a condition that is unknown,
-   * has no value or is an empty text. No connection is kicked then. For all: `{ minAgeMs: 0 }`.
+   * has no value or is an empty text. Then no connection is kicked. For all: `{ minAgeMs: 0 }`.
    */
   @Handled()
   async kickAll(filter: ConnectionFilter, kick: Kick = {}): Promise<BulkKick> {
@@ -107,11 +107,11 @@ export class ClusterService {
   }
 
   /**
-   * Sends to all that match, on every node, at most once; returns how many they are on this node. The other nodes confirm nothing:
-   * messages that do not reach them are counted in `cluster_errors_total`.
+   * Sends to all connections that match, on every node, at most once. Returns the number of matches on this node. The other nodes confirm
+   * nothing: messages that do not reach them are counted in `cluster_errors_total`.
    * @param given Default: all.
-   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for more than other nodes would take; `HEARTBEAT_BAD_QUERY` for a condition that
-   * is unknown or has no value. Nothing is sent then.
+   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for a message that is larger than other nodes accept; `HEARTBEAT_BAD_QUERY` for a
+   * condition that is unknown or has no value. Then nothing is sent.
    */
   broadcast(data: unknown, given: ConnectionFilter = {}): number {
     return this.deliveries.broadcast(data, checkedFilter(given));

@@ -33,8 +33,8 @@ export class Deliveries {
   }
 
   /**
-   * Sends to all that match; returns how many they are on this node.
-   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for more than other nodes read.
+   * Sends to all connections that match. Returns the number of matches on this node.
+   * @throws HeartbeatError `HEARTBEAT_MESSAGE_TOO_LARGE` for a message that is larger than other nodes read.
    */
   broadcast(data: unknown, filter: ConnectionFilter): number {
     if (this.bus.isShared) this.#sendToOthers(payloadOf(data), filter);
@@ -45,7 +45,7 @@ export class Deliveries {
     const content = typeof payload === 'string' ? { text: payload } : { bytes: payload.toString('base64') };
     const text = this.messages.encode('deliver', { filter: filterOnWire(filter), ...content });
     if (text.length > MAX_MESSAGE_BYTES) {
-      const problem = `a message of ${text.length} bytes is more than nodes take from each other (${MAX_MESSAGE_BYTES})`;
+      const problem = `a message of ${text.length} bytes is more than nodes accept from each other (${MAX_MESSAGE_BYTES})`;
       throw new HeartbeatError('HEARTBEAT_MESSAGE_TOO_LARGE', problem);
     }
     this.messages.sendText(null, text);

@@ -27,7 +27,7 @@ export const LIST = {
 };
 export type ListReply = z.output<typeof LIST.reply>;
 
-/** As `LIST`, without the rows: the values by which they are sorted, and the end of their ids after that of the node. */
+/** Like `LIST`, without the rows: the values by which they are sorted, and the part of their ids after the node's id. */
 export const KEYS = {
   request,
   reply: z.object({ keys: z.array(z.tuple([key, serial])).max(MAX_PAGE), ...page }),

@@ -4,14 +4,14 @@ import { EventEmitter, once } from 'node:events';
 import { until } from '../../../../test/support/assert/until.js';
 import { ListTurns } from './list-turns.js';
 
-/** Work that goes on until it is let go. */
+/** Work that runs until it is released. */
 function held() {
   const end = new EventEmitter();
   return { over: once(end, 'over').then(() => undefined), letGo: () => void end.emit('over') };
 }
 
 describe('ListTurns', () => {
-  it('does eight at once, the others in their order, each as soon as one has ended', async () => {
+  it('runs eight at once, the others in their order, each as soon as one has ended', async () => {
     const turns = new ListTurns();
     const works = Array.from({ length: 11 }, held);
     const begun: number[] = [];
@@ -31,7 +31,7 @@ describe('ListTurns', () => {
     expect(begun.slice(9)).toEqual([9, 10]);
   });
 
-  it('does work without a turn when its patience is over, and gives its place to nobody', async () => {
+  it('runs work without a turn after its maximum wait, and passes its turn to no other', async () => {
     const turns = new ListTurns();
     const works = Array.from({ length: 8 }, held);
     const all = works.map(({ over }) => turns.run(() => over, 10_000));
@@ -42,7 +42,7 @@ describe('ListTurns', () => {
     expect(again).toEqual(Array(8).fill(true));
   });
 
-  it('gives the turn on where work fails', async () => {
+  it('passes the turn on where work fails', async () => {
     const turns = new ListTurns();
     for (let time = 0; time < 20; time++) {
       await expect(turns.run(() => Promise.reject(new Error('on purpose')), 5)).rejects.toThrow('on purpose');
@@ -50,7 +50,7 @@ describe('ListTurns', () => {
     expect(await turns.run(async hasTurn => hasTurn, 5)).toBe(true);
   });
 
-  it('lets no more than 1,000 wait', async () => {
+  it('queues at most 1,000', async () => {
     const turns = new ListTurns();
     const { over, letGo } = held();
     const all = Array.from({ length: 1008 }, () => turns.run(() => over, 60_000));

@@ -1,16 +1,19 @@
-/** Lists over all nodes that are made at the same time: what 50 nodes answer to so many is 5 MB, below the 8 MB at which Redis would close the subscriber. */
+/**
+ * Lists over all nodes that run at once. The replies of 50 nodes to this many are 5 MB, below the 8 MB at which Redis would close the
+ * subscriber.
+ */
 const MAX_AT_ONCE = 8;
-/** Lists that may wait for their turn. */
+/** Maximum of lists that wait for their turn. */
 const MAX_WAITING = 1000;
 
-/** Lists take turns, so that the answers to many of them do not come together. */
+/** Lists take turns, so that the replies to many of them do not arrive together. */
 export class ListTurns {
   #running = 0;
   readonly #waiting = new Set<() => void>();
 
   /**
-   * Does `work` when it is its turn, or after `patienceMs` without one.
-   * @param work Is given whether it has a turn: without one it must not ask other nodes.
+   * Runs `work` when it is its turn, or after `patienceMs` without one.
+   * @param work Receives whether it has a turn. Without one it must not send requests to other nodes.
    */
   async run<Outcome>(work: (hasTurn: boolean) => Promise<Outcome>, patienceMs: number): Promise<Outcome> {
     const hasTurn = await this.#begin(patienceMs);
@@ -40,7 +43,7 @@ export class ListTurns {
     });
   }
 
-  /** The next one takes over the place. */
+  /** The next one takes over the turn. */
   #end(): void {
     const [next] = this.#waiting;
     if (next === undefined) {

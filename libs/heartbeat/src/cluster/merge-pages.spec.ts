@@ -6,12 +6,12 @@ import { comparePositions, type Position } from '../connection/listing/connectio
 import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage, positionOf, type Row } from './merge-pages.js';
 
-/** Nodes with their rows, as they would answer. */
+/** Nodes and the rows that they have. */
 type Nodes = Readonly<Record<string, readonly Row<string>[]>>;
 
 const row = (key: number | null, id: string): Row<string> => ({ key, id, item: id });
 
-/** One node's page, as `ConnectionService.list` makes it. */
+/** One node's page, as `ConnectionService.list` creates it. */
 function pageOf(nodes: Nodes, nodeId: string, { after, order, limit }: Turn): NodePage<string> {
   const from = positionOf(nodeId, after);
   const left = nodes[nodeId]!.toSorted((one, other) => comparePositions(one, other, order)).filter(
@@ -26,7 +26,7 @@ interface Turn {
   readonly limit: number;
 }
 
-/** Turns all pages; `silentOn` says who does not answer on which. */
+/** Reads all pages. `silentOn` returns the nodes that do not reply for a page. */
 function walk(nodes: Nodes, order: SortOrder, limit: number, silentOn: (page: number) => readonly string[]) {
   const pages: string[][] = [];
   let after: ClusterPosition | null = null;
@@ -40,7 +40,7 @@ function walk(nodes: Nodes, order: SortOrder, limit: number, silentOn: (page: nu
       turn,
     );
     pages.push(items);
-    // What goes to the client and comes back is JSON.
+    // The client receives and returns JSON.
     after = JSON.parse(JSON.stringify(end)) as ClusterPosition | null;
   } while (after !== null && pages.length < 500);
   return pages;
@@ -57,7 +57,7 @@ const anyOrder = fc.constantFrom<SortOrder>('asc', 'desc');
 const anyLimit = fc.integer({ min: 1, max: 7 });
 
 describe('mergePages', () => {
-  it('gives all rows of all nodes in order, each once, however many are on a page', () => {
+  it('returns all rows of all nodes in order, each once, for any page size', () => {
     fc.assert(
       fc.property(anyNodes, anyOrder, anyLimit, (nodes, order, limit) => {
         const expected = Object.values(nodes)
@@ -70,11 +70,11 @@ describe('mergePages', () => {
     );
   });
 
-  it('gives each row once, also of nodes that are silent on some pages', () => {
+  it('returns each row once, also of nodes that are silent on some pages', () => {
     const silences = fc.array(fc.subarray(NAMES.slice(1)), { maxLength: 6 });
     fc.assert(
       fc.property(anyNodes, anyOrder, anyLimit, silences, (nodes, order, limit, silent) => {
-        // One node always answers and has a row left for each page, so that no page is empty before all are heard.
+        // One node always replies and has a row left for each page, so that no page is empty before all nodes have replied.
         const steady = Array.from({ length: (silent.length + 1) * limit }, (_, i) => row(i, `e-5.${i}`));
         const all = { ...nodes, 'e-5': steady };
         const seen = walk(all, order, limit, page => silent[page] ?? []).flat();
@@ -88,7 +88,7 @@ describe('mergePages', () => {
     );
   });
 
-  it('says nothing of nodes that go on with all others, so that a cursor stays short', () => {
+  it('contains no nodes that continue with all others, so that a cursor stays short', () => {
     const nodes = { 'a-1': [row(1, 'a-1.1'), row(3, 'a-1.3')], 'b-2': [row(2, 'b-2.2'), row(4, 'b-2.4')] };
     const turn: Turn = { after: null, order: 'asc', limit: 3 };
     const { items, end } = mergePages(
@@ -100,7 +100,7 @@ describe('mergePages', () => {
     expect(end).toEqual({ at: { key: 3, id: 'a-1.3' }, behind: [] });
   });
 
-  it('keeps the place of a silent node, and leaves the others theirs while it catches up', () => {
+  it('keeps the position of a silent node, and the positions of other nodes while it catches up', () => {
     const nodes = {
       'a-1': [row(5, 'a-1.5'), row(6, 'a-1.6'), row(9, 'a-1.9')],
       'b-2': [row(1, 'b-2.1'), row(2, 'b-2.2'), row(7, 'b-2.7')],
@@ -112,7 +112,7 @@ describe('mergePages', () => {
     ]);
   });
 
-  it('has rows of a node that joins meanwhile where they belong', () => {
+  it('shows rows of a node that joins meanwhile in their order', () => {
     const before = { 'a-1': [row(1, 'a-1.1'), row(5, 'a-1.5')] };
     const first: Turn = { after: null, order: 'asc', limit: 1 };
     const { end } = mergePages([pageOf(before, 'a-1', first)], [], first);
@@ -126,12 +126,12 @@ describe('mergePages', () => {
     expect(items).toEqual(['b-2.3', 'a-1.5']);
   });
 
-  it('ends with a page without a row, whoever is silent', () => {
+  it('ends with a page without a row, regardless of silent nodes', () => {
     const turn: Turn = { after: { at: { key: 1, id: 'a-1.1' }, behind: [['b-2', null]] }, order: 'asc', limit: 5 };
     expect(mergePages([{ nodeId: 'a-1', rows: [], hasMore: false }], ['b-2'], turn)).toEqual({ items: [], end: null });
   });
 
-  it('goes on after a page on which somebody was silent', () => {
+  it('continues after a page with a silent node', () => {
     const turn: Turn = { after: null, order: 'asc', limit: 5 };
     const { end } = mergePages([{ nodeId: 'a-1', rows: [row(1, 'a-1.1')], hasMore: false }], ['b-2'], turn);
     expect(end).toEqual({ at: { key: 1, id: 'a-1.1' }, behind: [['b-2', null]] });
@@ -141,11 +141,11 @@ describe('mergePages', () => {
 describe('positionOf', () => {
   const at: Position = { key: 5, id: 'a-1.5' };
   it.each<[string, ClusterPosition | null, Position | null]>([
-    ['nobody has answered yet', null, null],
-    ['it goes on with all others', { at, behind: [['b-2', null]] }, at],
-    ['it has everything to make up for', { at, behind: [['a-1', null]] }, null],
-    ['it has something to make up for', { at, behind: [['a-1', { key: 2, id: 'a-1.2' }]] }, { key: 2, id: 'a-1.2' }],
-  ])('is where a node goes on when %s', (_, after, expected) => {
+    ['no node has replied yet', null, null],
+    ['it continues with all others', { at, behind: [['b-2', null]] }, at],
+    ['all of its rows are missing', { at, behind: [['a-1', null]] }, null],
+    ['some of its rows are missing', { at, behind: [['a-1', { key: 2, id: 'a-1.2' }]] }, { key: 2, id: 'a-1.2' }],
+  ])('is the position after which a node continues when %s', (_, after, expected) => {
     expect(positionOf('a-1', after)).toEqual(expected);
   });
 });

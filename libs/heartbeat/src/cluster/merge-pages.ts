@@ -2,34 +2,34 @@ import type { SortOrder } from '../connection/listing/sort-order.js';
 import { comparePositions, type Position } from '../connection/listing/connection-query.js';
 import type { ClusterPosition } from './cluster-answers.js';
 
-/** One row of a node's page, and where it stands. */
+/** One row of a node's page, and its position. */
 export interface Row<Item> extends Position {
   readonly item: Item;
 }
 
-/** What one node has after its position, in order. */
+/** The rows of one node after its position, in order. */
 export interface NodePage<Item> {
   readonly nodeId: string;
   readonly rows: readonly Row<Item>[];
-  /** Whether it has more after its last row. */
+  /** Whether the node has more rows after its last one. */
   readonly hasMore: boolean;
 }
 
 export interface MergedPage<Item> {
   readonly items: Item[];
-  /** Null when nothing comes after it. */
+  /** Null on the last page. */
   readonly end: ClusterPosition | null;
 }
 
-/** From where a node goes on. */
+/** The position after which a node continues. */
 export function positionOf(nodeId: string, after: ClusterPosition | null): Position | null {
   const own = after?.behind.find(([id]) => id === nodeId);
   return own === undefined ? (after?.at ?? null) : own[1];
 }
 
 /**
- * The first `limit` rows of all pages together. A node that is silent keeps its position, so that its rows come on a later page: out
- * of their place, but not lost. A page without a row is the last, whoever is silent: nobody turns pages for ever.
+ * The first `limit` rows of all pages together. A silent node keeps its position, so that its rows follow on a later page: out of order,
+ * but not lost. A page without a row is the last, regardless of silent nodes, so that paging always ends.
  */
 export function mergePages<Item>(
   pages: readonly NodePage<Item>[],
@@ -60,7 +60,7 @@ export function mergePages<Item>(
   return { items, end: { at: plain(at), behind: [...behind] } };
 }
 
-/** The page whose next row comes first; null when there is no row left. */
+/** The page whose next row is first; null when there is no row left. */
 function firstOf<Item>(pages: readonly NodePage<Item>[], taken: readonly number[], order: SortOrder): number | null {
   let first: number | null = null;
   for (const [place, { rows }] of pages.entries()) {
@@ -71,7 +71,7 @@ function firstOf<Item>(pages: readonly NodePage<Item>[], taken: readonly number[
   return first;
 }
 
-/** Whether a node that answered has rows left that come before `at`. */
+/** Whether a node that replied has rows left before `at`. */
 function isBehind<Item>(
   { rows, hasMore }: NodePage<Item>,
   taken: number,

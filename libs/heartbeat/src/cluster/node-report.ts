@@ -8,7 +8,7 @@ import { NodeState } from '../connection/node-state.js';
 import { Registry } from '../connection/registry.js';
 import type { NodeDescription, NodeReporter } from '../messaging/cluster-node.js';
 
-/** Describes this node to the others: where it listens, and how busy it is. */
+/** Describes this node to the others: its address and its load. */
 @Injectable()
 export class NodeReport implements NodeReporter {
   constructor(
@@ -31,7 +31,7 @@ export class NodeReport implements NodeReporter {
   }
 }
 
-/** Where a server listens: its address, or the machine's first one where it listens on all. */
+/** The address of a server. For a server that listens on all addresses, the first one of the machine. */
 function addressOf(server: unknown): string {
   const bound = (server as { address?(): unknown } | undefined)?.address?.() ?? null;
   const { address = '::', port } = Object(bound) as { address?: string; port?: number };

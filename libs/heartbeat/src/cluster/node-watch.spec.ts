@@ -13,7 +13,7 @@ import { NodeWatch } from './node-watch.js';
 const lines: string[] = [];
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
-/** What a node says of itself with its lease. */
+/** The description in a node's lease. */
 function summary(name: string): string {
   return JSON.stringify({
     name,
@@ -26,7 +26,7 @@ function summary(name: string): string {
   });
 }
 
-/** A node that sees the leases that the test gives. */
+/** A node that reads leases from the test. */
 class World {
   time = 0;
   reads = 0;
@@ -34,7 +34,7 @@ class World {
   living: string[] = [];
   readonly renewals = new Subject<Renewal>();
   readonly departures = new Subject<string>();
-  /** It works by its subscriptions. */
+  /** Works by its subscriptions. */
   readonly watch: NodeWatch;
   readonly node = new NodeState(resolveOptions({ cluster: { nodeName: 'own' } }), {
     now: () => this.time,
@@ -71,7 +71,7 @@ afterEach(() => {
 });
 
 describe('NodeWatch', () => {
-  it('logs the nodes that are there at the start, once', async () => {
+  it('logs the nodes at the start, once', async () => {
     const world = new World();
     world.living = ['b', 'c'];
     for (let i = 0; i < 5; i++) await world.second();
@@ -99,7 +99,7 @@ describe('NodeWatch', () => {
     ]);
   });
 
-  it('calls no node dead whose lease is back within five seconds, as after the return of an empty Redis', async () => {
+  it('reports no node as dead whose lease returns within five seconds, as after an empty Redis returns', async () => {
     const world = new World();
     world.living = ['b', 'c'];
     await world.second();
@@ -110,7 +110,7 @@ describe('NodeWatch', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('notices one node that takes the place of another in the same second', async () => {
+  it('detects a node that replaces another one in the same second', async () => {
     const world = new World();
     world.living = ['b'];
     await world.second();

@@ -7,7 +7,7 @@ import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { decodeLease } from '../messaging/cluster-node.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 
-/** A Redis that returns, empty or failed over, has all leases again after this time: until then a node is not reported as dead. */
+/** Time after which a Redis that returns, empty or failed over, has all leases again. Until then no node is reported as dead. */
 const RETURN_MS = 5000;
 
 /**
@@ -17,9 +17,9 @@ const RETURN_MS = 5000;
 @Injectable()
 export class NodeWatch {
   readonly #logger = new Logger('Heartbeat');
-  /** The other nodes, by id, as they describe themselves. */
+  /** The addresses of the other nodes, by id. */
   readonly #present = new Map<string, string>();
-  /** Nodes without a lease that have not announced their end, and the moment at which that was noticed. */
+  /** Nodes without a lease that have not announced their end, and the time at which that was detected. */
   readonly #missing = new Map<string, number>();
   readonly #left = new Set<string>();
   #count = 0;

@@ -30,7 +30,7 @@ interface Turn {
   readonly limit: number;
 }
 
-/** Turns all pages. `trouble` says of each page which nodes are silent, and which of them only with their rows. */
+/** Reads all pages. `trouble` returns for each page the silent nodes, and which of them are silent only for their rows. */
 async function walk(keys: Keys, order: SortOrder, limit: number, trouble: readonly Trouble[]) {
   const pages: string[][] = [];
   let asked = 0;
@@ -62,7 +62,7 @@ const anyKeys = fc
 const anyOrder = fc.constantFrom<SortOrder>('asc', 'desc');
 
 describe('pageWithRows', () => {
-  it('gives all rows in order, each once, and asks only for those', async () => {
+  it('returns all rows in order, each once, and requests only those', async () => {
     await fc.assert(
       fc.asyncProperty(anyKeys, anyOrder, fc.integer({ min: 1, max: 7 }), async (keys, order, limit) => {
         const expected = Object.entries(keys)
@@ -75,7 +75,7 @@ describe('pageWithRows', () => {
     );
   });
 
-  it('gives each row once, also of nodes that are silent, at once or only with their rows, on some pages', async () => {
+  it('returns each row once, also of nodes that are silent on some pages, at once or only for their rows', async () => {
     const some = fc.subarray(NODES.slice(1));
     const troubles = fc.array(fc.record({ silent: some, rowless: some }), { maxLength: 6 });
     await fc.assert(
@@ -85,7 +85,7 @@ describe('pageWithRows', () => {
         fc.integer({ min: 1, max: 7 }),
         troubles,
         async (keys, order, limit, trouble) => {
-          // One node always answers and has rows on every page, so that no page is empty before all are heard.
+          // One node always replies and has rows on every page, so that no page is empty before all nodes have replied.
           const steady = Array.from({ length: (trouble.length + 1) * limit * 8 }, (_, place) => place % 10);
           const all: Keys = { ...keys, 'e-5': steady };
           const seen = (await walk(all, order, limit, trouble)).pages.flat();
@@ -103,7 +103,7 @@ describe('pageWithRows', () => {
     ['bufferedBytes', { bufferedBytes: 0 }, 4096, 4096],
     ['messagesOut', { messagesOut: 9 }, 8, 8],
   ])(
-    'shows the value by which a row was sorted, also where it has moved since: %s',
+    'shows the value by which a row was sorted, also where it has changed since: %s',
     async (sort, moved, key, value) => {
       const [id, turn] = [idOf('a-1', 0), { after: null, sort, order: 'asc', limit: 1 } as const];
       const page = keyPage({ 'a-1': [key] }, 'a-1', turn);
@@ -113,14 +113,14 @@ describe('pageWithRows', () => {
     },
   );
 
-  it('leaves out what has ended meanwhile, and goes on', async () => {
+  it('leaves out connections that have ended meanwhile, and continues', async () => {
     const turn: Turn = { after: null, sort: 'messagesIn', order: 'asc', limit: 2 };
     const pages = [keyPage({ 'a-1': [1, 2, 3] }, 'a-1', turn)];
     const { items, end, failed } = await pageWithRows(pages, [], turn, async () => new Map());
     expect([items, end, failed.size]).toEqual([[], { at: { key: 2, id: idOf('a-1', 1) }, behind: [] }, 0]);
   });
 
-  it('names nodes that gave their keys and not their rows', async () => {
+  it('lists nodes that sent their keys and not their rows as failed', async () => {
     const turn: Turn = { after: null, sort: 'messagesIn', order: 'asc', limit: 3 };
     const pages = ['a-1', 'b-2'].map(nodeId => keyPage({ 'a-1': [1, 3], 'b-2': [2, 4] }, nodeId, turn));
     const { items, end, failed } = await pageWithRows(pages, [], turn, async (nodeId, ids) =>

@@ -5,7 +5,7 @@ import type { ClusterPosition } from './cluster-answers.js';
 import { mergePages, type NodePage } from './merge-pages.js';
 import type { KeysReply, ListReply } from './list-requests.js';
 
-/** The end of a connection's id: a point, and its serial on the node. */
+/** The length of the end of a connection's id: a dot, and its serial on the node. */
 const SERIAL_LENGTH = 9;
 
 interface Turn {
@@ -15,20 +15,20 @@ interface Turn {
   readonly limit: number;
 }
 
-/** Rows by their ids, those that have ended left out; null when the node does not answer. */
+/** Rows by their ids, without those that have ended; null when the node does not reply. */
 export type FetchRows = (nodeId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, ConnectionView> | null>;
 
 export interface PageWithRows {
   readonly items: ConnectionView[];
-  /** Null when nothing comes after it. */
+  /** Null on the last page. */
   readonly end: ClusterPosition | null;
-  /** Nodes that sent their keys and not their rows: they are silent on this page. */
+  /** Nodes that sent their keys and not their rows. They count as silent on this page. */
   readonly failed: ReadonlySet<string>;
 }
 
 /**
  * The reply of another node, as keys.
- * @param rows Receives the rows that came with them.
+ * @param rows Receives rows in the reply.
  */
 export function keyPageOf(
   nodeId: string,
@@ -45,8 +45,8 @@ export function keyPageOf(
 }
 
 /**
- * Merges the keys of all nodes and then gets the rows of the page, so that no node sends rows that are on no page. A row shows the value by
- * which it was sorted: a value that has moved since would make a list that is out of order.
+ * Merges the keys of all nodes and then fetches the rows of the page, so that nodes send only rows that are on it. A row shows the value by
+ * which it was sorted: with a later value the list would seem out of order.
  */
 export async function pageWithRows(
   pages: readonly NodePage<string>[],
@@ -70,7 +70,7 @@ export async function pageWithRows(
       return row === undefined ? [] : [asSorted(row, turn.sort, keys.get(id) ?? null)];
     });
   if (failed.size === 0) return { items: shown(merged.items), end: merged.end, failed };
-  // The same page without those nodes: what is left of it has the same order, and they keep their positions.
+  // The same page without those nodes. The rest keeps its order, and those nodes keep their positions.
   const limit = merged.items.filter(id => !failed.has(nodeOf(id))).length;
   const others = pages.filter(({ nodeId }) => !failed.has(nodeId));
   const { items, end } = mergePages(others, [...silent, ...failed], { ...turn, limit });

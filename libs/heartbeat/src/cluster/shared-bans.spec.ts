@@ -23,7 +23,7 @@ describe('SharedBans', () => {
   });
   afterEach(() => world.end());
 
-  it('bans on every node, with the same id and the same end, and sends away whom it meets', async () => {
+  it('bans on every node, with the same id and the same end, and closes the connections that match', async () => {
     const { connection } = two.open({ userId: 'u' });
     const ban = one.bans.ban(spam);
     await settled();
@@ -44,7 +44,7 @@ describe('SharedBans', () => {
     expect(known()).toEqual([[], []]);
   });
 
-  it('is one ban where two nodes ban the same without knowledge of each other, and lifted as one', async () => {
+  it('is one ban where two nodes ban the same target independently, and is lifted as one', async () => {
     one.bus.isCut = true;
     const [short, long] = [one.bans.ban(spam), two.bans.ban({ ...spam, forMs: 90_000, reason: 'more' })];
     one.bus.isCut = false;
@@ -58,7 +58,7 @@ describe('SharedBans', () => {
     expect(known()).toEqual([[], []]);
   });
 
-  it('holds where it was extended here while another node lifted it', async () => {
+  it('stays in force where it was extended here while another node lifted it', async () => {
     one.bans.ban(spam);
     await settled();
     one.bus.isCut = true;
@@ -72,7 +72,7 @@ describe('SharedBans', () => {
     expect(two.bans.list()[0]!.id).not.toBe(id);
   });
 
-  it('comes in pages, however many bans there are, and goes on where a page failed', async () => {
+  it('is fetched in pages for any number of bans, and continues where a page failed', async () => {
     for (let n = 0; n < 1000; n++) one.bans.ban({ ...spam, value: `user ${n}` });
     await until(() => two.bans.list().length === 1000);
     const three = await world.add();
@@ -104,7 +104,7 @@ describe('SharedBans', () => {
     expect(known()).toEqual([[], []]);
   });
 
-  it('is known by a node that was started later, and by one that missed what was said', async () => {
+  it('is known to a node that started later, and to one that missed the message', async () => {
     const listener = world.store.listeners.get(two.id)!;
     world.store.listeners.delete(two.id);
     one.bans.ban(spam);
@@ -126,7 +126,7 @@ describe('SharedBans', () => {
     expect(one.bus.calls).toEqual({ ...before, renew: before['renew']! + 1 });
   });
 
-  it('goes on from memory while Redis is lost, and changes wait until it is back', async () => {
+  it('stays in force from memory while Redis is lost, and changes wait until it has recovered', async () => {
     const { id } = one.bans.ban({ ...spam, value: 'before' });
     await settled();
     one.bus.isCut = true;
@@ -142,7 +142,7 @@ describe('SharedBans', () => {
     expect(two.bans.list()[0]!.expiresAt).toEqual(one.bans.list()[0]!.expiresAt);
   });
 
-  it('tells a Redis that was emptied what it knew', async () => {
+  it('is restored in a Redis that was emptied', async () => {
     one.bans.ban(spam);
     await settled();
     world.store.empty();
@@ -153,7 +153,7 @@ describe('SharedBans', () => {
     expect(known()).toEqual([['u'], ['u'], ['u']]);
   });
 
-  it('tells it also where another ban came first, so that its count of changes looks young and not lost', async () => {
+  it('is restored also where another ban came first, so that the version of the bans seems old and not reset', async () => {
     for (const value of ['a', 'b', 'c']) one.bans.ban({ ...spam, value });
     await settled();
     world.store.empty();
@@ -166,29 +166,32 @@ describe('SharedBans', () => {
   });
 
   it.each([
-    ['who banned first', [0, 1]],
-    ['who has heard of it first', [1, 0]],
-  ])('tells it also where as many came anew as it had counted, and the first to notice is %s', async (_, order) => {
-    one.bans.ban({ ...spam, value: 'before' });
-    await settled();
-    const listener = world.store.listeners.get(two.id)!;
-    world.store.listeners.delete(two.id);
-    one.bus.isCut = two.bus.isCut = true;
-    one.bans.ban({ ...spam, value: 'meanwhile' });
-    await settled();
-    world.store.empty();
-    one.bus.isCut = two.bus.isCut = false;
-    for (const place of order) {
-      await world.nodes[place]!.link.renew();
+    ['the node that banned first', [0, 1]],
+    ['the node that received it first', [1, 0]],
+  ])(
+    'is restored also where the number of new bans equals the known version, and the first to notice is %s',
+    async (_, order) => {
+      one.bans.ban({ ...spam, value: 'before' });
       await settled();
-    }
-    world.store.listeners.set(two.id, listener);
-    await world.renewAll();
-    await settled();
-    expect(known().map(values => values.toSorted())).toEqual(world.nodes.map(() => ['before', 'meanwhile']));
-  });
+      const listener = world.store.listeners.get(two.id)!;
+      world.store.listeners.delete(two.id);
+      one.bus.isCut = two.bus.isCut = true;
+      one.bans.ban({ ...spam, value: 'meanwhile' });
+      await settled();
+      world.store.empty();
+      one.bus.isCut = two.bus.isCut = false;
+      for (const place of order) {
+        await world.nodes[place]!.link.renew();
+        await settled();
+      }
+      world.store.listeners.set(two.id, listener);
+      await world.renewAll();
+      await settled();
+      expect(known().map(values => values.toSorted())).toEqual(world.nodes.map(() => ['before', 'meanwhile']));
+    },
+  );
 
-  it('does not bring back what was lifted after it was emptied', async () => {
+  it('is not restored after it was lifted in an emptied Redis', async () => {
     const { id } = one.bans.ban(spam);
     await settled();
     const listener = world.store.listeners.get(two.id)!;
@@ -208,7 +211,7 @@ describe('SharedBans', () => {
     expect((await one.bus.bans(0, 500)).dropped).toEqual([]);
   });
 
-  it('tells it also where it was emptied within a second, and a new ban made the count the same', async () => {
+  it('is restored also where Redis was emptied within a second, and a new ban made the version equal', async () => {
     one.bans.ban({ ...spam, value: 'before' });
     await settled();
     world.store.empty();
@@ -221,10 +224,10 @@ describe('SharedBans', () => {
 
   it.each([
     ['no ban', 'hello'],
-    ['of no kind', '{"kind":"all","value":"u","reason":"r"}'],
-    ['of an address that is none', '{"kind":"ip","value":"nowhere","reason":"r"}'],
-    ['of a network that is none', '{"kind":"cidr","value":"10.0.0.0/99","reason":"r"}'],
-  ])('counts and drops what is %s', async (_, text) => {
+    ['of an unknown kind', '{"kind":"all","value":"u","reason":"r"}'],
+    ['of an invalid address', '{"kind":"ip","value":"nowhere","reason":"r"}'],
+    ['of an invalid network', '{"kind":"cidr","value":"10.0.0.0/99","reason":"r"}'],
+  ])('counts and drops an entry that is %s', async (_, text) => {
     await one.bus.putBan({ id: 'x', text, forMs: 5000 });
     await two.link.renew();
     await settled();

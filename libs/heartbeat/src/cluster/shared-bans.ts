@@ -13,39 +13,39 @@ import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeMessages } from '../messaging/node-messages.js';
 import { parseBy } from '../messaging/wire.js';
 
-/** The message `bans` says that they have changed. */
+/** The message `bans` announces that the bans have changed. */
 export const bansChanged = z.object({});
 
-/** A ban as Redis keeps it. */
+/** A ban as Redis stores it. */
 const storedBan = z.object({ kind: z.enum(['user', 'ip', 'cidr']), value: wireText, reason: wireText });
 
 /** A change of the bans that Redis does not know yet. */
 interface Change {
   /** Null for a ban that was lifted. */
   readonly ban: BanNotice | null;
-  /** Time that was left of it at `at`. */
+  /** The remaining time at `at`. */
   readonly forMs: number;
-  /** Moment of the change, on our clock. */
+  /** The time of the change, on this node's clock. */
   readonly at: number;
 }
 
-/** Bans on a page: some milliseconds of Redis' time and of ours. */
+/** Bans on a page: some milliseconds of work for Redis and for this node. */
 const PAGE = 200;
 /** Changes that are sent to Redis together. */
 const CHANGES_AT_ONCE = 100;
 
-/** How far the bans of Redis are known here. */
+/** The state of Redis' bans that is known here. */
 interface Known {
   version: number;
-  /** While all bans are fetched from the beginning: the ids that Redis has; null afterwards. */
+  /** While all bans are fetched from the beginning, the ids that Redis has; null afterwards. */
   there: Set<string> | null;
 }
 
 /**
- * The bans of all nodes in one: each change goes to Redis and is announced, and each node fetches the changes, page by page in the order
- * of their versions. A node that missed the announcement learns of it at the next renewal of its lease, so within a second. Bans are
- * checked from memory at admission; while Redis is lost, the known ones stay in force, and changes wait. A Redis that was emptied
- * receives all anew. A page that fails is fetched again at the next renewal, from where the pages before it ended.
+ * Shares the bans of all nodes. Each change is written to Redis and announced, and each node fetches the changes, page by page in the order
+ * of their versions. A node that missed the announcement detects it at the next renewal of its lease, within a second. Admission checks
+ * bans in memory. While Redis is lost, the known bans stay in force, and changes wait. A Redis that was emptied receives all bans again. A
+ * page that fails is fetched again at the next renewal, after the end of the previous pages.
  */
 @Injectable()
 export class SharedBans implements OnApplicationShutdown {
@@ -91,13 +91,13 @@ export class SharedBans implements OnApplicationShutdown {
     this.#waiting.set(id, { ban, forMs, at: this.node.clock.now() });
   }
 
-  /** Redis may have lost its bans, and its count of changes may have passed ours since: everything is compared. */
+  /** Redis may have lost its bans, and its version may have passed the known one since. So all bans are compared. */
   #startAnew(): void {
     this.#known = fromTheBeginning();
     this.#exchange();
   }
 
-  /** Sends the changes that wait, and fetches new ones; once at a time, and again if there was a further reason meanwhile. */
+  /** Sends pending changes, and fetches new ones. Only one exchange runs at a time; it repeats if it was requested meanwhile. */
   #exchange(): void {
     this.#isWanted = true;
     if (!this.#isRunning) void this.#run();
@@ -108,7 +108,7 @@ export class SharedBans implements OnApplicationShutdown {
     while (this.#isWanted && this.bus.isUp) {
       this.#isWanted = false;
       try {
-        if (await this.#tell()) this.messages.send(null, 'bans');
+        if (await this.#sendChanges()) this.messages.send(null, 'bans');
         if (await this.#fetchPage()) this.#isWanted = true;
       } catch (error) {
         this.link.failed('ban', error);
@@ -117,8 +117,8 @@ export class SharedBans implements OnApplicationShutdown {
     this.#isRunning = false;
   }
 
-  /** Sends the changes that wait, some together; true where there were any. */
-  async #tell(): Promise<boolean> {
+  /** Sends pending changes, several together. Returns whether there were any. */
+  async #sendChanges(): Promise<boolean> {
     const changes = [...this.#waiting];
     for (let from = 0; from < changes.length; from += CHANGES_AT_ONCE) {
       await Promise.all(changes.slice(from, from + CHANGES_AT_ONCE).map(([id, change]) => this.#send(id, change)));
@@ -136,9 +136,9 @@ export class SharedBans implements OnApplicationShutdown {
     if (this.#waiting.get(id) === change) this.#waiting.delete(id);
   }
 
-  /** Fetches the next changes; true where more follow. */
+  /** Fetches the next changes. Returns whether more follow. */
   async #fetchPage(): Promise<boolean> {
-    // The page counts for this beginning only.
+    // The page belongs to this beginning only, even if `#startAnew` runs meanwhile.
     const known = this.#known;
     const page = await this.bus.bans(known.version, PAGE);
     if (page.version < known.version) {
@@ -151,7 +151,7 @@ export class SharedBans implements OnApplicationShutdown {
     if (page.hasMore || known.there === null) return page.hasMore;
     const { there } = known;
     known.there = null;
-    await this.#tellMissing(there);
+    await this.#sendMissing(there);
     return false;
   }
 
@@ -165,8 +165,8 @@ export class SharedBans implements OnApplicationShutdown {
     });
   }
 
-  /** All bans of Redis were fetched: those that are known here alone go there. */
-  async #tellMissing(there: ReadonlySet<string>): Promise<void> {
+  /** All bans of Redis were fetched. Those that only this node has are sent. */
+  async #sendMissing(there: ReadonlySet<string>): Promise<void> {
     await inSlices(this.bans.records(), ban => {
       if (there.has(ban.id) || this.#waiting.has(ban.id)) return;
       this.#changed(ban.id, ban, ban.forMs);

@@ -8,13 +8,13 @@ import { until } from '../../../../test/support/assert/until.js';
 Logger.overrideLogger(false);
 
 const nothing = (): void => undefined;
-/** Lets a few turns of the loop pass: a question, its answer and what is stated of it take one each. */
+/** Waits for some turns of the event loop: a request, its reply and the next statement take one each. */
 const settled = async () => {
   await new Promise(resolve => setTimeout(resolve, 5));
   for (let turn = 0; turn < 8; turn++) await new Promise(resolve => setImmediate(resolve));
 };
 
-/** As the door does it: a place, then a connection or none. */
+/** Acquires a slot and opens a connection, like an upgrade. The connection is optional. */
 async function knock(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
   const release = await node.slots.acquire(userId);
   if (release === null) return null;
@@ -28,7 +28,7 @@ async function close(...opened: (OpenConnection | null)[]): Promise<void> {
   await settled();
 }
 
-/** A connection that is newer than all before. */
+/** Opens a connection that is newer than all before. */
 async function openAt(world: ClusterWorld, node: WorldNode): Promise<OpenConnection> {
   world.now += 10;
   const opened = node.open({ userId: 'u' });
@@ -47,24 +47,24 @@ describe('SharedSlots', () => {
     await world.renewAll();
   }
 
-  /** What the store holds of a user, by node. */
+  /** The stored counts of a user, by node. */
   function stated(userId: string): number[] {
     return world.nodes.map(({ id }) => world.store.users.get(userId)?.get(id)?.count ?? 0);
   }
 
   afterEach(() => world.end());
 
-  describe('where newcomers are refused', () => {
+  describe('where new connections are refused', () => {
     beforeEach(() => start({ maxPerUser: 3 }));
 
-    it('lets in as many as may be there over all nodes, and not one more', async () => {
+    it('admits as many connections as allowed over all nodes, and not one more', async () => {
       const all = await Promise.all([one, two, one, two, one, two].map(node => knock(node, 'u')));
       expect(all.filter(Boolean)).toHaveLength(3);
       expect(one.connections.countByUser('u') + two.connections.countByUser('u')).toBe(3);
       expect(await knock(one, 'v')).not.toBeNull();
     });
 
-    it('gives each place back', async () => {
+    it('releases each slot', async () => {
       const [first, second, third] = [await knock(one, 'u'), await knock(two, 'u'), await knock(two, 'u')];
       expect(await knock(one, 'u')).toBeNull();
       await close(second);
@@ -78,13 +78,13 @@ describe('SharedSlots', () => {
       expect(world.store.users.size).toBe(0);
     });
 
-    it('gives back the place of who was granted one and never came', async () => {
+    it('releases the slot of a client that never connected', async () => {
       for (let n = 0; n < 5; n++) await knock(one, 'u', false);
       await settled();
       expect(stated('u')).toEqual([0, 0]);
     });
 
-    it('is asked once for an opening and once for a closing', async () => {
+    it('is requested once for an opening and once for a closing', async () => {
       const opened = await knock(one, 'u');
       expect(one.bus.calls['stateUsers']).toBe(1);
       await close(opened);
@@ -94,14 +94,14 @@ describe('SharedSlots', () => {
       expect(one.bus.calls['stateUsers']).toBe(2);
     });
 
-    it('is not asked where this node alone has too many', async () => {
+    it('is not requested where this node alone has reached the limit', async () => {
       for (let n = 0; n < 3; n++) await knock(one, 'u');
       const before = one.bus.calls['stateUsers'];
       expect(await knock(one, 'u')).toBeNull();
       expect(one.bus.calls['stateUsers']).toBe(before);
     });
 
-    it('ends who says only later that it is one too many', async () => {
+    it('closes a connection that is identified later and exceeds the limit', async () => {
       for (const node of [one, two, two]) await knock(node, 'u');
       const late = one.open();
       late.connection.identify({ userId: 'u' });
@@ -110,7 +110,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([1, 2]);
     });
 
-    it('counts who is somebody else now', async () => {
+    it('counts a connection for its new user', async () => {
       const opened = await knock(one, 'u');
       opened!.connection.identify({ userId: 'v' });
       await settled();
@@ -120,7 +120,7 @@ describe('SharedSlots', () => {
       ]);
     });
 
-    it('counts who was granted a place and takes its time to come, as behind a gateway that asks somebody', async () => {
+    it('counts a client with a slot that has not connected yet, as behind a slow gateway', async () => {
       for (const node of [one, two]) await knock(node, 'u');
       const release = await one.slots.acquire('u');
       await settled();
@@ -134,7 +134,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([1, 1]);
     });
 
-    it('takes back what Redis did too late, though nothing is here any more', async () => {
+    it('corrects a statement that Redis executed too late, without connections here', async () => {
       one.bus.answersLate = true;
       const opened = await knock(one, 'u');
       await close(opened);
@@ -145,7 +145,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([0, 0]);
     });
 
-    it('takes back also what it did too late of many', async () => {
+    it('corrects also one of several late statements', async () => {
       const opened = await knock(one, 'u');
       one.bus.isCut = true;
       await close(opened);
@@ -165,7 +165,7 @@ describe('SharedSlots', () => {
       expect(stated('v')).toEqual([0, 0]);
     });
 
-    it('refuses at once whom this node has no place for, and lets nobody wait for another, while Redis is slow', async () => {
+    it('refuses at once above the limit of this node, without waiting for other requests, while Redis is slow', async () => {
       let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
       const knocks = Array.from({ length: 20 }, () => one.slots.acquire('u'));
@@ -178,7 +178,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([0, 0]);
     });
 
-    it('forgets no place that was just asked for when everything is stated anew', async () => {
+    it('keeps a slot that was just requested when all counts are stated again', async () => {
       let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
       const asked = one.slots.acquire('u');
@@ -191,7 +191,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([1, 0]);
     });
 
-    it('tells Redis of all who leave at once in a few messages', async () => {
+    it('states the ends of many connections in a few messages', async () => {
       const all = Array.from({ length: 1000 }, (_, n) => one.open({ userId: `user ${n}` }));
       one.bus.isCut = true;
       await one.link.renew();
@@ -204,7 +204,7 @@ describe('SharedSlots', () => {
       expect([world.store.users.size, one.bus.calls['stateUsers']! - before]).toEqual([0, 4]);
     });
 
-    it('forgets a dead node with its lease', async () => {
+    it('removes a dead node with its lease', async () => {
       for (let n = 0; n < 3; n++) await knock(two, 'u');
       expect(await knock(one, 'u')).toBeNull();
       world.now += 3001;
@@ -212,7 +212,7 @@ describe('SharedSlots', () => {
       expect(await knock(one, 'u')).not.toBeNull();
     });
 
-    it('is kept by each node while Redis is lost; then nobody is cut, and it is exact again', async () => {
+    it('is applied by each node while Redis is lost; after that no connection is closed, and it is exact again', async () => {
       one.bus.isCut = two.bus.isCut = true;
       const all = await Promise.all([one, one, one, one, two, two, two, two].map(node => knock(node, 'u')));
       expect(all.filter(Boolean)).toHaveLength(6);
@@ -227,7 +227,7 @@ describe('SharedSlots', () => {
       expect([await knock(one, 'u'), await knock(one, 'u')].filter(Boolean)).toHaveLength(1);
     });
 
-    it('tells Redis of who left while it was lost', async () => {
+    it('states the ends of connections that closed while Redis was lost', async () => {
       const opened = await knock(one, 'u');
       one.bus.isCut = true;
       await close(opened);
@@ -238,7 +238,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([0, 0]);
     });
 
-    it('tells a Redis that comes back with older data how it is now, though nothing changed meanwhile', async () => {
+    it('states the current counts to a Redis that returns with older data, also without changes meanwhile', async () => {
       await knock(one, 'u');
       const older = structuredClone(world.store.users);
       await knock(one, 'u');
@@ -252,7 +252,7 @@ describe('SharedSlots', () => {
       expect(stated('u')).toEqual([2, 0]);
     });
 
-    it('tells a Redis that was emptied everything anew', async () => {
+    it('states all counts again to a Redis that was emptied', async () => {
       for (const userId of ['u', 'u', 'v']) await knock(one, userId);
       world.store.empty();
       await world.renewAll();
@@ -267,18 +267,18 @@ describe('SharedSlots', () => {
   describe('where the newest replace the oldest', () => {
     beforeEach(() => start({ maxPerUser: 2, onUserLimit: 'replace-oldest' }));
 
-    it('needs no place at the door', () => {
+    it('needs no slot for an upgrade', () => {
       expect(one.slots.isShared).toBe(false);
     });
 
-    it('closes the oldest with 4502, wherever it is', async () => {
+    it('closes the oldest with 4502, on any node', async () => {
       const opened: OpenConnection[] = [];
       for (const node of [one, two, two, one, one]) opened.push(await openAt(world, node));
       const codes = opened.map(({ connection }) => connection.closing?.code ?? null);
       expect(codes).toEqual([4502, 4502, 4502, null, null]);
     });
 
-    it('closes no more when it is told twice', async () => {
+    it('closes no more for a repeated message', async () => {
       const [first, second] = [await openAt(world, one), await openAt(world, one)];
       const third = await openAt(world, two);
       const message = { kind: 'replace', from: two.id, userId: 'u', serial: first.connection.serial };
@@ -291,7 +291,7 @@ describe('SharedSlots', () => {
       ]);
     });
 
-    it('counts nobody twice who says who it is later', async () => {
+    it('counts a connection that is identified later once', async () => {
       await openAt(world, one);
       await openAt(world, two);
       const late = two.open();

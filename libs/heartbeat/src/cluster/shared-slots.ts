@@ -19,22 +19,22 @@ import { SlotRequests } from './slot-requests.js';
 /** The message `replace`: the connections of a user up to a serial are to be replaced. */
 export const replace = z.object({ userId: wireText, serial: wireCount });
 
-/** Users whose counts are stated in one message to Redis. */
+/** Maximum of users whose counts are stated in one message to Redis. */
 const USERS_AT_ONCE = 250;
-/** How often every count is stated again, so that current counts do not expire in Redis. */
+/** Interval after which every count is stated again, so that current counts do not expire in Redis. */
 const RESTATE_MS = KEPT_MS / 3;
-/** For a statement that may be executed later, or may be lost: equal to no count, so that it is made again. */
+/** For a statement that may be executed later, or may be lost. It equals no count, so that the count is stated again. */
 const UNKNOWN = Number.NaN;
 
 /**
- * The slots of users over all nodes, for `limits.maxPerUser`. Each node states how many connections it has of a user whenever that
- * changes: the count, never a difference, so that the next statement corrects a lost one. Redis takes them in the order in which they
- * are sent, and each is made at that moment, so the last one is right. While Redis is lost each node keeps the limit by itself, so a
- * user may have as many connections on every node; after that every count is stated again, and no connection is closed for it.
+ * The slots of users over all nodes, for `limits.maxPerUser`. Each node states its number of connections of a user whenever that changes.
+ * It states the count, never a difference, so that the next statement corrects a lost one. Redis executes statements in the order in which
+ * they are sent, and each is created when it is sent, so the last one is correct. While Redis is lost each node applies the limit alone, so
+ * a user may have that many connections on every node. After that every count is stated again, and no connection is closed for it.
  */
 @Injectable()
 export class SharedSlots implements UserSlots, OnApplicationShutdown {
-  /** Slots of upgrades in progress: granted, or just requested. */
+  /** Slots of upgrades in progress, granted or just requested. */
   readonly #granted = new Map<string, number>();
   /** Requests for a slot without a reply yet. */
   readonly #requested = new Map<string, number>();
@@ -85,9 +85,9 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
   }
 
   async acquire(userId: string): Promise<(() => void) | null> {
-    // A slot that this node alone has to refuse is not requested, and does not wait.
+    // Where this node alone has reached the limit, no slot is requested, and there is no wait.
     if (this.#statementOf(userId).count >= this.#max) return null;
-    // Held from now on, so that each request and statement meanwhile counts it.
+    // Held from now on, so that requests and statements meanwhile count it.
     change(this.#granted, userId, 1);
     const release = () => {
       change(this.#granted, userId, -1);
@@ -102,7 +102,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     change(this.#requested, userId, 1);
     const isTaken = await this.#requests.request(this.#statementOf(userId));
     change(this.#requested, userId, -1);
-    // Changes since the request have waited for its reply.
+    // Statements of changes since the request have waited for its reply.
     this.#restate(userId);
     return isTaken;
   }
@@ -121,7 +121,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     if (event.userId !== event.previous) this.#restate(event.userId);
   }
 
-  /** The oldest of all has to be closed. Where that is not enough, the statement of its node leads here again. */
+  /** The oldest connection of all must be closed. If that is not enough, the next statement of its node leads here again. */
   #requestReplacement(userId: string, { total, oldest }: UserCount): void {
     if (total <= this.#max || oldest === null) return;
     const { nodeId, serial } = oldest;
@@ -135,7 +135,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     this.#restate(userId);
   }
 
-  /** After Redis was lost, or was emptied, or this node was given up. */
+  /** Runs after Redis was lost or emptied, or after this node lost its lease. */
   #restateAll(): void {
     this.#isBehind = false;
     this.#restatedAt = this.node.clock.now();
@@ -147,7 +147,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     }
   }
 
-  /** States the current count, unless Redis knows it, together with all other changes in this turn of the event loop. */
+  /** States the current count, unless Redis has it, together with all other changes in this turn of the event loop. */
   #restate(userId: string | null): void {
     if (userId === null) return;
     this.#changed.add(userId);
@@ -156,7 +156,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     setImmediate(() => void this.#stateChanged());
   }
 
-  /** One message after the other, however many connections end at once. */
+  /** Sends one message after the other, for any number of connections that end at once. */
   async #stateChanged(): Promise<void> {
     while (this.#changed.size > 0) {
       const statements = this.#nextStatements();
@@ -167,20 +167,20 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
       if (counts === null) this.#changed.clear();
       if (!this.#replaces) continue;
       for (const [index, { userId }] of statements.entries()) {
-        // No connection is closed for those that opened while Redis did not count them.
+        // No connection is closed because of others that opened while Redis did not count them.
         if (counts?.[index] && !isAgain[index]) this.#requestReplacement(userId, counts[index]);
       }
     }
     this.#isStating = false;
   }
 
-  /** The current counts of some users whose count Redis does not know. */
+  /** The current counts of users whose count Redis does not have; a limited number of them. */
   #nextStatements(): UserStatement[] {
     const statements: UserStatement[] = [];
     for (const userId of this.#changed) {
       if (statements.length === USERS_AT_ONCE) break;
       this.#changed.delete(userId);
-      // A statement would take the slot that a request is about.
+      // A statement would take the slot of a pending request.
       if (this.#requested.has(userId)) continue;
       const statement = this.#statementOf(userId);
       if (this.#replaces || statement.count !== (this.#stated.get(userId) ?? 0)) statements.push(statement);
@@ -188,7 +188,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     return statements;
   }
 
-  /** Sends statements to Redis; resolves with null where that failed: every count is then stated at the next renewal. */
+  /** Sends statements to Redis. Resolves with null on failure; every count is then stated at the next renewal. */
   async #state(statements: readonly UserStatement[], limit?: number): Promise<readonly UserCount[] | null> {
     if (this.bus.isUp) {
       try {
@@ -211,7 +211,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     else this.#stated.set(userId, count);
   }
 
-  /** With `replace-oldest`, connections that are closing do not count. */
+  /** With `replace-oldest`, closing connections do not count. */
   #statementOf(userId: string): UserStatement {
     const { byUser } = this.registry;
     if (!this.#replaces) {

@@ -1,6 +1,6 @@
 import type { UserCount, UserStatement } from '../messaging/cluster-bus.js';
 
-/** Requests in one message: few, since each reply may close a connection in the same turn. */
+/** Requests in one message. Few, since each reply may close a connection in the same turn. */
 const REQUESTS_AT_ONCE = 100;
 
 interface SlotRequest {
@@ -9,17 +9,17 @@ interface SlotRequest {
 }
 
 /**
- * Requests for slots of users, those of one turn of the event loop in one message: thousands of connections that identify at once would
- * be as many commands. Requests keep their order, and each is decided by the count of its own moment.
+ * Requests for slots of users. Those of one turn of the event loop share one message: thousands of connections that identify at once would
+ * be as many commands. Requests keep their order, and each is decided by the count at its own time.
  */
 export class SlotRequests {
   #waiting: SlotRequest[] = [];
   #isScheduled = false;
 
-  /** @param send Sends statements; resolves with null where no reply came, and then every slot is granted. */
+  /** @param send Sends statements. Resolves with null without a reply; then every slot is granted. */
   constructor(private readonly send: (statements: readonly UserStatement[]) => Promise<readonly UserCount[] | null>) {}
 
-  /** Resolves with false where all nodes together have too many connections of the user. Never rejects. */
+  /** Resolves with false where all nodes together have reached the limit of the user. Never rejects. */
   request(statement: UserStatement): Promise<boolean> {
     return new Promise(reply => {
       this.#waiting.push({ statement, reply });
@@ -27,7 +27,7 @@ export class SlotRequests {
     });
   }
 
-  /** One message in each turn, without waiting for the reply to the one before: the delays of a slow Redis must not add up. */
+  /** One message in each turn, without waiting for the previous reply: the delays of a slow Redis must not add up. */
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0) return;
     this.#isScheduled = true;
