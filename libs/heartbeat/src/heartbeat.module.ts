@@ -1,4 +1,10 @@
-import { type DynamicModule, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type Type,
+} from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
@@ -104,8 +110,8 @@ const PUBLIC = [
     UserIdentityRule,
     { provide: IdentityRule, useExisting: UserIdentityRule },
     { provide: UserSlots, useExisting: SharedSlots },
-    { provide: BanCheck, useExisting: BanList },
-    { provide: BanStore, useExisting: BanList },
+    { provide: BanCheck, useExisting: BanList satisfies Type<BanCheck> },
+    { provide: BanStore, useExisting: BanList satisfies Type<BanStore> },
     { provide: NodeReporter, useClass: NodeReport },
     ClusterMembership,
     NodeMessages,

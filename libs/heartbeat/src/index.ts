@@ -1,5 +1,5 @@
 export type { Ban, BanKind } from './admission/ban-index.js';
-export { BanList } from './admission/ban-list.js';
+export { BanList, type BanRequest } from './admission/ban-list.js';
 export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './protocol/close-code.js';
 export {
   type BulkKick,
@@ -20,7 +20,12 @@ export {
   type FlightEntry,
 } from './connection/listing/connection-view.js';
 export { type ConnectionFilter } from './connection/listing/connection-filter.js';
-export { type ConnectionQuery, type SortKey } from './connection/listing/connection-query.js';
+export {
+  type ConnectionPage,
+  type ConnectionQuery,
+  type Position,
+  type SortKey,
+} from './connection/listing/connection-query.js';
 export { type SortOrder } from './connection/listing/sort-order.js';
 export { type Authentication, type Identity } from './base/identity.js';
 export { Connection } from './connection/connection.js';
@@ -34,6 +39,7 @@ export { type DrainResult } from './drain/drain-run.js';
 export { DrainService } from './drain/drain.service.js';
 export { CurrentConnection } from './transports/ws/current-connection.decorator.js';
 export { HeartbeatWsAdapter } from './transports/ws/heartbeat-ws.adapter.js';
+export { type GatewayServerOptions, type PathServer } from './transports/ws/path-server.js';
 export { type Message, type MessageParser } from './transports/ws/message-dispatcher.js';
 export { type BackpressureOptions } from './options/backpressure.options.js';
 export { type Authenticate } from './options/guard.options.js';
@@ -44,6 +50,7 @@ export { type NotReadyReason } from './connection/readiness.js';
 export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
 export {
+  type BanNotice,
   type DriftKind,
   type EventPayload,
   type EventStamp,

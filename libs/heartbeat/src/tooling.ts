@@ -5,6 +5,7 @@
 export { VERSION } from './base/version.js';
 export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/heartbeat.tokens.js';
 export { type Clock } from './base/clock.js';
+export { type ReadFile } from './base/system-file.js';
 export { closedView, connectionDetail, connectionView } from './connection/listing/connection-view.js';
 export { heapSnapshot } from './diagnosis/heap-snapshot.service.js';
 export { type Finding, findingSchema, type Severity } from './doctor/finding.js';

@@ -3,7 +3,6 @@ import { Injectable } from '@nestjs/common';
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../connection/node-state.js';
-import type { BanCheck, BanStore } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
 import { Handled } from '../base/handled.js';
 import { type BanNotice, HeartbeatEvents } from '../connection/heartbeat.events.js';
@@ -49,7 +48,7 @@ interface Made {
 
 /** Users and addresses that are refused for a time, and whose connections are closed with 4501. All bans are checked in memory. */
 @Injectable()
-export class BanList implements BanStore, BanCheck {
+export class BanList {
   readonly #bans = new BanIndex();
   readonly #sweep: BanSweep;
   readonly #ids = new BanIds();
@@ -102,6 +101,7 @@ export class BanList implements BanStore, BanCheck {
     return isLifted;
   }
 
+  /** @internal */
   add(notice: BanNotice): boolean {
     const target = targetOf(notice.kind, notice.value);
     if (target === null || faultOfBan(notice, target) !== null) return false;
@@ -111,10 +111,12 @@ export class BanList implements BanStore, BanCheck {
     return true;
   }
 
+  /** @internal */
   remove(id: string): void {
     this.#bans.delete(id);
   }
 
+  /** @internal */
   renew(id: string): void {
     const bans = this.#bans.get(id);
     const held = bans?.held.find(ban => ban.id === id);
@@ -125,6 +127,7 @@ export class BanList implements BanStore, BanCheck {
     this.events.announce({ type: 'banned', ban: notice });
   }
 
+  /** @internal */
   *records(): IterableIterator<BanNotice> {
     for (const { held } of this.#bans.all(this.node.clock.now())) {
       for (const ban of held) if (ban.endsAt > this.node.clock.now()) yield this.#noticeOf(ban);
@@ -152,6 +155,7 @@ export class BanList implements BanStore, BanCheck {
     return bans && this.#shown(bans);
   }
 
+  /** @internal */
   closeIfBanned(connection: Connection): void {
     if (!this.#sweep.isIdle) this.close(connection);
   }

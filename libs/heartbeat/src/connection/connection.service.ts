@@ -60,12 +60,12 @@ export class ConnectionService {
     return this.registry.size;
   }
 
-  /** Connections that were ever opened on this node. */
+  /** Connections that were ever opened on this node. @internal */
   get openedCount(): number {
     return this.#serial;
   }
 
-  /** Takes a socket whose upgrade was answered into the books. For the gateway only. */
+  /** Takes a socket whose upgrade was answered into the books. For the gateway only. @internal */
   open(opening: Opening): Connection {
     const connection = new Connection(this.#owner, ++this.#serial, opening);
     this.registry.add(connection);
@@ -78,12 +78,12 @@ export class ConnectionService {
     return connection;
   }
 
-  /** The socket has closed: `code` and `reason` as `ws` tells them. For the gateway only. */
+  /** The socket has closed: `code` and `reason` as `ws` tells them. For the gateway only. @internal */
   closed(connection: Connection, code: number, reason: string): void {
     this.#forget(connection, connection.closing ?? endOf(code, reason));
   }
 
-  /** Whether the books hold this connection. */
+  /** Whether the books hold this connection. @internal */
   has(connection: Connection): boolean {
     return this.registry.has(connection);
   }
@@ -92,7 +92,7 @@ export class ConnectionService {
     return this.registry.get(serialOf(this.node.id, id));
   }
 
-  /** All connections, in the order of their openings; live, so take a copy before awaiting. */
+  /** All connections, in the order of their openings; live, so take a copy before awaiting. @internal */
   all(): IterableIterator<Connection> {
     return this.registry.all();
   }
@@ -120,16 +120,17 @@ export class ConnectionService {
     return this.find({ labels: { [key]: value } });
   }
 
+  /** @internal */
   countByUser(userId: string): number {
     return this.registry.byUser.count(userId);
   }
 
-  /** Connections of one client network (see `clientNetwork`). */
+  /** Connections of one client network (see `clientNetwork`). @internal */
   countByNetwork(network: string): number {
     return this.registry.byNetwork.count(network);
   }
 
-  /** Who still has to prove who it is; live. */
+  /** Who still has to prove who it is; live. @internal */
   unidentified(): ReadonlySet<Connection> {
     return this.registry.unidentified;
   }
@@ -142,12 +143,13 @@ export class ConnectionService {
     return this.#shown(pageOf(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
-  /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. */
+  /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. @internal */
   @Handled()
   async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
     return this.#shown(await pageInSlices(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
+  /** @internal */
   detail(id: string): ConnectionDetail | undefined {
     const connection = this.get(id);
     return connection && detailOf(connection, this.#view);
@@ -164,6 +166,7 @@ export class ConnectionService {
     return records.map(record => record.view(this.node.id));
   }
 
+  /** @internal */
   closedDetail(id: string): ClosedView | undefined {
     return this.#closed.get(serialOf(this.node.id, id))?.view(this.node.id);
   }
@@ -201,22 +204,22 @@ export class ConnectionService {
     return true;
   }
 
-  /** A delay after which one client is advised to reconnect, drawn for each client. */
+  /** A delay after which one client is advised to reconnect, drawn for each client. @internal */
   retryAfterMs(): number {
     return this.node.retryAfterMs();
   }
 
-  /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. */
+  /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. @internal */
   failed(connection: Connection, what: string, error: unknown): void {
     this.#owner.failed(connection, what, error);
   }
 
-  /** Puts right what the indexes lack of this connection; answers how many entries were missing. For the reaper. */
+  /** Puts right what the indexes lack of this connection; answers how many entries were missing. For the reaper. @internal */
   repair(connection: Connection): number {
     return this.registry.repair(connection);
   }
 
-  /** Takes out of the indexes what no connection stands behind; answers how many entries were stale. For the reaper. */
+  /** Takes out of the indexes what no connection stands behind; answers how many entries were stale. For the reaper. @internal */
   sweepIndexes(): number {
     return this.registry.sweep();
   }

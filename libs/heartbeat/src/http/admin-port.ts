@@ -60,7 +60,7 @@ export class AdminPort implements OnApplicationBootstrap, OnApplicationShutdown 
     this.#server = null;
   }
 
-  /** Whether a controller of ours serves a request on the port on which it arrived. */
+  /** Whether a controller of ours serves a request on the port on which it arrived. @internal */
   serves(request: IncomingMessage, controller: object): boolean {
     const { adminPort } = this.settings;
     if (adminPort === null || adminPort.beside || areaOf(controller) === 'health') return true;

@@ -77,7 +77,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   /**
    * Watches a new connection. Its first ping is at its own moment of the interval, so that the pings of connections that opened together
-   * are spread.
+   * are spread. @internal
    */
   watch(connection: Connection): void {
     const { pulse } = connection;
@@ -86,7 +86,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#schedule(pulse);
   }
 
-  /** Handles a pong. Returns false if no ping was unanswered. */
+  /** Handles a pong. Returns false if no ping was unanswered. @internal */
   ponged(connection: Connection): boolean {
     const { pulse } = connection;
     const now = this.node.clock.now();
@@ -119,7 +119,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     return ms - (this.node.attendedMs - pingedAt) > MAX_UNATTENDED_MS ? null : ms;
   }
 
-  /** Advances to the monotonic time `now`. The next `work` finds the checks that are due by then. */
+  /** Advances to the monotonic time `now`. The next `work` finds the checks that are due by then. @internal */
   tick(now = this.node.clock.now()): void {
     const { node } = this;
     const elapsedMs = now - this.#tickedAt;
@@ -142,7 +142,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#steppedAt = now;
   }
 
-  /** Runs due checks for one slice of time. Returns whether some are left. */
+  /** Runs due checks for one slice of time. Returns whether some are left. @internal */
   work(): boolean {
     const { clock } = this.node;
     const end = clock.now() + this.#sliceMs;

@@ -77,7 +77,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.#delay.disable();
   }
 
-  /** Adds a reading, and applies the resulting level. */
+  /** Adds a reading, and applies the resulting level. @internal */
   step(reading: Reading): void {
     for (const [source, ratio] of loadBySource(reading, this.node.options.load.source)) {
       const last = this.#readings.get(source) ?? Array.from({ length: READINGS }, () => 0);

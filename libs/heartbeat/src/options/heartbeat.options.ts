@@ -40,12 +40,10 @@ export interface ResolvedOptions extends GuardOptions {
 
 /** The options that a user passes: any part of all options. Unknown keys, impossible values and impossible pairs stop the start. */
 export type HeartbeatOptions = {
-  readonly [Group in Exclude<keyof ResolvedOptions, 'load'>]?: Group extends GroupName
-    ? Partial<ResolvedOptions[Group]>
-    : ResolvedOptions[Group];
+  readonly [Key in Exclude<keyof ResolvedOptions, 'load'>]?: Key extends keyof GuardOptions | 'closedHistory'
+    ? ResolvedOptions[Key]
+    : Partial<ResolvedOptions[Key]>;
 } & { readonly load?: Partial<Omit<LoadOptions, 'source'>> & { readonly source?: Partial<LoadSources> } };
-
-type GroupName = Exclude<keyof ResolvedOptions, keyof GuardOptions | 'closedHistory'>;
 
 export const DEFAULTS: ResolvedOptions = freezeDeeply({
   heartbeat: LIVENESS_DEFAULTS,

@@ -18,6 +18,17 @@ export function assertAdapterArguments(app: unknown, options: unknown): void {
   );
 }
 
+/**
+ * @param namespace Of a gateway.
+ * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` where there is one.
+ */
+export function assertNoNamespace(namespace: unknown): void {
+  if (namespace === undefined) return;
+  const remedy = 'give the gateway a path of its own';
+  const problem = { key: 'namespace', value: namespace, rule: 'belongs to Socket.IO', remedy };
+  throw new HeartbeatError('HEARTBEAT_BAD_OPTIONS', `HeartbeatWsAdapter has no namespaces: ${remedy}`, [problem]);
+}
+
 function applicationProblem(app: unknown): Problem | null {
   const kind = kindOf(app);
   if (kind === null) return null;

@@ -13,7 +13,7 @@ import { NodeState } from '../../connection/node-state.js';
 import type { MessageHandler, SocketListeners, TrackedSocket } from '../../connection/tracked-socket.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
-import { assertAdapterArguments } from './adapter-arguments.js';
+import { assertAdapterArguments, assertNoNamespace } from './adapter-arguments.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import { limitHandlerLog } from './nest-handler-log.js';
@@ -87,8 +87,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   }
 
   create(port: number, { namespace, path, ...options }: GatewayServerOptions = {}): PathServer {
-    if (namespace !== undefined)
-      throw new Error('HeartbeatWsAdapter has no namespaces: give the gateway a path of its own');
+    assertNoNamespace(namespace);
     this.#inspector.guardHooks();
     // As with `WsAdapter`, a gateway without a path serves every path of its own port, or `/` of the application's port.
     const servedPath = !path && this.#isOwn(port) ? null : gatewayPath(path ?? '/');
