@@ -39,7 +39,7 @@ const ROUND_MS = 50;
 let cluster: TestCluster;
 /** One for each node, with clients of all groups. */
 let allClients: Clients[];
-/** The numbers of a group's clients in each clients. */
+/** The numbers of a group's clients, for each node. */
 const numbers = new Map<Group, number[]>();
 /** The fickle clients that are connected, and the number of the last client, in each group. */
 let fickle: number[][];
