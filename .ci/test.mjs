@@ -175,7 +175,7 @@ async function jest(name, jestArgs) {
     totals.failed += numFailedTests + numRuntimeErrorTestSuites;
     totals.skipped += numPendingTests;
   } catch {
-    // No report: jest said why on its way out, and its status fails the step.
+    // No report: jest printed the reason, and its status fails the step.
     return status || 1;
   }
   return status;

@@ -49,7 +49,7 @@ function routesOf({ app }: AdminApp): Route[] {
   });
 }
 
-/** What a route lacks of what `AdminRoutes` gives. */
+/** The parts of `AdminRoutes` that a route lacks. */
 async function faultsOf(app: AdminApp, { method, path }: Route): Promise<string[]> {
   const below = path.slice('/admin/'.length);
   const sent = below.replace(/:\w+/, 'none');

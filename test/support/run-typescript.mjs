@@ -1,6 +1,6 @@
 /**
  * Lets a child process run the project's TypeScript as it stands, without a build: `node --import ./test/support/run-typescript.mjs x.ts`.
- * The settings are those that jest compiles with, so both run the same code. What was compiled once is kept, since tests start hundreds
+ * The settings are those that jest compiles with, so both run the same code. Compiled code is kept, since tests start hundreds
  * of processes.
  */
 import { createHash } from 'node:crypto';
@@ -33,7 +33,7 @@ const SWC = {
 // Node runs these hooks in a thread of their own, which reads this file once more.
 if (isMainThread) register(import.meta.url);
 
-/** What the compiled code depends on beside the source. */
+/** The dependencies of the compiled code beside the source. */
 const compiler = isMainThread
   ? ''
   : (await readFile(join(MODULES, '@swc/core/package.json'), 'utf8')) + JSON.stringify(SWC);

@@ -36,7 +36,7 @@ export class BrittleBus extends LocalBus {
   answersLate = false;
   /** So many more pages of bans fail. */
   failsBans = 0;
-  /** What statements of users wait for. */
+  /** The event that statements of users wait for. */
   slowness: Promise<void> | null = null;
   /** How often each method was called. */
   readonly calls: Record<string, number> = {};
@@ -164,7 +164,7 @@ export class WorldNode {
     return this.state.totals.clusterErrors;
   }
 
-  /** A connection whose socket closes as soon as it is told to. */
+  /** A connection whose socket closes at once. */
   open({ userId, labels, ip = '10.0.0.1' }: ClientOfNode = {}): OpenConnection {
     const sent: unknown[] = [];
     const socket = {
@@ -194,7 +194,7 @@ export class WorldNode {
   }
 }
 
-/** Who a client is. */
+/** The identity of a client. */
 interface ClientOfNode {
   readonly userId?: string;
   readonly labels?: Readonly<Record<string, string>>;

@@ -20,7 +20,7 @@ import {
 } from 'nestjs-heartbeat';
 import { of } from 'rxjs';
 
-/** What {@link ServerState} says of the process. */
+/** The part of {@link ServerState} about the process. */
 export interface ServerState {
   readonly pid: number;
   readonly connections: number;
@@ -54,7 +54,7 @@ const ways: Record<
     await sleep(1000);
     return 'anonymous';
   },
-  /** Never settles, whatever its signal says, but for the first who comes: the observer. */
+  /** Never settles, whatever its signal, except for the first client: the observer. */
   never(_, signal) {
     if (counts.asked++ === 0) return 'anonymous';
     signal.addEventListener('abort', () => counts.givenUp++);
@@ -67,12 +67,12 @@ const ways: Record<
   },
 };
 
-/** What is no error and cannot be made a text. */
+/** A value that is no error and has no text form. */
 function unspeakable(): unknown {
   return Object.create(null);
 }
 
-/** What handlers throw and reject with, by its name. */
+/** The values that handlers throw and reject with, by name. */
 const thrown: Record<string, () => unknown> = {
   error: () => new Error('on purpose'),
   text: () => 'a text',

@@ -38,7 +38,7 @@ export class Peer {
     if (this.answers) this.world.later(this, this.rttMs, () => this.answer());
   }
 
-  /** Our socket of it writes a pong that nobody asked for. */
+  /** The server's socket writes an unsolicited pong. */
   pong(): void {
     this.called.push(this.world.node.attendedMs);
   }
@@ -80,10 +80,10 @@ function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions): HeartbeatOptions 
 
 /**
  * A heartbeat service with its clock in hand, and clients without a network. What is sent comes in between the tick that is due
- * and the looks, as it does in the event loop.
+ * and the checks, as in the event loop.
  */
 export class World {
-  /** What the machine's clock tells, and what time it really is. */
+  /** The machine's clock, and the real time. */
   time = 5000;
   #real = 0;
   readonly node: NodeState;
@@ -143,7 +143,7 @@ export class World {
 
   #until(isSo: () => boolean): void {
     for (const giveUpAt = this.#real + 3_600_000; !isSo(); this.step()) {
-      if (this.#real > giveUpAt) throw new Error('what is waited for did not come within an hour');
+      if (this.#real > giveUpAt) throw new Error('the condition was not met within an hour');
     }
   }
 
