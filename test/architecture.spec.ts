@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { architectureProblems, type Sources } from './support/architecture.js';
+import { fieldProblems, liveLimitProblems } from './support/node-writers.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SRC = 'libs/heartbeat/src';
@@ -32,6 +33,71 @@ describe('the sources of apps/ and libs/', () => {
 
   it('keep to the architecture', () => {
     expect(architectureProblems(sources)).toEqual([]);
+  });
+
+  it('write each field of the node in one file, and put no function into a lower layer', () => {
+    expect(fieldProblems(sources)).toEqual([]);
+  });
+
+  it('read the limits that may change from their holder', () => {
+    expect(liveLimitProblems(sources)).toEqual([]);
+  });
+});
+
+describe('fieldProblems', () => {
+  const state = (fields: string) => ({ [`${SRC}/node/node-state.ts`]: `export class NodeState { ${fields} }` });
+
+  it('finds nothing where each field has its writer', () => {
+    const sources = {
+      ...state('readonly totals = new Totals(); draining = false; limits: Limits;'),
+      [`${SRC}/drain/a.ts`]: 'this.node.draining ||= true; this.node.totals = 1; other.limits = 1;',
+      [`${SRC}/drain/a.spec.ts`]: 'node.limits = 1;',
+    };
+    expect(fieldProblems(sources, { draining: 'drain/a.ts', limits: null })).toEqual([]);
+  });
+
+  it.each<[string, string, Sources, string]>([
+    [
+      'a second writer',
+      'draining = false;',
+      { [`${SRC}/load/b.ts`]: 'node.draining = true;' },
+      'load/b.ts:1 writes draining',
+    ],
+    ['a step', 'draining = 0;', { [`${SRC}/load/b.ts`]: 'this.#node.draining++;' }, 'load/b.ts:1 writes draining'],
+    ['a field without a row', 'draining = 0; other = 0;', {}, 'other of the node has no row'],
+    ['a row without a field', '', {}, 'a row for draining, which the node does not have'],
+    ['a function', 'draining = () => 1;', {}, 'draining holds a function'],
+    ['a function by its type', 'draining: (() => void) | null = null;', {}, 'draining holds a function'],
+    ['an object with functions', 'draining = { hold: () => 1 };', {}, 'draining holds a function'],
+    ['a type with methods', 'draining: { hold(): void };', {}, 'draining holds a function'],
+    [
+      'a function that an upper layer assigns',
+      'draining = 0;',
+      { [`${SRC}/connection/c.ts`]: 'class C { failed = () => 1; }', [`${SRC}/flow/d.ts`]: 'c.failed = () => 2;' },
+      'flow/d.ts:1 assigns the function failed',
+    ],
+  ])('catches %s', (_what, fields, files, problem) => {
+    const sources = { ...state(fields), [`${SRC}/drain/a.ts`]: 'this.node.draining = 1;', ...files };
+    expect(fieldProblems(sources, { draining: 'drain/a.ts' })).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('catches a field that is never written', () => {
+    expect(fieldProblems(state('draining = 0;'), { draining: 'drain/a.ts' })).toEqual([
+      'draining of the node is never written',
+    ]);
+  });
+});
+
+describe('liveLimitProblems', () => {
+  it.each([
+    ['node.limits.maxPerIp', 0],
+    ['const { maxPerIp } = this.node.limits;', 0],
+    ['options.limits.ipv6PrefixBits', 0],
+    ['this.node.options.limits.maxPerIp', 1],
+    ['const { maxPerIp, maxPerUser: most } = options.limits;', 2],
+    ['const { limits } = options; limits.shedAbove', 1],
+  ])('of %s: %i', (source, count) => {
+    expect(liveLimitProblems({ [`${SRC}/flow/a.ts`]: source })).toHaveLength(count);
   });
 });
 

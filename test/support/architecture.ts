@@ -115,7 +115,7 @@ function arrowProblems(code: Code): string[] {
   });
 }
 
-function layerOf(path: string): { name: string; rank: number; folder: string } | null {
+export function layerOf(path: string): { name: string; rank: number; folder: string } | null {
   const [first = '', ...below] = path.slice(LIBRARY.length).split('/');
   const isWiring = below.length === 0 && WIRING.has(first);
   const layers: readonly (readonly [string, readonly string[]])[] = Object.entries(LAYERS);

@@ -115,9 +115,9 @@ export class NodeState {
   }
 
   /** The same for code that log lines name by `what`: `handleConnection`, `verifyClient`. */
-  readonly codeFailed = (what: string, error: unknown): void => {
+  codeFailed(what: string, error: unknown): void {
     this.applicationFailed(applicationCodeOf(what), error, `${what} failed`);
-  };
+  }
 
   /** A delay after which one client is advised to reconnect, drawn for each client. */
   retryAfterMs(): number {

@@ -53,6 +53,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   readonly #lost: LostUpgrades;
   readonly #sockets: ReturnType<typeof createNodeSockets>;
   #parser: MessageParser | undefined;
+  readonly #failed = (what: string, error: unknown) => this.#node.codeFailed(what, error);
 
   /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` without `HeartbeatModule`, `HEARTBEAT_BAD_OPTIONS` for a wrong argument. */
   constructor(app: INestApplicationContext, options: { messageParser?: MessageParser } = {}) {
@@ -100,7 +101,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   #createServer(path: string | null, options: GatewayServerOptions): PathServer {
     const server = new PathServer(this.#node.options, options, path);
-    server.failed = this.#node.codeFailed;
+    server.failed = this.#failed;
     server.on('error', error => this.#node.codeFailed(`the server of ${server.path}`, error));
     server.on('wsClientError', (error, socket, request) => {
       const refusal = refusals.badUpgrade(error.message);
@@ -116,7 +117,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
    */
   override bindClientConnect(server: PathServer, callback: (...args: unknown[]) => void): void {
     server.on('connection', (socket, request) => {
-      guarded(() => callback(socket, request), 'handleConnection', this.#node.codeFailed);
+      guarded(() => callback(socket, request), 'handleConnection', this.#failed);
     });
   }
 
@@ -190,16 +191,15 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   #verify(server: PathServer, upgrade: Upgrade, attempt: UpgradeAttempt, admitted: Admitted): void {
     const { verifyClient: verify } = server;
     if (verify === undefined) return this.#open(server, upgrade, admitted);
-    const { request, socket } = upgrade;
     const { handshakeTimeoutMs: timeoutMs } = this.#node.options.limits;
     const release = this.#admission.hold(admitted, attempt);
-    askVerifyClient({ verify, request, timeoutMs, failed: this.#node.codeFailed }, answer => {
+    askVerifyClient({ verify, request: attempt.request, timeoutMs, failed: this.#failed }, answer => {
       release();
       if (this.#lost.includes(upgrade)) return admitted.opened?.();
       if (answer === 'timeout') return this.#refuse(server, upgrade, this.#admission.timeout());
       if (answer !== 'good') {
         this.#admission.refused(attempt, { status: answer.status, reason: 'unauthenticated' });
-        return this.#settle(upgrade, 'verifyClient', () => answerAsVerified(socket, answer));
+        return this.#settle(upgrade, 'verifyClient', () => answerAsVerified(upgrade.socket, answer));
       }
       const refusal = this.#admission.recheck(admitted);
       return refusal ? this.#refuse(server, upgrade, refusal) : this.#open(server, upgrade, admitted);
