@@ -1,4 +1,4 @@
-/** The names of requests, as their guards gave them; released with the request. */
+/** The names of the senders of requests, as guards set them; released with the request. */
 const actors = new WeakMap<object, string>();
 
 /**
@@ -9,7 +9,7 @@ export function identifyAdmin(request: object, name: string): void {
   actors.set(request, name);
 }
 
-/** The name that a guard gave; null without one. */
+/** The name that a guard set; null without one. */
 export function adminIn(request: object): string | null {
   return actors.get(request) ?? null;
 }

@@ -24,7 +24,7 @@ describe('auditLine', () => {
     expect(auditLine({ ...entry, target: unsafe })).toContain(`"target":"${escaped}"`);
   });
 
-  it('is one line of visible characters whatever was sent, and says the same', () => {
+  it('is one line of visible characters for any entry, and parses to the same', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), target => {
         const line = auditLine({ ...entry, target });
@@ -40,7 +40,7 @@ describe('AuditMessage', () => {
     ['without parameters', {}],
     ['with parameters', { parameters: { reason: 'a\u202eb', reconnect: true } }],
     ['of a target that is not plain', { target: '\u009b\n' }],
-  ])('is fields in JSON and the line in text: %s', (_what, part) => {
+  ])('has fields in JSON and the line in text: %s', (_what, part) => {
     const whole = { ...entry, ...part };
     const message = new AuditMessage(whole);
     expect(JSON.parse(JSON.stringify(message))).toEqual(whole);

@@ -4,23 +4,23 @@ import { Injectable, Logger } from '@nestjs/common';
 
 /** One change through the admin API, or an attempt: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
 export interface AuditEntry {
-  /** Name of the token, or the name that the application's own guard gave. */
+  /** The name of the token, or the name that the application's own guard set. */
   readonly who: string;
   readonly what: string;
   /** The object of the change: the id of a connection, a node or a ban. */
   readonly target: string;
   /** The address from which it was requested. */
   readonly from: string;
-  /** `done`, or why it was not. */
+  /** `done`, or the reason why it was not. */
   readonly result: string;
   /** The parameters of the request. */
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
-/** What may not stand in a log line as it is: controls, and what breaks or turns around a line that is shown. */
+/** Characters that are unsafe in a log line: controls, and characters that break a displayed line or reverse its direction. */
 const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** The trail of all changes: one log line for each, under the context `HeartbeatAudit`. */
+/** The audit trail: one log line for each change, under the context `HeartbeatAudit`. */
 @Injectable()
 export class AdminAudit {
   readonly #logger = new Logger('HeartbeatAudit');
@@ -30,9 +30,7 @@ export class AdminAudit {
   }
 }
 
-/**
- * An entry as the message of a log line: a logger that writes JSON finds its fields, and one that writes text its {@link auditLine}.
- */
+/** An entry as the message of a log line. A logger that writes JSON uses its fields, and one that writes text its {@link auditLine}. */
 export class AuditMessage implements AuditEntry {
   readonly who: string;
   readonly what: string;
@@ -52,18 +50,18 @@ export class AuditMessage implements AuditEntry {
     this.#line = auditLine(entry);
   }
 
-  /** The line of text. */
+  /** The entry as a line of text. */
   toString(): string {
     return this.#line;
   }
 
-  /** The same, in the colour that Nest gives to a line of this level. */
+  /** The same, in the colour that Nest uses for lines of this level. */
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
     return options.stylize(this.#line, 'string');
   }
 }
 
-/** The entry as JSON in plain characters: nothing that a client sent can end the line, or make it show as something else. */
+/** The entry as JSON in printable characters. No input of a client can end the line, or change how it is displayed. */
 export function auditLine(entry: AuditEntry): string {
   return JSON.stringify(entry).replaceAll(UNSAFE, unsafe => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -13,8 +13,8 @@ import { OwnRouting } from './own-routing.js';
 import { rawPath } from './raw-request.js';
 
 /**
- * The port of the extra `adminPort`: an HTTP server that hands requests for our routes to the application and refuses all others,
- * upgrades included. It opens at the bootstrap and closes last, so that it answers probes until the end of a drain.
+ * The port of the extra `adminPort`: an HTTP server that passes requests for the library's routes to the application and refuses all
+ * others, including upgrades. It opens at the bootstrap and closes last, so that it answers probes until the end of a drain.
  */
 @Injectable()
 export class AdminPort implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -28,12 +28,12 @@ export class AdminPort implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly routing: OwnRouting,
   ) {}
 
-  /** Where it listens; null without one, and before the bootstrap. */
+  /** The address of the port; null without one, and before the bootstrap. */
   get address(): AddressInfo | null {
     return (this.#server?.address() ?? null) as AddressInfo | null;
   }
 
-  /** @throws HeartbeatError `HEARTBEAT_PORT_UNAVAILABLE` (as a rejection), and the start fails. */
+  /** @throws HeartbeatError `HEARTBEAT_PORT_UNAVAILABLE` (as a rejection), which fails the start. */
   async onApplicationBootstrap(): Promise<void> {
     const { adminPort } = this.settings;
     const application = this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
@@ -60,14 +60,17 @@ export class AdminPort implements OnApplicationBootstrap, OnApplicationShutdown 
     this.#server = null;
   }
 
-  /** Whether a controller of ours serves a request on the port on which it arrived. @internal */
+  /**
+   * Whether one of the library's controllers serves a request on the port at which it arrived.
+   * @internal
+   */
   serves(request: IncomingMessage, controller: object): boolean {
     const { adminPort } = this.settings;
     if (adminPort === null || adminPort.beside || areaOf(controller) === 'health') return true;
     return this.#arrived.has(request);
   }
 
-  /** Whether a request arrived on this port; for a middleware of the application that keeps a path to it. */
+  /** Whether a request arrived on this port, for a middleware of the application that restricts a path to it. */
   hasReceived(request: IncomingMessage): boolean {
     return this.#arrived.has(request);
   }

@@ -76,14 +76,14 @@ describe('AdminRefusals', () => {
     expect(entries.map(({ parameters }) => parameters?.['count'])).toEqual([3, 1]);
   });
 
-  it('writes a bounded number of entries, whatever the number of addresses', () => {
+  it('writes a bounded number of entries, for any number of addresses', () => {
     for (let n = 0; n < 5000; n++) refuse(401, `10.0.${n >> 8}.${n & 255}`);
     jest.advanceTimersByTime(60_000);
     expect(entries).toHaveLength(101);
     expect(entries.at(-1)).toMatchObject({ from: 'other addresses', parameters: { count: 4900 } });
   });
 
-  it('writes what was counted when the application closes', () => {
+  it('writes the counts when the application closes', () => {
     refuse(401);
     refusals.onApplicationShutdown();
     expect(entries).toHaveLength(1);

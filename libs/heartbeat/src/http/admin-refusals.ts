@@ -13,10 +13,10 @@ import { clientNetwork } from '../base/network-address.js';
 import { adminIn } from './admin-actor.js';
 import { AdminAudit } from './admin-audit.js';
 
-/** What one IPv6 client usually has to choose its addresses from. */
+/** The prefix length of the network from which one IPv6 client usually chooses its addresses. */
 const NETWORK_BITS = 64;
 const WINDOW_MS = 60_000;
-/** Addresses with a line of their own in a minute: an attacker with many must not fill the log, or the memory. */
+/** Maximum of addresses with their own line in a minute: an attacker with many addresses must not fill the log or the memory. */
 const MAX_ADDRESSES = 100;
 
 const REASONS: Readonly<Record<number, AdminRefusal>> = {
@@ -25,7 +25,7 @@ const REASONS: Readonly<Record<number, AdminRefusal>> = {
   429: 'too-many-failures',
 };
 
-/** What a change is called in the audit trail, by its method and the part of the path after the admin path. */
+/** The names of changes in the audit trail, by method and the part of the path after the admin path. */
 const ACTIONS: Readonly<Record<string, string>> = {
   'DELETE connections': 'kick',
   'POST bans': 'ban',
@@ -36,14 +36,14 @@ const ACTIONS: Readonly<Record<string, string>> = {
 type Counts = Partial<Record<AdminRefusal, number>>;
 
 /**
- * Counts refused admin requests, for the metrics and for the audit trail: an attempt that the role of a known token forbids is an entry
- * of its own; all others make one entry for an address and a minute, at its end, with their number.
+ * Counts refused admin requests, for the metrics and for the audit trail. An attempt that the role of a known token forbids is a separate
+ * entry. All others make one entry for an address and a minute, at its end, with their number.
  */
 @Injectable()
 export class AdminRefusals implements OnApplicationShutdown {
   readonly #subscription: Subscription;
   readonly #counts = new Map<string, Counts>();
-  /** Of addresses beyond the most that have a line of their own. */
+  /** The counts of all further addresses. */
   #others: Counts = {};
   #timer: NodeJS.Timeout | null = null;
 
@@ -57,7 +57,7 @@ export class AdminRefusals implements OnApplicationShutdown {
     this.#subscription = refused.stream.subscribe(request => this.#take(request));
   }
 
-  /** Writes what was counted: the process ends before the minute does. */
+  /** Writes the counts, since the process ends before the minute does. */
   onApplicationShutdown(): void {
     this.#subscription.unsubscribe();
     this.#write();

@@ -22,27 +22,27 @@ import { StrictRouteGuard } from './strict-route.guard.js';
 
 const roles = new WeakMap<object, AdminRole>();
 
-/** The role that a handler needs; an operator's where the handler is none of ours. */
+/** The role that a handler requires; an operator's for a handler that is not one of the library's. */
 export function roleFor(handler: object): AdminRole {
   return roles.get(handler) ?? 'operator';
 }
 
 /**
  * A controller of the admin API. Each of its routes has the guard of the admin API, with the role of a viewer for `GET` and of an operator
- * for every other method; is matched exactly; reads its body behind the guard; and is answered without a cache, a fault as problem
- * details.
+ * for every other method. Its path is matched exactly, and its body is read after the guard. Responses are not cached, and faults are
+ * problem details.
  * @param path The admin path; the routes are below it.
  */
 export function AdminRoutes(path: string): ClassDecorator {
   return ownRoutes('admin', path, [StrictRouteGuard, AdminGuard, JsonBodyGuard]);
 }
 
-/** The controller of the metrics: as the admin API where `metrics.guarded` is on, else without a guard. */
+/** The controller of the metrics. It has the guard of the admin API where `metrics.guarded` is on, and no guard otherwise. */
 export function MetricsRoutes(path: string): ClassDecorator {
   return ownRoutes('metrics', path, [StrictRouteGuard, MetricsGuard]);
 }
 
-/** A controller of the health checks, which need no credential. */
+/** A controller of the health checks, which need no credentials. */
 export function HealthRoutes(path: string): ClassDecorator {
   return ownRoutes('health', path, [StrictRouteGuard]);
 }

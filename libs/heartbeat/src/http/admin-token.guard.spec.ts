@@ -49,7 +49,7 @@ describe('AdminTokenGuard', () => {
     guard = start();
   });
 
-  /** A request of a client behind the proxy: `in`, or the status of the refusal. */
+  /** The result of a request of a client behind the proxy: `in`, or the status of the refusal. */
   function ask(token: string | null, client = '203.0.113.7', method = 'GET', of = guard): 'in' | number {
     const headers = { 'x-forwarded-for': client, ...(token !== null && { authorization: `Bearer ${token}` }) };
     const request = { method, headers, socket: { remoteAddress: PROXY } };
@@ -68,17 +68,17 @@ describe('AdminTokenGuard', () => {
   }
 
   it.each<[string, string | null, string, 'in' | number]>([
-    ['an operator read', 'operator-token', 'GET', 'in'],
-    ['an operator change', 'operator-token', 'DELETE', 'in'],
-    ['a viewer read', 'viewer-token', 'HEAD', 'in'],
-    ['a viewer change', 'viewer-token', 'POST', 403],
-    ['a stranger read', 'wrong', 'GET', 401],
-    ['somebody read without a token', null, 'GET', 401],
-  ])('lets %s, or not', (_what, token, method, answer) => {
+    ['operator, read', 'operator-token', 'GET', 'in'],
+    ['operator, change', 'operator-token', 'DELETE', 'in'],
+    ['viewer, read', 'viewer-token', 'HEAD', 'in'],
+    ['viewer, change', 'viewer-token', 'POST', 403],
+    ['wrong token, read', 'wrong', 'GET', 401],
+    ['no token, read', null, 'GET', 401],
+  ])('admits or refuses a request: %s', (_what, token, method, answer) => {
     expect(ask(token, undefined, method)).toBe(answer);
   });
 
-  it('counts against the client behind a trusted proxy, and not against the proxy', () => {
+  it('counts failures of the client behind a trusted proxy, and not of the proxy', () => {
     for (let turn = 0; turn < 10; turn++) expect(ask('wrong')).toBe(401);
     expect([ask('wrong'), ask(null), ask('operator-token')]).toEqual([429, 429, 'in']);
     expect([ask('wrong', '198.51.100.1'), ask('operator-token', '198.51.100.1')]).toEqual([401, 'in']);
@@ -86,7 +86,7 @@ describe('AdminTokenGuard', () => {
     expect(ask('wrong')).toBe(401);
   });
 
-  it('never refuses a right token, however many wrong ones came from its address, and counts none of them meanwhile', () => {
+  it('never refuses a valid token, regardless of wrong ones from its address, and does not count it', () => {
     for (let turn = 0; turn < 100; turn++) {
       ask('wrong');
       expect(ask('viewer-token')).toBe('in');
@@ -103,13 +103,13 @@ describe('AdminTokenGuard', () => {
     expect([ask('wrong', '2001:db8::ff'), ask('wrong', '2001:db8:0:1::1')]).toEqual([429, 401]);
   });
 
-  it('counts with all other guards of the module', () => {
+  it('shares the counts with all other guards of the module', () => {
     const guards = [guard, start()];
     for (let turn = 0; turn < 10; turn++) ask('wrong', undefined, 'GET', guards[turn % 2]);
     expect(guards.map(each => ask('wrong', undefined, 'GET', each))).toEqual([429, 429]);
   });
 
-  it('lets in and counts nobody while no token is configured', () => {
+  it('refuses all and counts nothing while no token is configured', () => {
     const open = start([]);
     for (let turn = 0; turn < 20; turn++) expect(ask('wrong', undefined, 'GET', open)).toBe(401);
   });

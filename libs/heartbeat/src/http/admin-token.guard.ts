@@ -14,7 +14,7 @@ import { AdminTokens, bearerToken } from './admin-tokens.js';
 import { FailureWindow } from './failure-window.js';
 import { ProblemException } from './problem.exception.js';
 
-/** What one IPv6 client usually has to choose its addresses from. */
+/** The prefix length of the network from which one IPv6 client usually chooses its addresses. */
 const NETWORK_BITS = 64;
 
 const NO_TOKEN_CONFIGURED =
@@ -22,9 +22,9 @@ const NO_TOKEN_CONFIGURED =
 const WRONG_TOKEN = 'Send a token that is configured in admin.tokens, as "Authorization: Bearer <token>".';
 
 /**
- * Admits a request with a configured token: a viewer's to read, an operator's for all. Ten wrong tokens from an address within a
- * minute block it: further requests without a right token are answered 429. A right token is always admitted, and a request
- * without a token is no guess and does not count.
+ * Admits a request with a configured token: of a viewer for reading, of an operator for everything. Ten wrong tokens from an address within
+ * a minute block it: further requests without a valid token are refused with 429. A valid token is always admitted. A request without a
+ * token is not a guess and does not count.
  */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
@@ -39,19 +39,19 @@ export class AdminTokenGuard implements CanActivate {
     this.#tokens = new AdminTokens(options.admin.tokens);
   }
 
-  /** @throws ProblemException 401, 403 or 429, ready to be answered. */
+  /** @throws ProblemException 401, 403 or 429. */
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<IncomingMessage>();
     const presented = bearerToken(request.headers.authorization);
     const holder = this.#tokens.holderOf(presented);
     if (holder === null) throw this.#refusal(request, presented !== null);
-    // The name is known to the audit trail for an attempt that the role forbids, too.
+    // The audit trail also needs the name for an attempt that the role forbids.
     identifyAdmin(request, holder.name);
     if (holder.role === 'viewer' && roleFor(context.getHandler()) === 'operator') throw forbidden(holder.name);
     return true;
   }
 
-  /** The block is for wrong tokens only: behind a shared address an operator with a right one must get through an attack. */
+  /** The block affects wrong tokens only: during an attack from a shared address, an operator with a valid token must be admitted. */
   #refusal(request: IncomingMessage, isGuess: boolean): ProblemException {
     const address = clientNetwork(this.addresses.of(request), NETWORK_BITS);
     const now = this.clock.now();

@@ -11,25 +11,25 @@ describe('AdminTokens', () => {
   it.each([
     ['do', 'ops', 'operator'],
     ['see', 'screen', 'viewer'],
-  ])('knows whose %j is', (token, name, role) => {
+  ])('finds the holder of %j', (token, name, role) => {
     expect(tokens.holderOf(Buffer.from(token))).toMatchObject({ name, role });
   });
 
-  it.each([['d'], ['doo'], ['DO'], ['']])('knows nobody by %j', token => {
+  it.each([['d'], ['doo'], ['DO'], ['']])('finds no holder of %j', token => {
     expect(tokens.holderOf(Buffer.from(token))).toBeNull();
   });
 
-  it('knows nobody without a token', () => {
+  it('finds no holder without a token', () => {
     expect(tokens.holderOf(null)).toBeNull();
     expect(new AdminTokens([]).holderOf(null)).toBeNull();
   });
 
-  it('says whether there is any', () => {
+  it('reports whether there is any token', () => {
     expect(tokens.isEmpty).toBe(false);
     expect(new AdminTokens([]).isEmpty).toBe(true);
   });
 
-  it('knows a token beyond ASCII by the bytes that were sent', () => {
+  it('compares a token beyond ASCII by the bytes that were sent', () => {
     const own = new AdminTokens([{ token: 'clé', role: 'viewer', name: 'v' }]);
     const asNodeReadsIt = Buffer.from('Bearer clé').toString('latin1');
     expect(own.holderOf(bearerToken(asNodeReadsIt))).toMatchObject({ name: 'v' });
@@ -53,7 +53,7 @@ describe('bearerToken', () => {
     },
   );
 
-  it('takes no longer for spaces without end', () => {
+  it('takes linear time for many spaces', () => {
     const begun = performance.now();
     bearerToken(`Bearer a${' '.repeat(100_000)}b`);
     expect(performance.now() - begun).toBeLessThan(50);

@@ -2,16 +2,13 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 import type { AdminRole, AdminToken } from '../options/admin.options.js';
 
-/** Somebody who was recognised by a token. */
+/** The holder of a token. */
 export interface AdminHolder {
   readonly name: string;
   readonly role: AdminRole;
 }
 
-/**
- * Recognises tokens in constant time: hashes of equal length are compared, all of them, whatever matched. No token costs
- * what a wrong one costs.
- */
+/** Compares tokens in constant time: hashes of equal length, always with all tokens. A missing token takes the same time as a wrong one. */
 export class AdminTokens {
   readonly #holders: readonly (AdminHolder & { readonly digest: Buffer })[];
 
@@ -23,7 +20,7 @@ export class AdminTokens {
     return this.#holders.length === 0;
   }
 
-  /** @param presented What `bearerToken` found; null is nobody's. */
+  /** @param presented The result of `bearerToken`; null matches no holder. */
   holderOf(presented: Buffer | null): AdminHolder | null {
     const digest = digestOf(presented ?? Buffer.alloc(0));
     let found: AdminHolder | null = null;
@@ -37,8 +34,8 @@ export class AdminTokens {
 const SCHEME = /^bearer +/i;
 
 /**
- * The token of an `Authorization` header (RFC 6750, section 2.1); null where there is none. Node reads headers as Latin-1, so
- * these are the bytes that were sent.
+ * The token of an `Authorization` header (RFC 6750, section 2.1); null without one. Node decodes headers as Latin-1, so the result has the
+ * bytes that were sent.
  */
 export function bearerToken(header = ''): Buffer | null {
   const token = SCHEME.test(header) ? header.replace(SCHEME, '').trim() : '';

@@ -16,11 +16,11 @@ const positions = fc.record({
   behind: fc.array(fc.tuple(fc.string({ minLength: 1 }), fc.option(onNode)), { maxLength: 5 }),
 });
 
-/** Eight digits that look drawn. */
+/** Eight digits that seem random. */
 const hex = (value: number) => (((value + 1) * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, '0');
 
 describe('cursor', () => {
-  it('names the place that it was made of', () => {
+  it('decodes to the position that it was made of', () => {
     fc.assert(
       fc.property(positions, position => {
         expect(decodeCursor(encodeCursor(position, SCOPE), SCOPE)).toEqual(position);
@@ -29,7 +29,7 @@ describe('cursor', () => {
   });
 
   it.each([1, 20, 100, 200])(
-    'with %d silent nodes is far below the limit of a request header, and the same place',
+    'with %d silent nodes is far below the limit of a request header, and decodes to the same position',
     count => {
       const behind = Array.from({ length: count }, (_, node): [string, { key: number; id: string }] => {
         const name = `chat-deployment-${hex(node * 7)}-${hex(node * 13).slice(0, 5)}-${hex(node)}`;
@@ -47,18 +47,18 @@ describe('cursor', () => {
     },
   );
 
-  it('is as older nodes make and take it, where no node was silent', () => {
+  it('has the form that older nodes create and accept, where no node was silent', () => {
     const place = { at: { key: 7, id: 'node-1-9f86d081.0000001a' }, behind: [] };
     const text = Buffer.from(encodeCursor(place, SCOPE), 'base64url').subarray(8).toString();
     expect(JSON.parse(text)).toEqual(place);
   });
 
-  it('that unfolds to more than any of ours is refused', () => {
+  it('that inflates to more than the maximum is rejected', () => {
     const bomb = Buffer.concat([Buffer.alloc(8), deflateRawSync(Buffer.alloc(64 * 1024 * 1024))]).toString('base64url');
     expect(decodeCursor(bomb, SCOPE)).toBeNull();
   });
 
-  it('is base64url, so that it needs no escaping in an address', () => {
+  it('is base64url, so that it needs no escaping in a URL', () => {
     fc.assert(fc.property(positions, position => expect(encodeCursor(position, SCOPE)).toMatch(/^[\w-]+$/)));
   });
 
@@ -67,11 +67,11 @@ describe('cursor', () => {
     ['another order', ['openedAt', 'desc', { user: 'u1' }, []]],
     ['another filter', ['openedAt', 'asc', { user: 'u2' }, []]],
     ['no filter', ['openedAt', 'asc', {}, []]],
-  ])('is refused with %s', (_, scope) => {
+  ])('is rejected with %s', (_, scope) => {
     expect(decodeCursor(encodeCursor({ at: { key: 7, id: 'a' }, behind: [] }, SCOPE), scope)).toBeNull();
   });
 
-  it('is refused after any change of one character', () => {
+  it('is rejected after any change of one character', () => {
     const cursor = encodeCursor({ at: { key: 1_700_000_000_000, id: 'node-1.00000001' }, behind: [] }, SCOPE);
     const places = fc.nat({ max: cursor.length - 1 });
     fc.assert(
@@ -83,7 +83,7 @@ describe('cursor', () => {
     );
   });
 
-  it('is refused when it is any other text', () => {
+  it('is rejected when it is any other text', () => {
     fc.assert(fc.property(fc.string(), text => expect(decodeCursor(text, SCOPE)).toBeNull()));
   });
 });

@@ -3,20 +3,20 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 import type { z } from 'zod';
 
-/** Bytes of the seal: enough to notice any damage. It guards against mistakes; there is nothing in a cursor to forge. */
+/** Length of the seal, enough to detect damage. It protects against mistakes; forging a cursor has no use. */
 const SEAL_BYTES = 8;
 
 /**
- * A longer place is compressed: with 100 silent nodes it has 10 kB, and Node refuses a request whose headers have 16 kB. Usual ones are
- * as older nodes make and take them.
+ * A longer position is compressed: with 100 silent nodes it has 10 kB, and Node refuses requests with 16 kB of headers. Usual positions
+ * have the form that older nodes create and accept.
  */
 const LONG = 512;
-/** No place is longer than that of 10,000 silent nodes; more is no cursor of ours. */
+/** The length of a position with 10,000 silent nodes. Longer ones are rejected. */
 const MAX_PLACE_BYTES = 4 * 1024 * 1024;
 
 /**
- * A place in a listing as an opaque text. It is sealed together with `scope`, everything that makes up the order of the
- * listing (its sort and its filter), so that it is good for that listing only, at any node.
+ * Encodes a position in a listing as an opaque text. It is sealed together with `scope`, which determines the order of the listing (its
+ * sort and its filter). So it is valid for that listing only, on any node.
  */
 export function encodeCursor(place: unknown, scope: unknown): string {
   const text = JSON.stringify(place);
@@ -24,14 +24,14 @@ export function encodeCursor(place: unknown, scope: unknown): string {
   return Buffer.concat([sealOf(text, scope), body]).toString('base64url');
 }
 
-/** The place that a cursor names; null when it is damaged or belongs to another listing. */
+/** The position of a cursor; null when it is damaged or belongs to another listing. */
 export function decodeCursor<Schema extends z.ZodType>(
   cursor: string,
   scope: unknown,
   schema: Schema,
 ): z.output<Schema> | null {
   const bytes = Buffer.from(cursor, 'base64url');
-  // Decoding skips what is not base64url: only the very text that was given out is taken back.
+  // Decoding skips invalid characters, so only the exact text that was returned before is accepted.
   if (bytes.toString('base64url') !== cursor) return null;
   const body = bytes.subarray(SEAL_BYTES);
   const text = [body.toString(), inflated(body)].find(
@@ -52,7 +52,7 @@ function sealOf(text: string, scope: unknown): Buffer {
     .subarray(0, SEAL_BYTES);
 }
 
-/** Null for what was not compressed. */
+/** Null for bytes that were not compressed. */
 function inflated(body: Buffer): string | null {
   try {
     return inflateRawSync(body, { maxOutputLength: MAX_PLACE_BYTES }).toString();

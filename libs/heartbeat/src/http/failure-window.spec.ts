@@ -10,7 +10,7 @@ function failedAt(times: readonly number[], window = new FailureWindow()): Failu
 }
 
 describe('FailureWindow', () => {
-  it('lets nine failures pass', () => {
+  it('passes nine failures', () => {
     const window = failedAt([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(window.blockedMs(ADDRESS, 9)).toBe(0);
   });
@@ -37,7 +37,7 @@ describe('FailureWindow', () => {
     expect(window.blockedMs('192.0.2.2', 9)).toBe(0);
   });
 
-  it('remembers a bounded number of addresses, and forgets the one that failed longest ago', () => {
+  it('stores a bounded number of addresses, and forgets the one that failed longest ago', () => {
     const window = failedAt([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], new FailureWindow(2));
     window.failed('192.0.2.2', 10);
     expect(window.blockedMs(ADDRESS, 11)).toBeGreaterThan(0);

@@ -1,12 +1,12 @@
 /** Failures within the window after which an address is blocked. */
 const MAX_FAILURES = 10;
 const WINDOW_MS = 60_000;
-/** Addresses that are remembered; beyond, the one that failed longest ago is forgotten. */
+/** Maximum of addresses that are stored. Then the one that failed longest ago is forgotten. */
 const MAX_ADDRESSES = 10_000;
 
 /**
- * Counts failures by address over the last minute. With ten an address is blocked until the first of them is a minute old;
- * wrong tokens that it tries meanwhile do not count. One for all guards of the module.
+ * Counts failures by address over the last minute. With ten, an address is blocked until the first of them is a minute old. Wrong tokens
+ * that it tries meanwhile do not count. All guards of the module share one window.
  */
 export class FailureWindow {
   /** Times of the last failures by address, oldest first; the address that failed last comes last. */
@@ -14,7 +14,7 @@ export class FailureWindow {
 
   constructor(private readonly maxAddresses = MAX_ADDRESSES) {}
 
-  /** How much longer this address is blocked at `now`, in milliseconds; 0 when it is not. */
+  /** Remaining time of the block of an address at `now`, in milliseconds; 0 without a block. */
   blockedMs(address: string, now: number): number {
     const times = this.#failures.get(address);
     if (times === undefined || times.length < MAX_FAILURES) return 0;

@@ -3,20 +3,20 @@ import type { OwnRoute } from './own-routes.js';
 
 /** A port for admin API, metrics and health beside the application's own. */
 export interface AdminPortOptions {
-  /** From 0 to 65535; 0 takes any free port. */
+  /** From 0 to 65535; 0 selects any free port. */
   readonly port: number;
-  /** The address to listen on. Default: all of this machine, as `app.listen(port)`. */
+  /** The address to listen on. Default: all addresses of the machine, like `app.listen(port)`. */
   readonly host?: string;
-  /** Whether the application's port serves admin API and metrics too. Default: false. Health is always on both. */
+  /** Whether the application's port serves admin API and metrics, too. Default: false. Health is always served on both. */
   readonly beside?: boolean;
-  /** Paths of the application that this port serves too, with all that is below them, such as `/docs`. Default: none. */
+  /** Paths of the application that this port serves, too, with all paths below them, such as `/docs`. Default: none. */
   readonly also?: readonly string[];
 }
 
 /** Injection token of `HttpSettings`. */
 export const HTTP_SETTINGS = Symbol('HTTP_SETTINGS');
 
-/** What the extras say of our routes. */
+/** The settings of the extras for the library's routes. */
 export interface HttpSettings {
   readonly routes: readonly OwnRoute[];
   /** Null without a port of its own. */
@@ -24,7 +24,7 @@ export interface HttpSettings {
 }
 
 /**
- * The extra `adminPort`, complete.
+ * The complete settings of the extra `adminPort`.
  * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS`
  */
 export function resolveAdminPort(given: number | AdminPortOptions | undefined): HttpSettings['adminPort'] {

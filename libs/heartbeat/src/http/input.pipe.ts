@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { badBody, badQuery, type InputError, pointerTo } from './problem.exception.js';
 import { isRead } from './query-parameter.js';
 
-/** Holds a query, or a body, against its `{ schema }`. */
+/** Validates a query or a body by its `{ schema }`. */
 @Injectable()
 export class InputPipe implements PipeTransform {
   /** @throws ProblemException 400 with every fault. */
@@ -20,7 +20,7 @@ export class InputPipe implements PipeTransform {
 function inputErrorsOf(issue: z.core.$ZodIssue): InputError[] {
   const { message: detail } = issue;
   if (issue.code === 'unrecognized_keys') return issue.keys.map(key => ({ pointer: pointerTo(key), detail }));
-  // Labels are gathered in one object: the path of one is the gatherer's name and the label's key.
+  // Labels are collected in one object, so the path of a label has the object's name and the label's key.
   const [name, label] = issue.path.map(String);
   if (name === undefined) return [{ pointer: '', detail }];
   return [{ pointer: pointerTo(label === undefined ? name : `label.${label}`), detail }];

@@ -3,17 +3,17 @@ import type { IncomingMessage } from 'node:http';
 import { problemOf } from '../base/problem.js';
 import { badBody, ProblemException } from './problem.exception.js';
 
-/** The longest body of our routes. */
+/** Maximum length of a body for the library's routes. */
 const MAX_BODY_BYTES = 102_400;
-/** By these headers the parsers of the platforms know that there is a body. */
+/** The headers by which the parsers of the platforms detect a body. */
 const BODY_HEADERS = ['content-length', 'transfer-encoding', 'content-type', 'content-encoding'] as const;
 type BodyHeaders = Partial<Record<(typeof BODY_HEADERS)[number], string>>;
 
 const detached = new WeakMap<IncomingMessage, BodyHeaders>();
 
 /**
- * Keeps the body of a request away from the parsers of the application: they run before guards, so that a client without a
- * credential would have its bytes parsed, and would be answered 400 or 413 instead of 401. `readJson` reads it later.
+ * Hides the body of a request from the parsers of the application. These run before guards, so the bytes of a client without credentials
+ * would be parsed, and it would receive 400 or 413 instead of 401. `readJson` reads the body later.
  */
 export function detachBody(request: IncomingMessage): void {
   const kept: BodyHeaders = {};
@@ -32,7 +32,8 @@ export function isDetached(request: IncomingMessage): boolean {
 
 /**
  * The body that `detachBody` kept, parsed as JSON; undefined without one.
- * @throws ProblemException 415 for another media type or an encoding, 413 for more than 100 KiB, 400 `bad-body` for other than JSON.
+ * @throws ProblemException 415 for another media type or an encoding, 413 for more than 100 KiB, 400 `bad-body` for a body that is not
+ * JSON.
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const headers = detached.get(request) ?? {};
@@ -54,7 +55,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    // The stream is left open: the answer needs its socket, and Node drops what is left of the body.
+    // The stream is left open: the response needs its socket, and Node drops the rest of the body.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > MAX_BODY_BYTES) throw tooLarge();
@@ -83,7 +84,7 @@ function unsupported(detail: string): ProblemException {
   return new ProblemException(problemOf('unsupported-media-type', 415, detail));
 }
 
-/** The connection ends with the answer: to read the rest would be what the limit spares. */
+/** The connection is closed after the response, since reading the rest would be the work that the limit avoids. */
 function tooLarge(): ProblemException {
   const detail = `The body has more than ${MAX_BODY_BYTES} bytes.`;
   return new ProblemException(problemOf('content-too-large', 413, detail), { Connection: 'close' });

@@ -2,8 +2,8 @@ import { HeartbeatError } from '../base/heartbeat.error.js';
 import { notFound, silent } from './problem.exception.js';
 
 /**
- * The id that a search for a node gave.
- * @throws ProblemException 404 without one, 504 `node-silent` where it could not be known.
+ * The id that a search for a node returned.
+ * @throws ProblemException 404 without one, 504 `node-silent` where it is unknown.
  */
 export async function existingNode(search: Promise<string | undefined>): Promise<string> {
   const id = await orSilent(search);
@@ -11,7 +11,7 @@ export async function existingNode(search: Promise<string | undefined>): Promise
   return id;
 }
 
-/** @throws ProblemException 504 `node-silent` when the node does not answer. */
+/** @throws ProblemException 504 `node-silent` when the node does not reply. */
 export async function orSilent<Answer>(answer: Promise<Answer>): Promise<Answer> {
   return answer.catch((error: unknown) => {
     const isSilent = error instanceof HeartbeatError && error.code === 'HEARTBEAT_NODE_SILENT';

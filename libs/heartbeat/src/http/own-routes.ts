@@ -1,23 +1,23 @@
 import { RequestMethod, Res, type Type } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 
-/** Which of the paths of the extra `routes` a route belongs to. */
+/** The path of the extra `routes` that a route belongs to. */
 export type RouteArea = 'health' | 'metrics' | 'admin';
 
 /** One route of this library, below the application's global prefix. */
 export interface OwnRoute {
   readonly area: RouteArea;
   readonly method: string;
-  /** As `/admin/connections/:id`. */
+  /** Such as `/admin/connections/:id`. */
   readonly pattern: string;
 }
 
-/** Decorators of the application for our routes; the extra `routeDecorators`. */
+/** Decorators of the application for the library's routes: the extra `routeDecorators`. */
 export type RouteDecorator = ClassDecorator | MethodDecorator;
 
 const areas = new WeakMap<object, RouteArea>();
 
-/** The area of a controller of ours; undefined for those of the application. */
+/** The area of one of the library's controllers; undefined for those of the application. */
 export function areaOf(controller: object): RouteArea | undefined {
   return areas.get(controller);
 }
@@ -26,7 +26,7 @@ export function setArea(controller: object, area: RouteArea): void {
   areas.set(controller, area);
 }
 
-/** One handler of a controller, as Nest's decorators have marked it. */
+/** One handler of a controller, from the metadata of Nest's decorators. */
 export interface RouteHandler {
   readonly name: string;
   readonly handler: object;
@@ -46,7 +46,7 @@ export function handlersOf(controller: Type<unknown>): RouteHandler[] {
   });
 }
 
-/** What Nest's decorators leave on controllers and handlers; there is no public name for it. */
+/** The metadata keys of Nest's decorators. There is no public name for them. */
 const PATH = 'path';
 const METHOD = 'method';
 const ARGUMENTS = '__routeArguments__';
@@ -54,10 +54,10 @@ const ARGUMENTS = '__routeArguments__';
 const RESPONSE = 1;
 
 /**
- * Finishes a controller of ours and lists its routes.
- * - Each handler gets the response as one more argument: so Nest leaves the answer to `ReplyInterceptor`, and no interceptor of the
+ * Completes one of the library's controllers and lists its routes.
+ * - Each handler gets the response as one more argument. So Nest leaves the response to `ReplyInterceptor`, and no interceptor of the
  *   application can wrap it.
- * - `decorators` are put on the class and on each handler, since guards read metadata of either.
+ * - `decorators` are applied to the class and to each handler, since guards read metadata of either.
  */
 export function finishController(controller: Type<unknown>, decorators: readonly RouteDecorator[]): OwnRoute[] {
   const area = areas.get(controller)!;
@@ -81,11 +81,11 @@ function takeResponse(controller: Type<unknown>, name: string): void {
   Res()(controller.prototype as object, name, index);
 }
 
-/** A decorator may fit classes only, or methods only; one that fits neither is an error. */
+/** A decorator may support classes only, or methods only. One that supports neither is an error. */
 function applyAll(controller: Type<unknown>, names: readonly string[], decorators: readonly RouteDecorator[]): void {
   const target = controller.prototype as object;
   for (const decorator of decorators) {
-    // Guards, interceptors, pipes and filters of a class hold for its handlers: on both they would run twice.
+    // Guards, interceptors, pipes and filters of a class apply to its handlers; on both they would run twice.
     const before = enhancersOf(controller);
     const failure = failureOf(() => (decorator as ClassDecorator)(controller));
     if (failure === null && enhancersOf(controller) !== before) continue;

@@ -5,7 +5,9 @@ import { HTTP_SETTINGS, type HttpSettings } from './http-settings.js';
 import { areaOf } from './own-routes.js';
 import { type PathEntry, type PrefixExclusion, RouteTable } from './route-table.js';
 
-/** Which paths are ours in this application. Known once Nest initialises its modules, since the application sets its prefix before. */
+/**
+ * The library's paths in this application. They are known once Nest initialises its modules, since the application sets its prefix before.
+ */
 @Injectable()
 export class OwnRouting {
   #table: RouteTable | null = null;
@@ -17,7 +19,7 @@ export class OwnRouting {
     private readonly discovery: DiscoveryService,
   ) {}
 
-  /** Null for a path that is none of ours. */
+  /** Returns null for a path of the application. */
   find(path: string): PathEntry | null {
     return this.#routes.find(path);
   }
@@ -27,7 +29,7 @@ export class OwnRouting {
     return this.#routes.belowAdmin(path);
   }
 
-  /** Whether errors of the platform for this path are ours to answer: not where the application has routes below the admin path. */
+  /** Whether the library answers errors of the platform for this path: not where the application has routes below the admin path. */
   ownsErrorsOf(path: string): boolean {
     const entry = this.find(path);
     if (entry?.area !== 'admin') return false;

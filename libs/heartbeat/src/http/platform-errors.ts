@@ -14,9 +14,9 @@ type NotFoundHandler = (request: object, response: object, next?: unknown) => un
 type ErrorHandler = (error: unknown, request: object, response: object, next?: unknown) => unknown;
 
 /**
- * Answers as problem details what fails before a controller of ours is reached (an unknown route, a wrong method, an error of the
- * platform), and keeps bodies for our routes away from the application's parsers. Requests for paths of the application are not
- * touched. Nest installs its two handlers of last resort after all routes, through these public methods of the adapter.
+ * Answers errors before a controller of the library (an unknown route, a wrong method, an error of the platform) as problem details, and
+ * hides bodies for the library's routes from the application's parsers. Requests for paths of the application are not affected. Nest
+ * installs its two last handlers after all routes, through these public methods of the adapter.
  */
 @Injectable()
 export class PlatformErrors implements OnModuleInit {
@@ -45,7 +45,7 @@ export class PlatformErrors implements OnModuleInit {
     const entry = this.routing.find(path);
     if (entry === null) return;
     if (entry.methods.includes(request.method ?? '')) detachBody(request);
-    // Fastify answers a path that cannot be decoded by itself. An id that holds such bytes is unknown like any other.
+    // Fastify itself answers a path that cannot be decoded. An id with such bytes is unknown like any other.
     if (!isDecodable(path) && this.routing.ownsErrorsOf(path)) request.url = request.url?.replaceAll('%', '%25');
   }
 
@@ -57,15 +57,15 @@ export class PlatformErrors implements OnModuleInit {
   }
 
   #aroundError(handler: ErrorHandler): ErrorHandler {
-    // Express knows an error handler by its four parameters.
+    // Express recognises an error handler by its four parameters.
     return (error, request, response, next) => {
       if (!this.routing.ownsErrorsOf(rawPath(request))) return handler(error, request, response, next);
-      // A parser may have failed before the method was looked at.
+      // A parser may have failed before the method was checked.
       return this.problems.answer(response, this.#wrongMethod(request) ?? this.problems.of(error));
     };
   }
 
-  /** Null where the path has no route, or the method is one of the path's. */
+  /** Returns null where the path has no route, or the method is valid for it. */
   #wrongMethod(request: object): ProblemException | null {
     const methods = this.routing.find(rawPath(request))?.methods ?? [];
     const { method = '' } = rawRequest(request);

@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 
 import { type ProblemDetails, problemOf } from '../base/problem.js';
 
-/** One fault of what was asked: a JSON pointer (RFC 6901) into the query, and what is wrong there. */
+/** One fault of a request: a JSON pointer (RFC 6901) into the query or body, and the fault there. */
 export interface InputError {
   readonly pointer: string;
   readonly detail: string;
@@ -13,7 +13,7 @@ export interface AdminProblem extends ProblemDetails {
   readonly errors?: readonly InputError[];
 }
 
-/** An error of one of our routes: thrown anywhere in it, sent as problem details. */
+/** An error of one of the library's routes. It may be thrown anywhere in a route, and is sent as problem details. */
 export class ProblemException extends HttpException {
   constructor(
     readonly problem: AdminProblem,
@@ -23,7 +23,7 @@ export class ProblemException extends HttpException {
   }
 }
 
-/** 404: what was asked for is not here. */
+/** 404: the requested object does not exist. */
 export function notFound(detail: string): ProblemException {
   return new ProblemException(problemOf('not-found', 404, detail));
 }
@@ -43,7 +43,7 @@ function badInput(name: string, errors: readonly InputError[]): ProblemException
   return new ProblemException({ ...problemOf(name, 400, detail), errors });
 }
 
-/** 504: whoever knows does not answer. */
+/** 504: the node that has the information does not reply. */
 export function silent(detail: string): ProblemException {
   return new ProblemException(problemOf('node-silent', 504, detail));
 }

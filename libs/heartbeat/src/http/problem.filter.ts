@@ -4,8 +4,8 @@ import { Problems } from './problems.js';
 import { RefusedRequests } from './refused-requests.js';
 
 /**
- * Answers what guards, interceptors and pipes threw before a handler of ours was reached, as problem details. It is bound to our
- * controllers, and Nest asks the filters of a controller before those of the application.
+ * Answers errors of guards, interceptors and pipes before a handler of the library as problem details. It is bound to the library's
+ * controllers, and Nest calls the filters of a controller before those of the application.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {

@@ -9,14 +9,14 @@ import { LimitedLogger } from '../base/limited-logger.js';
 import { PROBLEM_JSON, problemOf } from '../base/problem.js';
 import { ProblemException } from './problem.exception.js';
 
-/** What Express, its parsers and Fastify throw: an error with the status that it means. */
+/** The errors of Express, its parsers and Fastify: they contain a status. */
 interface StatusError {
   readonly status?: unknown;
   readonly statusCode?: unknown;
   readonly message?: unknown;
 }
 
-/** Turns errors into RFC 9457 problem details and sends them. An unforeseen error is logged, and its text is sent to no client. */
+/** Converts errors into RFC 9457 problem details and sends them. An unexpected error is logged, and its text is not sent to the client. */
 @Injectable()
 export class Problems implements OnApplicationShutdown {
   readonly #log: LimitedLogger;
@@ -32,7 +32,7 @@ export class Problems implements OnApplicationShutdown {
     this.#log.close();
   }
 
-  /** @param error Of ours, of Nest (guards and pipes of the application throw these), or of the HTTP platform. */
+  /** @param error An error of the library, of Nest (guards and pipes of the application throw these), or of the HTTP platform. */
   of(error: unknown): ProblemException {
     if (error instanceof ProblemException) return error;
     if (error instanceof HttpException) {
@@ -45,7 +45,7 @@ export class Problems implements OnApplicationShutdown {
     return new ProblemException(problemOf('internal-error', 500, 'The server failed to answer; its log says why.'));
   }
 
-  /** Sends the problem, unless an answer was begun. */
+  /** Sends the problem, unless a response was begun. */
   answer(response: object, { problem, headers }: ProblemException): void {
     const { httpAdapter } = this.adapterHost;
     if (httpAdapter.isHeadersSent(response)) return void httpAdapter.end(response);
@@ -55,25 +55,25 @@ export class Problems implements OnApplicationShutdown {
   }
 }
 
-/** Nest's own exceptions carry one message, or a list of them. */
+/** Nest's own exceptions contain one message, or a list of them. */
 function detailOf(error: HttpException): string {
   const { message = error.message } = Object(error.getResponse()) as { message?: string | string[] };
   return [message].flat().join('; ');
 }
 
-/** The status of an error of the platform that is the client's; null for any other error. */
+/** The status of a platform error that the client caused; null for any other error. */
 function clientErrorOf(error: unknown): number | null {
   if (error instanceof URIError) return 400;
   const { status, statusCode = status } = Object(error) as StatusError;
   return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : null;
 }
 
-/** The texts of the platforms may repeat bytes of the client. */
+/** The texts of the platforms may repeat bytes of the client, so they are not used. */
 function platformDetail(status: number): string {
   return `The request was refused before a route was reached: ${STATUS_CODES[status] ?? 'client error'}.`;
 }
 
-/** The name of a problem that is known by its status only: `Not Found` becomes `not-found`. */
+/** The name of a problem that has only a status: `Not Found` becomes `not-found`. */
 function nameOf(status: number): string {
   return (STATUS_CODES[status] ?? 'error').toLowerCase().replaceAll(/[^a-z]+/g, '-');
 }

@@ -13,7 +13,7 @@ describe('isAddressOrCidr', () => {
     '::/0',
     '::1/128',
     '::ffff:10.0.0.1',
-  ])('takes %s', text => {
+  ])('accepts %s', text => {
     expect(isAddressOrCidr(text)).toBe(true);
   });
 
@@ -32,7 +32,7 @@ describe('isAddressOrCidr', () => {
     'fe80::1%eth0',
     'host.example',
     ' 10.0.0.1',
-  ])('refuses %j', text => {
+  ])('rejects %j', text => {
     expect(isAddressOrCidr(text)).toBe(false);
   });
 });

@@ -5,12 +5,12 @@ import { z } from 'zod';
 import { UNIX_PEER } from '../base/network-address.js';
 
 /**
- * A query parameter: given once and not empty, read from its text, then held against `schema`, whose messages are the rules
- * themselves (`must be …`). What OpenAPI shows of it is `schema`.
+ * A query parameter: given once and not empty, parsed from its text, then validated by `schema`, whose messages are the rules themselves
+ * (`must be …`). OpenAPI shows `schema`.
  */
 export function parameter<Schema extends z.ZodType>(schema: Schema, parse: (text: string) => unknown = text => text) {
   return z.preprocess((value, context) => {
-    // A global pipe of the application may have made a number or a boolean of the text.
+    // A global pipe of the application may have converted the text into a number or a boolean.
     const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
     if (typeof text === 'string' && text !== '') return parse(text);
     const message = Array.isArray(value)
@@ -21,17 +21,17 @@ export function parameter<Schema extends z.ZodType>(schema: Schema, parse: (text
   }, schema);
 }
 
-/** `node=`: the one node that is meant. */
+/** `node=`: the selected node. */
 export function nodeParameter() {
   return parameter(z.string())
     .optional()
-    .meta({ description: 'The id or the name of a node. Default: the node that is asked.' });
+    .meta({ description: 'The id or the name of a node. Default: the queried node.' });
 }
 
 /** The query of a route whose only parameter is `node`. */
 export const nodeQuery = parameters({ node: nodeParameter() }).transform(markRead);
 
-/** What a missing parameter stands for. The description says it too: zod leaves it out of the schema that OpenAPI shows. */
+/** The value of a missing parameter. The description repeats it, since zod omits it from the schema for OpenAPI. */
 export function withDefault<Schema extends z.ZodType>(
   schema: Schema,
   standard: z.core.util.NoUndefined<z.output<Schema>>,
@@ -56,7 +56,7 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(words:
   return parameter(z.enum(words, `must be one of ${words.join(', ')}`));
 }
 
-/** The parameters of a route. One that it does not know is an error that names those it does. */
+/** The parameters of a route. An unknown parameter is an error that lists the known ones. */
 export function parameters<Shape extends z.ZodRawShape>(shape: Shape) {
   const known = Object.keys(shape).join(', ');
   return z.strictObject(shape, { error: () => `is no parameter of this route, which takes ${known}` });
@@ -64,7 +64,7 @@ export function parameters<Shape extends z.ZodRawShape>(shape: Shape) {
 
 const read = new WeakSet<object>();
 
-/** Marks the outcome of a route's schema as read. An application's own global pipe reads the same schemas, before ours does. */
+/** Marks the output of a route's schema. A global pipe of the application validates by the same schemas before the library's pipe. */
 export function markRead<Parsed extends object>(parsed: Parsed): Parsed {
   read.add(parsed);
   return parsed;

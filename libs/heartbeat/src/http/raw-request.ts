@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-/** A request as the platforms hand it to guards: Express extends Node's own object, Fastify wraps it and names it `raw`. */
+/** A request as the platforms pass it to guards. Express extends Node's own object; Fastify wraps it as `raw`. */
 interface PlatformRequest {
   readonly raw?: IncomingMessage;
-  /** Express: the URL before a mounted router has cut it, and where that router is mounted. */
+  /** Express: the URL before a mounted router has shortened it, and the path of that router. */
   readonly originalUrl?: string;
   readonly baseUrl?: string;
   readonly url?: string;
@@ -28,19 +28,19 @@ export function rawPath(request: object): string {
   return (end === -1 ? path : path.slice(0, end)) || '/';
 }
 
-/** The pattern of the route that the platform matched, as Nest registered it; null where the platform does not tell. */
+/** The pattern of the route that the platform matched, as Nest registered it; null where the platform does not report it. */
 export function matchedPattern(request: object): string | null {
   const { route, routeOptions } = request as PlatformRequest;
   const pattern = route?.path ?? routeOptions?.url;
   return typeof pattern === 'string' ? pattern : null;
 }
 
-/** Where an Express application that holds this one has mounted it; empty elsewhere. */
+/** The path at which another Express application has mounted this one; empty otherwise. */
 export function mountPath(request: object): string {
   return (request as PlatformRequest).baseUrl ?? '';
 }
 
-/** Whether a path is exactly of a pattern: the same text in each static segment, a text in each parameter. */
+/** Whether a path matches a pattern exactly: the same text in each static segment, a text in each parameter. */
 export function isExactly(path: string, pattern: string): boolean {
   const given = path.split('/');
   const wanted = pattern.split('/');

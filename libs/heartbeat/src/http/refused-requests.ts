@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Subject } from 'rxjs';
 
-/** A request for one of our routes that was refused before its handler. */
+/** A request for one of the library's routes that was refused before its handler. */
 export interface RefusedRequest {
-  /** As the platform has it. */
+  /** The request object of the platform. */
   readonly request: object;
   readonly status: number;
 }
 
-/** Announces refused requests, for the audit trail. */
+/** Publishes refused requests, for the audit trail. */
 @Injectable()
 export class RefusedRequests {
   readonly #stream = new Subject<RefusedRequest>();

@@ -5,8 +5,8 @@ import { catchError, concatMap, defaultIfEmpty, first, type Observable, of } fro
 import { Problems } from './problems.js';
 
 /**
- * Sends what a handler of ours returns, or throws. It is the innermost interceptor: those of the application run around it and see
- * an answer that has been sent already, so they can neither wrap a body nor turn an error into another one.
+ * Sends the result or the error of one of the library's handlers. It is the innermost interceptor. Those of the application run around it
+ * and see a response that is already sent, so they can neither wrap a body nor replace an error.
  */
 @Injectable()
 export class ReplyInterceptor implements NestInterceptor {
@@ -31,7 +31,7 @@ export class ReplyInterceptor implements NestInterceptor {
     );
   }
 
-  /** A handler may have sent its answer itself. */
+  /** A handler may have sent its response itself. */
   #send(response: object, body: unknown): void {
     const { httpAdapter } = this.adapterHost;
     if (!httpAdapter.isHeadersSent(response)) httpAdapter.reply(response, body);

@@ -3,20 +3,20 @@ import { RequestMethod } from '@nestjs/common';
 import type { OwnRoute, RouteArea } from './own-routes.js';
 import { isExactly } from './raw-request.js';
 
-/** An entry of `exclude` of Nest's `setGlobalPrefix`, as `ApplicationConfig` keeps it. */
+/** An entry of `exclude` of Nest's `setGlobalPrefix`, as `ApplicationConfig` stores it. */
 export interface PrefixExclusion {
   readonly pathRegex: RegExp;
   readonly requestMethod: RequestMethod;
 }
 
-/** What the table says of a path. */
+/** The result for a path. */
 export interface PathEntry {
   readonly area: RouteArea;
-  /** Methods of our routes with exactly this path; empty where the path is only below the admin path. */
+  /** Methods of the library's routes with exactly this path; empty where the path is only below the admin path. */
   readonly methods: readonly string[];
 }
 
-/** Our routes at the addresses at which the application serves them. Paths are compared as they were sent, byte by byte. */
+/** The library's routes under the paths at which the application serves them. Paths are compared as they were sent, byte by byte. */
 export class RouteTable {
   readonly #routes: readonly OwnRoute[];
   readonly #adminBases: readonly string[];
@@ -31,7 +31,7 @@ export class RouteTable {
     this.#adminBases = [...new Set(this.#routes.filter(({ area }) => area === 'admin').map(baseOf))];
   }
 
-  /** Null for a path that is none of ours. */
+  /** Returns null for a path of the application. */
   find(path: string): PathEntry | null {
     const matches = this.#routes.filter(({ pattern }) => isExactly(path, pattern));
     const [first] = matches;
@@ -51,7 +51,7 @@ export class RouteTable {
   }
 }
 
-/** The path of a route of the admin API without its own part: all of them have one static segment after the admin path. */
+/** The path of a route of the admin API without its own part. All routes have one static segment after the admin path. */
 function baseOf({ pattern }: OwnRoute): string {
   const segments = pattern.split('/');
   const parameter = segments.findIndex(segment => segment.startsWith(':'));

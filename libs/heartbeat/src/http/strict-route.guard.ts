@@ -11,8 +11,8 @@ import { notFound, ProblemException } from './problem.exception.js';
 import { isExactly, matchedPattern, mountPath, rawPath, rawRequest } from './raw-request.js';
 
 /**
- * Lets a request reach a route of ours only where its path is exactly the one of the route. The platforms also match another
- * case, a slash at the end or encoded letters, and a proxy that hides `/metrics` by its name would pass those.
+ * Admits a request only if its path is exactly the path of the route. The platforms also match another case, a trailing slash or encoded
+ * letters, and a proxy that blocks `/metrics` by name would pass those.
  */
 @Injectable()
 export class StrictRouteGuard implements CanActivate {
@@ -36,7 +36,7 @@ export class StrictRouteGuard implements CanActivate {
     return true;
   }
 
-  /** A probe or a scraper names the address of the node, which no attacker can make a page's host. */
+  /** A probe or a scraper uses the address of the node, which an attacker cannot use as the host of a page. */
   #answersTo(host: string | undefined): boolean {
     return this.#isHostServed(host) || cannotBeRebound(host);
   }
