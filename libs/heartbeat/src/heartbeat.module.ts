@@ -73,7 +73,7 @@ import { MetricsService } from './metrics/metrics.service.js';
 import { assertImportedOnce } from './module-imports.js';
 import { resolveOptions } from './options/resolve-options.js';
 
-/** What an app may inject. */
+/** The services that an app may inject. */
 const PUBLIC = [
   ConnectionService,
   HeartbeatEvents,

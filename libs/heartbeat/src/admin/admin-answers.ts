@@ -2,26 +2,26 @@ import type { NodeAnswer } from '../cluster/cluster-answers.js';
 import type { ClusterNode } from '../messaging/cluster-node.js';
 import type { ClosedView, ConnectionView } from '../connection/listing/connection-view.js';
 
-/** Answer of `GET connections`. */
+/** The response of `GET connections`. */
 export interface ConnectionList {
   readonly items: readonly ConnectionView[];
   /** Null on the last page. */
   readonly nextCursor: string | null;
-  /** How many match the filter, on all pages. */
+  /** Number of matches, on all pages. */
   readonly total: number;
   readonly nodes: readonly NodeAnswer[];
-  /** Only while Redis is lost: the other nodes are out of sight. */
+  /** Only while Redis is lost, when other nodes cannot be reached. */
   readonly degraded?: true;
 }
 
-/** Answer of `GET nodes`, the asked one first. */
+/** The response of `GET nodes`; the queried node is first. */
 export interface NodeList {
   readonly items: readonly ClusterNode[];
-  /** Only while Redis is lost: the other nodes are out of sight. */
+  /** Only while Redis is lost, when other nodes cannot be reached. */
   readonly degraded?: true;
 }
 
-/** A ban as it is shown. */
+/** A ban in a response. */
 export interface BanView {
   readonly id: string;
   readonly kind: 'user' | 'ip' | 'cidr';
@@ -30,44 +30,44 @@ export interface BanView {
   readonly expiresAt: string;
 }
 
-/** Answer of `GET bans`: those in force, as every node knows them. */
+/** The response of `GET bans`: the bans in force, which every node knows. */
 export interface BanPage {
-  /** In the order of their ids, which is about that of their making. */
+  /** In the order of their ids, approximately that of their creation. */
   readonly items: readonly BanView[];
   /** Null on the last page. */
   readonly nextCursor: string | null;
-  /** How many match the filter, on all pages. */
+  /** Number of matches, on all pages. */
   readonly total: number;
 }
 
-/** Answer of `POST bans`. */
+/** The response of `POST bans`. */
 export interface BanAnswer extends BanView {
   /** Connections of the queried node whose close has begun; those of other nodes follow within a second. */
   readonly closed: number;
 }
 
-/** Answer of `DELETE bans/:id`. */
+/** The response of `DELETE bans/:id`. */
 export interface LiftAnswer {
   readonly id: string;
   readonly lifted: true;
 }
 
-/** Answer of `DELETE connections/:id`. */
+/** The response of `DELETE connections/:id`. */
 export interface KickAnswer {
   readonly id: string;
   readonly node: string;
-  /** Whether the close has begun; false when its node did not say so in time, and then it may or may not happen. */
+  /** Whether the close has begun. False when its node did not confirm it in time; then it may or may not happen. */
   readonly closing: boolean;
   readonly confirmed?: false;
 }
 
-/** Answer of `GET closed`. */
+/** The response of `GET closed`. */
 export interface ClosedList {
   readonly items: readonly ClosedView[];
   readonly nextCursor: string | null;
 }
 
-/** What an answer says more while Redis is lost. */
+/** The additional field of a response while Redis is lost. */
 export function degradedIf(isDegraded: boolean): { readonly degraded?: true } {
   return isDegraded ? { degraded: true } : {};
 }

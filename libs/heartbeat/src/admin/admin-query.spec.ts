@@ -87,12 +87,12 @@ describe('the query of a listing', () => {
     ['ip', '10.0.0.0/33', 'must be an IP address, or a CIDR such as 10.0.0.0/8 or 2001:db8::/32'],
     ['ip', 'localhost', 'must be an IP address, or a CIDR such as 10.0.0.0/8 or 2001:db8::/32'],
     ['cursor', 'x', expect.stringMatching(/^does not belong to this listing, or is damaged/)],
-  ])('refuses %s=%j', async (name, value, detail) => {
+  ])('rejects %s=%j', async (name, value, detail) => {
     expect(await errorsOf(listQuery, { [name]: value })).toEqual([{ pointer: `/${name}`, detail }]);
   });
 
   it.each(['IP', 'ip ', 'label', 'label.', 'labels', 'constructor', 'toString', ''])(
-    'does not know the parameter %j, and names those it does',
+    'rejects the parameter %j, and lists the known ones',
     async name => {
       const detail = expect.stringMatching(
         /^is no parameter of this route, which takes limit, cursor, .*label\.<key>$/,
@@ -101,7 +101,7 @@ describe('the query of a listing', () => {
     },
   );
 
-  it('refuses __proto__, bare and as a label', async () => {
+  it('rejects __proto__, alone and as a label', async () => {
     const query = Object.fromEntries([
       ['__proto__', '1'],
       ['label.__proto__', '1'],
@@ -112,7 +112,7 @@ describe('the query of a listing', () => {
     ]);
   });
 
-  it('refuses whatever is not a parameter, and throws nothing else', async () => {
+  it('rejects anything that is not a parameter, with no other error', async () => {
     const known = new Set(['limit', 'cursor', 'sort', 'order', 'user', 'ip', 'path', 'node', 'state']);
     await fc.assert(
       fc.asyncProperty(fc.string(), fc.string({ minLength: 1 }), async (name, value) => {
@@ -127,7 +127,7 @@ describe('the query of a listing', () => {
     expect(errors?.map(({ pointer }) => pointer)).toEqual(['/limit', '/sort', '/label.x~1y', '/a~1b~0c']);
   });
 
-  it('takes its own cursor back, whatever the order of parameters and the limit', async () => {
+  it('accepts its own cursor, with any order of parameters and any limit', async () => {
     const first = await read(listQuery, { user: 'u', path: '/ws', 'label.a': '1', 'label.b': '2', limit: '1' });
     const cursor = first.cursorTo(PLACE);
     const next = await read(listQuery, { cursor, 'label.b': '2', 'label.a': '1', path: '/ws', user: 'u' });
@@ -135,21 +135,21 @@ describe('the query of a listing', () => {
   });
 
   it.each([[{ sort: 'rttMs' }], [{ order: 'desc' }], [{ user: 'v' }], [{ user: 'u', path: '/ws' }], [{}]])(
-    'refuses a cursor of another listing: %j',
+    'rejects a cursor of another listing: %j',
     async query => {
       const cursor = (await read(listQuery, { user: 'u' })).cursorTo(PLACE);
       expect(await errorsOf(listQuery, { ...query, cursor })).toMatchObject([{ pointer: '/cursor' }]);
     },
   );
 
-  it('passes the pipe twice, as under a global pipe of the application', async () => {
+  it('accepts the output of a global pipe of the application', async () => {
     const once = await read(listQuery, { limit: '7' });
     expect(await read(listQuery, once)).toBe(once);
   });
 });
 
 describe('the query of the closed connections', () => {
-  it('takes its own cursor back, and not that of the open ones', async () => {
+  it('accepts its own cursor, and not that of the open connections', async () => {
     const cursor = (await read(closedQuery, {})).cursorTo('n.00000001');
     expect((await read(closedQuery, { cursor })).after).toBe('n.00000001');
     const other = (await read(listQuery, {})).cursorTo(PLACE);
@@ -175,7 +175,7 @@ describe('the query of a kick', () => {
       'must be at most 123 bytes of UTF-8, which is what a close frame can carry',
     ],
     [{ reasons: 'x' }, '/reasons', 'is no parameter of this route, which takes reason, reconnect'],
-  ])('refuses %j', async (query, pointer, detail) => {
+  ])('rejects %j', async (query, pointer, detail) => {
     expect(await errorsOf(kickQuery, query)).toEqual([{ pointer, detail }]);
   });
 });
@@ -189,7 +189,7 @@ describe('the body of a ban', () => {
     [{ ...ban, until: 'later' }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
     [{ ...ban, Force: true }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
     [{ ...ban, force: 'true' }, 'must be true or false'],
-  ])('names the keys, and takes no other value: %j', (body, message) => {
+  ])('lists the keys, and accepts no other value: %j', (body, message) => {
     expect(banBody.safeParse(body).error?.issues).toMatchObject([{ message }]);
   });
 });

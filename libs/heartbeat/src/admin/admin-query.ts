@@ -16,14 +16,14 @@ import {
   withDefault,
 } from '../http/query-parameter.js';
 
-/** The most bytes of UTF-8 that a close frame can carry as its reason (RFC 6455, section 5.5). */
+/** Maximum length of the reason in a close frame, in bytes of UTF-8 (RFC 6455, section 5.5). */
 const MAX_REASON_BYTES = 123;
 const CURSOR_RULE =
   'does not belong to this listing, or is damaged: leave it out to begin anew, and keep sort, order and filter from page to page';
 
-/** Stands for all of `label.<key>=<value>`, as one object of keys and values. */
+/** Represents all `label.<key>=<value>`, as one object of keys and values. */
 const LABELS = 'label.<key>';
-/** `__proto__` could not be held in an object as a key like any other, so it is left among the unknown parameters. */
+/** `__proto__` is not a usable key of an object, so it remains an unknown parameter. */
 const LABEL_PARAMETER = /^label\.(?!__proto__$)(.+)$/s;
 
 const pageLimit = () => withDefault(wholeNumber(1, MAX_PAGE), 50, `Items on a page, from 1 to ${MAX_PAGE}.`);
@@ -44,7 +44,7 @@ const list = parameters({
   sort: withDefault(
     oneOf(SORT_KEYS),
     'openedAt',
-    'What to sort by. Only `openedAt` never changes, so that no row shows twice or is left out.',
+    'The value to sort by. Only `openedAt` never changes, so that no row shows twice or is left out.',
   ),
   order: withDefault(oneOf(['asc', 'desc']), 'asc', 'Rows that have no value yet come last in either order.'),
   user: text('The id of the user.'),
@@ -68,9 +68,9 @@ const list = parameters({
     .meta({ description: 'The connection has this label with this value.' }),
 });
 
-/** The query of a listing: what it selects, and how to name its next page. */
+/** The query of a listing, and the cursor of its next page. */
 export interface ListRequest extends Required<ClusterQuery> {
-  /** The cursor of the page that begins after this position. */
+  /** The cursor of the page after this position. */
   cursorTo(end: ClusterPosition): string;
 }
 
@@ -78,7 +78,7 @@ export interface ListRequest extends Required<ClusterQuery> {
 export const listQuery = z.preprocess(gatherLabels, list).transform((query, context): ListRequest => {
   const { limit, cursor, sort, order, [LABELS]: labels, ...rest } = query;
   const filter: ConnectionFilter = labels === undefined ? rest : { ...rest, labels };
-  // The schema gives its parameters in its own order, whatever the order in the address; labels come as they were given.
+  // The schema returns its parameters in a fixed order, independent of the URL. Labels have the order of the URL.
   const scope = [
     sort,
     order,
@@ -126,16 +126,16 @@ export const kickQuery = parameters({
     .optional()
     .meta({
       description:
-        'Told to the client in the close frame, at most 123 bytes of UTF-8. Without one: `kicked`, or `reconnect`.',
+        'Sent to the client in the close frame, at most 123 bytes of UTF-8. Without one: `kicked`, or `reconnect`.',
     }),
   reconnect: withDefault(
     trueOrFalse(),
     false,
-    'Close with 4005 and an advised delay, so that the client comes back, instead of 4500.',
+    'Close with 4005 and an advised delay, so that the client reconnects, instead of 4500.',
   ),
 }).transform(markRead);
 
-/** The place that the cursor names, or an issue about it. */
+/** The position of the cursor, or an issue about it. */
 function placeOf<Schema extends z.ZodType>(
   cursor: string | undefined,
   scope: unknown,
@@ -148,7 +148,7 @@ function placeOf<Schema extends z.ZodType>(
   return place;
 }
 
-/** `label.a=1&label.b=2` as one object, so that the schema can name all parameters there are. */
+/** `label.a=1&label.b=2` as one object, so that the schema has a fixed list of parameters. */
 function gatherLabels(query: unknown): unknown {
   const entries = Object.entries(query ?? {});
   const labels = entries.flatMap(([name, value]) => {
@@ -159,7 +159,7 @@ function gatherLabels(query: unknown): unknown {
   return Object.fromEntries(labels.length === 0 ? others : [...others, [LABELS, Object.fromEntries(labels)]]);
 }
 
-/** `POST bans`. Whether the value is of its kind is the ban list's to say. */
+/** `POST bans`. The ban list checks whether the value is of its kind. */
 export const banBody = z.strictObject(
   {
     kind: z.enum(KINDS, 'must be one of user, ip, cidr'),

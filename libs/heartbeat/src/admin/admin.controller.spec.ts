@@ -43,8 +43,8 @@ describe('AdminController', () => {
 
   it.each([
     ['the client behind a trusted proxy', '10.0.0.1', '203.0.113.7'],
-    ['who is no trusted proxy and only says so', '198.51.100.1', '198.51.100.1'],
-  ])('writes into the audit trail where a kick came from: %s', async (_what, peer, from) => {
+    ['a peer that only claims to be a proxy', '198.51.100.1', '198.51.100.1'],
+  ])('records the address of a kick in the audit trail: %s', async (_what, peer, from) => {
     expect(await kick('node.1', peer)).toEqual({ id: 'node.1', node: 'node', closing: true });
     const entry = { who: 'olga', what: 'kick', target: 'node.1', from, parameters: { reason: 'spam' } };
     expect(trail).toEqual([{ ...entry, result: 'done' }]);
@@ -53,13 +53,13 @@ describe('AdminController', () => {
     expect(trail[1]).toEqual({ ...entry, result: 'already-closing' });
   });
 
-  it('answers 202 for a kick that its node did not confirm, and never that it is done', async () => {
+  it('responds with 202 to a kick that its node did not confirm, and never reports it as done', async () => {
     outcome = 'unconfirmed';
     expect(await kick('node.1', '10.0.0.1')).toEqual({ id: 'node.1', node: 'node', closing: false, confirmed: false });
     expect([statuses, trail]).toEqual([[202], [expect.objectContaining({ result: 'unconfirmed' })]]);
   });
 
-  it('writes down also a kick that meets nobody', async () => {
+  it('also records a kick that finds no connection', async () => {
     outcome = 'not-found';
     await expect(kick('node.2', '10.0.0.1')).rejects.toBeInstanceOf(ProblemException);
     expect(trail).toEqual([expect.objectContaining({ from: '203.0.113.7', result: 'not-found' })]);

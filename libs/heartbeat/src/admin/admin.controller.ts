@@ -17,7 +17,7 @@ import { AdminRoutes } from '../http/admin-routes.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
 
-/** The admin routes below `path` that are about connections. */
+/** Creates the admin routes below `path` for connections. */
 export function createAdminController(path: string): Type<unknown> {
   @AdminRoutes(path)
   class AdminController {
@@ -44,7 +44,7 @@ export function createAdminController(path: string): Type<unknown> {
       return detail;
     }
 
-    /** The close of a connection that is closing already has begun, which is all that is promised: it is answered alike. */
+    /** A connection that is already closing gets the same response: its close has begun, as guaranteed. */
     @Delete('connections/:id')
     async kick(
       @Param('id') id: string,

@@ -24,7 +24,7 @@ import { banBody, bansQuery } from './admin-query.js';
 import { badBody, notFound, pointerTo, ProblemException } from '../http/problem.exception.js';
 import { problemOf } from '../base/problem.js';
 
-/** The admin routes below `path` that are about what all nodes share: the nodes themselves, and bans. */
+/** Creates the admin routes below `path` for the state that all nodes share: the nodes themselves, and bans. */
 export function createClusterController(path: string): Type<unknown> {
   @AdminRoutes(path)
   class ClusterController {
@@ -71,7 +71,7 @@ export function createClusterController(path: string): Type<unknown> {
       return { id, lifted: true };
     }
 
-    /** A slip of one digit must not close all: the connections that a ban would meet are counted on every node that responds. */
+    /** A mistyped digit must not close all connections. The connections that match a ban are counted on every node that replies. */
     async #assertNotTooWide({ kind }: BanRequest, target: BanTarget): Promise<void> {
       const width = faultOfWidth(target);
       if (width !== null) throw tooWide(width);
