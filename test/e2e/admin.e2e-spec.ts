@@ -7,7 +7,7 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { ConnectionService } from 'nestjs-heartbeat';
+import { ConnectionService, identifyAdmin } from 'nestjs-heartbeat';
 
 import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
 import { ask } from '../support/clients/ask.js';
@@ -16,7 +16,9 @@ import { ask } from '../support/clients/ask.js';
 @Injectable()
 class OwnGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    const { headers } = context.switchToHttp().getRequest<IncomingMessage>();
+    const request = context.switchToHttp().getRequest<IncomingMessage>();
+    const { headers } = request;
+    if (headers['x-name'] !== undefined) identifyAdmin(request, String(headers['x-name']));
     if (headers['x-who'] === undefined) throw new UnauthorizedException('Who is it?');
     return headers['x-who'] === 'boss';
   }
@@ -91,6 +93,15 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
       const { status, headers, json } = await admin.ask('connections', 'do');
       expect([status, json.detail]).toEqual([401, 'Who is it?']);
       expect(headers['content-type']).toMatch(PROBLEM);
+    });
+
+    it('a change under the name that a guard of the app gives to the audit log', async () => {
+      const admin = await AdminApp.start(platform, { adminGuard: OwnGuard });
+      for (const name of [{}, { 'x-name': 'ada' }]) {
+        await admin.ask('bans/none', null, { method: 'DELETE', headers: { 'x-who': 'boss', ...name } });
+      }
+      const who = admin.audit.map(line => (JSON.parse(line) as { who: string }).who);
+      expect(who).toEqual(['adminGuard', 'ada']);
     });
   });
 

@@ -64,6 +64,7 @@ import {
   type HeartbeatOptions,
   type TrackedSocket,
 } from 'nestjs-heartbeat';
+import { connectionView, resolveOptions, runChecks, thisSystem } from 'nestjs-heartbeat/tooling';
 
 export const options: HeartbeatOptions = { heartbeat: { intervalMs: 20_000 }, limits: { maxConnections: 5 } };
 HeartbeatModule.forRoot({ ...options, isGlobal: true });
@@ -74,6 +75,9 @@ HeartbeatModule.forRoot({ heartbeats: {} });
 HeartbeatModule.forRoot({ heartbeat: { interval: 1 } });
 // @ts-expect-error durations are numbers
 HeartbeatModule.forRoot({ heartbeat: { intervalMs: '25s' } });
+
+export const worst = runChecks({ options: resolveOptions(options), system: thisSystem, proxyHeaderSeen: false })[0]?.severity;
+export const members: string[] = Object.keys(connectionView.shape);
 
 export class Uses {
   constructor(
@@ -109,9 +113,10 @@ export class Uses {
 /** Run as CommonJS and compiled with the resolution of old compilers, which reads \`main\` and \`types\`. */
 const OLD = `
 import { HeartbeatModule, type HeartbeatOptions } from 'nestjs-heartbeat';
+import { resolveOptions } from 'nestjs-heartbeat/tooling';
 
 const options: HeartbeatOptions = { heartbeat: { intervalMs: 20_000 } };
-console.log(HeartbeatModule.forRoot(options).module.name);
+console.log(HeartbeatModule.forRoot(options).module.name, resolveOptions(options).heartbeat.intervalMs);
 `;
 
 const OLD_TSCONFIG = {
@@ -230,6 +235,8 @@ describe('The packed library', () => {
     const { main, types, exports } = manifest as Record<string, string> & { exports: Record<string, object> };
     expect(exports['.']).toEqual({ types, default: main });
     expect(packed).toEqual(expect.arrayContaining([main, types].map(path => path?.replace('./', ''))));
+    const { tooling } = (manifest as { typesVersions: Record<string, Record<string, string[]>> }).typesVersions['*']!;
+    expect(exports['./tooling']).toEqual({ types: tooling?.[0], default: './dist/tooling.js' });
   });
 
   it('type-checks with the resolution of old compilers, and runs by require', async () => {
@@ -239,7 +246,7 @@ describe('The packed library', () => {
     );
     expect(stdout).toBe('');
     const ran = await run(process.execPath, ['--no-warnings', join(folder, 'old-dist/main.cjs')], { cwd: folder });
-    expect(ran.stdout).toBe('HeartbeatModule\n');
+    expect(ran.stdout).toBe('HeartbeatModule 20000\n');
   }, 240_000);
 
   it('type-checks in an app of its own, its declarations included', async () => {

@@ -29,14 +29,15 @@ const BYTES_PER_CHUNK = 64;
 export class PathServer extends WebSocketServer {
   /** In the form of {@link gatewayPath}; `/` also where every path is served. */
   override readonly path: string;
-  /** Whether this server belongs to a gateway without a path on its own port. As with `WsAdapter`, it serves every path. */
+  /** Whether this server belongs to a gateway without a path on its own port. As with `WsAdapter`, it serves every path. @internal */
   readonly servesEveryPath: boolean;
-  /** Whether a gateway's path ends in a slash. Requests may then end in one, too. */
+  /** Whether a gateway's path ends in a slash. Requests may then end in one, too. @internal */
   takesSlash = false;
+  /** @internal */
   readonly table = new RoutingTable();
-  /** Handles errors of the app's listeners. */
+  /** Handles errors of the app's listeners. @internal */
   failed: (what: string, error: unknown) => void = () => undefined;
-  /** The gateway's own hook. It is not passed to `ws`, which would call it for clients that are already refused. */
+  /** The gateway's own hook. It is not passed to `ws`, which would call it for clients that are already refused. @internal */
   readonly verifyClient: VerifyClient | undefined;
 
   constructor(
