@@ -97,7 +97,8 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
 
     it('a change under the name that a guard of the app gives to the audit log', async () => {
       const admin = await AdminApp.start(platform, { adminGuard: OwnGuard });
-      for (const name of [{}, { 'x-name': 'ada' }]) {
+      const names: Record<string, string>[] = [{}, { 'x-name': 'ada' }];
+      for (const name of names) {
         await admin.ask('bans/none', null, { method: 'DELETE', headers: { 'x-who': 'boss', ...name } });
       }
       const who = admin.audit.map(line => (JSON.parse(line) as { who: string }).who);
