@@ -47,6 +47,7 @@ export { type Authenticate, type GuardOptions } from './options/guard.options.js
 export { type LimitOptions } from './options/limits.options.js';
 export { type LoadOptions, type LoadSources } from './options/load.options.js';
 export { type TcpOptions } from './options/tcp.options.js';
+export { type LoadLevel, type LoadSource } from './node/load-state.js';
 export { type NotReadyReason } from './connection/readiness.js';
 export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
@@ -58,8 +59,6 @@ export {
   type HeartbeatEvent,
   type HeartbeatEventOf,
   HeartbeatEvents,
-  type LoadLevel,
-  type LoadSource,
   type MessageRefusal,
   type ReapReason,
   type RefusalReason,

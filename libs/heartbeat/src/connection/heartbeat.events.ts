@@ -6,6 +6,7 @@ import { GuardedObservable } from '../base/guarded-observable.js';
 import { HEARTBEAT_CLOCK } from '../base/heartbeat.tokens.js';
 import type { ClosedBy } from '../protocol/close-code.js';
 import type { ConnectionView } from './listing/connection-view.js';
+import type { LoadLevel, LoadSource } from '../node/load-state.js';
 
 /** The reason of a refused upgrade, the end of the problem's `type`: docs/protocol.md. */
 export const REFUSAL_REASONS = [
@@ -28,9 +29,6 @@ export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 /** Why a message was refused. */
 export type MessageRefusal = 'not-json' | 'unknown-event' | 'too-big' | 'rate' | 'unfinished' | 'protocol';
 
-/** The measurement that decides the load. */
-export type LoadSource = 'event-loop' | 'heap' | 'memory' | 'cpu';
-
 /** Why the reaper closed a connection. */
 export type ReapReason = 'idle' | 'lifetime' | 'unauthenticated';
 
@@ -40,12 +38,6 @@ export type ReapReason = 'idle' | 'lifetime' | 'unauthenticated';
  * that are still referenced).
  */
 export type DriftKind = 'registry' | 'socket' | 'index' | 'listeners' | 'disposers' | 'streams' | 'retained';
-
-/**
- * `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each level is left well below
- * its mark.
- */
-export type LoadLevel = 'well' | 'busy' | 'refusing' | 'shedding';
 
 /** A ban; it is in force for `forMs` from the event on. */
 export interface BanNotice {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type INestApplicationContext, Optional } from '@nestjs/common';
 
 import type { Clock } from '../base/clock.js';
-import type { LoadLevel, LoadSource } from './heartbeat.events.js';
+import type { LoadState } from '../node/load-state.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/heartbeat.tokens.js';
 import { LimitedLogger } from '../base/limited-logger.js';
@@ -12,17 +12,6 @@ import type { Connection } from './connection.js';
 import { type LiveLimits, liveLimitsOf } from '../node/live-limits.js';
 import { Totals } from '../node/totals.js';
 import type { TrackedSocket } from './tracked-socket.js';
-
-/** How busy a node is: a ratio from 0 to 1, what it was read from, and what follows from it. */
-export interface LoadState {
-  readonly ratio: number;
-  readonly source: LoadSource;
-  readonly level: LoadLevel;
-  /** Newcomers are answered 503 `overloaded`. */
-  readonly refusing: boolean;
-  /** The longest idle are sent away. */
-  readonly shedding: boolean;
-}
 
 const NOTHING_HELD = { hold: () => false, release: () => undefined };
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import * as fc from 'fast-check';
 
-import type { LoadLevel } from '../connection/heartbeat.events.js';
+import type { LoadLevel } from '../node/load-state.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 
 const IDLE: Reading = { loopDelayMs: 0, loopUtilisation: 0, cpu: 0, heap: 0, memory: 0 };

@@ -1,5 +1,5 @@
 import type { LoadSources } from '../options/load.options.js';
-import type { LoadLevel, LoadSource } from '../connection/heartbeat.events.js';
+import type { LoadLevel, LoadSource } from '../node/load-state.js';
 
 /** Measurements since the last reading. */
 export interface Reading {

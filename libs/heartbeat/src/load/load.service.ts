@@ -9,7 +9,8 @@ import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { containerUse } from '../base/container-memory.js';
-import { HeartbeatEvents, type LoadSource } from '../connection/heartbeat.events.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
+import type { LoadSource } from '../node/load-state.js';
 import { inSlices } from '../base/slices.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 

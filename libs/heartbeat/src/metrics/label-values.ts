@@ -1,4 +1,5 @@
-import type { DriftKind, LoadSource, MessageRefusal, ReapReason } from '../connection/heartbeat.events.js';
+import type { LoadSource } from '../node/load-state.js';
+import type { DriftKind, MessageRefusal, ReapReason } from '../connection/heartbeat.events.js';
 
 /**
  * All values of each label. They are bound at the start. So every series exists from the first scrape on, and no input of a client can
