@@ -61,7 +61,7 @@ export class AdapterWorld {
     [this.bans, this.connections] = [bans, connections];
     const addresses = new ClientAddresses(this.node.options);
     const admission = new AdmissionService(this.node, registry, identities, addresses, stream);
-    const heartbeat = { watch: () => undefined } as unknown as HeartbeatService;
+    const heartbeat = { wake: () => undefined, watch: () => undefined } as unknown as HeartbeatService;
     const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
     const gateway = new HeartbeatGateway(this.node, connections, heartbeat, inbound, dispatcher, stream, bans);
     const inspector = { guardHooks: () => undefined } as GatewayInspector;

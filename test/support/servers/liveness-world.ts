@@ -99,7 +99,7 @@ export class World {
     events.stream.subscribe(event => this.events.push(unstamped(event)));
     this.node = new NodeState(resolveOptions(fixed(options)), clock);
     this.connections = wireNode(this.node, events).connections;
-    this.heartbeat = new HeartbeatService(this.node, events);
+    this.heartbeat = new HeartbeatService(this.node, this.connections, events);
   }
 
   later(peer: Peer, delayMs: number, arrive: () => void): void {

@@ -9,7 +9,7 @@ export class AttendedClock {
 
   /**
    * @param start The monotonic time now.
-   * @param maxStepMs The maximum that one tick adds.
+   * @param maxStepMs The maximum that one tick adds, unless it is given with the tick.
    */
   constructor(
     start: number,
@@ -19,10 +19,10 @@ export class AttendedClock {
   }
 
   /** Advances to the monotonic time `now`, and returns the attended time. It never decreases, even with a clock that does. */
-  advance(now: number): number {
+  advance(now: number, maxStepMs = this.maxStepMs): number {
     const elapsed = Math.max(0, now - this.#last);
     this.#last = now;
-    this.#attended += Math.min(elapsed, this.maxStepMs);
+    this.#attended += Math.min(elapsed, maxStepMs);
     return this.#attended;
   }
 }

@@ -103,8 +103,9 @@ describe('HeartbeatService with 20,000 connections that opened together', () => 
       clock,
     );
     const events = new HeartbeatEvents();
-    heartbeat = new HeartbeatService(node, events);
-    clients = new Clients(node, heartbeat, wireNode(node, events).connections);
+    const { connections } = wireNode(node, events);
+    heartbeat = new HeartbeatService(node, connections, events);
+    clients = new Clients(node, heartbeat, connections);
   });
 
   /** Runs the ticks; returns the number of pings that each tick sent. */

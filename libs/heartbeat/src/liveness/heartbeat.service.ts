@@ -2,19 +2,17 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
+import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { NEVER, type Pulse } from '../connection/pulse.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
 import { RecentStalls } from './recent-stalls.js';
+import { MAX_LATE_MS, REST_MS, TICK_MS, TickTimer } from './tick-timer.js';
 import { judge, nextCheck, pingMomentBefore, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
 
-/** The step of the one tick. Deadlines are rounded up to it, so three of them stay well within the second of tolerance in docs/guarantees.md. */
-const TICK_MS = 50;
-/** A tick that is later than this is a stall, and adds only this much to the attended time. */
-const MAX_STEP_MS = 2 * TICK_MS;
 /** A round trip with more unattended time than this is not recorded. Attended time may lag by two ticks, one of them late. */
 const MAX_UNATTENDED_MS = 4 * TICK_MS;
 /** Maximum time that one slice of checks and pings holds the event loop before pending I/O is handled, in milliseconds: a few pings. */
@@ -32,7 +30,7 @@ const BEHIND_SLICE_MS = 2;
 export class HeartbeatService implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #wheel = new Wheel<Readonly<Pulse<Connection>>>(TICK_MS);
   readonly #time: AttendedClock;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #timer = new TickTimer(() => this.#onTimer());
   #slice: NodeJS.Immediate | null = null;
   #sliceMs = SLICE_MS;
   #tickedAt: number;
@@ -42,10 +40,11 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   constructor(
     private readonly node: NodeState,
+    private readonly connections: ConnectionService,
     private readonly events: HeartbeatEvents,
   ) {
     this.#tickedAt = node.clock.now();
-    this.#time = new AttendedClock(this.#tickedAt, MAX_STEP_MS);
+    this.#time = new AttendedClock(this.#tickedAt, TICK_MS + MAX_LATE_MS);
   }
 
   /** The interval in force, in milliseconds. */
@@ -53,26 +52,33 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     return this.node.intervalMs;
   }
 
-  /** How long ago the last tick was, in monotonic milliseconds; a tick is due every 50. */
+  /** How long ago the last tick was, in monotonic milliseconds; a tick is due every 50, and every 1,000 without a connection. */
   get sinceTickMs(): number {
     return this.node.clock.now() - this.#tickedAt;
   }
 
   onApplicationBootstrap(): void {
     this.#tickedAt = this.node.clock.now();
-    this.#timer = setInterval(() => {
-      this.tick();
-      this.#sliceMs = this.#slice === null ? SLICE_MS : BEHIND_SLICE_MS;
-      this.#slice ??= setImmediate(() => this.#workOn());
-    }, TICK_MS);
-    // Open connections keep the process alive; without one there is nothing to watch.
-    this.#timer.unref();
+    this.#timer.start();
   }
 
   onApplicationShutdown(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer.stop();
     if (this.#slice !== null) clearImmediate(this.#slice);
-    this.#timer = this.#slice = null;
+    this.#slice = null;
+  }
+
+  /** To be called before a connection opens: the first one after a rest starts with the current attended time and the usual ticks. */
+  wake(): void {
+    if (this.#timer.periodMs !== TICK_MS) this.tick();
+    this.#timer.setPeriod(TICK_MS);
+  }
+
+  #onTimer(): void {
+    this.tick();
+    this.#timer.setPeriod(this.connections.count === 0 ? REST_MS : TICK_MS);
+    this.#sliceMs = this.#slice === null ? SLICE_MS : BEHIND_SLICE_MS;
+    if (this.#wheel.isDue) this.#slice ??= setImmediate(() => this.#workOn());
   }
 
   /**
@@ -123,10 +129,10 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   tick(now = this.node.clock.now()): void {
     const { node } = this;
     const elapsedMs = now - this.#tickedAt;
-    node.totals.lateness.record(Math.max(0, elapsedMs - TICK_MS) / 1000);
+    node.totals.lateness.record(Math.max(0, elapsedMs - this.#timer.periodMs) / 1000);
     this.#tickedAt = now;
     const before = node.attendedMs;
-    node.attendedMs = Math.trunc(this.#time.advance(now));
+    node.attendedMs = Math.trunc(this.#time.advance(now, this.#timer.periodMs + MAX_LATE_MS));
     const lostMs = elapsedMs - (node.attendedMs - before);
     node.recentStallMs = this.#stalls.note(lostMs > TICK_MS ? lostMs : 0, node.attendedMs);
     this.#wheel.advance(node.attendedMs);

@@ -32,6 +32,14 @@ describe('RecentStalls', () => {
       300,
     ],
     [
+      'not a second that a rest lies after',
+      [
+        [300, 900],
+        [0, 2010],
+      ],
+      0,
+    ],
+    [
       'nothing once two seconds have begun without',
       [
         [300, 900],

@@ -4,7 +4,7 @@
  * count, or a node that stalls all the time would have no limits.
  */
 export class RecentStalls {
-  /** The current second of attended time, and the time lost in it. Attended time skips no second. */
+  /** The current second of attended time, and the time lost in it. */
   #second = 0;
   #lostMs = 0;
   #lostBeforeMs = 0;
@@ -13,7 +13,7 @@ export class RecentStalls {
   note(lostMs: number, nowMs: number): number {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second) {
-      this.#lostBeforeMs = this.#lostMs;
+      this.#lostBeforeMs = second === this.#second + 1 ? this.#lostMs : 0;
       this.#second = second;
       this.#lostMs = 0;
     }

@@ -32,6 +32,11 @@ export class Wheel<Item extends Scheduled> {
     }
   }
 
+  /** Whether `take` returns an item. */
+  get isDue(): boolean {
+    return this.#ready.next !== this.#ready;
+  }
+
   /** Removes and returns the next due item; undefined without one. */
   take(): Item | undefined {
     const item = this.#ready.next;

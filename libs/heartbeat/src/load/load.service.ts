@@ -1,4 +1,4 @@
-import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
@@ -13,12 +13,11 @@ import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { LoadSource } from '../node/load-state.js';
 import { inSlices } from '../base/slices.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
+import { LoopDelay } from './loop-delay.js';
 
 const STEP_MS = 1000;
 /** Number of readings; their median is the load. */
 const READINGS = 5;
-/** The resolution of the measured loop delay. Only the delay beyond it counts. */
-const RESOLUTION_MS = 20;
 /** Share of all connections that is closed in one step while shedding, and the minimum number. */
 const SHED_SHARE = 0.01;
 const SHED_LEAST = 1;
@@ -36,7 +35,7 @@ const EFFECT = {
 @Injectable()
 export class LoadService implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger('Heartbeat');
-  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #delay = new LoopDelay();
   readonly #readings = new Map<LoadSource, number[]>();
   #utilisation: EventLoopUtilization = performance.eventLoopUtilization();
   #cpu = process.cpuUsage();
@@ -67,7 +66,8 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   onApplicationBootstrap(): void {
-    this.#delay.enable();
+    // The start of the application is no load.
+    this.#read();
     this.#timer = setInterval(() => this.step(this.#read()), STEP_MS);
     this.#timer.unref();
   }
@@ -75,7 +75,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
   onApplicationShutdown(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    this.#delay.disable();
+    this.#delay.stop();
   }
 
   /** Adds a reading, and applies the resulting level. @internal */
@@ -128,12 +128,9 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.#utilisation = utilisation;
     const used = process.cpuUsage(this.#cpu);
     this.#cpu = process.cpuUsage();
-    // A histogram without values has no mean.
-    const meanMs = this.#delay.count === 0 ? 0 : this.#delay.mean / 1e6;
-    this.#delay.reset();
     const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
     return {
-      loopDelayMs: Math.max(0, meanMs - RESOLUTION_MS),
+      loopDelayMs: this.#delay.read(utilization, elapsedMs - STEP_MS),
       loopUtilisation: utilization,
       cpu: (used.user + used.system) / 1000 / elapsedMs,
       heap: heapUsed / heapLimit,

@@ -51,6 +51,8 @@ describe('HeartbeatGateway', () => {
   let gateway: HeartbeatGateway;
   /** Calls of the services behind, in order. */
   let called: unknown[][];
+  /** The number of connections at each end of a rest. */
+  let openAtWake: number[];
   let parser: MessageParser | undefined;
   /** Whether the last pong answers a ping of ours. */
   let wasAsked: boolean;
@@ -58,6 +60,7 @@ describe('HeartbeatGateway', () => {
 
   function start(options: HeartbeatOptions = {}): void {
     called = [];
+    openAtWake = [];
     announced = [];
     parser = undefined;
     wasAsked = true;
@@ -68,6 +71,7 @@ describe('HeartbeatGateway', () => {
     const wired = wireNode(node, events);
     ({ connections } = wired);
     const heartbeat = {
+      wake: () => openAtWake.push(connections.count),
       watch: (connection: Connection) => called.push(['watch', connection]),
       ponged: (connection: Connection) => (called.push(['ponged', connection]), wasAsked),
     };
@@ -100,7 +104,7 @@ describe('HeartbeatGateway', () => {
     const { connection } = open({ 'user-agent': 'jest' });
     expect(connections.get(connection.id)).toBe(connection);
     expect(connection).toMatchObject({ path: '/chat', ip: '10.0.0.1', userAgent: 'jest', userId: null, bytesIn: 0 });
-    expect(called).toEqual([['watch', connection]]);
+    expect([called, openAtWake]).toEqual([[['watch', connection]], [0]]);
   });
 
   it('keeps no more than 256 characters of a user agent', () => {

@@ -43,6 +43,7 @@ export class HeartbeatGateway {
 
   /** An upgrade was answered: the socket becomes a connection. */
   opened(socket: TrackedSocket, { request, path, admitted }: Handshake, listeners: SocketListeners): void {
+    this.heartbeat.wake();
     const userAgent = request.headers['user-agent'];
     const connection = this.connections.open({
       socket,
