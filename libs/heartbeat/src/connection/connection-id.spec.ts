@@ -4,7 +4,7 @@ import { nodeNameOf } from '../options/cluster.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { connectionId, nodeIdOf, serialOf } from './connection-id.js';
 
-/** Accepted names, those that look like a part of an id among them. */
+/** Accepted names, including some that resemble a part of an id. */
 const NAMES = [
   'node-1',
   '-',
@@ -19,13 +19,13 @@ const NAMES = [
 ];
 
 describe('the id of a connection', () => {
-  it.each(NAMES)('leads back to a node with the name %s', name => {
+  it.each(NAMES)('contains a node with the name %s', name => {
     const { nodeName } = resolveOptions({ cluster: { nodeName: name } }).cluster;
     const nodeId = `${nodeName}-9f86d081`;
     for (const serial of [0, 1, 36 ** 8 - 1]) {
       const id = connectionId(nodeId, serial);
       expect([nodeIdOf(id), serialOf(nodeId, id)]).toEqual([nodeId, serial]);
-      // It stands in URLs as it is, and is no dot segment.
+      // It is part of URLs without escaping, and is no dot segment.
       expect(new URL(`/admin/connections/${id}`, 'http://h').pathname).toBe(`/admin/connections/${id}`);
       expect(encodeURIComponent(id)).toBe(id);
     }
@@ -40,7 +40,7 @@ describe('the id of a connection', () => {
     'node-1.000000001',
     'node-1.0000000A',
     'node-1.00000001 ',
-  ])('names no node in %j', id => {
+  ])('has no node in %j', id => {
     expect(nodeIdOf(id)).toBeUndefined();
   });
 });

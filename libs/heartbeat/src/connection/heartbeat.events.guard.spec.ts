@@ -21,7 +21,7 @@ function fail(): never {
   throw new Error('subscriber');
 }
 
-/** A subscriber that has the type of one without a return value. */
+/** A subscriber whose type has no return value. */
 const rejecting: () => unknown = async () => fail();
 
 /** Longer than the timers of RxJS and of the tables. */
@@ -31,14 +31,14 @@ const settled = async () => {
 
 type Subscribe = (stream: Observable<HeartbeatEvent>) => unknown;
 
-/** The failures of a subscriber. RxJS reports each of them in a timer, where it would be an uncaught exception. */
+/** The failures of a subscriber. RxJS reports each of them in a timer, as an uncaught exception. */
 const SUBSCRIBERS: [string, Subscribe][] = [
   ['a function that throws', stream => stream.subscribe(fail)],
   ['an observer that throws', stream => stream.subscribe({ next: fail })],
   ['an observer that rejects', stream => stream.subscribe({ next: rejecting })],
   ['a function that rejects', stream => stream.subscribe(rejecting)],
   [
-    'what throws what cannot be shown',
+    'a function that throws a value that cannot be shown',
     stream =>
       stream.subscribe(() => {
         throw Object.create(null);
@@ -47,7 +47,7 @@ const SUBSCRIBERS: [string, Subscribe][] = [
   ['a map that throws', stream => stream.pipe(map(fail)).subscribe()],
   ['a map that throws, and a subscriber without an error handler', stream => stream.pipe(map(fail)).subscribe(() => 1)],
   [
-    'a filter that throws, after others',
+    'a filter that throws, after other operators',
     stream =>
       stream
         .pipe(

@@ -9,7 +9,7 @@ const unbanned: EventPayload = { type: 'unbanned', id: 'b', forMs: 1 };
 
 const wallTime = (moment: number) => new Date(1_700_000_000_000 + moment);
 
-/** Records the events that a subscriber of all events gets. */
+/** Records the events of a subscriber of all events. */
 function record(events: HeartbeatEvents) {
   const all: HeartbeatEvent[] = [];
   const subscription = events.stream.subscribe(event => all.push(event));
@@ -51,7 +51,7 @@ describe('HeartbeatEvents', () => {
     expect(wanted()).toEqual([false, false, false]);
   });
 
-  it('publishes an event once for a type that is named twice', () => {
+  it('publishes an event once for a type that is given twice', () => {
     const events = new HeartbeatEvents();
     const seen: EventPayload[] = [];
     events.ofType('drift', 'drift').subscribe(event => seen.push(unstamped(event)));
@@ -67,7 +67,7 @@ describe('HeartbeatEvents', () => {
     expect(all.map(({ type }) => type)).toEqual(['drift', 'unbanned']);
   });
 
-  it('lets only its owner announce', () => {
+  it('returns streams that cannot publish', () => {
     const events = new HeartbeatEvents();
     for (const stream of [events.stream, events.ofType('drift'), events.ofType('drift', 'closed')]) {
       expect('next' in stream).toBe(false);

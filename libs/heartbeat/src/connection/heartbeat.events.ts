@@ -26,10 +26,10 @@ export const REFUSAL_REASONS = [
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
-/** Why a message was refused. */
+/** The reason why a message was refused. */
 export type MessageRefusal = 'not-json' | 'unknown-event' | 'too-big' | 'rate' | 'unfinished' | 'protocol';
 
-/** Why the reaper closed a connection. */
+/** The reason why the reaper closed a connection. */
 export type ReapReason = 'idle' | 'lifetime' | 'unauthenticated';
 
 /**
@@ -48,10 +48,10 @@ export interface BanNotice {
   readonly forMs: number;
 }
 
-/** An event as the core announces it. `id` is the id of a connection, and in `unbanned` that of a ban. */
+/** An event as the core publishes it. `id` is the id of a connection, and in `unbanned` that of a ban. */
 export type EventPayload =
   | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }
-  /** A connection got its identity, or another one, by `identify()`; an identity from the upgrade comes with `opened` alone. */
+  /** A connection got its identity, or another one, by `identify()`. An identity from the upgrade is only in `opened`. */
   | {
       readonly type: 'identified';
       readonly id: string;
@@ -59,7 +59,7 @@ export type EventPayload =
       readonly previous: string | null;
     }
   | { readonly type: 'banned'; readonly ban: BanNotice }
-  /** A ban was lifted that would have been in force for `forMs` more. */
+  /** A ban was lifted that would have been in force for another `forMs`. */
   | { readonly type: 'unbanned'; readonly id: string; readonly forMs: number }
   | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
   | { readonly type: 'ping'; readonly id: string }
@@ -67,7 +67,7 @@ export type EventPayload =
   | { readonly type: 'pong'; readonly id: string; readonly rttMs: number | null }
   /** A ping stayed unanswered for `pongTimeoutMs`; `missed` counts them in a row. */
   | { readonly type: 'missed'; readonly id: string; readonly missed: number }
-  /** A slow consumer: over its limit, too slow for too long, or the largest backlog while all together are too large. */
+  /** A slow consumer: above its limit, too slow for too long, or the largest backlog while the total is too large. */
   | {
       readonly type: 'slow';
       readonly id: string;
@@ -99,31 +99,32 @@ export type EventPayload =
   | { readonly type: 'drain-aborted'; readonly remaining: number; readonly total: number }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
-/** The part of an event that its publication adds. */
+/** The part of an event that is added when it is published. */
 export interface EventStamp {
   /**
-   * The number of the event: one more for each event that this node publishes, from 1 at its start. An event without a subscriber is not
-   * published and takes no number. Subscribers of `stream` get every number from their subscription on, subscribers of some types get gaps.
+   * The number of the event: each event that this node publishes has the next number, from 1 at its start. An event without a subscriber is
+   * not published and takes no number. Subscribers of `stream` receive every number from their subscription on. Subscribers of some types
+   * receive gaps.
    */
   readonly seq: number;
-  /** The time of the publication in epoch milliseconds: for display and for streams over HTTP, never for a deadline. */
+  /** The time of the publication in epoch milliseconds, for display and for streams over HTTP, never for a deadline. */
   readonly at: number;
 }
 
-/** An event as subscribers get it. The core publishes; metrics, audit and pages subscribe. */
+/** An event as subscribers receive it. The core publishes; metrics, audit and pages subscribe. */
 export type HeartbeatEvent = EventPayload & EventStamp;
 
 /** The event or events of a type. */
 export type HeartbeatEventOf<Type extends HeartbeatEvent['type']> = Extract<HeartbeatEvent, { readonly type: Type }>;
 
-/** How long a reading of the wall clock is used for the times of events. */
+/** Time for which one reading of the wall clock is used for the times of events. */
 const EPOCH_MS = 1000;
 
 /**
- * The event stream: hot, without replay. A subscriber is called synchronously, so it must be quick. An exception of a subscriber, and
- * an error of an operator before it that it does not handle, is logged and counted (`ws_application_errors_total`) and ends neither
- * the process nor other subscribers. Subscribers of `stream` are called before those of `ofType`. An event that a subscriber causes is
- * published at once: later subscribers get it before its cause, and `seq` gives the order.
+ * The event stream: hot, without replay. A subscriber is called synchronously, so it must be fast. An exception of a subscriber, and an
+ * error of an operator before it that it does not handle, is logged and counted (`ws_application_errors_total`). It ends neither the
+ * process nor other subscribers. Subscribers of `stream` are called before those of `ofType`. An event that a subscriber causes is
+ * published at once: later subscribers receive it before its cause, and `seq` gives the order.
  */
 @Injectable()
 export class HeartbeatEvents {
@@ -131,32 +132,32 @@ export class HeartbeatEvents {
   readonly #byType = new Map<HeartbeatEvent['type'], Subject<HeartbeatEvent>>();
 
   #seq = 0;
-  /** The wall time of the clock's zero in epoch milliseconds, and when it was read. */
+  /** The wall time of the clock's zero in epoch milliseconds, and the time at which it was read. */
   #epoch = 0;
   #epochReadAt = -Infinity;
   /** The type of the event that is being published. */
   #current: HeartbeatEvent['type'] | null = null;
-  /** Owner: the registry. Gets the error of a subscriber, and the type of the event where that is known. */
+  /** Owner: the registry. Receives the error of a subscriber, and the type of the event where that is known. */
   subscriberFailed: (event: HeartbeatEvent['type'] | null, error: unknown) => void = () => undefined;
   readonly #report = (error: unknown) => this.subscriberFailed(this.#current, error);
 
   constructor(@Optional() @Inject(HEARTBEAT_CLOCK) private readonly clock: Clock = new SystemClock()) {}
 
-  /** All events, with two for each heartbeat; `ofType` selects. */
+  /** All events, with two for each heartbeat; `ofType` filters them. */
   readonly stream: Observable<HeartbeatEvent> = new GuardedObservable<HeartbeatEvent>(this.#all, this.#report);
 
-  /** The events of these types only. `opened`, `closed`, `ping`, `pong` and `missed` are not created without a subscriber. */
+  /** Only the events of these types. `opened`, `closed`, `ping`, `pong` and `missed` are not created without a subscriber. */
   ofType<Type extends HeartbeatEvent['type']>(...types: Type[]): Observable<HeartbeatEventOf<Type>> {
     const each = [...new Set(types)].map(type => this.#subject(type).asObservable());
     return new GuardedObservable<HeartbeatEventOf<Type>>(merge(...each), this.#report);
   }
 
-  /** Whether events of this type have a subscriber; lets the core skip those that are frequent. */
+  /** Whether events of this type have a subscriber. Frequent events are skipped otherwise. */
   isWanted(type: HeartbeatEvent['type']): boolean {
     return this.#all.observed || this.#byType.get(type)?.observed === true;
   }
 
-  /** Publishes an event to its subscribers; without one nothing is done. */
+  /** Publishes an event to its subscribers. Does nothing without one. */
   announce(payload: EventPayload): void {
     const { type } = payload;
     if (!this.isWanted(type)) return;
@@ -168,7 +169,7 @@ export class HeartbeatEvents {
     this.#current = outer;
   }
 
-  /** One reading of the clock for each event: a clock may cost microseconds, and a subscriber of `stream` gets every heartbeat. */
+  /** One reading of the clock for each event: a clock may take microseconds, and a subscriber of `stream` receives every heartbeat. */
   #wallTime(): number {
     const now = this.clock.now();
     if (now - this.#epochReadAt >= EPOCH_MS) {

@@ -15,7 +15,7 @@ function lifetimeWithReports() {
   return { lifetime, failures, end: () => lifetime.end(reason, (what, error) => failures.push([what, error])) };
 }
 
-/** Lets every promise that is settled tell it. */
+/** Waits until the callbacks of all settled promises have run. */
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 describe('Lifetime', () => {
@@ -42,11 +42,11 @@ describe('Lifetime', () => {
     expect(lifetime.signal.reason).toBe(reason);
   });
 
-  it('lets each handler in flight listen to its signal, without a warning of a leak', () => {
+  it('allows each handler in flight a listener of its signal, without a warning of a leak', () => {
     expect(getMaxListeners(new Lifetime().signal)).toBeGreaterThan(DEFAULTS.limits.maxInFlight);
   });
 
-  it('lets a stream go that completes by itself', () => {
+  it('releases a stream that completes by itself', () => {
     const { lifetime, end } = lifetimeWithReports();
     const subject = new Subject<number>();
     const teardown = jest.fn();
@@ -90,7 +90,7 @@ describe('Lifetime', () => {
   });
 });
 
-/** What a handler of the app may answer with. */
+/** A value that a handler of the app may return. */
 // oxlint-disable-next-line unicorn/no-thenable -- foreign promises are what is tested
 const thenable = (then: PropertyDescriptor): unknown => Object.defineProperty({}, 'then', then);
 
@@ -103,12 +103,12 @@ describe('guarded', () => {
     ['throws', bad],
     ['rejects', () => Promise.reject('bad')],
     [
-      'answers with a thenable that rejects',
+      'returns a thenable that rejects',
       () => thenable({ value: (_: unknown, reject: (error: string) => void) => reject('bad') }),
     ],
-    ['answers with a thenable that throws', () => thenable({ value: bad })],
-    ['answers with something whose then cannot be read', () => thenable({ get: bad })],
-  ])('reports work that %s, and throws nothing', async (_what, work) => {
+    ['returns a thenable that throws', () => thenable({ value: bad })],
+    ['returns an object whose then cannot be read', () => thenable({ get: bad })],
+  ])('reports work that %s, and does not throw', async (_what, work) => {
     const failed = jest.fn();
     guarded(work, 'the work', failed);
     await turn();
@@ -116,9 +116,9 @@ describe('guarded', () => {
   });
 
   it.each<[string, () => unknown]>([
-    ['answers with nothing', () => undefined],
-    ['answers with null', () => null],
-    ['answers with a value', () => 5],
+    ['returns undefined', () => undefined],
+    ['returns null', () => null],
+    ['returns a value', () => 5],
     ['resolves', () => Promise.resolve(5)],
   ])('reports nothing of work that %s', async (_what, work) => {
     const failed = jest.fn();

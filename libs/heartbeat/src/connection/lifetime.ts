@@ -2,10 +2,12 @@ import { setMaxListeners } from 'node:events';
 
 import { Subscription } from 'rxjs';
 
-/** Listeners of a signal from which Node warns of a leak: each handler in flight may well have one. */
+/** Number of listeners of a signal above which Node warns of a leak. Each handler in flight may have one. */
 const MOST_LISTENERS = 100;
 
-/** What user code has hung on a connection, to be released with it. Made at the first use: most connections have none. */
+/**
+ * Resources of application code that are released at the end of a connection. Created at the first use, since most connections have none.
+ */
 export class Lifetime {
   readonly #controller = new AbortController();
   readonly #disposers: (() => unknown)[] = [];
@@ -28,7 +30,7 @@ export class Lifetime {
     this.#disposers.push(disposer);
   }
 
-  /** How many streams of answers have not ended. */
+  /** The number of streams of answers that have not ended. */
   get streams(): number {
     return this.#living;
   }
@@ -47,7 +49,7 @@ export class Lifetime {
   }
 }
 
-/** Runs user code that may throw or reject, and reports instead of passing on. */
+/** Runs application code that may throw or reject, and reports the error instead of throwing it. */
 export function guarded(work: () => unknown, what: string, failed: (what: string, error: unknown) => void): void {
   const report = (error: unknown) => failed(what, error);
   try {

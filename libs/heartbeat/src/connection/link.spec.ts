@@ -22,11 +22,11 @@ function namesBackwards(head: Link): string[] {
 }
 
 describe('Link', () => {
-  it('stands alone at first', () => {
+  it('is unlinked at first', () => {
     expect(namesIn(new Link())).toEqual([]);
   });
 
-  it('is taken out twice as well as once, and out of no list at all', () => {
+  it('may be unlinked twice, or without a list', () => {
     const head = new Link();
     const link = new Named('a');
     link.unlink();

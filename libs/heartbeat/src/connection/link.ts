@@ -1,9 +1,9 @@
-/** A link of a circular list that knows no owner: whatever holds the link can take it out, at no cost. */
+/** A link of a circular list without an owner. Code that holds the link can remove it in constant time. */
 export class Link {
   previous: Link = this;
   next: Link = this;
 
-  /** Takes this link out of the list that holds it. */
+  /** Removes this link from its list. */
   unlink(): void {
     this.previous.next = this.next;
     this.next.previous = this.previous;
@@ -11,7 +11,7 @@ export class Link {
     this.next = this;
   }
 
-  /** Moves this link to the end of the list that `head` stands for. */
+  /** Moves this link to the end of the list with the head `head`. */
   appendTo(head: Link): void {
     this.unlink();
     this.previous = head.previous;
@@ -20,7 +20,7 @@ export class Link {
     head.previous = this;
   }
 
-  /** Moves the whole list that this link stands for to the end of that of `head`, however long it is. */
+  /** Moves the whole list with this head to the end of the list with the head `head`, in constant time. */
   emptyInto(head: Link): void {
     if (this.next === this) return;
     head.previous.next = this.next;

@@ -31,20 +31,20 @@ describe('the API of one node, with Redis', () => {
   it.each([
     ['a URL', REDIS],
     ['a client', CLIENT],
-  ])('says once that broadcast reaches this node only, with %s of Redis', (_what, cluster) => {
+  ])('warns once that broadcast reaches this node only, with %s of Redis', (_what, cluster) => {
     const { connections } = start(cluster);
     for (let i = 0; i < 3; i++) connections.broadcast({ event: 'news' });
     connections.broadcast('text', { path: '/ws' });
     expect(lines).toEqual([expect.stringMatching(/this node only.*ClusterService\.broadcast/)]);
   });
 
-  it('does not say so of what the cluster delivers', () => {
+  it('does not warn of messages from the cluster', () => {
     const { connections } = start(REDIS);
     connections.broadcast({ event: 'news' }, {}, 'cluster');
     expect(lines).toEqual([]);
   });
 
-  it('says once of each method that it was given an id of another node', async () => {
+  it('warns once for each method about an id of another node', async () => {
     const { connections } = start(REDIS);
     for (let i = 0; i < 3; i++) {
       expect(connections.kick(FOREIGN)).toBe(false);
@@ -61,13 +61,13 @@ describe('the API of one node, with Redis', () => {
     ['no id', () => 'ann'],
     ['an empty text', () => ''],
     ['an id with a serial of another length', () => 'green-00c0ffee.1'],
-  ])('says nothing of %s', (_what, idOf) => {
+  ])('does not warn of %s', (_what, idOf) => {
     const { node, connections } = start(REDIS);
     expect(connections.kick(idOf(node.id))).toBe(false);
     expect(lines).toEqual([]);
   });
 
-  it('says nothing where there is no Redis', async () => {
+  it('does not warn without Redis', async () => {
     const { connections } = start({});
     connections.broadcast('x');
     connections.kick(FOREIGN);

@@ -3,8 +3,8 @@ import { Logger } from '@nestjs/common';
 import type { NodeState } from './node-state.js';
 
 /**
- * Notices an application that uses the API of one node where several nodes form a cluster, and says so once for each method: its
- * effect on this node is right, and its silence about the other nodes is not.
+ * Detects an application that uses the API of one node in a cluster of several nodes, and warns once for each method. The effect on this
+ * node is correct, but the other nodes are not reached.
  */
 export class LocalUse {
   readonly #logger = new Logger('Heartbeat');
@@ -12,7 +12,7 @@ export class LocalUse {
 
   constructor(private readonly node: NodeState) {}
 
-  /** A message to all that match, which reaches this node only. */
+  /** A broadcast, which reaches this node only. */
   broadcast(): void {
     this.#notice(
       'broadcast',
@@ -21,8 +21,8 @@ export class LocalUse {
   }
 
   /**
-   * An id that this node does not know was given to a method that looks for it here only.
-   * @param id A connection's id: its node's, and a serial.
+   * A method of this node was called with an unknown id.
+   * @param id A connection's id: its node's id, and a serial.
    */
   missed(method: 'kick' | 'send', id: string): undefined {
     const nodeId = /^(.+)\.[0-9a-z]{8}$/s.exec(id)?.[1];

@@ -8,7 +8,7 @@ const clock = { now: () => 4200, wallTime: (moment: number) => new Date(moment) 
 const options = resolveOptions({ cluster: { nodeName: 'blue' }, heartbeat: { intervalMs: 30_000 } });
 
 describe('NodeState', () => {
-  it('begins with the interval of the options, out of a drain, and with nothing attended', () => {
+  it('starts with the interval of the options, without a drain, and with no attended time', () => {
     expect(new NodeState(options, clock)).toMatchObject({
       name: 'blue',
       startedAt: 4200,
@@ -20,7 +20,7 @@ describe('NodeState', () => {
     });
   });
 
-  it('has an id of its own for each boot, which tells its name', () => {
+  it('has a different id for each start, which contains its name', () => {
     const ids = Array.from({ length: 50 }, () => new NodeState(options, clock).id);
     expect(new Set(ids).size).toBe(50);
     expect(ids.every(id => /^blue-[0-9a-f]{8}$/.test(id))).toBe(true);
@@ -31,7 +31,7 @@ describe('NodeState', () => {
     [false, true, false],
     [true, false, false],
     [true, true, true],
-  ])('with our hook run: %p and those of all others: %p has bootstrapped: %p', (ours, others, bootstrapped) => {
+  ])('with its own hook run (%p) and all other hooks (%p) has bootstrapped: %p', (ours, others, bootstrapped) => {
     const node = new NodeState(options, clock);
     node.bootstrapHookRan = ours;
     node.application = { isInitialized: others } as unknown as INestApplication;

@@ -2,7 +2,7 @@ import { CloseCodes } from '../protocol/close-code.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { Closing } from './connection.types.js';
 
-/** The event that tells a client of the application heartbeat that the server is about to close, and why. */
+/** The event that announces a close to a client of the application heartbeat, with its reason. */
 export function goodbye(code: number, reason: string, retryAfterMs: number | undefined): string {
   return JSON.stringify({
     event: 'goodbye',
@@ -10,7 +10,7 @@ export function goodbye(code: number, reason: string, retryAfterMs: number | und
   });
 }
 
-/** What goes on the wire: text and bytes as they are, anything else as JSON. */
+/** The data that is sent: text and bytes as they are, any other value as JSON. */
 export function payloadOf(data: unknown): string | Buffer {
   if (typeof data === 'string' || Buffer.isBuffer(data)) return data;
   if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -18,15 +18,15 @@ export function payloadOf(data: unknown): string | Buffer {
   return JSON.stringify(data) ?? '';
 }
 
-/** What is stated of the end of a connection. */
+/** The facts about the end of a connection. */
 interface Ended {
   readonly id: string;
   readonly closing: Closing | null;
 }
 
 /**
- * The error of each send after the end, and the reason of the signal. All sends that the end of a connection refuses share one error: an error
- * of its own, with its stack, costs 750 bytes for each message of a client that reads nothing.
+ * The error of each send after the end, and the reason of the signal. All sends that the end of a connection rejects share one error: a
+ * separate error, with its stack, would cost 750 bytes for each message to a client that reads nothing.
  */
 export function closedError(connection: Ended): HeartbeatError {
   const { id, closing } = connection;
@@ -39,10 +39,10 @@ export function closedError(connection: Ended): HeartbeatError {
   return error;
 }
 
-/** By connection, and by nothing that lives longer: the stack of an error holds the objects whose methods were running. */
+/** Keyed by connection, and not kept longer: the stack of an error references the objects whose methods were running. */
 const CLOSED_ERRORS = new WeakMap<Ended, { readonly closing: Closing | null; readonly error: HeartbeatError }>();
 
-/** How a connection has ended that this server did not begin to close: `code` and `reason` as `ws` reports them. */
+/** The end of a connection that this server did not close: `code` and `reason` as `ws` reports them. */
 export function endOf(code: number, reason: string): Closing {
   if (code === CloseCodes.abnormal.code) return { code, reason: CloseCodes.abnormal.name, by: 'network' };
   return { code, reason, by: 'client' };

@@ -1,9 +1,9 @@
 import type { NodeState } from './node-state.js';
 
-/** Why a node should get no new connections; the reasons of the refusals that they would receive. */
+/** The reasons why a node should get no new connections. They are the reasons of the refusals that clients would receive. */
 export type NotReadyReason = 'starting' | 'draining' | 'at-capacity' | 'overloaded';
 
-/** Empty while the node is ready. */
+/** Returns no reason while the node is ready. */
 export function notReadyReasons({ bootstrapped, draining, atCapacity, load, options }: NodeState): NotReadyReason[] {
   const reasons: NotReadyReason[] = [];
   if (!bootstrapped) reasons.push('starting');

@@ -4,7 +4,7 @@ import type { Connection } from './connection.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { Registry } from './registry.js';
 
-/** As much of a connection as the books look at. */
+/** The part of a connection that the registry uses. */
 function fakeConnection(serial: number, ip = '10.0.0.1', userId: string | null = null) {
   return { serial, ip, userId } as Pick<Connection, 'serial' | 'ip'> & { userId: string | null } as Connection;
 }
@@ -26,7 +26,7 @@ describe('Registry', () => {
     expect(registry.size).toBe(3);
   });
 
-  it('forgets everywhere, once', () => {
+  it('removes a connection from all indexes, once', () => {
     const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
@@ -35,13 +35,13 @@ describe('Registry', () => {
     expect([registry.size, registry.byNetwork.size, registry.byUser.size, registry.has(ann)]).toEqual([0, 0, 0, false]);
   });
 
-  it('does not take another connection of the same serial for the one it holds', () => {
+  it('does not confuse a connection with another one of the same serial', () => {
     const registry = new Registry(resolveOptions());
     registry.add(fakeConnection(1));
     expect(registry.has(fakeConnection(1))).toBe(false);
   });
 
-  it('has nothing to repair where the books are right', () => {
+  it('repairs nothing in a consistent registry', () => {
     const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
@@ -57,7 +57,7 @@ describe('Registry', () => {
         registry.byNetwork.remove('10.0.0.1', lost) && registry.byUser.remove('ann', lost),
       2,
     ],
-  ])('puts %s back where an index lacks it', (_what, lose, missing) => {
+  ])('restores %s where an index lacks it', (_what, lose, missing) => {
     const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);
@@ -66,7 +66,7 @@ describe('Registry', () => {
     expect([registry.byNetwork.get('10.0.0.1'), registry.byUser.get('ann')]).toEqual([[ann], [ann]]);
   });
 
-  it('sweeps out entries of connections that it does not hold', () => {
+  it('removes entries of connections that it does not contain', () => {
     const registry = new Registry(resolveOptions());
     const [ann, ghost] = [fakeConnection(1, '10.0.0.1', 'ann'), fakeConnection(2, '10.0.0.1', 'ann')];
     registry.add(ann);
@@ -76,7 +76,7 @@ describe('Registry', () => {
     expect([registry.byNetwork.get('10.0.0.1'), registry.byUser.get('ann')]).toEqual([[ann], [ann]]);
   });
 
-  it('sweeps out entries under a key that is not the connection’s', () => {
+  it('removes entries under a key that is not the connection’s', () => {
     const registry = new Registry(resolveOptions());
     const ann = fakeConnection(1, '10.0.0.1', 'ann');
     registry.add(ann);

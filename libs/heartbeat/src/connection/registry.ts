@@ -11,15 +11,15 @@ import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
 import { UserIndex } from './user-index.js';
 
-/** The books: every connection of this node by its serial, with indexes by user and by client network. */
+/** All connections of this node by serial, with indexes by user and by client network. */
 @Injectable()
 export class Registry {
   readonly #connections = new Map<number, Connection>();
   readonly byUser = new UserIndex();
   readonly byNetwork = new SharedIndex<Connection>();
-  /** By whole address, where the client network is wider: IPv6 only, so that an IPv4 connection costs no further entry. */
+  /** By whole address, where the client network is wider. Used for IPv6 only, so that an IPv4 connection costs no further entry. */
   readonly #byAddress = new SharedIndex<Connection>();
-  /** Who still has to prove who it is. */
+  /** Connections that must still be identified. */
   readonly unidentified = new Set<Connection>();
 
   constructor(@Inject(HEARTBEAT_OPTIONS) private readonly options: Pick<ResolvedOptions, 'limits'>) {}
@@ -28,7 +28,7 @@ export class Registry {
     return this.#connections.size;
   }
 
-  /** All, in the order of their openings; live, so take a copy before awaiting. */
+  /** All connections in the order in which they were opened; live, so copy it before an `await`. */
   all(): IterableIterator<Connection> {
     return this.#connections.values();
   }
@@ -42,8 +42,8 @@ export class Registry {
   }
 
   /**
-   * The connections that match; oldest first, but those of a user as they came to it.
-   * @param among A user or an address whose connections come from an index; a CIDR, like no condition, is compared with all.
+   * The connections that match, oldest first; those of a user in the order in which they were identified.
+   * @param among A user or an address, whose connections an index finds. For a CIDR, as without a condition, all connections are compared.
    */
   find(
     { user, ip }: { readonly user?: string | undefined; readonly ip?: string | undefined },
@@ -63,7 +63,7 @@ export class Registry {
     this.repair(connection);
   }
 
-  /** False if it was not there. */
+  /** Returns false if the connection was not in the registry. */
   remove(connection: Connection): boolean {
     this.byNetwork.remove(this.networkOf(connection), connection);
     const address = this.#addressOf(connection);
@@ -73,7 +73,7 @@ export class Registry {
     return this.#connections.delete(connection.serial);
   }
 
-  /** Puts a connection into the indexes where they lack it; answers how many entries were missing. */
+  /** Adds a connection to the indexes that lack it. Returns the number of missing entries. */
   repair(connection: Connection): number {
     const { userId } = connection;
     let missing = 0;
@@ -84,16 +84,16 @@ export class Registry {
     return missing;
   }
 
-  /** The connections of an address, in whatever spelling. */
+  /** The connections of an address, in any spelling. */
   at(ip: string): Connection[] {
     const key = addressKey(ip);
     if (typeof key === 'string') return this.#byAddress.get(key);
     if (key !== null) return this.byNetwork.get(networkText({ family: 4, groups: [key], prefix: 32 }));
-    // A text that is no address, such as that of a Unix socket; it may look like the key of a network.
+    // A text that is not an address, such as that of a Unix socket. It may equal the key of a network.
     return this.byNetwork.get(ip).filter(connection => connection.ip === ip);
   }
 
-  /** Takes out of the indexes what the registry does not hold; answers how many entries were stale. */
+  /** Removes index entries of connections that are not in the registry. Returns their number. */
   sweep(): number {
     let [identified, addressed] = [0, 0];
     for (const connection of this.all()) {

@@ -6,25 +6,25 @@ import { SharedIndex } from './shared-index.js';
 describe('SharedIndex', () => {
   const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
 
-  it('holds nothing at first', () => {
+  it('is empty at first', () => {
     const index = new SharedIndex();
     expect([index.size, index.count('x'), index.get('x'), [...index.entries()]]).toEqual([0, 0, [], []]);
   });
 
-  it('holds one, then many under a key, in the order of their coming', () => {
+  it('contains one item, then many under a key, in the order of their addition', () => {
     const index = new SharedIndex();
     for (const item of [a, b, c]) index.add('x', item);
     expect(index.get('x')).toEqual([a, b, c]);
     expect([index.count('x'), index.size]).toEqual([3, 3]);
   });
 
-  it('holds each once under a key', () => {
+  it('contains each item once under a key', () => {
     const index = new SharedIndex();
     for (const item of [a, a, b, b]) index.add('x', item);
     expect([index.get('x'), index.size]).toEqual([[a, b], 2]);
   });
 
-  it('takes out the one that is named, and no other under the same key', () => {
+  it('removes the given item, and no other under the same key', () => {
     const index = new SharedIndex();
     index.add('x', a);
     expect(index.remove('x', b)).toBe(false);
@@ -34,7 +34,7 @@ describe('SharedIndex', () => {
     expect(index.remove('x', a)).toBe(false);
   });
 
-  it('gives a list that later changes leave alone', () => {
+  it('returns a list that later changes do not affect', () => {
     const index = new SharedIndex();
     index.add('x', a);
     index.add('x', b);
@@ -43,7 +43,7 @@ describe('SharedIndex', () => {
     expect(before).toEqual([a, b]);
   });
 
-  it.each(['__proto__', 'constructor', 'toString', ''])('takes the key %p as any other', key => {
+  it.each(['__proto__', 'constructor', 'toString', ''])('treats the key %p like any other', key => {
     const index = new SharedIndex();
     expect(index.has(key, a)).toBe(false);
     index.add(key, a);

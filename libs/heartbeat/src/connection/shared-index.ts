@@ -1,10 +1,10 @@
-/** Things by a key that many may share. The usual single one is held without a set around it, to save memory. */
+/** Items by key; several items may share a key. The usual single item is stored without a set around it, to save memory. */
 export class SharedIndex<Item extends object> {
   readonly #items = new Map<string, Item | Set<Item>>();
 
   #size = 0;
 
-  /** How many entries there are, under all keys together. */
+  /** The number of entries under all keys together. */
   get size(): number {
     return this.#size;
   }
@@ -14,7 +14,7 @@ export class SharedIndex<Item extends object> {
     return held === item || (held instanceof Set && held.has(item));
   }
 
-  /** False if it was there already. */
+  /** Returns false if the item was already there. */
   add(key: string, item: Item): boolean {
     const held = this.#items.get(key);
     if (held === item || (held instanceof Set && held.has(item))) return false;
@@ -25,7 +25,7 @@ export class SharedIndex<Item extends object> {
     return true;
   }
 
-  /** Takes `item` out from under `key`; false if it was not there. Another item under the same key stays. */
+  /** Removes `item` from `key`. Returns false if it was not there. Other items under the same key stay. */
   remove(key: string, item: Item): boolean {
     if (!this.has(key, item)) return false;
     const held = this.#items.get(key);

@@ -19,7 +19,7 @@ describe('UserIndex', () => {
     index.add('bob', at(3));
   });
 
-  it('finds, counts and removes connections that are closing like others', () => {
+  it('finds, counts and removes closing connections like other ones', () => {
     clients[1]!.state = 'closing';
     expect(index.open('ann')).toEqual([at(0), at(2)]);
     expect([index.count('ann'), index.size, new Set(index.get('ann')).size]).toEqual([3, 4, 3]);
@@ -28,7 +28,7 @@ describe('UserIndex', () => {
     expect([index.get('ann'), index.count('ann'), index.size]).toEqual([[at(0), at(2)], 2, 3]);
   });
 
-  it('looks at each connection that is closing once, however often its user is asked for', () => {
+  it('checks each closing connection once, for any number of lookups of its user', () => {
     let looks = 0;
     const count = 1000;
     for (let n = 0; n < count; n++) {

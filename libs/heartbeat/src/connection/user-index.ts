@@ -2,24 +2,24 @@ import type { Connection } from './connection.js';
 import { SharedIndex } from './shared-index.js';
 
 /**
- * Connections by user. Those that a newer connection replaces are set aside until their end: a client that connects again and again,
- * and does not answer the close, must not make each next replacement walk through all that are closing.
+ * Connections by user. Connections that a newer one replaces are set aside until their end. Otherwise a client that connects repeatedly,
+ * and does not answer the close, would make each replacement iterate over all of its closing connections.
  */
 export class UserIndex {
   readonly #current = new SharedIndex<Connection>();
   readonly #aside = new SharedIndex<Connection>();
 
-  /** Entries of all users together. */
+  /** The number of entries of all users together. */
   get size(): number {
     return this.#current.size + this.#aside.size;
   }
 
-  /** False if it was there already. */
+  /** Returns false if the connection was already there. */
   add(userId: string, connection: Connection): boolean {
     return !this.#aside.has(userId, connection) && this.#current.add(userId, connection);
   }
 
-  /** False if it was not there. */
+  /** Returns false if the connection was not there. */
   remove(userId: string, connection: Connection): boolean {
     return this.#current.remove(userId, connection) || this.#aside.remove(userId, connection);
   }
@@ -38,7 +38,7 @@ export class UserIndex {
     yield* this.#current.entries();
   }
 
-  /** The open connections of a user, the oldest first; those that are closing are set aside. */
+  /** The open connections of a user, the oldest first. Closing ones are set aside. */
   open(userId: string): Connection[] {
     return this.#current.get(userId).filter(connection => {
       const isOpen = connection.state !== 'closing';

@@ -9,7 +9,7 @@ const options = resolveOptions({
 });
 
 describe('InputTotal', () => {
-  it('lets a queue grow while less than half of the total waits', () => {
+  it('allows a queue to grow while less than half of the total waits', () => {
     const total = new InputTotal(options);
     const share = total.open();
     total.set(share, 500);
@@ -18,7 +18,7 @@ describe('InputTotal', () => {
     expect(total.isOver(share)).toBe(true);
   });
 
-  it('leaves each queue its even share of the other half', () => {
+  it('limits each queue to its even share of the other half', () => {
     const total = new InputTotal(options);
     const [flood, client] = [total.open(), total.open()];
     total.set(flood, 600);
@@ -28,7 +28,7 @@ describe('InputTotal', () => {
     expect(total.isOver(client)).toBe(true);
   });
 
-  it('lets no queue grow beyond the whole', () => {
+  it('allows no queue to grow above the total', () => {
     const total = new InputTotal(options);
     const [flood, client] = [total.open(), total.open()];
     total.set(flood, 1000);
@@ -36,7 +36,7 @@ describe('InputTotal', () => {
     expect(total.isOver(client)).toBe(true);
   });
 
-  it('counts a queue no more that was closed', () => {
+  it('does not count a closed queue', () => {
     const total = new InputTotal(options);
     const share = total.open();
     total.set(share, 900);

@@ -1,18 +1,18 @@
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 
-/** What one queue holds at the moment. It must not refer to its connection. */
+/** The bytes of one queue. It must not reference its connection. */
 export interface Share {
   bytes: number;
   isKept: boolean;
 }
 
 /**
- * Bounds what waits in all queues of a node together. Beyond half of `backpressure.maxTotalBufferedBytes` no queue may hold more than
- * its even share of the other half, so that a flood cannot take the room of other clients; beyond the whole none may grow.
+ * Limits the bytes in all queues of a node together. Above half of `backpressure.maxTotalBufferedBytes` no queue may exceed its even share
+ * of the other half, so that a flood cannot take the space of other clients. Above the whole none may grow.
  */
 export class InputTotal {
   #bytes = 0;
-  /** A handler that never ends keeps its queue, until nothing else holds the connection. */
+  /** A handler that never ends keeps its queue until the connection is no longer referenced otherwise. */
   readonly #lost = new FinalizationRegistry<Share>(({ bytes }) => (this.#bytes -= bytes));
   readonly #most: number;
   readonly #evenShare: number;
@@ -31,7 +31,7 @@ export class InputTotal {
     return { bytes: 0, isKept: false };
   }
 
-  /** Counts a queue for as long as `owner` lives, at most. */
+  /** Counts a queue at most for as long as `owner` is referenced. */
   keep(share: Share, owner: object): void {
     if (share.isKept) return;
     share.isKept = true;
@@ -49,14 +49,14 @@ export class InputTotal {
     share.bytes = bytes;
   }
 
-  /** Counts what waits longer than the turn in which it came; false if that is too much. */
+  /** Counts messages that wait longer than the turn in which they arrived. Returns false if they are too many. */
   settle(share: Share, messages: { settle(): void; readonly bytes: number }): boolean {
     messages.settle();
     this.set(share, messages.bytes);
     return !this.isOver(share);
   }
 
-  /** Whether a queue holds more than it may at the moment. */
+  /** Whether a queue exceeds its current limit. */
   isOver({ bytes }: Share): boolean {
     if (this.#bytes <= this.#most / 2) return false;
     return this.#bytes > this.#most || bytes > this.#evenShare;

@@ -14,7 +14,7 @@ const message = fc.record({
 const memory = () => collected() + process.memoryUsage().arrayBuffers;
 
 describe('MessageQueue', () => {
-  it('returns what was put in, in order, and counts what waits', () => {
+  it('returns messages in order, and counts the waiting bytes', () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(message, fc.constantFrom('shift' as const, 'settle' as const)), { maxLength: 200 }),
@@ -39,7 +39,7 @@ describe('MessageQueue', () => {
     );
   });
 
-  it('keeps settled messages apart from the read that they came in', () => {
+  it('stores settled messages apart from the read that they arrived in', () => {
     const queue = new MessageQueue();
     const read = Buffer.alloc(65_536, 'x');
     for (const [start, end] of [
@@ -55,7 +55,7 @@ describe('MessageQueue', () => {
     expect(large.buffer.byteLength).toBeLessThan(10_000);
   });
 
-  it('is empty when it was cleared', () => {
+  it('is empty after it was cleared', () => {
     const queue = new MessageQueue();
     for (let count = 0; count < 1000; count++) queue.push({ data: Buffer.from('abc'), isBinary: false });
     queue.clear();
@@ -67,7 +67,7 @@ describe('MessageQueue', () => {
     ['of a byte', 1],
     ['of 40 bytes', 40],
     ['too large for a block', 2000],
-  ])('costs no more than it counts, for messages that are %s', (_what, length) => {
+  ])('uses no more memory than it counts, for messages that are %s', (_what, length) => {
     const before = memory();
     const queue = new MessageQueue();
     for (let sent = 0; sent < 20_000; sent++) queue.push({ data: Buffer.alloc(length), isBinary: false });

@@ -1,6 +1,6 @@
 import type { Share } from './input-total.js';
 
-/** What a message costs in a queue beside its content, in bytes, at the most that was measured. */
+/** Memory of a message in a queue beside its content, in bytes: the measured maximum. */
 export const MESSAGE_OVERHEAD_BYTES = 64;
 
 const BLOCK_BYTES = 1024;
@@ -8,18 +8,18 @@ const BLOCK_BYTES = 1024;
 const HEADER_BYTES = 3;
 const MAX_PACKED_BYTES = BLOCK_BYTES - HEADER_BYTES;
 
-/** A message as `ws` brings it. */
+/** A message as `ws` emits it. */
 export interface RawMessage {
   readonly data: Buffer;
   readonly isBinary: boolean;
 }
 
-/** Begins with a message, at a monotonic time in milliseconds. */
+/** Begins to handle a message, at a monotonic time in milliseconds. */
 export type Take = (message: RawMessage, now: number) => void;
 
-/** What of one connection has to wait. */
+/** The waiting work of one connection. */
 export interface InputQueue {
-  /** Of a message that has begun. */
+  /** Handlers of a message that has begun. */
   readonly handlers: (() => Promise<void>)[];
   readonly messages: MessageQueue;
   readonly share: Share;
@@ -28,7 +28,7 @@ export interface InputQueue {
   isHeld: boolean;
 }
 
-/** Messages side by side in one piece of memory. */
+/** Messages stored side by side in one buffer. */
 class Block {
   readonly bytes = Buffer.allocUnsafe(BLOCK_BYTES);
   written = 0;
@@ -36,17 +36,17 @@ class Block {
 }
 
 /**
- * Messages that wait, in order, as they came until `settle` is called. That copies them out of the read that brought them, small ones
- * into blocks: an object for each would cost some 300 bytes, and one read brings up to 9,000 messages of a byte.
+ * Messages that wait, in order. They stay as they arrived until `settle` is called. That copies them out of the read that they arrived in,
+ * small ones into blocks: an object for each would cost about 300 bytes, and one read contains up to 9,000 messages of a byte.
  */
 export class MessageQueue {
-  /** Messages as they came, after those in `#settled`; those before `#taken` are taken. */
+  /** Messages as they arrived, after those in `#settled`. Those before `#taken` are already handled. */
   #fresh: RawMessage[] = [];
   #taken = 0;
   #settled: (RawMessage | Block)[] = [];
   #bytes = 0;
 
-  /** The memory that waits: content and overhead. */
+  /** The memory of the waiting messages: content and overhead. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -62,7 +62,7 @@ export class MessageQueue {
     return message;
   }
 
-  /** For messages that wait longer than the turn in which they came. */
+  /** Copies messages that wait longer than the turn in which they arrived. */
   settle(): void {
     for (let at = this.#taken; at < this.#fresh.length; at++) this.#pack(this.#fresh[at]!);
     this.#fresh = [];
@@ -115,10 +115,10 @@ export function emptyQueue(share: Share): InputQueue {
   return { handlers: [], messages: new MessageQueue(), share, take: ignoreMessage, isHeld: false };
 }
 
-/** Stands for no taker. */
+/** The initial value of `take`. */
 export function ignoreMessage(): void {}
 
-/** The content without the rest of the read that it came in. */
+/** The content without the rest of the read that it arrived in. */
 function detached(data: Buffer): Buffer {
   return data.buffer.byteLength > 2 * data.length ? Buffer.from(data) : data;
 }

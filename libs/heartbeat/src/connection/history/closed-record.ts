@@ -9,17 +9,17 @@ import { flightOf, type FlightRecord } from './flight-record.js';
 import { type Facts, factsOf, shown } from '../listing/view.js';
 
 /**
- * The kept part of a connection that has ended: numbers, and texts that existed already. Views are made at each read and for the event:
- * a drain ends thousands of connections in a second, and the garbage collector has to move each record.
+ * The part of an ended connection that is kept: numbers, and texts that existed already. Views are created for each read and for the event,
+ * since a drain ends thousands of connections in a second, and the garbage collector has to move each record.
  */
 export class ClosedRecord {
   readonly serial: number;
-  /** How the connection ended; a reason of the application is bounded, since the history keeps it. */
+  /** The end of the connection. A reason of the application is bounded, since the history keeps it. */
   readonly closing: Closing;
   readonly facts: Facts;
   readonly #flight: FlightRecord | null;
   readonly #closedAt: number;
-  /** The wall time of the clock's zero at the close: a later step of the wall clock does not change the record. */
+  /** The wall time of the clock's zero at the close, so that a later step of the wall clock does not change the record. */
   readonly #epoch: number;
 
   constructor(connection: Connection, closing: Closing, clock: Clock) {

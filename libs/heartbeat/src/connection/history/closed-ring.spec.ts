@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { ClosedRing } from './closed-ring.js';
 
-/** A ring of this capacity to which the serials from 1 to `last` were added. */
+/** A ring of this capacity with the serials from 1 to `last`. */
 function ringOf(capacity: number, last: number) {
   const ring = new ClosedRing<{ serial: number }>(capacity);
   for (let serial = 1; serial <= last; serial++) ring.add({ serial });
@@ -33,11 +33,11 @@ describe('ClosedRing', () => {
     ['the oldest', 3, []],
     ['a serial that has left the ring', 2, []],
     ['no serial', Number.NaN, []],
-  ])('lists the records behind %s', (_, after, expected) => {
+  ])('lists the records after %s', (_, after, expected) => {
     expect(ringOf(3, 5).serials(Infinity, after)).toEqual(expected);
   });
 
-  it('finds the records that it still holds', () => {
+  it('finds the records that it still contains', () => {
     const { ring } = ringOf(2, 3);
     expect([ring.get(1), ring.get(2)?.serial, ring.get(3)?.serial]).toEqual([undefined, 2, 3]);
   });

@@ -16,14 +16,14 @@ export class ClosedRing<Closed extends { readonly serial: number }> {
   }
 
   /**
-   * At most `limit`, the newest first; with `after`, a serial, only those behind it in this order. None when that serial is not
-   * held: a record that has left the ring was older than all that it holds.
+   * At most `limit` records, the newest first; with `after`, a serial, only those after it in this order. None when that serial is not in
+   * the ring: it was older than all records in it.
    */
   list(limit = Infinity, after: number | null = null): Closed[] {
     const found: Closed[] = [];
     let isAfter = after === null;
     for (let back = 1; back <= this.#slots.length && found.length < limit; back++) {
-      // Before the first slot is the last one.
+      // A negative index counts from the last slot.
       const item = this.#slots.at(this.#next - back)!;
       if (isAfter) found.push(item);
       else isAfter = item.serial === after;

@@ -1,4 +1,4 @@
-/** Limits of input, each with the reason of the close (4004) that it causes. */
+/** Limits of input, each with the reason of its close (4004). */
 export const INPUT_LIMITS = {
   messages: 'too many messages',
   pings: 'too many pings',
@@ -6,39 +6,39 @@ export const INPUT_LIMITS = {
 } as const;
 export type InputLimit = keyof typeof INPUT_LIMITS;
 
-/** The longest text of an operator, an application or a library that a note keeps, in characters. */
+/** Maximum length of a text of an operator, an application or a library in a note, in characters. */
 const MAX_TEXT = 200;
 
 /**
- * A notable moment of a connection: a kind, and the numbers that belong to it. Sentences are made when a record is read. A text that
- * the library does not choose is bounded by {@link noteText}.
+ * A notable event of a connection: a kind, and its numbers. Sentences are created when a record is read. A text that the library does not
+ * choose is bounded by {@link noteText}.
  */
 export type FlightNote =
   | { readonly kind: 'opened' }
-  /** A ping stayed unanswered; `missed` counts them in a row. */
+  /** A ping stayed unanswered; `missed` is the number of consecutive ones. */
   | { readonly kind: 'missed'; readonly missed: number; readonly timeoutMs: number }
-  /** Over a limit of input; closed with 4004. */
+  /** Above a limit of input; closed with 4004. */
   | { readonly kind: 'limit'; readonly limit: InputLimit }
   /** A message was not completed within `limits.messageTimeoutMs`. */
   | { readonly kind: 'incomplete' }
-  /** Over `backpressure.maxBufferedBytes` by a message of `bytes`, in bytes or in messages. */
+  /** Above `backpressure.maxBufferedBytes` by a message of `bytes`, in bytes or in messages. */
   | { readonly kind: 'full'; readonly bufferedBytes: number; readonly messages: number; readonly bytes: number }
-  /** Too slow for too long, or the largest backlog while all together are too large. */
+  /** Too slow for too long, or the largest backlog while the total is too large. */
   | { readonly kind: 'slow'; readonly bufferedBytes: number; readonly why: 'slow' | 'total' }
-  /** Sent a ping while more than `backpressure.maxBufferedBytes` waited for it. */
+  /** Sent a ping while more than `backpressure.maxBufferedBytes` were buffered for it. */
   | { readonly kind: 'unread'; readonly bufferedBytes: number }
   /** An error of the socket: of `ws` for a protocol violation, of Node for the network. */
   | { readonly kind: 'error'; readonly message: string }
   | { readonly kind: 'kicked'; readonly by: string };
 
-/** A text for a note, bounded, and in memory of its own: a piece of a text would keep the whole. */
+/** A text for a note, bounded, and in memory of its own: a slice of a text would keep the whole. */
 export function noteText(text: string): string {
   return text.length <= MAX_TEXT ? text : `${Buffer.from(text.slice(0, MAX_TEXT)).toString()}…`;
 }
 
 type NoteOf<Kind> = Extract<FlightNote, { readonly kind: Kind }>;
 
-/** The one table of the sentences in flight records. */
+/** The sentences of flight records. */
 const SENTENCES: { readonly [Kind in FlightNote['kind']]: (note: NoteOf<Kind>) => string } = {
   opened: () => 'opened',
   missed: ({ missed, timeoutMs }) => `ping ${missed} unanswered for ${timeoutMs} ms`,
@@ -52,9 +52,9 @@ const SENTENCES: { readonly [Kind in FlightNote['kind']]: (note: NoteOf<Kind>) =
   kicked: ({ by }) => `kicked by ${by}`,
 };
 
-/** A note as a sentence, for people. */
+/** A note as a sentence for display. */
 export function sentenceOf(note: FlightNote): string {
-  // The table's type holds that each kind has the sentence of its own notes.
+  // The type of the table guarantees that each kind has a sentence for its own notes.
   const sentence = SENTENCES[note.kind] as (note: FlightNote) => string;
   return sentence(note);
 }

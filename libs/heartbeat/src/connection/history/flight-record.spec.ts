@@ -5,13 +5,13 @@ import { flightOf, type FlightRecord, withNote } from './flight-record.js';
 
 const clock = { wallTime: (moment: number) => new Date(1_700_000_000_000 + moment) };
 
-/** A record of these notes, one a millisecond from 1 on. */
+/** A record of these notes, one in each millisecond from 1 on. */
 const recordOf = (notes: readonly FlightNote[]) =>
   notes.reduce<FlightRecord | null>((record, note, index) => withNote(record, index + 1, note), null);
 const sentencesOf = (record: FlightRecord | null) => flightOf(0, record, clock).map(({ what }) => what);
 
 describe('flightOf', () => {
-  it('shows a connection without a note by its opening', () => {
+  it('shows the opening of a connection without a note', () => {
     expect(flightOf(500, null, clock)).toEqual([{ at: '2023-11-14T22:13:20.500Z', what: 'opened' }]);
   });
 
@@ -39,7 +39,7 @@ describe('flightOf', () => {
     [{ kind: 'unread', bufferedBytes: 7 }, '7 bytes waited for it when it sent a ping'],
     [{ kind: 'error', message: 'bad frame' }, 'protocol or network error: bad frame'],
     [{ kind: 'kicked', by: 'ops' }, 'kicked by ops'],
-  ])('states %j', (note, sentence) => {
+  ])('describes %j', (note, sentence) => {
     expect(sentencesOf(recordOf([note]))).toEqual(['opened', sentence]);
   });
 });
@@ -52,7 +52,7 @@ describe('withNote', () => {
     expect([entries.length, entries[1]?.at]).toEqual([33, clock.wallTime(69).toISOString()]);
   });
 
-  it('leaves the record before as it was: a closed connection shares it', () => {
+  it('leaves the previous record as it was, since a closed connection shares it', () => {
     const record = recordOf([{ kind: 'incomplete' }]);
     withNote(record, 2, { kind: 'kicked', by: 'ann' });
     expect(sentencesOf(record)).toEqual(['opened', 'a message stayed unfinished']);

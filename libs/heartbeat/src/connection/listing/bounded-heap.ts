@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.js';
 import { compareKeys, type SortOrder } from './sort-order.js';
 
-/** One of the best: what it is sorted by, and which one it was of all that were offered. */
+/** One of the first: the value by which it is sorted, and its position among all offers. */
 interface Place {
   key: number | null;
   connection: Connection;
@@ -9,8 +9,8 @@ interface Place {
 }
 
 /**
- * The first `limit` of a sorted listing, found in one pass: a heap whose top is the last of them. Listed newest first, everybody
- * who is offered gets in: so a place is taken over by whoever drives another out of it, and nothing is made for the garbage.
+ * The first `limit` of a sorted listing, found in one pass: a heap with the last of them at the top. In a listing of the newest first,
+ * every offer is accepted. So the object of a replaced entry is reused, and no garbage is created.
  */
 export class BoundedHeap {
   readonly #heap: Place[] = [];
@@ -24,12 +24,12 @@ export class BoundedHeap {
     return this.#heap.length === this.limit;
   }
 
-  /** @param serial Rises from offer to offer: it decides among equals. */
+  /** @param serial Increases with each offer. It decides between equal keys. */
   offer(key: number | null, connection: Connection, serial: number): void {
     const heap = this.#heap;
     if (heap.length < this.limit) {
       heap.push({ key, connection, serial });
-      // Nothing is asked of the heap before it is full.
+      // The heap is not needed before it is full.
       if (this.isFull) for (let at = heap.length >> 1; at-- > 0;) this.#sink(at);
       return;
     }
@@ -41,7 +41,7 @@ export class BoundedHeap {
     this.#sink(0);
   }
 
-  /** All, the first one first. */
+  /** All entries in order. */
   sorted(): readonly Place[] {
     return this.#heap.toSorted((left, right) => this.#compare(left, right));
   }
@@ -52,7 +52,7 @@ export class BoundedHeap {
     return this.order === 'asc' ? left.serial - right.serial : right.serial - left.serial;
   }
 
-  /** Moves one down until none of the two below it comes later. */
+  /** Moves an entry down until neither of the two entries below it sorts later. */
   #sink(from: number): void {
     const heap = this.#heap;
     const place = heap[from]!;

@@ -45,7 +45,7 @@ const FAULTS: readonly (readonly [string, unknown, string])[] = [
   ...[{}, [], ['a'], [['a', 'b']], 'a', 1, new Map([['a', 'b']]), new Set(['a']), Object.create({ a: 'b' })].map(
     labels => ['no labels', { labels }, 'labels'] as const,
   ),
-  ['labels that the language lost', { labels: { ['a']: undefined } }, 'labels.a'],
+  ['labels with an undefined value', { labels: { ['a']: undefined } }, 'labels.a'],
   ['a label given as the prototype', { labels: { __proto__: 'x' } }, 'labels'],
   ...[undefined, null, 1, true, {}, ['x']].map(
     value => ['a label that is no text', { labels: { a: value } }, 'labels.a'] as const,
@@ -77,7 +77,7 @@ function own2(): object {
 }
 
 describe('checkedFilter', () => {
-  it.each(FAULTS)('refuses %s: %p, and names %s', (_what, given, key) => {
+  it.each(FAULTS)('rejects %s: %p, and names %s', (_what, given, key) => {
     const problem = { key, rule: expect.any(String), remedy: expect.any(String) };
     expect(() => checkedFilter(given)).toThrow(
       expect.objectContaining({ code: 'HEARTBEAT_BAD_QUERY', problems: [expect.objectContaining(problem)] }),
@@ -101,11 +101,11 @@ describe('checkedFilter', () => {
     ['an empty text, which matches no connection', { user: '' }],
     ['labels with the names of members', { labels: own('__proto__', 'x') }],
     ['labels without a name or a value', { labels: { '': '' } }],
-  ])('takes %s', (_what, given) => {
+  ])('accepts %s', (_what, given) => {
     expect(checkedFilter(given)).toEqual({ ...given });
   });
 
-  it('takes conditions that are own properties of an instance, or not enumerable', () => {
+  it('accepts conditions that are own properties of an instance, or not enumerable', () => {
     expect(checkedFilter(new Instance())).toEqual({ user: 'ann' });
     expect(checkedFilter(hidden('user', 'ann'))).toEqual({ user: 'ann' });
   });
@@ -121,7 +121,7 @@ describe('checkedFilter', () => {
     expect(checkedFilter(Object.freeze({ labels: Object.freeze({ a: 'b' }) }))).toEqual({ labels: { a: 'b' } });
   });
 
-  it('keeps every label, whatever its name', () => {
+  it('keeps every label with any name', () => {
     const names = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('__proto__', 'constructor', 'toString', ''));
     fc.assert(
       fc.property(fc.array(fc.tuple(names, fc.string()), { minLength: 1 }), pairs => {
@@ -143,12 +143,12 @@ describe('checkedCondition', () => {
     [{ labels: {} }, 'labels'],
     [{ user: undefined }, 'user'],
     [{ usr: 'ann' }, 'usr'],
-  ])('refuses %p, which could act on all', (given, key) => {
+  ])('rejects %p, which could affect all connections', (given, key) => {
     const problems = [expect.objectContaining({ key })];
     expect(() => checkedCondition(given)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_QUERY', problems }));
   });
 
-  it.each([{ user: 'ann' }, { minAgeMs: 0 }, { labels: { '': '' } }])('takes %p', given => {
+  it.each([{ user: 'ann' }, { minAgeMs: 0 }, { labels: { '': '' } }])('accepts %p', given => {
     expect(checkedCondition(given)).toEqual(given);
   });
 });

@@ -1,7 +1,7 @@
 import type { ConnectionState } from './connection-view.js';
 import { describeProblem, HeartbeatError, type Problem } from '../../base/heartbeat.error.js';
 
-/** Conditions on connections; all that are given must hold. A condition that is `undefined` or null is an error, never "any". */
+/** Conditions on connections. All given conditions must be met. A condition that is `undefined` or null is an error, never "any". */
 export interface ConnectionFilter {
   readonly user?: string;
   /** An address, or a CIDR such as `10.0.0.0/8`. */
@@ -22,7 +22,7 @@ export interface ConnectionFilter {
 interface Rule {
   readonly holds: (value: unknown) => boolean;
   readonly rule: string;
-  /** What to give instead. */
+  /** The value to give instead. */
   readonly give: string;
 }
 
@@ -44,7 +44,7 @@ const LABELS: Rule = {
   give: 'give a plain object such as { room: "a" }',
 };
 
-/** Complete by the compiler: a condition without a rule would be refused. */
+/** The compiler checks that no condition lacks a rule. */
 const RULES: Readonly<Record<keyof ConnectionFilter, Rule>> = {
   user: TEXT,
   ip: TEXT,
@@ -59,8 +59,8 @@ const RULES: Readonly<Record<keyof ConnectionFilter, Rule>> = {
 };
 
 /**
- * A filter as it was meant, or an error: no condition that was given is ever lost, also where its value is `undefined`, its key is
- * misspelt or inherited, or a getter changes its mind. The copy is read once, and has own properties only.
+ * The given filter, or an error. No given condition is ever lost, also where its value is `undefined`, its key is misspelt or inherited, or
+ * a getter returns different values. The copy is read once, and has own properties only.
  * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` with every problem.
  */
 export function checkedFilter(given: unknown): ConnectionFilter {
@@ -83,7 +83,7 @@ export function checkedFilter(given: unknown): ConnectionFilter {
 }
 
 /**
- * The same for what must not act on all: at least one condition, and none that is empty.
+ * The same for operations that must not affect all connections: at least one condition, and no empty text.
  * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` with every problem.
  */
 export function checkedCondition(given: unknown): ConnectionFilter {
@@ -101,7 +101,7 @@ export function checkedCondition(given: unknown): ConnectionFilter {
   return filter;
 }
 
-/** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what is no text. */
+/** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a value that is not a text. */
 export function assertText(key: string, value: unknown): void {
   if (!TEXT.holds(value)) throw badQuery([{ key, value, rule: TEXT.rule, remedy: TEXT.give }]);
 }
@@ -122,8 +122,8 @@ function checkedLabels(labels: object, problems: Problem[]): Readonly<Record<str
 }
 
 /**
- * All own keys of an object, enumerable or not. Null for what is no object, for lists, and where a prototype has keys too, which
- * JSON would lose: an instance of a class may hold conditions, but not inherit them.
+ * All own keys of an object, enumerable or not. Returns null for a value that is not an object, for lists, and where a prototype has keys
+ * too, which JSON would lose: an instance of a class may have conditions, but not inherit them.
  */
 function keysOf(value: unknown): readonly PropertyKey[] | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
@@ -132,7 +132,7 @@ function keysOf(value: unknown): readonly PropertyKey[] | null {
     if (Reflect.ownKeys(parent).some(key => key !== 'constructor')) return null;
     parent = Object.getPrototypeOf(parent) as object;
   }
-  // The last one is Object.prototype, of whatever realm, or an object without a prototype that was inherited from.
+  // The last prototype is Object.prototype of any realm, or an inherited object without a prototype.
   if (parent !== null && !Object.hasOwn(parent, 'hasOwnProperty')) return null;
   return Reflect.ownKeys(value);
 }

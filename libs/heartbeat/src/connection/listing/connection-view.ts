@@ -14,8 +14,8 @@ const labels = z.custom<Readonly<Record<string, string>>>(
 );
 
 /**
- * The schema of a connection's view: the TypeScript types, the check of what other nodes send, and the description of the admin API are
- * made of it.
+ * The schema of a connection's view. The TypeScript types, the check of data from other nodes, and the description of the admin API are
+ * derived from it.
  */
 export const connectionView = z.object({
   id: wireId.meta({ description: "Unique over all nodes and boots; begins with its node's id." }),
@@ -31,9 +31,9 @@ export const connectionView = z.object({
   }),
   state: connectionState.meta({ description: '`probing`: a ping is unanswered; `closing`: the close has begun.' }),
   openedAt: time('When the upgrade was answered.'),
-  /** When bytes from the client were last noticed. */
+  /** The time at which bytes from the client were last noticed. */
   lastSeenAt: time('When bytes from the client were last noticed.'),
-  /** When the last application message came; null before the first. */
+  /** The time of the last application message; null before the first. */
   lastMessageAt: time('When its last application message came; null before the first.').nullable(),
   /** Round trip of the last answered ping; null before the first. */
   rttMs: z.number().nullable().meta({ description: 'Round trip of the last answered ping; null before the first.' }),

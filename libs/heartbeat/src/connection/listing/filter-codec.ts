@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
 
 /**
- * Labels travel as a list of keys and values. An older node refuses a list and does nothing; an object it would read without the label
- * `__proto__`, and so act on more connections than the filter selects.
+ * Labels are sent as a list of keys and values. An older node rejects a list and does nothing. It would read an object without the label
+ * `__proto__`, and so affect more connections than the filter selects.
  */
 type Labels = readonly (readonly [key: string, value: string])[];
 const labels: z.ZodType<Labels> = z.array(z.tuple([z.string(), z.string()]));
@@ -16,15 +16,15 @@ export interface WireFilter {
 }
 
 /**
- * A filter as it goes to other nodes.
- * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what JSON would lose.
+ * A filter in the form for other nodes.
+ * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a filter that JSON would change.
  */
 export function filterOnWire(filter: ConnectionFilter): WireFilter {
   const { labels: given, ...rest } = checkedFilter(filter);
   return (given === undefined ? rest : { ...rest, labels: Object.entries(given) }) as WireFilter;
 }
 
-/** A filter of another node. Older ones send labels as an object. */
+/** A filter of another node. Older nodes send labels as an object. */
 export const filterFromWire = z.custom<WireFilter>().transform((given, context): ConnectionFilter => {
   try {
     return checkedFilter(withLabels(given));
@@ -34,7 +34,7 @@ export const filterFromWire = z.custom<WireFilter>().transform((given, context):
   }
 });
 
-/** With the labels of a list as an object, `__proto__` among them. */
+/** Converts a list of labels into an object, including the key `__proto__`. */
 function withLabels(given: unknown): unknown {
   if (typeof given !== 'object' || given === null || !Object.hasOwn(given, 'labels')) return given;
   const { data } = labels.safeParse((given as { readonly labels: unknown }).labels);
