@@ -14,21 +14,21 @@ import { type AdminPortOptions, HTTP_SETTINGS, type HttpSettings, resolveAdminPo
 import { finishController, type RouteDecorator } from './http/own-routes.js';
 import { createMetricsController } from './metrics/metrics.controller.js';
 
-/** Extras shape the module: they are given beside the options, never by a factory. */
+/** Extras shape the module: they are passed beside the options, never by a factory. */
 export interface HeartbeatExtras {
   /** Whether every module may inject the services without importing this one. Default: false. */
   isGlobal?: boolean;
-  /** The paths of the HTTP routes; `false` leaves one out. */
+  /** The paths of the HTTP routes; `false` removes one. */
   routes?: Partial<HeartbeatRoutes>;
   /** A guard of the application instead of admin tokens; what it injects comes from `imports`. Default: tokens. */
   adminGuard?: Type<CanActivate>;
   /**
    * Decorators of the application for all routes of this module, on each controller and each handler: such as `[Public(), SkipThrottle()]`,
-   * where global guards would refuse probes, scrapers and admin requests. Default: none.
+   * where global guards would otherwise refuse probes, scrapers and admin requests. Default: none.
    */
   routeDecorators?: readonly RouteDecorator[];
   /**
-   * A port for admin API, metrics and health of their own; with a number, admin API and metrics are no longer on the application's port.
+   * A separate port for admin API, metrics and health. With a number, admin API and metrics are no longer on the application's port.
    * Default: none.
    */
   adminPort?: number | AdminPortOptions;

@@ -88,7 +88,7 @@ const PUBLIC = [
 ];
 
 /**
- * Looks after the app's long-lived WebSocket connections: `imports: [HeartbeatModule.forRoot()]`, and
+ * Manages the app's long-lived WebSocket connections: `imports: [HeartbeatModule.forRoot()]`, and
  * `app.useWebSocketAdapter(new HeartbeatWsAdapter(app))` before the app listens.
  */
 @Module({
@@ -101,7 +101,7 @@ const PUBLIC = [
     },
     { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
     { provide: HEARTBEAT_RANDOM, useValue: Math.random },
-    // Where the class alone is imported, which its constructor refuses with the line to write instead.
+    // For an import of the class alone, which the constructor rejects with the line to write instead.
     { provide: HTTP_SETTINGS, useValue: { routes: [], adminPort: null } satisfies HttpSettings },
     { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
     ...PUBLIC,

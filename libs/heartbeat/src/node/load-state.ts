@@ -2,7 +2,7 @@
 export type LoadSource = 'event-loop' | 'heap' | 'memory' | 'cpu';
 
 /**
- * `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each level is left well below
+ * `well` under 0.7, `busy` above, `refusing` above `load.refuseAbove`, `shedding` above `load.shedAbove`; each level ends only well below
  * its mark.
  */
 export type LoadLevel = 'well' | 'busy' | 'refusing' | 'shedding';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * Checkers for the values of options. Each message is the rule itself, so that one text serves for the wrong type and for the wrong
+ * Checkers for the values of options. Each message is the rule itself, so that one text covers a wrong type and a wrong
  * size.
  */
 

@@ -5,7 +5,7 @@ import type { Attempt } from '../../admission/attempt.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
 import { faultOfUpgrade } from './upgrade-request.js';
 
-/** An upgrade, as admission sees it. */
+/** An upgrade as an attempt for admission. */
 export class UpgradeAttempt implements Attempt {
   readonly request: IncomingMessage;
   readonly #socket: Duplex;

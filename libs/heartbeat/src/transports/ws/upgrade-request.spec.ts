@@ -37,7 +37,7 @@ describe('faultOfUpgrade (RFC 6455, section 4.2.1)', () => {
     ['that would take another protocol too', { upgrade: 'h2c , WebSocket' }],
     ['in the last draft’s version, which is on the wire the same', { 'sec-websocket-version': '8' }],
     ['with all letters of base64', { 'sec-websocket-key': '+/09azAZ+/09azAZ+/09aw==' }],
-  ])('finds nothing wrong with an upgrade %s', (_what, headers) => {
+  ])('finds no fault in an upgrade %s', (_what, headers) => {
     expect(faultOf(headers)).toBeNull();
   });
 
@@ -95,15 +95,15 @@ describe('faultOfUpgrade (RFC 6455, section 4.2.1)', () => {
     '[fe80::1%25eth0]:80',
     'xn--bcher-kva.example',
     'my_host',
-  ])('takes the Host %s', host => {
+  ])('accepts the Host %s', host => {
     expect(faultOf({}, { hosts: [host] })).toBeNull();
   });
 
-  it('takes a later version of HTTP/1', () => {
+  it('accepts a later version of HTTP/1', () => {
     expect(faultOf({}, { version: [1, 2] })).toBeNull();
   });
 
-  it('takes the base64 of any 16 bytes, and of no other number', () => {
+  it('accepts the base64 of any 16 bytes, and of no other number', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 0, maxLength: 40 }), bytes => {
         const key = Buffer.from(bytes).toString('base64');

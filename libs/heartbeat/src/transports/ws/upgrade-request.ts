@@ -7,8 +7,8 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fv.:%~\w-]+\])(?::\d*)?$/i;
 
 /**
- * The fault of an upgrade (RFC 6455, section 4.2.1; RFC 9112, section 3.2), checked before anything is asked about its client; null
- * without one. Node checks the Host header of plain requests only.
+ * The fault of an upgrade (RFC 6455, section 4.2.1; RFC 9112, section 3.2), checked before anything about its client; null without
+ * one. Node checks the Host header of plain requests only.
  */
 export function faultOfUpgrade(request: IncomingMessage): string | null {
   const { method, headers, httpVersionMajor, httpVersionMinor } = request;
@@ -24,7 +24,7 @@ export function faultOfUpgrade(request: IncomingMessage): string | null {
   return null;
 }
 
-/** All of them: `headers` has the first only. */
+/** The values of all such headers; `headers` has only the first. */
 function hostsOf({ rawHeaders }: IncomingMessage): string[] {
   return rawHeaders.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === 'host');
 }
