@@ -2,8 +2,8 @@
 /** Redis in its other forms: Sentinel and Cluster, and the cost of a failover. No client is lost, and the cluster recovers soon. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/clients/heartbeat-watch.js';
-import { RedisCluster } from '../support/redis/redis-cluster.js';
-import { RedisSentinels } from '../support/redis/redis-sentinels.js';
+import { RedisCluster } from './redis-cluster.js';
+import { RedisSentinels } from './redis-sentinels.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 import { TestCluster, watchHeartbeats } from '../support/servers/test-cluster.js';
 import { until } from '../support/assert/until.js';

@@ -15,7 +15,7 @@ const clients: RawClient[] = [];
 
 beforeAll(async () => {
   server = await ServerProcess.start({
-    entry: 'test/support/servers/wide-server.ts',
+    entry: 'test/e2e/wide-server.ts',
     nodeArgs: ['--import', './test/support/run-typescript.mjs'],
   });
 });

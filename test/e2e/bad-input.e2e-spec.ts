@@ -561,7 +561,7 @@ describe('a reset', () => {
 describe('an application that fails', () => {
   let program: Program;
   beforeAll(async () => {
-    program = await Program.compile('servers/user-app');
+    program = await Program.compile('support/servers/user-app');
   });
   afterAll(() => program.remove());
 

@@ -1,6 +1,6 @@
 /**
  * Tens of thousands come and go, in every way there is; then nothing of them is left. The server is a process of its own that can
- * be asked what it holds (test/support/servers/connections-app.ts), down to a heap snapshot.
+ * be asked what it holds (test/e2e/connections-app.ts), down to a heap snapshot.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { beat } from '../support/servers/app.js';
-import type { ConnectionsApp } from '../support/servers/connections-app.js';
+import type { ConnectionsApp } from './connections-app.js';
 import { countObjects } from '../support/assert/heap-snapshot.js';
 import { Program } from '../support/servers/program.js';
 import { RawClient } from '../support/clients/raw-client.js';
@@ -251,7 +251,7 @@ describe('when 20,000 have come and gone in every way', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'churn-'));
-    program = await Program.compile('servers/connections-app');
+    program = await Program.compile('e2e/connections-app');
     server = await ServerProcess.start({
       entry: program.entry,
       nodeArgs: ['--expose-gc'],

@@ -11,7 +11,7 @@ import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/servers/app.js';
-import { DeafPipe } from '../support/clients/deaf-pipe.js';
+import { DeafPipe } from './deaf-pipe.js';
 import { Program } from '../support/servers/program.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { ReadinessWatch } from '../support/clients/readiness-watch.js';
@@ -317,7 +317,7 @@ describe('the server in the middle of its start', () => {
 describe('an app whose own code misbehaves', () => {
   let program: Program;
   beforeAll(async () => {
-    program = await Program.compile('servers/user-app');
+    program = await Program.compile('support/servers/user-app');
   });
   afterAll(() => program.remove());
 

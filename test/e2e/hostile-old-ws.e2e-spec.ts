@@ -74,7 +74,7 @@ describe(`With ws ${VERSION}`, () => {
   ])('a flood of pings whose pongs are not read, %s, costs little and ends', async (_, limits, payload, code) => {
     const attack = await Attack.lay({
       options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
-      nodeArgs: ['--import', './test/support/other-ws.mjs', ...COLLECT_SOON],
+      nodeArgs: ['--import', './test/e2e/other-ws.mjs', ...COLLECT_SOON],
       env: { WS_FOLDER: join(folder, 'node_modules/ws') },
     });
     await floodPings(attack, 1, payload);

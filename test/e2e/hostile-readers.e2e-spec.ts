@@ -11,7 +11,7 @@ import type { Connection, HeartbeatOptions } from 'nestjs-heartbeat';
 import { beat, TestApp } from '../support/servers/app.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
-import { SlowReader } from '../support/clients/slow-reader.js';
+import { SlowReader } from './slow-reader.js';
 import { until } from '../support/assert/until.js';
 
 const SECOND = 1000;

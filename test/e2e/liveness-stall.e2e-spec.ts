@@ -62,7 +62,7 @@ function closedCodes(app: TestApp): number[] {
 /** The library as a process of its own, as it is in the sources. */
 async function startServer(options: object): Promise<ServerProcess> {
   return ServerProcess.start({
-    entry: 'test/support/servers/echo-server.ts',
+    entry: 'test/e2e/echo-server.ts',
     nodeArgs: ['--import', './test/support/run-typescript.mjs'],
     env: { OPTIONS: JSON.stringify(options) },
   });

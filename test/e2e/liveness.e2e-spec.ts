@@ -151,7 +151,7 @@ describe('A peer that went silent', () => {
     app.onClose(() => namespace.remove());
     app.onClose(() => ServerProcess.stopAll());
     ServerProcess.spawn({
-      entry: 'test/support/clients/lone-client.ts',
+      entry: 'test/e2e/lone-client.ts',
       nodeArgs: ['--import', './test/support/run-typescript.mjs'],
       via: namespace.exec,
       env: { HOST: namespace.hostAddress, TARGET_PORT: String(app.port) },

@@ -31,13 +31,13 @@ export class Program {
     private readonly folder: string,
   ) {}
 
-  /** Compiles `test/support/<name>.ts`, such as `servers/user-app`, which imports nothing of the repository but `nestjs-heartbeat`. */
+  /** Compiles `test/<name>.ts`, such as `support/servers/user-app`, which imports nothing of the repository but `nestjs-heartbeat`. */
   static async compile(name: string): Promise<Program> {
     await mkdir(join(ROOT, 'dist'), { recursive: true });
     const folder = await mkdtemp(join(ROOT, 'dist', 'test-'));
     const library = await readdir(join(ROOT, LIBRARY), { recursive: true });
     const sources = library.filter(file => /(?<!\.spec|\.d)\.ts$/.test(file)).map(file => `${LIBRARY}/${file}`);
-    const entry = `test/support/${name}.ts`;
+    const entry = `test/${name}.ts`;
     const program = new Program(relative(ROOT, join(folder, entry.replace(/\.ts$/, '.js'))), folder);
     try {
       await Promise.all([...sources, entry].map(file => compileInto(folder, file)));

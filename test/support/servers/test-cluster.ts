@@ -66,7 +66,7 @@ export class TestCluster {
 
   /** One more node. `more` is merged into the cluster's options for it. */
   async add(more: HeartbeatOptions['cluster'] = {}): Promise<TestNode> {
-    TestCluster.#program ??= Program.compile('servers/cluster-node');
+    TestCluster.#program ??= Program.compile('support/servers/cluster-node');
     const { entry } = await TestCluster.#program;
     const { redisUrl, options = {}, env = {} } = this.given;
     const nodeName = `node${this.nodes.length + 1}`;

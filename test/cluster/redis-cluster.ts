@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { RedisServer } from './redis-server.js';
-import { until } from '../assert/until.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { until } from '../support/assert/until.js';
 
 const run = promisify(execFile);
 const NODES = 6;

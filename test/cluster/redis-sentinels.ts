@@ -1,5 +1,5 @@
-import { RedisServer } from './redis-server.js';
-import { until } from '../assert/until.js';
+import { RedisServer } from '../support/redis/redis-server.js';
+import { until } from '../support/assert/until.js';
 
 /** A silence after which a sentinel calls the primary dead: short, for the tests' sake. */
 const DOWN_AFTER_MS = 500;

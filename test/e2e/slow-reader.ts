@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { until } from '../assert/until.js';
+import { until } from '../support/assert/until.js';
 
 /** Node cannot set a socket's buffers, and the kernel's own would take in one gulp what this is to read for minutes. */
 const PYTHON = '/usr/bin/python3';
