@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { closePayload, encodeFrame, Opcode, type FrameToSend } from '../support/clients/frame.js';
+import { closePayload, encodeFrame, Opcode, type FrameToSend } from '../../apps/loadtest/src/frames.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';
 import { until } from '../support/assert/until.js';

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Probe } from '../support/assert/probe.js';
-import { closePayload, encodeFrame, Opcode, type FrameToSend } from '../support/clients/frame.js';
+import { closePayload, encodeFrame, Opcode, type FrameToSend } from '../../apps/loadtest/src/frames.js';
 import { Program } from '../support/servers/program.js';
 import { RawClient, type RawClientOptions } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';

@@ -18,7 +18,7 @@ import {
 import { ReaperService } from '../../libs/heartbeat/src/liveness/reaper.service.js';
 
 import { TestApp } from '../support/servers/app.js';
-import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
 

@@ -10,7 +10,7 @@ import {
 } from 'nestjs-heartbeat';
 import { MetricsService } from '../../libs/heartbeat/src/metrics/metrics.service.js';
 import { beat, TestApp } from '../support/servers/app.js';
-import { Opcode } from '../support/clients/frame.js';
+import { Opcode } from '../../apps/loadtest/src/frames.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
 

@@ -30,7 +30,7 @@ import {
 import { finalize, interval, map, type Observable, of } from 'rxjs';
 import type { Message, TrackedSocket } from 'nestjs-heartbeat';
 import { freePort, TestApp, type TestAppOptions } from '../support/servers/app.js';
-import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
 

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
 import { until } from '../support/assert/until.js';
 

@@ -5,7 +5,7 @@
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Socket } from 'node:net';
-import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
 import { until } from '../support/assert/until.js';
 

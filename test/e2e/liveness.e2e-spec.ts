@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks';
 import { type Connection, CurrentConnection, type TrackedSocket } from 'nestjs-heartbeat';
 import { beat, boundOf, TestApp } from '../support/servers/app.js';
 import { DelayingProxy } from '../support/faults/delaying-proxy.js';
-import { encodeFrame, Opcode } from '../support/clients/frame.js';
+import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import { NetworkNamespace } from '../support/faults/netns.js';
 import type { Ended, RawClient } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';

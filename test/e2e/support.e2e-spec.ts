@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DelayingProxy } from '../support/faults/delaying-proxy.js';
-import { Opcode } from '../support/clients/frame.js';
+import { Opcode } from '../../apps/loadtest/src/frames.js';
 import { watchLeaks } from '../support/assert/leaks.js';
 import { NetworkNamespace } from '../support/faults/netns.js';
 import { RawClient, type RawClientOptions } from '../support/clients/raw-client.js';

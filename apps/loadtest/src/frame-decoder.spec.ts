@@ -1,17 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { array, assert, constantFrom, integer, property, tuple } from 'fast-check';
 import { FrameDecoder } from './frame-decoder.js';
-import { OPCODE } from './frames.js';
+import { encodeFrame, Opcode } from './frames.js';
 
-/** A frame as a server sends it: not masked. */
-function serverFrame(opcode: number, payload: Buffer, final = true): Buffer {
-  const { length } = payload;
-  const head = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
-  head[0] = (final ? 0x80 : 0) | opcode;
-  head[1] = length < 126 ? length : length < 65_536 ? 126 : 127;
-  if (head.length === 4) head.writeUInt16BE(length, 2);
-  if (head.length === 10) head.writeBigUInt64BE(BigInt(length), 2);
-  return Buffer.concat([head, payload]);
+/** A frame as a server sends it. */
+function serverFrame(opcode: number, payload: Buffer, fin = true): Buffer {
+  return encodeFrame({ opcode, payload, fin, mask: false });
 }
 
 function decodeAll(decoder: FrameDecoder, chunks: readonly Buffer[]): [opcode: number, text: string][] {
@@ -29,47 +23,47 @@ function split(bytes: Buffer, size: number): Buffer[] {
 describe('FrameDecoder', () => {
   it('gives several frames of one read in their order', () => {
     const bytes = Buffer.concat([
-      serverFrame(OPCODE.ping, Buffer.from('p')),
-      serverFrame(OPCODE.text, Buffer.from('hello')),
-      serverFrame(OPCODE.close, Buffer.alloc(0)),
+      serverFrame(Opcode.ping, Buffer.from('p')),
+      serverFrame(Opcode.text, Buffer.from('hello')),
+      serverFrame(Opcode.close, Buffer.alloc(0)),
     ]);
     expect(decodeAll(new FrameDecoder(), [bytes])).toEqual([
-      [OPCODE.ping, 'p'],
-      [OPCODE.text, 'hello'],
-      [OPCODE.close, ''],
+      [Opcode.ping, 'p'],
+      [Opcode.text, 'hello'],
+      [Opcode.close, ''],
     ]);
   });
 
   it('joins fragments, and lets control frames pass between them', () => {
     const bytes = Buffer.concat([
-      serverFrame(OPCODE.text, Buffer.from('one '), false),
-      serverFrame(OPCODE.ping, Buffer.alloc(0)),
-      serverFrame(OPCODE.continuation, Buffer.from('mess'), false),
-      serverFrame(OPCODE.continuation, Buffer.from('age')),
-      serverFrame(OPCODE.text, Buffer.from('next')),
+      serverFrame(Opcode.text, Buffer.from('one '), false),
+      serverFrame(Opcode.ping, Buffer.alloc(0)),
+      serverFrame(Opcode.continuation, Buffer.from('mess'), false),
+      serverFrame(Opcode.continuation, Buffer.from('age')),
+      serverFrame(Opcode.text, Buffer.from('next')),
     ]);
     expect(decodeAll(new FrameDecoder(), [bytes])).toEqual([
-      [OPCODE.ping, ''],
-      [OPCODE.text, 'one message'],
-      [OPCODE.text, 'next'],
+      [Opcode.ping, ''],
+      [Opcode.text, 'one message'],
+      [Opcode.text, 'next'],
     ]);
   });
 
   it('keeps what is unfinished even when the caller reuses its buffer', () => {
     const decoder = new FrameDecoder();
     const shared = Buffer.alloc(16);
-    const bytes = serverFrame(OPCODE.text, Buffer.from('a longer message than a read'));
+    const bytes = serverFrame(Opcode.text, Buffer.from('a longer message than a read'));
     const frames = split(bytes, 7).flatMap(chunk => {
       shared.fill(0);
       chunk.copy(shared);
       return decodeAll(decoder, [shared.subarray(0, chunk.length)]);
     });
-    expect(frames).toEqual([[OPCODE.text, 'a longer message than a read']]);
+    expect(frames).toEqual([[Opcode.text, 'a longer message than a read']]);
   });
 
   it('gives the same frames however the bytes are cut', () => {
     const payload = integer({ min: 0, max: 70_000 }).map(length => Buffer.alloc(length, 'x'));
-    const frame = tuple(constantFrom(OPCODE.text, OPCODE.binary), payload);
+    const frame = tuple(constantFrom(Opcode.text, Opcode.binary), payload);
     assert(
       property(array(frame, { maxLength: 4 }), integer({ min: 1, max: 80_000 }), (frames, size) => {
         const bytes = Buffer.concat(frames.map(([opcode, body]) => serverFrame(opcode, body)));
@@ -82,12 +76,12 @@ describe('FrameDecoder', () => {
 
   it('finds small frames byte by byte', () => {
     const bytes = Buffer.concat([
-      serverFrame(OPCODE.text, Buffer.alloc(130, 'y')),
-      serverFrame(OPCODE.ping, Buffer.alloc(0)),
+      serverFrame(Opcode.text, Buffer.alloc(130, 'y')),
+      serverFrame(Opcode.ping, Buffer.alloc(0)),
     ]);
     expect(decodeAll(new FrameDecoder(), split(bytes, 1))).toEqual([
-      [OPCODE.text, 'y'.repeat(130)],
-      [OPCODE.ping, ''],
+      [Opcode.text, 'y'.repeat(130)],
+      [Opcode.ping, ''],
     ]);
   });
 

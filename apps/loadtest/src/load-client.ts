@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { monotonicMs } from './clock.js';
 import { FrameDecoder, type ReceivedFrame } from './frame-decoder.js';
-import { closeCodeOf, closePayload, encodeFrame, OPCODE, type Opcode } from './frames.js';
+import { closeCodeOf, closePayload, encodeFrame, NO_STATUS, Opcode } from './frames.js';
 import { readAnswer, upgradeRequest } from './handshake.js';
 
 export interface Endpoint {
@@ -91,7 +91,7 @@ export class LoadClient {
   }
 
   send(text: string): void {
-    if (this.#state === 'open') this.#sendFrame(OPCODE.text, Buffer.from(text));
+    if (this.#state === 'open') this.#sendFrame(Opcode.text, text);
   }
 
   /** Begins the closing handshake; `ended` follows when the server ends the socket. */
@@ -150,11 +150,11 @@ export class LoadClient {
   }
 
   #receive({ opcode, payload }: ReceivedFrame): void {
-    if (opcode === OPCODE.text) {
+    if (opcode === Opcode.text) {
       this.#listener.message(this, payload);
-    } else if (opcode === OPCODE.ping && this.#answering && !this.#closeSent) {
-      this.#sendFrame(OPCODE.pong, payload);
-    } else if (opcode === OPCODE.close) {
+    } else if (opcode === Opcode.ping && this.#answering && !this.#closeSent) {
+      this.#sendFrame(Opcode.pong, payload);
+    } else if (opcode === Opcode.close) {
       const code = closeCodeOf(payload);
       this.#state = 'closing';
       // The socket stays: a client lets the server end it first (RFC 6455 section 7.1.1).
@@ -166,12 +166,12 @@ export class LoadClient {
   #sendClose(code: number): void {
     if (this.#closeSent) return;
     this.#closeSent = true;
-    this.#sendFrame(OPCODE.close, closePayload(code));
+    // A close without a code is answered in kind.
+    this.#sendFrame(Opcode.close, code === NO_STATUS ? '' : closePayload(code));
   }
 
-  #sendFrame(opcode: Opcode, payload: Uint8Array): void {
-    // The mask protects caches of unwitting proxies; between two loopback addresses there are none.
-    this.#write(encodeFrame(opcode, payload, Math.random() * 2 ** 32));
+  #sendFrame(opcode: Opcode, payload: Uint8Array | string): void {
+    this.#write(encodeFrame({ opcode, payload }));
   }
 
   #write(data: Buffer | string): void {

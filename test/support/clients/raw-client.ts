@@ -1,7 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { closePayload, encodeFrame, FrameDecoder, Opcode, type Frame, type FrameToSend } from './frame.js';
+import { FrameDecoder, type ReceivedFrame } from '../../../apps/loadtest/src/frame-decoder.js';
+import { closeCodeOf, closePayload, encodeFrame, type FrameToSend, Opcode } from '../../../apps/loadtest/src/frames.js';
+import { acceptFor } from '../../../apps/loadtest/src/handshake.js';
 import { HttpAnswerReader, type HttpAnswer } from './http-answer.js';
 
 /** The target of a {@link RawClient}, its upgrade and its behaviour. */
@@ -35,8 +37,6 @@ export interface Ended {
   readonly error: NodeJS.ErrnoException | null;
 }
 
-const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-
 /**
  * A WebSocket client on a bare TCP socket: it can do everything that a well-behaved library refuses to do. It holds one socket,
  * a few shared callbacks and no timer, so thousands fit into a process.
@@ -55,7 +55,6 @@ export class RawClient {
   readonly #key = randomBytes(16).toString('base64');
   #socket: Socket | null = null;
   readonly #answer = new HttpAnswerReader();
-  #fragments: Frame[] = [];
   #autoPong: boolean;
   #autoClose = true;
   #error: NodeJS.ErrnoException | null = null;
@@ -117,10 +116,7 @@ export class RawClient {
     if (this.#socket === null) await this.connect();
     this.sendRaw(this.handshake());
     const answer = await this.answer;
-    const accept = createHash('sha1')
-      .update(this.#key + ACCEPT_SUFFIX)
-      .digest('base64');
-    if (answer.status === 101 && answer.headers['sec-websocket-accept'] !== accept) {
+    if (answer.status === 101 && answer.headers['sec-websocket-accept'] !== acceptFor(this.#key)) {
       throw new Error(`wrong Sec-WebSocket-Accept: ${answer.headers['sec-websocket-accept']}`);
     }
     return answer;
@@ -211,11 +207,11 @@ export class RawClient {
   #read(chunk: Buffer): void {
     const rest = this.#answer.upgraded ? chunk : this.#answer.push(chunk);
     if (rest === null || rest.length === 0) return;
-    for (const frame of this.#decoder.push(rest)) this.#handle(frame);
+    for (const frame of this.#decoder.read(rest)) this.#handle(frame);
+    if (this.#decoder.violation !== null) this.socket.destroy(new Error(`the server sent ${this.#decoder.violation}`));
   }
 
-  #handle(frame: Frame): void {
-    const { opcode, payload } = frame;
+  #handle({ opcode, payload }: ReceivedFrame): void {
     if (opcode === Opcode.ping) {
       this.pings.push({ at: performance.now(), data: payload });
       if (this.#autoPong) this.pong(payload);
@@ -226,20 +222,12 @@ export class RawClient {
       return;
     }
     if (opcode === Opcode.close) {
-      const code = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
+      const code = closeCodeOf(payload);
       this.closeFrame ??= { code, reason: payload.toString('utf8', 2) };
       if (this.#autoClose) this.close(payload.length >= 2 ? code : undefined);
       return;
     }
-    this.#fragments.push(frame);
-    if (frame.fin) this.#complete();
-  }
-
-  #complete(): void {
-    const [first] = this.#fragments;
-    const data = Buffer.concat(this.#fragments.map(({ payload }) => payload));
-    this.#fragments = [];
-    this.messages.push({ at: performance.now(), data: first?.opcode === Opcode.text ? data.toString('utf8') : data });
+    this.messages.push({ at: performance.now(), data: opcode === Opcode.text ? payload.toString('utf8') : payload });
   }
 
   #closed(): void {

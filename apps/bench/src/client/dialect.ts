@@ -1,4 +1,4 @@
-import { encodeFrame, OPCODE } from '../../../loadtest/src/frames.js';
+import { encodeFrame, Opcode } from '../../../loadtest/src/frames.js';
 
 /** The meaning of a frame of the server for a client. */
 export type FrameKind = 'ping' | 'welcome' | 'open' | 'message' | 'close' | 'other';
@@ -21,7 +21,7 @@ export type DialectName = 'json' | 'socket.io';
 const MASK = 0x5ac3_71e9;
 
 function text(payload: string): Buffer {
-  return encodeFrame(OPCODE.text, Buffer.from(payload), MASK);
+  return encodeFrame({ opcode: Opcode.text, payload, mask: MASK });
 }
 
 /** `{ event, data }` in text frames, with RFC 6455 pings: Nest's own form, and so bare `ws`' here. */
@@ -29,11 +29,11 @@ const json: Dialect = {
   path: '/ws',
   opensWithUpgrade: true,
   greeting: Buffer.alloc(0),
-  pong: encodeFrame(OPCODE.pong, Buffer.alloc(0), MASK),
+  pong: encodeFrame({ opcode: Opcode.pong, mask: MASK }),
   kindOf(opcode) {
-    if (opcode === OPCODE.ping) return 'ping';
-    if (opcode === OPCODE.text) return 'message';
-    return opcode === OPCODE.close ? 'close' : 'other';
+    if (opcode === Opcode.ping) return 'ping';
+    if (opcode === Opcode.text) return 'message';
+    return opcode === Opcode.close ? 'close' : 'other';
   },
   message: (event, data) => text(JSON.stringify({ event, data })),
 };
@@ -47,7 +47,7 @@ const socketIo: Dialect = {
   greeting: text('40'),
   pong: text('3'),
   kindOf(opcode, bytes, start, length) {
-    if (opcode !== OPCODE.text) return opcode === OPCODE.close ? 'close' : 'other';
+    if (opcode !== Opcode.text) return opcode === Opcode.close ? 'close' : 'other';
     if (bytes[start] === TWO && length === 1) return 'ping';
     if (bytes[start] === ZERO) return 'welcome';
     if (bytes[start] !== FOUR) return 'other';
@@ -59,4 +59,4 @@ const socketIo: Dialect = {
 export const DIALECTS: Readonly<Record<DialectName, Dialect>> = { json, 'socket.io': socketIo };
 
 /** A close frame without a code. */
-export const CLOSE_FRAME = encodeFrame(OPCODE.close, Buffer.alloc(0), MASK);
+export const CLOSE_FRAME = encodeFrame({ opcode: Opcode.close, mask: MASK });

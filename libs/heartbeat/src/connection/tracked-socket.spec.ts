@@ -7,7 +7,7 @@ import { inflateRawSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
-import { closePayload, encodeFrame, FrameDecoder, Opcode } from '../../../../test/support/clients/frame.js';
+import { closePayload, encodeFrame, Opcode, readFrameHeader } from '../../../../apps/loadtest/src/frames.js';
 import type { Connection } from './connection.js';
 import { SharedMessage } from './shared-message.js';
 import { LISTENER_FAILED, type SocketListeners, TrackedSocket } from './tracked-socket.js';
@@ -40,6 +40,18 @@ const upgrade = {
 };
 
 const UPGRADED = Buffer.from('\r\n\r\n');
+
+/** The whole frames of a server, as they are on the wire. */
+function framesIn(bytes: Buffer) {
+  const frames = [];
+  for (let at = 0, header; (header = readFrameHeader(bytes, at)) !== null;) {
+    const start = at + header.bytes;
+    at = start + header.length;
+    if (at > bytes.length) break;
+    frames.push({ ...header, payload: bytes.subarray(start, at) });
+  }
+  return frames;
+}
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
@@ -140,7 +152,7 @@ describe('TrackedSocket', () => {
   /** The frames that came, once there are so many. */
   const came = async (frames: number) => {
     for (;;) {
-      const all = new FrameDecoder().push(afterUpgrade());
+      const all = framesIn(afterUpgrade());
       if (all.length >= frames) return all;
       await turn();
     }
