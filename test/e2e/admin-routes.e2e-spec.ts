@@ -49,16 +49,16 @@ function routesOf({ app }: AdminApp): Route[] {
   });
 }
 
+function isProblem({ status, headers, json }: Answer, expected: number): boolean {
+  const isUncached = headers['cache-control'] === 'no-store';
+  return isUncached && status === expected && PROBLEM.test(String(headers['content-type'])) && json.status === expected;
+}
+
 /** The parts of `AdminRoutes` that a route lacks. */
 async function faultsOf(app: AdminApp, { method, path }: Route): Promise<string[]> {
   const below = path.slice('/admin/'.length);
   const sent = below.replace(/:\w+/, 'none');
   const send = (token: string | null, query = '', how = method) => app.ask(`${sent}${query}`, token, { method: how });
-  const isProblem = ({ status, headers, json }: Answer, expected: number) =>
-    status === expected &&
-    PROBLEM.test(String(headers['content-type'])) &&
-    headers['cache-control'] === 'no-store' &&
-    json.status === expected;
   const faults: string[] = [];
   if (!isProblem(await send(null), 401)) faults.push('guard');
   const asViewer = await send('see');

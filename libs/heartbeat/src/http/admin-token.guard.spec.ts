@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { IncomingMessage } from 'node:http';
 
 import { Delete, type ExecutionContext, Get, Post } from '@nestjs/common';
 
