@@ -68,7 +68,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     this.#slice = null;
   }
 
-  /** To be called before a connection opens: the first one after a rest starts with the current attended time and the usual ticks. */
+  /** To be called before a connection opens: the first one after a rest starts with the current attended time and the usual ticks. @internal */
   wake(): void {
     if (this.#timer.periodMs !== TICK_MS) this.tick();
     this.#timer.setPeriod(TICK_MS);
