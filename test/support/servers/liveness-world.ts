@@ -79,7 +79,7 @@ function fixed({ heartbeat = {}, ...rest }: HeartbeatOptions): HeartbeatOptions 
 }
 
 /**
- * A heartbeat service with its clock in hand, and clients without a network. What is sent comes in between the tick that is due
+ * A heartbeat service with its clock in hand, and clients without a network. Messages arrive between the tick that is due
  * and the checks, as in the event loop.
  */
 export class World {
