@@ -51,6 +51,15 @@ export async function passed(ms: number): Promise<void> {
   await until(() => performance.now() >= end, { timeoutMs: ms + 1000 });
 }
 
+/**
+ * Starts to measure what the machine costs: the returned function gives the milliseconds since then in which processes waited for a core.
+ * A measured time may be longer by that; on an idle machine it is next to nothing.
+ */
+export function watchMachine(): () => number {
+  const before = machineStalledMs();
+  return () => machineStalledMs() - before;
+}
+
 /** Time in which at least one process waited for a core (proc(5), /proc/pressure/cpu); 0 where the kernel does not measure it. */
 function machineStalledMs(): number {
   try {
