@@ -1,10 +1,8 @@
 /** Work on a whole set of connections goes on in slices: no turn of the event loop has all of its closes. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
-import type { WebSocket } from 'ws';
 
 import type { BanList } from '../libs/heartbeat/src/admission/ban-list.js';
 import { SystemClock } from '../libs/heartbeat/src/base/clock.js';
@@ -12,7 +10,7 @@ import type { Connection } from '../libs/heartbeat/src/connection/connection.js'
 import type { ConnectionService } from '../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../libs/heartbeat/src/connection/node-state.js';
 import { DrainService } from '../libs/heartbeat/src/drain/drain.service.js';
-import { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
+import type { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
 import { HeartbeatEvents } from '../libs/heartbeat/src/connection/heartbeat.events.js';
 import { ReaperService } from '../libs/heartbeat/src/liveness/reaper.service.js';
 import { LoadService } from '../libs/heartbeat/src/load/load.service.js';
@@ -20,6 +18,7 @@ import { resolveOptions } from '../libs/heartbeat/src/options/resolve-options.js
 import { ClusterWorld } from './support/servers/cluster-world.js';
 import { until } from './support/assert/until.js';
 import { wireNode } from './support/servers/wire-node.js';
+import { transportOf } from './support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -49,12 +48,13 @@ class World {
   readonly events = new HeartbeatEvents();
   readonly connections: ConnectionService;
   readonly bans: BanList;
+  readonly outbound: OutboundService;
   readonly turns = new Turns();
 
   constructor() {
     const drain = { spreadMs: 0, readinessDelayMs: 0, closeTimeoutMs: 1, deadlineMs: 1 };
     this.node = new NodeState(resolveOptions({ drain }), new SystemClock());
-    ({ connections: this.connections, bans: this.bans } = wireNode(this.node, this.events));
+    ({ connections: this.connections, bans: this.bans, outbound: this.outbound } = wireNode(this.node, this.events));
   }
 
   open(number: number, { ip = `10.0.${number >> 8}.${number & 255}`, waiting = 0, deferred = false } = {}): Connection {
@@ -63,13 +63,15 @@ class World {
       setImmediate(() => this.connections.closed(connection, 1006, ''));
     };
     const connection: Connection = this.connections.open({
-      socket: {
-        bufferedAmount: waiting,
-        send: () => undefined,
-        close: closed,
-        terminate: closed,
-      } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, writableLength: waiting, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(
+        {
+          bufferedAmount: waiting,
+          send: () => undefined,
+          close: closed,
+          terminate: closed,
+        },
+        { bytesRead: 0, bytesWritten: 0, writableLength: waiting, isPaused: () => false },
+      ),
       path: '/ws',
       ip,
       userAgent: null,
@@ -124,10 +126,9 @@ describe('work on a whole set of connections', () => {
       'slow clients that are destroyed',
       async () => {
         openAll({ waiting: 1000 });
-        const outbound = new OutboundService(world.node, world.connections, world.events);
         for (let second = 0; second < 20; second++) {
           world.node.attendedMs += 1000;
-          outbound.look();
+          world.outbound.check();
         }
       },
     ],
@@ -176,9 +177,9 @@ describe('work on a whole set of connections', () => {
     const [one, two] = [await cluster.add(), await cluster.add()];
     await cluster.renewAll();
     const opened = Array.from({ length: CLIENTS }, () => two.open({ userId: 'ann' }).connection);
-    for (const { socket } of opened) {
-      const close = socket.close.bind(socket);
-      Object.assign(socket, { close: (...given: [number, string]) => (world.turns.close(), close(...given)) });
+    for (const { transport } of opened) {
+      const { shut } = transport;
+      transport.shut = (...given) => (world.turns.close(), shut(...given));
     }
     const closing = () => opened.filter(connection => connection.closing !== null).length;
     const { kicked, failed, nodes } = await one.cluster.kickAll({ user: 'ann' }, { reason: 'all' });

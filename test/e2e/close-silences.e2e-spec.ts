@@ -21,6 +21,7 @@ import { TestApp } from '../support/servers/app.js';
 import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
+import { socketOf } from '../support/servers/socket-of.js';
 
 /** The calls that the app received, in order. */
 let handled: string[] = [];
@@ -131,7 +132,7 @@ describe('A client that the server has begun to close', () => {
       {},
     ],
     ['is closed by its connection', 4600, app => only(app).close(4600), {}],
-    ['is closed by its socket', 4601, app => only(app).socket.close(4601), {}],
+    ['is closed by its socket', 4601, app => socketOf(only(app)).close(4601), {}],
     [
       'is replaced',
       4502,
@@ -222,7 +223,7 @@ describe('A client that the server has begun to close', () => {
     const client = await app.opened({ path: '/ws?user=ann' });
     const texts = ['wait', 'command', 'command', 'leave'].map(event => JSON.stringify({ event }));
     client.sendRaw(Buffer.concat(texts.map(payload => encodeFrame({ opcode: Opcode.text, payload }))));
-    await until(() => only(app).paused);
+    await until(() => socketOf(only(app)).isHalted);
     expect(app.connections.kick(only(app).id)).toBe(true);
     // The handler is still in flight: the handshake ends nevertheless.
     expect(await client.ended).toMatchObject({ code: 4500, error: null });

@@ -9,6 +9,7 @@ import { RawClient } from '../support/clients/raw-client.js';
 import { distanceFromEven } from '../support/assert/statistics.js';
 import { openNotified, type NotifiedClient } from '../support/clients/notified-client.js';
 import { until } from '../support/assert/until.js';
+import { socketOf } from '../support/servers/socket-of.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
@@ -98,7 +99,7 @@ describe('app.close()', () => {
     client.pause();
     // More than the kernel takes: what is left waits in this process.
     let sent = 0;
-    while ((connection?.socket.bufferedAmount ?? 0) < 200_000) {
+    while ((connection ? socketOf(connection).bufferedAmount : 0) < 200_000) {
       client.sendEvent('echo', `${(sent += 1)} ${'x'.repeat(60_000)}`);
       await until(() => connection?.messagesOut === sent);
     }

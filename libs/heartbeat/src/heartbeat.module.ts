@@ -34,7 +34,7 @@ import { NodeRequests } from './messaging/node-requests.js';
 import { SharedBans } from './cluster/shared-bans.js';
 import { SharedSlots } from './cluster/shared-slots.js';
 import { ConnectionService } from './connection/connection.service.js';
-import { BanCheck, BanStore, IdentityRule, UserSlots } from './connection/ports.js';
+import { BanCheck, BanStore, IdentityRule, InboundPolicy, OutboundPolicy, UserSlots } from './connection/ports.js';
 import { Registry } from './connection/registry.js';
 import { NodeState } from './connection/node-state.js';
 import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
@@ -42,6 +42,7 @@ import { LeakSentinel } from './diagnosis/leak-sentinel.js';
 import { DoctorService } from './doctor/doctor.service.js';
 import { DrainService } from './drain/drain.service.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
+import { HeldAnswers } from './flow/held-answers.js';
 import { InboundService } from './flow/inbound.service.js';
 import { OutboundService } from './flow/outbound.service.js';
 import { IncompleteMessageService } from './flow/incomplete-message.service.js';
@@ -126,8 +127,11 @@ const PUBLIC = [
     NodeWatch,
     AdmissionService,
     ClientAddresses,
+    HeldAnswers,
     InboundService,
     OutboundService,
+    { provide: InboundPolicy, useExisting: InboundService },
+    { provide: OutboundPolicy, useExisting: OutboundService },
     IncompleteMessageService,
     ReaperService,
     FileWatch,

@@ -31,7 +31,7 @@ export { type Authentication, type Identity } from './base/identity.js';
 export { Connection } from './connection/connection.js';
 export { type Kick } from './connection/connection.types.js';
 export { ConnectionService } from './connection/connection.service.js';
-export { TrackedSocket } from './connection/tracked-socket.js';
+export { TrackedSocket } from './transports/ws/tracked-socket.js';
 export { identifyAdmin } from './http/admin-actor.js';
 export { type HeapSnapshot, HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 export { type SnapshotRefusal } from './diagnosis/snapshot-rules.js';

@@ -1,5 +1,4 @@
 import { jest } from '@jest/globals';
-import type { Socket } from 'node:net';
 import type { HttpAdapterHost } from '@nestjs/core';
 import {
   BanList,
@@ -10,7 +9,6 @@ import {
   type HeartbeatOptions,
 } from 'nestjs-heartbeat';
 import { resolveOptions } from 'nestjs-heartbeat/tooling';
-import type { WebSocket } from 'ws';
 import type { ClusterBus } from '../../../libs/heartbeat/src/messaging/cluster-bus.js';
 import { ClusterMembership } from '../../../libs/heartbeat/src/messaging/cluster-membership.js';
 import { LocalBus, LocalStore } from '../../../libs/heartbeat/src/messaging/local-bus.js';
@@ -28,6 +26,7 @@ import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js'
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
 import { wireNode } from './wire-node.js';
+import { transportOf } from './fake-transport.js';
 
 /** A bus that can be cut off, as by a Redis that is lost. */
 export class BrittleBus extends LocalBus {
@@ -176,8 +175,7 @@ export class WorldNode {
       }),
     };
     const connection = this.connections.open({
-      socket: socket as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(socket),
       path: '/ws',
       ip,
       userAgent: null,

@@ -1,6 +1,4 @@
 import { jest } from '@jest/globals';
-import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
@@ -11,6 +9,7 @@ import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heart
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
 import { wireNode } from './wire-node.js';
 import { unstamped } from '../assert/unstamped.js';
+import { transportOf } from './fake-transport.js';
 
 /** One turn of the event loop. */
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
@@ -27,8 +26,7 @@ export class DrainClient {
     private readonly answers: boolean,
   ) {
     this.connection = world.connections.open({
-      socket: this as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(this),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,

@@ -19,6 +19,7 @@ import {
   HeartbeatWsAdapter,
 } from 'nestjs-heartbeat';
 import { of } from 'rxjs';
+import { socketOf } from './socket-of.js';
 
 /** The part of {@link ServerState} about the process. */
 export interface ServerState {
@@ -93,10 +94,10 @@ const thrown: Record<string, () => unknown> = {
 
 /** The ways to send. */
 const SENDERS = {
-  socket: ({ socket }: Connection, text: string) => socket.send(text),
+  socket: (connection: Connection, text: string) => socketOf(connection).send(text),
   connection: (connection: Connection, text: string) => void connection.send(text),
   broadcast: (_: Connection, text: string, connections: ConnectionService) => void connections.broadcast(text),
-  pong: ({ socket }: Connection, text: string) => socket.pong(text),
+  pong: (connection: Connection, text: string) => socketOf(connection).pong(text),
 };
 
 @WebSocketGateway({ path: '/ws' })
@@ -172,18 +173,20 @@ class EchoGateway {
   /** Sends messages of so many bytes, all in one turn, until `waiting` bytes of them are this process's to keep. */
   @SubscribeMessage('fill')
   fill(
-    @CurrentConnection() { socket }: Connection,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { bytes, waiting }: { bytes: number; waiting: number },
   ) {
+    const socket = socketOf(connection);
     while (socket.bufferedAmount < waiting) socket.send(Buffer.alloc(bytes, 'x'));
   }
 
   /** The same over many turns, until the kernel takes nothing more for ten of them. */
   @SubscribeMessage('fill-line')
   async fillLine(
-    @CurrentConnection() { socket }: Connection,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { bytes, waiting }: { bytes: number; waiting: number },
   ) {
+    const socket = socketOf(connection);
     for (let full = 0; full < 10; full++) {
       for (; socket.bufferedAmount < waiting; full = 0) socket.send(Buffer.alloc(bytes, 'x'));
       await sleep(1);

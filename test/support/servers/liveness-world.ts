@@ -1,5 +1,3 @@
-import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
@@ -7,6 +5,7 @@ import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
+import { transportOf } from './fake-transport.js';
 import { wireNode } from './wire-node.js';
 import { unstamped } from '../assert/unstamped.js';
 
@@ -25,9 +24,8 @@ export class Peer {
   readonly connection: Connection;
 
   constructor(private readonly world: World) {
-    const socket = this as unknown as WebSocket;
-    const network = this.network as unknown as Socket;
-    const opening = { socket, network, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
+    const transport = transportOf(this, this.network);
+    const opening = { transport, path: '/ws', ip: '10.0.0.1', userAgent: null, identity: null };
     this.connection = world.connections.open(opening);
     world.peers.push(this);
     world.heartbeat.watch(this.connection);
@@ -152,7 +150,7 @@ export class World {
     for (const peer of this.peers.filter(({ isUnswept }) => isUnswept)) {
       const { bytesSeen, checkedAt } = peer.connection.pulse;
       if (peer.network.bytesRead === bytesSeen) continue;
-      peer.connection.countBytes(this.time, Math.max(this.node.accountedUntil, checkedAt));
+      peer.connection.pulse.bytesCame(Math.max(this.node.accountedUntil, checkedAt), this.time);
     }
     for (const peer of this.peers) peer.isUnswept = false;
     this.node.accountedUntil = this.node.attendedMs;

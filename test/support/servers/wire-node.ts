@@ -6,6 +6,9 @@ import { HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbea
 import type { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
 import type { UserSlots } from '../../../libs/heartbeat/src/connection/ports.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
+import { HeldAnswers } from '../../../libs/heartbeat/src/flow/held-answers.js';
+import { InboundService } from '../../../libs/heartbeat/src/flow/inbound.service.js';
+import { OutboundService } from '../../../libs/heartbeat/src/flow/outbound.service.js';
 
 /** The registry of a node and the rules behind its ports, wired as `HeartbeatModule` does it, but without Nest. */
 export interface WiredNode {
@@ -13,6 +16,9 @@ export interface WiredNode {
   readonly bans: BanList;
   readonly slots: UserSlots;
   readonly identities: UserIdentityRule;
+  readonly held: HeldAnswers;
+  readonly inbound: InboundService;
+  readonly outbound: OutboundService;
   readonly connections: ConnectionService;
 }
 
@@ -32,6 +38,9 @@ export function wireNode(
 ): WiredNode {
   const bans = new BanList(node, registry, events);
   const identities = new UserIdentityRule(node, registry, bans, slots);
-  const connections = new ConnectionService(node, events, registry, identities);
-  return { registry, bans, slots, identities, connections };
+  const held = new HeldAnswers();
+  const inbound = new InboundService(node, events, bans, held);
+  const outbound = new OutboundService(node, registry, held, events);
+  const connections = new ConnectionService(node, events, registry, identities, inbound, outbound);
+  return { registry, bans, slots, identities, held, inbound, outbound, connections };
 }

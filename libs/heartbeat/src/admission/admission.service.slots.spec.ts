@@ -1,12 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { EMPTY } from 'rxjs';
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -23,6 +21,7 @@ import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -115,8 +114,7 @@ class Door {
     if ('reason' in verdict) return;
     visitor.open = () => {
       visitor.connection = this.connections.open({
-        socket: { close: () => undefined } as unknown as WebSocket,
-        network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+        transport: transportOf({ close: () => undefined }),
         path: '/ws',
         userAgent: null,
         ...verdict,

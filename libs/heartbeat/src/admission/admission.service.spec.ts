@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 
 import { Logger } from '@nestjs/common';
-import type { WebSocket } from 'ws';
 
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
@@ -21,6 +19,7 @@ import { ClientAddresses } from './client-addresses.js';
 import type { Refusal } from './refusal.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 const IP = '203.0.113.7';
 const HEADERS = {
@@ -67,8 +66,7 @@ class Door {
   /** Opens a connection in advance. */
   open(ip = IP, userId?: string) {
     return this.connections.open({
-      socket: { close: () => undefined } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf({ close: () => undefined }),
       path: '/ws',
       ip,
       userAgent: null,

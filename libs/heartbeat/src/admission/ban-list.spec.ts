@@ -1,7 +1,4 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
-
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -13,6 +10,7 @@ import type { Ban, BanKind } from './ban-index.js';
 import { BanList } from './ban-list.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 const WALL = 1_700_000_000_000;
 
@@ -35,8 +33,7 @@ describe('BanList', () => {
 
   function open(ip: string, userId?: string): Connection {
     return connections.open({
-      socket: { close: () => undefined, send: () => undefined } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf({ close: () => undefined, send: () => undefined }),
       path: '/ws',
       ip,
       userAgent: null,

@@ -1,8 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Subject } from 'rxjs';
-import type { WebSocket } from 'ws';
 
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import type { Connection } from '../connection/connection.js';
@@ -12,6 +10,7 @@ import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
 import type { LimitOptions } from '../options/limits.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { BanList } from './ban-list.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 const ANN = { userId: 'ann' };
 
@@ -48,8 +47,7 @@ class World {
   open(userId?: string): Connection & { readonly closes: unknown[][] } {
     const closes: unknown[][] = [];
     const connection = this.connections.open({
-      socket: { close: (...how: unknown[]) => closes.push(how) } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf({ close: (...how: unknown[]) => closes.push(how) }),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,

@@ -1,14 +1,13 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Subject } from 'rxjs';
-import type { WebSocket } from 'ws';
 
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { Identity } from '../base/identity.js';
 import type { Closing } from './connection.types.js';
-import type { ConnectionOwner } from './connection.types.js';
+import type { ConnectionOwner } from './connection-owner.js';
 import { Connection } from './connection.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 /** Writes down what it is asked to do, in order. */
 class FakeSocket {
@@ -40,13 +39,11 @@ describe('Connection, in the hands of the app', () => {
   let identified: [string | null, Identity | null][];
   let failures: [string, unknown][];
 
-  const owner: ConnectionOwner<Connection> = {
-    mayQueue: () => true,
-    uncountSent: () => undefined,
+  const owner: ConnectionOwner = {
+    admits: () => true,
+    beforePong: () => undefined,
     catchUp: () => undefined,
     silenced: () => undefined,
-    holdAnswers: () => false,
-    releaseAnswers: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),
@@ -56,8 +53,7 @@ describe('Connection, in the hands of the app', () => {
 
   function open(identity: Identity | null = null): Connection {
     return new Connection(owner, 7, {
-      socket: socket as unknown as WebSocket,
-      network: network as unknown as Socket,
+      transport: transportOf(socket, network),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -177,9 +173,9 @@ describe('Connection, in the hands of the app', () => {
     const connection = open();
     time = 3000.9;
     connection.countReceived(time);
-    connection.queue(0);
-    expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 3000, lastSeenAt: 3000 });
-    expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500 });
+    connection.admits('message', 0);
+    expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 3000 });
+    expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500, lastSeenAt: 3000 });
   });
 
   describe('when it is over', () => {

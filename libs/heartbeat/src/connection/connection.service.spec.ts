@@ -1,8 +1,6 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
-import type { WebSocket } from 'ws';
 
 import { type EventPayload, HeartbeatEvents } from './heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
@@ -11,6 +9,7 @@ import { ConnectionService } from './connection.service.js';
 import { NodeState } from './node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -53,8 +52,7 @@ describe('ConnectionService', () => {
     const socket = new FakeSocket();
     const network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false };
     const connection = connections.open({
-      socket: socket as unknown as WebSocket,
-      network: network as unknown as Socket,
+      transport: transportOf(socket, network),
       path: '/ws',
       ip,
       userAgent: 'jest',
@@ -229,7 +227,7 @@ describe('ConnectionService', () => {
     const { connection, network, id } = open({ userId: 'ann' });
     Object.assign(network, { bytesRead: 70, bytesWritten: 30 });
     connection.countReceived(2000);
-    connection.rttMs = 12.5;
+    connection.measured(12.5);
     time = 2500.75;
     connection.note({ kind: 'kicked', by: 'ann' });
     const { labels } = connection;

@@ -25,7 +25,8 @@ import type { Closing, Kick, Opening } from './connection.types.js';
 import { Connection } from './connection.js';
 import { NodeState } from './node-state.js';
 import { endOf, payloadOf } from './payload.js';
-import { IdentityRule } from './ports.js';
+import { LocalUse } from './local-use.js';
+import { IdentityRule, InboundPolicy, OutboundPolicy } from './ports.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { detailOf, type ViewContext, viewOf } from './listing/view.js';
@@ -37,6 +38,7 @@ const RELIEF = 0.95;
 @Injectable()
 export class ConnectionService {
   readonly #owner: RegistryOwner;
+  readonly #localUse: LocalUse;
   readonly #closed: ClosedRing<ClosedRecord>;
   readonly #view: ViewContext;
   /** Read once, so that a step of the wall clock moves no row of a listing. */
@@ -48,8 +50,11 @@ export class ConnectionService {
     private readonly events: HeartbeatEvents,
     private readonly registry: Registry,
     private readonly identities: IdentityRule,
+    inbound: InboundPolicy,
+    private readonly outbound: OutboundPolicy,
   ) {
-    this.#owner = new RegistryOwner(node, events, registry, identities);
+    this.#owner = new RegistryOwner(node, events, registry, { identities, inbound, outbound });
+    this.#localUse = new LocalUse(node);
     this.#closed = new ClosedRing(node.options.closedHistory);
     this.#view = { nodeId: node.id, clock: node.clock };
     this.#bootedAt = node.clock.wallTime(0).getTime();
@@ -72,9 +77,8 @@ export class ConnectionService {
     if (opening.deferred) this.registry.unidentified.add(connection);
     if (opening.identity !== null) this.identities.opened(connection);
     if (this.count >= this.node.limits.maxConnections) this.node.atCapacity = true;
-    if (this.events.isWanted('opened')) {
-      this.events.announce({ type: 'opened', id: connection.id, path: connection.path, ip: connection.ip });
-    }
+    const { path, ip } = opening;
+    if (this.events.isWanted('opened')) this.events.announce({ type: 'opened', id: connection.id, path, ip });
     return connection;
   }
 
@@ -174,7 +178,7 @@ export class ConnectionService {
   /** Sends to one of this node; false if there is no such connection here. Rejects as `Connection.send` does. */
   @Handled()
   async send(id: string, data: unknown): Promise<boolean> {
-    const connection = this.get(id) ?? this.#owner.localUse.missed('send', id);
+    const connection = this.get(id) ?? this.#localUse.missed('send', id);
     await connection?.send(data);
     return connection !== undefined;
   }
@@ -186,27 +190,23 @@ export class ConnectionService {
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
    */
   broadcast(data: unknown, filter: ConnectionFilter = {}, source: 'cluster' | null = null): number {
-    if (source === null) this.#owner.localUse.broadcast();
+    if (source === null) this.#localUse.broadcast();
     const payload = payloadOf(data);
     const receivers = this.#found(filter, { openOnly: true });
-    this.#owner.broadcast.start(payload, receivers);
+    this.outbound.broadcast(payload, receivers);
     return receivers.length;
   }
 
   /** Begins to close one of this node with 4500, or 4005 where it may reconnect; false if there is none here or it is closing. */
   kick(id: string, { reason, reconnect = false, by = 'application' }: Kick = {}): boolean {
-    const connection = this.get(id) ?? this.#owner.localUse.missed('kick', id);
+    const connection = this.get(id) ?? this.#localUse.missed('kick', id);
     const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
     const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
-    if (connection === undefined || !connection.end(closing, reconnect ? this.retryAfterMs() : undefined)) return false;
+    const retryAfterMs = reconnect ? this.node.retryAfterMs() : undefined;
+    if (!connection?.end(closing, retryAfterMs)) return false;
     connection.note({ kind: 'kicked', by: noteText(by) });
     this.events.announce({ type: 'kicked', id, by, reason: closing.reason, code });
     return true;
-  }
-
-  /** A delay after which one client is advised to reconnect, drawn for each client. @internal */
-  retryAfterMs(): number {
-    return this.node.retryAfterMs();
   }
 
   /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. @internal */

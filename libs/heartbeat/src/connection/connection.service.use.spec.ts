@@ -1,8 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
-import type { WebSocket } from 'ws';
 
 import { type EventPayload, HeartbeatEvents } from './heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
@@ -12,6 +10,7 @@ import { NodeState } from './node-state.js';
 import type { SharedMessage } from './shared-message.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -56,8 +55,7 @@ describe('ConnectionService, in the hands of the app', () => {
     const socket = new FakeSocket();
     const network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false };
     const connection = connections.open({
-      socket: socket as unknown as WebSocket,
-      network: network as unknown as Socket,
+      transport: transportOf(socket, network),
       path: '/ws',
       ip,
       userAgent: 'jest',
@@ -166,7 +164,7 @@ describe('ConnectionService, in the hands of the app', () => {
   });
 
   it('draws each return delay anew, within the window', () => {
-    const delays = Array.from({ length: 200 }, () => connections.retryAfterMs());
+    const delays = Array.from({ length: 200 }, () => node.retryAfterMs());
     expect(delays.every(delay => Number.isInteger(delay) && delay >= 0 && delay <= 10_000)).toBe(true);
     expect(new Set(delays).size).toBeGreaterThan(150);
   });
@@ -232,10 +230,10 @@ describe('ConnectionService, in the hands of the app', () => {
       for (let index = 0; index < 12; index++) {
         time += 10;
         const { connection, socket, network } = open();
-        connection.rttMs = (index * 7) % 5;
+        connection.measured((index * 7) % 5);
         socket.bufferedAmount = (index * 5) % 7;
         if (index % 3 === 0) connection.countReceived(time + ((index * 11) % 13));
-        if (index % 4 === 0) connection.queue(0);
+        if (index % 4 === 0) connection.admits('message', 0);
         // Bytes that no look has noticed yet.
         if (index % 5 === 0) network.bytesRead = 6;
       }

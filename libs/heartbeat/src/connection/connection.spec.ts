@@ -1,19 +1,16 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
-import { Writable } from 'node:stream';
-
-import type { WebSocket } from 'ws';
 
 import type { Closing } from './connection.types.js';
-import type { ConnectionOwner } from './connection.types.js';
+import type { ConnectionOwner } from './connection-owner.js';
 import { Connection } from './connection.js';
 import { Link } from './link.js';
 import { NEVER, phaseOf } from './pulse.js';
+import { transmit } from './sending.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 /** Writes down what it is asked to do, in order. */
 class FakeSocket {
   readonly done: unknown[][] = [];
-  isPaused = false;
 
   send(data: unknown): void {
     this.done.push(['send', data]);
@@ -37,22 +34,17 @@ describe('Connection', () => {
     bytesRead: number;
     bytesWritten: number;
     writableLength: number;
-    _handle?: { bytesWritten: number; writeQueueSize: number } | null;
-    paused: boolean;
-    isPaused(): boolean;
   };
-  /** How often the last message was taken out of the count, and whether there is room for one. */
-  let uncounted: number;
-  let mayQueue: boolean;
+  /** What the policy was asked for, and what it returns. */
+  let asked: [kind: string, bytes: number][];
+  let isAdmitted: boolean;
   let time: number;
 
-  const owner: ConnectionOwner<Connection> = {
-    mayQueue: () => mayQueue,
-    uncountSent: () => void uncounted++,
+  const owner: ConnectionOwner = {
+    admits: (_connection, kind, bytes) => (asked.push([kind, bytes]), isAdmitted),
+    beforePong: () => undefined,
     catchUp: () => undefined,
     silenced: () => undefined,
-    holdAnswers: () => false,
-    releaseAnswers: () => undefined,
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),
@@ -62,8 +54,7 @@ describe('Connection', () => {
 
   function open(): Connection {
     return new Connection(owner, 7, {
-      socket: socket as unknown as WebSocket,
-      network: network as unknown as Socket,
+      transport: transportOf(socket, network),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -73,8 +64,8 @@ describe('Connection', () => {
 
   beforeEach(() => {
     socket = new FakeSocket();
-    network = { bytesRead: 400, bytesWritten: 130, writableLength: 0, paused: false, isPaused: () => network.paused };
-    [uncounted, mayQueue] = [0, true];
+    network = { bytesRead: 400, bytesWritten: 130, writableLength: 0 };
+    [asked, isAdmitted] = [[], true];
     time = 1000.7;
   });
 
@@ -86,35 +77,14 @@ describe('Connection', () => {
       userId: null,
       labels: {},
       openedAt: 1000,
-      lastSeenAt: 1000,
       lastMessageAt: NEVER,
       rttMs: null,
       bytesIn: 0,
       bytesOut: 0,
       closing: null,
       ended: false,
-      paused: false,
     });
-    expect(connection.pulse).toMatchObject({ openedAt: 500, bytesSeen: 400 });
-  });
-
-  it.each([
-    [3, 'in one write', [3]],
-    [1, 'at once, each for itself', [1, 1, 1]],
-  ])('sends three answers with %d handlers in flight %s', async (inFlight, _how, expected) => {
-    const writes: number[] = [];
-    const line = new Writable({
-      write: (_bytes, _encoding, done) => (writes.push(1), done()),
-      writev: (pieces, done) => (writes.push(pieces.length), done()),
-    });
-    network = Object.assign(line, { bytesRead: 0, bytesWritten: 0, paused: false, isPaused: () => false });
-    socket.send = (data: unknown) => void line.write(data);
-    const connection = open();
-    connection.inFlight = inFlight;
-    for (const answer of ['one', 'two', 'three']) connection.answer(answer);
-    expect(writes).toEqual(inFlight === 1 ? expected : []);
-    await new Promise(resolve => process.nextTick(resolve));
-    expect([writes, line.writableCorked]).toEqual([expected, 0]);
+    expect(connection.pulse).toMatchObject({ openedAt: 500, bytesSeen: 400, lastSeenAt: 1000 });
   });
 
   it('has the phase of its place among those that opened', () => {
@@ -128,52 +98,23 @@ describe('Connection', () => {
     expect([connection.bytesIn, connection.bytesOut]).toEqual([10, 20]);
   });
 
-  it('counts out what the network has taken, not what waits, and never less than before', () => {
+  it.each([
+    ['message', 1],
+    ['answer', 1],
+    ['event', 0],
+  ] as const)('counts what is admitted as a message of the application: %s', (kind, count) => {
     const connection = open();
-    const seen: number[] = [];
-    const states = [
-      { bytesWritten: 10_130, writableLength: 10_000, _handle: { bytesWritten: 10_130, writeQueueSize: 9000 } },
-      { _handle: { bytesWritten: 10_130, writeQueueSize: 4000 } },
-      // At the destruction the handle has gone, and Node counts the write that was under way as waiting, until it is given up.
-      { _handle: null, _bytesDispatched: 10_130 },
-      { writableLength: 0 },
-    ];
-    for (const state of states) {
-      Object.assign(network, state);
-      seen.push(connection.bytesOut);
-    }
-    expect(seen.slice(0, 2)).toEqual([1000, 6000]);
-    expect(seen).toEqual(seen.toSorted((one, other) => one - other));
+    transmit(connection, kind, 'aé');
+    expect([asked, socket.done]).toEqual([[[kind, 3]], [['send', 'aé']]]);
+    expect([connection.messagesOut, connection.pulse.activeAt]).toEqual([count, count === 1 ? 500 : NEVER]);
   });
 
-  describe('an event of the application heartbeat', () => {
-    let connection: Connection;
-
-    // A socket that counts what it sends, as the tracked one does.
-    beforeEach(() => {
-      connection = open();
-      socket.send = data => void (connection.queue(String(data).length) && socket.done.push(['send', data]));
-    });
-
-    it('is no message that was sent, and keeps nobody from being idle', () => {
-      connection.sendHeartbeatEvent('beat');
-      expect(socket.done).toEqual([['send', 'beat']]);
-      expect([connection.messagesOut, connection.pulse.activeAt, uncounted]).toEqual([0, NEVER, 1]);
-    });
-
-    it('is taken out of no count where it was dropped', () => {
-      mayQueue = false;
-      connection.sendHeartbeatEvent('beat');
-      expect([socket.done, connection.messagesOut, uncounted]).toEqual([[], 0, 0]);
-    });
-
-    it('leaves the count of the messages before it', () => {
-      socket.send('hello');
-      const { activeAt } = connection.pulse;
-      time += 5000;
-      connection.sendHeartbeatEvent('beat');
-      expect([connection.messagesOut, connection.pulse.activeAt, uncounted]).toEqual([1, activeAt, 1]);
-    });
+  it('counts and sends nothing that is not admitted, and reports it', async () => {
+    isAdmitted = false;
+    const connection = open();
+    transmit(connection, 'event', 'beat');
+    await expect(connection.send('hello')).rejects.toMatchObject({ code: 'HEARTBEAT_MESSAGE_DROPPED' });
+    expect([socket.done, connection.messagesOut, connection.pulse.activeAt]).toEqual([[], 0, NEVER]);
   });
 
   it('is probing while a ping is unanswered', () => {
@@ -182,16 +123,6 @@ describe('Connection', () => {
     expect(connection.state).toBe('probing');
     connection.pulse.markAlive(0);
     expect(connection.state).toBe('open');
-  });
-
-  it.each([
-    [false, false, false],
-    [true, false, true],
-    [false, true, true],
-  ])('with the socket paused: %s and the network paused: %s is paused: %s', (ofSocket, ofNetwork, paused) => {
-    socket.isPaused = ofSocket;
-    network.paused = ofNetwork;
-    expect(open().paused).toBe(paused);
   });
 
   describe('end', () => {

@@ -7,161 +7,153 @@ import { closeReason } from '../protocol/close-code.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import { frozenIdentity, type Identity, identityProblem } from '../base/identity.js';
-import { ConnectionRecord } from './connection-record.js';
-import type { Closing } from './connection.types.js';
+import type { ConnectionOwner } from './connection-owner.js';
+import type { Closing, Opening, Outgoing } from './connection.types.js';
+import type { FlightNote } from './history/flight-note.js';
+import { type FlightRecord, withNote } from './history/flight-record.js';
 import { guarded, Lifetime } from './lifetime.js';
+import type { ConnectionState } from './listing/connection-view.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
+import { NEVER, phaseOf, Pulse } from './pulse.js';
+import type { Connection as PublicConnection } from './public-connection.js';
+import { transmit } from './sending.js';
 import { isSilenced, silence } from './silence.js';
+import type { Transport } from './transport.js';
 
-/** Whether an answer is being sent: answers that are held wait for it, other messages send them first. */
-let isAnswering = false;
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** One WebSocket, from the answered upgrade to its end. Made by `ConnectionService.open` only. */
-export class Connection extends ConnectionRecord<Connection> {
+/** The class behind the public interface, with what the rules of a node need. Made by `ConnectionService.open` only. */
+export class Connection implements PublicConnection {
+  readonly transport: Transport;
+  readonly path: string;
+  readonly ip: string;
+  readonly userAgent: string | null;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  readonly pulse: Readonly<Pulse<Connection>>;
+
+  messagesIn = 0;
+  messagesOut = 0;
+  /** Monotonic milliseconds; `NEVER` before the first message. */
+  lastMessageAt = NEVER;
+  /** Whether the client has used the application heartbeat, and so gets the server's events of it. */
+  appHeartbeat = false;
+  /** Message handlers that have not ended yet. */
+  inFlight = 0;
+  /** The record that `flow/` keeps of it, whose type only `flow/` knows; null while its traffic needs none. */
+  flow: object | null = null;
+  /** Whether bytes may be buffered that are emitted together with those of other connections: at the opening, and after a pause. */
+  mayBurst = true;
+  /** The number of the last message to many that was sent to it, or was not for it. */
+  lastShared = 0;
+
+  /** Whole microseconds: a fraction would be stored outside of the object. */
+  #rttMicros = NEVER;
+  readonly #bytesReadBefore: number;
+  readonly #bytesTakenBefore: number;
+  #identity: Identity | null;
+  #closing: Closing | null = null;
+  #isOver = false;
+  #flight: FlightRecord | null = null;
   #lifetime: Lifetime | null = null;
 
-  /**
-   * Aborts when the connection has ended; `signal.reason` tells how. For Node's own APIs, and for looking at: of what a listener of
-   * your own throws Node makes an uncaught exception, which ends the process. `defer` is guarded.
-   */
+  constructor(
+    private readonly owner: ConnectionOwner,
+    readonly serial: number,
+    { transport, path, ip, userAgent, identity }: Opening,
+  ) {
+    this.transport = transport;
+    this.path = path;
+    this.ip = ip;
+    this.userAgent = userAgent;
+    this.#identity = identity && frozenIdentity(identity);
+    this.openedAt = Math.trunc(owner.now());
+    this.#bytesReadBefore = transport.bytesRead;
+    this.#bytesTakenBefore = transport.bytesTaken;
+    this.pulse = new Pulse<Connection>(this, phaseOf(serial), owner.attended(), this.#bytesReadBefore);
+    this.pulse.seen(this.openedAt);
+  }
+
+  get id(): string {
+    return this.owner.idOf(this.serial);
+  }
+  get identity(): Identity | null {
+    return this.#identity;
+  }
+  get userId(): string | null {
+    return this.#identity?.userId ?? null;
+  }
+  get labels(): Readonly<Record<string, string>> {
+    return this.#identity?.labels ?? NO_LABELS;
+  }
+  get rttMs(): number | null {
+    return this.#rttMicros === NEVER ? null : this.#rttMicros / 1000;
+  }
+  get state(): ConnectionState {
+    if (this.#closing !== null || this.#isOver) return 'closing';
+    return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
+  }
+
+  /** How this connection is being or was ended; null while it is open. */
+  get closing(): Closing | null {
+    return this.#closing;
+  }
+  get ended(): boolean {
+    return this.#isOver;
+  }
+
+  get bytesIn(): number {
+    return this.transport.bytesRead - this.#bytesReadBefore;
+  }
+  /** What the network has taken; what waits is `transport.bytesWaiting`. */
+  get bytesOut(): number {
+    return this.transport.bytesTaken - this.#bytesTakenBefore;
+  }
+  get flight(): FlightRecord | null {
+    return this.#flight;
+  }
+
+  /** What the application has deferred, and streams of answers; null where there was nothing. */
+  get lifetime(): Pick<Lifetime, 'disposers' | 'streams'> | null {
+    return this.#lifetime;
+  }
+
   get signal(): AbortSignal {
-    if (this.isOver) return AbortSignal.abort(this.#endReason());
+    if (this.#isOver) return AbortSignal.abort(closedError(this));
     return (this.#lifetime ??= new Lifetime()).signal;
   }
 
-  /** Sends what is under way to all and has not come to this one yet. */
-  catchUp(): void {
-    this.owner.catchUp(this);
-  }
-
-  /** Sends answers that are held: whatever is sent after them counts as waiting only where the kernel does not take it. */
-  sendHeld(): void {
-    if (this.network.writableCorked > 0) this.owner.releaseAnswers(this);
-  }
-
-  /** Counts a message on its way out; false if so much is waiting already that it must not be added. */
-  queue(bytes: number): boolean {
-    this.catchUp();
-    if (!isAnswering) this.sendHeld();
-    if (!this.owner.mayQueue(this, bytes)) return false;
-    this.messagesOut++;
-    this.pulse.active(this.owner.attended());
-    return true;
-  }
-
-  /**
-   * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has ended already.
-   * What it throws or rejects with is logged and ends nothing else.
-   */
   defer(disposer: () => unknown): void {
-    if (this.isOver) return guarded(disposer, 'a disposer', this.#failed);
+    if (this.#isOver) return guarded(disposer, 'a disposer', this.#failed);
     (this.#lifetime ??= new Lifetime()).defer(disposer);
   }
 
-  /** How many disposers wait for the end. */
-  get disposers(): number {
-    return this.#lifetime?.disposers ?? 0;
-  }
-
-  /** How many streams of answers have not ended. */
-  get streams(): number {
-    return this.#lifetime?.streams ?? 0;
-  }
-
-  /** Lets a stream of answers end with the connection; a stream that completes is let go at once. */
+  /** Lets a stream of answers end with the connection; a stream that completes is released at once. */
   hold(stream: Subscription): void {
-    if (this.isOver) return stream.unsubscribe();
+    if (this.#isOver) return stream.unsubscribe();
     (this.#lifetime ??= new Lifetime()).hold(stream);
   }
 
-  /**
-   * Says who this is, for connections whose client proves it after the opening; may be said again. Without effect once the server
-   * has begun to close the connection.
-   * @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` without a `userId`, or with an end that is no time.
-   */
   identify(identity: Identity): void {
     const problem = identityProblem(identity);
     if (problem !== null)
       throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${this.id} was not identified: ${problem}`);
-    if (isSilenced(this) && !this.isOver) return;
-    const previous = this.who;
-    this.who = frozenIdentity(identity);
-    if (!this.isOver) this.owner.identified(this, previous);
+    if (isSilenced(this) && !this.#isOver) return;
+    const previous = this.#identity;
+    this.#identity = frozenIdentity(identity);
+    if (!this.#isOver) this.owner.identified(this, previous);
   }
 
-  /**
-   * Sends text or bytes as they are, anything else as JSON. Resolves when the bytes have left this process's buffers.
-   * @throws HeartbeatError `HEARTBEAT_CONNECTION_CLOSED` (as a rejection) if the connection ends first.
-   */
   @Handled()
   send(data: unknown): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      this.socket.send(payloadOf(data), (error?: Error | null) =>
-        error ? reject(error instanceof HeartbeatError ? error : this.#endReason()) : resolve(),
-      );
+      transmit(this, 'message', payloadOf(data), error => {
+        if (error) reject(error instanceof HeartbeatError ? error : closedError(this));
+        else resolve();
+      });
     });
   }
 
-  /** Sends the answer of a handler; those of messages that came in one read go out in one write. */
-  answer(text: string): void {
-    const { network } = this;
-    if (!this.owner.holdAnswers(this) && this.inFlight > 1 && network.writableCorked === 0) {
-      network.cork();
-      // After the promises of the handlers that are as far.
-      process.nextTick(() => network.uncork());
-    }
-    isAnswering = true;
-    try {
-      this.socket.send(text);
-    } finally {
-      isAnswering = false;
-    }
-  }
-
-  /**
-   * Begins the closing handshake; a peer that does not answer is destroyed after `drain.closeTimeoutMs`.
-   * @param code 1000 by default; one that an endpoint may send (RFC 6455, section 7.4).
-   * @param reason Cut to the 123 bytes that fit into a close frame.
-   * @throws HeartbeatError `HEARTBEAT_BAD_CLOSE` for a code that cannot be sent.
-   */
-  close(code = 1000, reason = ''): void {
-    assertSendable(code);
-    this.end({ code, reason, by: 'server' });
-  }
-
-  /** The one way out: says goodbye where the client understands it, then closes. False if a close had begun already. */
-  end(closing: Closing, retryAfterMs?: number): boolean {
-    const isFirst = this.ending === null && !this.isOver;
-    this.closeBegun(closing);
-    if (!isFirst) return false;
-    const { code, reason } = closing;
-    if (this.appHeartbeat) this.sendHeartbeatEvent(goodbye(code, reason, retryAfterMs));
-    this.socket.close(code, closeReason(reason, retryAfterMs));
-    return true;
-  }
-
-  /** Ends without a handshake, for a peer that would not answer; what is recorded is `closing`. */
-  destroy(closing: Closing): void {
-    this.closeBegun(closing);
-    this.socket.terminate();
-  }
-
-  /**
-   * Records how the close began; the first record stays. From a close that the server begins no further message is handled, also
-   * where the close of the client came first and some of its messages still wait.
-   */
-  closeBegun(closing: Closing): void {
-    if (this.ending === null && !this.isOver) {
-      this.ending = closing;
-      this.pulse.unlink();
-    } else if (closing.by !== 'client') silence(this);
-    if (isSilenced(this)) this.owner.silenced(this);
-  }
-
-  /**
-   * Sends what a stream gives, one message for each piece, never faster than the peer takes it. Ends with the connection; the
-   * stream is destroyed then. Rejects if the source fails or the connection ends first; that need not be awaited.
-   */
   @Handled()
   async stream(source: Readable): Promise<void> {
     // What fails while the source is destroyed comes after the last piece, when nothing else listens.
@@ -169,29 +161,84 @@ export class Connection extends ConnectionRecord<Connection> {
     for await (const piece of addAbortSignal(this.signal, source)) await this.send(piece);
   }
 
-  /** Sends an event of the application heartbeat, which is no message of the app: it keeps nobody from being idle. */
-  sendHeartbeatEvent(event: string): void {
+  /** Whether a message may be written now. All that comes before it has been written then, and it is counted. */
+  admits(kind: Outgoing, bytes: number): boolean {
+    if (!this.owner.admits(this, kind, bytes)) return false;
+    if (kind === 'event') return true;
+    this.messagesOut++;
+    this.pulse.active(this.owner.attended());
+    return true;
+  }
+
+  /** A pong is about to be written. */
+  beforePong(): void {
+    this.owner.beforePong(this);
+  }
+
+  /** Sends the messages to many that are under way to this connection. */
+  catchUp(): void {
+    this.owner.catchUp(this);
+  }
+
+  close(code = 1000, reason = ''): void {
+    assertSendable(code);
+    this.end({ code, reason, by: 'server' });
+  }
+
+  /** The one way out: notifies a client that understands it, then closes. False if a close had begun already. */
+  end(closing: Closing, retryAfterMs?: number): boolean {
+    const isFirst = this.#closing === null && !this.#isOver;
+    this.closeBegun(closing);
+    if (!isFirst) return false;
+    const { code, reason } = closing;
     this.catchUp();
-    const { messagesOut } = this;
-    const { activeAt } = this.pulse;
-    this.socket.send(event);
-    if (this.messagesOut === messagesOut) return;
-    this.messagesOut = messagesOut;
-    this.pulse.active(activeAt);
-    this.owner.uncountSent();
+    if (this.appHeartbeat) transmit(this, 'event', goodbye(code, reason, retryAfterMs));
+    this.transport.shut(code, closeReason(reason, retryAfterMs));
+    return true;
+  }
+
+  /** Ends without a handshake, for a peer that would not answer; what is recorded is `closing`. */
+  destroy(closing: Closing): void {
+    this.closeBegun(closing);
+    this.transport.destroy();
+  }
+
+  /**
+   * Records how the close began; the first record stays. From a close that the server begins no further message is handled, also
+   * where the close of the client came first and some of its messages still wait.
+   */
+  closeBegun(closing: Closing): void {
+    if (this.#closing === null && !this.#isOver) {
+      this.#closing = closing;
+      this.pulse.unlink();
+    } else if (closing.by !== 'client') silence(this);
+    if (isSilenced(this)) this.owner.silenced(this);
   }
 
   /** The connection is over: called once, by the registry. Runs the disposers, ends the streams and fires the signal. */
   finish(closing: Closing): void {
-    this.ending ??= closing;
-    this.isOver = true;
+    this.#closing ??= closing;
+    this.#isOver = true;
     this.pulse.unlink();
-    this.#lifetime?.end(this.#endReason(), this.#failed);
+    this.#lifetime?.end(closedError(this), this.#failed);
     this.#lifetime = null;
   }
 
-  #endReason(): HeartbeatError {
-    return closedError(this);
+  /** A message of the application came. */
+  countReceived(now: number): void {
+    this.messagesIn++;
+    this.lastMessageAt = Math.trunc(now);
+    this.pulse.active(this.owner.attended());
+    this.pulse.messageCame(this.owner.attended(), now);
+  }
+
+  measured(rttMs: number): void {
+    this.#rttMicros = Math.round(rttMs * 1000);
+  }
+
+  /** Adds a note to the flight record. */
+  note(note: FlightNote): void {
+    this.#flight = withNote(this.#flight, Math.trunc(this.owner.now()), note);
   }
 
   /** Made when it is needed, so that no connection carries a closure. */

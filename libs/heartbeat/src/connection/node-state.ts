@@ -8,12 +8,9 @@ import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/heartbeat.tokens.js';
 import { LimitedLogger } from '../base/limited-logger.js';
 import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
-import type { Connection } from './connection.js';
 import { type LiveLimits, liveLimitsOf } from '../node/live-limits.js';
 import { Totals } from '../node/totals.js';
-import type { TrackedSocket } from './tracked-socket.js';
-
-const NOTHING_HELD = { hold: () => false, release: () => undefined };
+import type { TrackedTransport } from './ports.js';
 
 /**
  * What one rule needs to know of another: whether the node drains, which interval is in force, what time was attended.
@@ -37,7 +34,7 @@ export class NodeState {
   application: (INestApplicationContext & { readonly isInitialized?: boolean }) | null = null;
   #isInitialized = false;
   /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` keeps them; the reaper compares them with the books. */
-  readonly socketSets: ReadonlySet<TrackedSocket>[] = [];
+  readonly socketSets: ReadonlySet<TrackedTransport>[] = [];
   /** Owner: the gateway adapter. Sockets that the limit of open files leaves for clients. */
   socketRoom = Infinity;
   /** Owner: drain. From the first signal on; readiness is 503. */
@@ -54,16 +51,6 @@ export class NodeState {
   unixPeerSeen = false;
   /** Owners: heartbeat, dispatcher and registry. Running totals of what is too frequent for events. */
   readonly totals = new Totals();
-  /** Owners: connections add what they queue, flow takes it away at each sum of all backlogs. */
-  queuedBytes = 0;
-  /** Owner: flow. How much may be queued before all backlogs have to be summed up again. */
-  queueRoom = Infinity;
-  /** Owner: flow. Sums the backlogs up, and makes room where they are too much. */
-  makeRoom: () => void = () => undefined;
-  /** Owner: flow. Holds answers for one write, and sends those that are held. */
-  answers: { hold(connection: Connection): boolean; release(connection: Connection): void } = NOTHING_HELD;
-  /** Owner: flow. Drops the messages of a connection that no handler has begun with. */
-  dropInput: (connection: Connection) => void = () => undefined;
   /** Owner: heartbeat. The interval in force, in milliseconds. */
   intervalMs: number;
   /** Owner: heartbeat. Time lost in stalls in this second of attended time and the one before, in milliseconds. */

@@ -1,7 +1,9 @@
 import type { Observable } from 'rxjs';
 
 import type { Connection } from './connection.js';
+import type { Outgoing } from './connection.types.js';
 import type { BanNotice } from './heartbeat.events.js';
+import type { Transport } from './transport.js';
 
 /**
  * What lower layers, and rules of one layer among themselves, need of rules that they must not import. A port is a class, so that it is
@@ -56,4 +58,30 @@ export abstract class UserSlots {
   abstract acquire(userId: string): Promise<(() => void) | null>;
   /** Acquires the slot of a connection that is open already; resolves with false where it is one too many. Never rejects. */
   abstract acquireOpen(userId: string): Promise<boolean>;
+}
+
+/** What of input must end with a connection. Implemented in `flow/`. */
+export abstract class InboundPolicy {
+  /** Drops the messages of a connection that no handler has begun with. */
+  abstract drop(connection: Connection): void;
+}
+
+/** What goes out, in which order, and how much of it may wait. Implemented in `flow/`. */
+export abstract class OutboundPolicy {
+  /**
+   * Whether a message may be written now. All that comes before it has been written then, and it is counted among what waits: the
+   * caller writes it at once. A message that finds no room is dropped; it may close the connection, or others.
+   */
+  abstract admits(connection: Connection, kind: Outgoing, bytes: number): boolean;
+  /** A pong is about to be written; it is counted among what waits. */
+  abstract beforePong(connection: Connection): void;
+  /** Sends the messages to many that are under way to a connection. */
+  abstract catchUp(connection: Connection): void;
+  /** Sends a message to many, in slices. For each of them it comes before all that is sent to it later. */
+  abstract broadcast(payload: string | Buffer, receivers: readonly Connection[]): void;
+}
+
+/** A transport that knows its connection; undefined before the opening and after the end. */
+export interface TrackedTransport extends Transport {
+  readonly tracked: Connection | undefined;
 }

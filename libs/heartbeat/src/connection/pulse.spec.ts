@@ -51,8 +51,9 @@ describe('Pulse', () => {
   it('takes the latest of what it knows for the last activity', () => {
     const pulse = new Pulse('owner', 0, 10, 400);
     expect(pulse.lastActivityAt).toBe(NEVER);
-    pulse.messageCame(500);
-    for (const at of [700, 600]) pulse.bytesCame(at);
+    pulse.messageCame(500, 5000);
+    for (const at of [700, 600]) pulse.bytesCame(at, 5000.5);
     expect([pulse.messageAt, pulse.bytesAt, pulse.lastActivityAt]).toEqual([500, 700, 700]);
+    expect(pulse.lastSeenAt).toBe(5000);
   });
 });

@@ -40,6 +40,8 @@ export class Pulse<Owner> extends Link {
   pingedAt = NEVER;
   /** The same in monotonic milliseconds with their fraction, for the round trip. */
   pingSentAt = Number.NaN;
+  /** When bytes were last noticed, in monotonic milliseconds. */
+  lastSeenAt = 0;
   /** Pings in a row that stayed unanswered for `pongTimeoutMs`. */
   missed = 0;
   /** When the next check is due. */
@@ -61,14 +63,26 @@ export class Pulse<Owner> extends Link {
     return Math.max(this.messageAt, this.bytesAt);
   }
 
-  /** A whole message came, of the application or of its heartbeat. */
-  messageCame(at: number): void {
-    this.messageAt = at;
+  /** When bytes were last noticed, including bytes that came since the last check; in monotonic milliseconds, as `now` is. */
+  seenAt(now: number, bytesRead: number): number {
+    return bytesRead === this.bytesSeen || this.lastActivityAt >= this.checkedAt ? this.lastSeenAt : now;
   }
 
-  /** Bytes came at this time or later that are no whole message. */
-  bytesCame(at: number): void {
+  /** @param now In monotonic milliseconds, here and below. */
+  seen(now: number): void {
+    this.lastSeenAt = Math.trunc(now);
+  }
+
+  /** A whole message came, of the application or of its heartbeat. */
+  messageCame(at: number, now: number): void {
+    this.messageAt = at;
+    this.seen(now);
+  }
+
+  /** Bytes came that are no whole message: at this time, or after it where that is all that is known. */
+  bytesCame(at: number, now: number): void {
     this.bytesAt = Math.max(this.bytesAt, at);
+    this.seen(now);
   }
 
   /** A message of the application came in or went out. */

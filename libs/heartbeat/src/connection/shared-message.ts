@@ -1,29 +1,25 @@
-import * as ws from 'ws';
+/** Free bytes before the payload: the longest header of an unmasked WebSocket frame has 10. */
+const HEADROOM = 16;
 
-/** `ws` exports it, but its types do not know it. Makes the parts of a frame: RFC 6455, section 5.2. */
-const { Sender } = ws as unknown as {
-  readonly Sender: { frame(payload: Buffer, options: FrameOptions): readonly Buffer[] };
-};
-
-interface FrameOptions {
-  readonly fin: true;
-  readonly rsv1: false;
-  readonly opcode: 1 | 2;
-  readonly mask: false;
-}
-
-/** A message that goes to many, encoded and framed once for all: its header and payload lie together, so that one write takes both. */
+/** A message that goes to many, encoded once for all. Each transport frames it once for all of its connections. */
 export class SharedMessage {
   readonly isBinary: boolean;
-  readonly frame: Buffer;
-  /** As it was when this was made, whatever the app writes into its buffer then. */
+  /** As it was when this was made, whatever the application writes into its buffer then. */
   readonly payload: Buffer;
+  readonly #bytes: Buffer;
 
   constructor(data: string | Buffer) {
     this.isBinary = typeof data !== 'string';
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
-    const opcode = this.isBinary ? 2 : 1;
-    this.frame = Buffer.concat(Sender.frame(payload, { fin: true, rsv1: false, opcode, mask: false }));
-    this.payload = this.frame.subarray(this.frame.length - payload.length);
+    this.#bytes = Buffer.allocUnsafe(HEADROOM + payload.length);
+    this.payload = this.#bytes.subarray(HEADROOM);
+    payload.copy(this.payload);
+  }
+
+  /** The payload behind a short header, in one piece without a copy: for transports whose header is the same for all clients. */
+  behind(header: Buffer): Buffer {
+    const start = HEADROOM - header.length;
+    header.copy(this.#bytes, start);
+    return this.#bytes.subarray(start);
   }
 }

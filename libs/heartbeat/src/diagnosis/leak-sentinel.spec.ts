@@ -18,7 +18,14 @@ function aConnection(id = 'n.1') {
   const listen = (count: number, name = 'message', emitter = socket) => {
     for (let i = 0; i < count; i++) emitter.on(name, () => {});
   };
-  return { id, socket, network, disposers: 0, streams: 0, ended: false, listen };
+  return {
+    id,
+    transport: { emitters: [socket, network] },
+    lifetime: { disposers: 0, streams: 0 },
+    ended: false,
+    listen,
+    network,
+  };
 }
 
 /** A sentinel over these connections, and the events that it publishes. */
@@ -43,7 +50,7 @@ describe('LeakSentinel', () => {
   it('reports nothing for usual numbers', async () => {
     const connection = aConnection();
     connection.listen(20);
-    connection.disposers = 20;
+    connection.lifetime.disposers = 20;
     const { sentinel, announced } = watching(connection, aConnection());
     await sentinel.check();
     expect(announced).toEqual([]);
@@ -64,7 +71,7 @@ describe('LeakSentinel', () => {
 
   it('reports accumulating disposers', async () => {
     const connection = aConnection('n.8');
-    connection.disposers = 500;
+    connection.lifetime.disposers = 500;
     const { sentinel, announced } = watching(connection);
     await sentinel.check();
     expect(announced).toEqual([{ type: 'drift', kind: 'disposers', count: 500 }]);
@@ -73,11 +80,11 @@ describe('LeakSentinel', () => {
 
   it('reports accumulating streams', async () => {
     const connection = aConnection('n.9');
-    connection.streams = 31;
+    connection.lifetime.streams = 31;
     const { sentinel, announced } = watching(connection);
     await sentinel.check();
     expect(announced).toEqual([]);
-    connection.streams = 64;
+    connection.lifetime.streams = 64;
     await sentinel.check();
     expect(announced).toEqual([{ type: 'drift', kind: 'streams', count: 64 }]);
     expect(lines[0]).toContain('connection n.9 has 64 streams of answers');
@@ -87,7 +94,7 @@ describe('LeakSentinel', () => {
     const connection = aConnection();
     const { sentinel, announced } = watching(connection);
     for (const disposers of [500, 500, 700, 999, 1000, 1001, 3000]) {
-      connection.disposers = disposers;
+      connection.lifetime.disposers = disposers;
       await sentinel.check();
     }
     expect(announced.map(event => event.type === 'drift' && event.count)).toEqual([500, 1000, 3000]);

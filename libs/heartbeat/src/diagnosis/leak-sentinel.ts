@@ -68,8 +68,8 @@ export class LeakSentinel implements OnApplicationBootstrap, OnApplicationShutdo
       let streams = NONE;
       await inSlices(this.connections.all(), connection => {
         listeners = higher(listeners, listenersOf(connection), connection);
-        disposers = higher(disposers, connection.disposers, connection);
-        streams = higher(streams, connection.streams, connection);
+        disposers = higher(disposers, connection.lifetime?.disposers ?? 0, connection);
+        streams = higher(streams, connection.lifetime?.streams ?? 0, connection);
       });
       this.#judge('listeners', listeners.count, () => describeListeners(listeners));
       this.#judge('disposers', disposers.count, () => describeDisposers(disposers));
@@ -94,8 +94,8 @@ function higher(peak: Peak, count: number, connection: Connection): Peak {
 }
 
 /** The listeners on the socket that the app receives, and on the network socket below it. */
-function listenersOf({ socket, network }: Connection): number {
-  return countListeners(socket) + countListeners(network);
+function listenersOf({ transport }: Connection): number {
+  return transport.emitters.reduce((count, emitter) => count + countListeners(emitter), 0);
 }
 
 function countListeners(emitter: EventEmitter): number {
@@ -103,8 +103,7 @@ function countListeners(emitter: EventEmitter): number {
 }
 
 function describeListeners({ count, connection }: Peak): string {
-  const { socket, network } = connection!;
-  const byName = [socket, network].flatMap(emitter =>
+  const byName = connection!.transport.emitters.flatMap(emitter =>
     emitter.eventNames().map(name => ({ name: String(name), count: emitter.listenerCount(name) })),
   );
   const most = byName.toSorted((one, other) => other.count - one.count)[0]!;

@@ -153,7 +153,7 @@ export class DrainRun {
     }
     return this.#schedule.closeDue(
       () => this.node.clock.now(),
-      connection => connection.end(GOING_AWAY, this.connections.retryAfterMs()),
+      connection => connection.end(GOING_AWAY, this.node.retryAfterMs()),
     );
   }
 

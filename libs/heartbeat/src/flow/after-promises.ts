@@ -13,10 +13,6 @@ export class AfterPromises {
 
   constructor(private readonly step: () => void) {}
 
-  get isRequested(): boolean {
-    return this.#isRequested;
-  }
-
   /** Counts a handler that begins; returns its number. */
   begin(): number {
     return ++this.#begun;

@@ -1,6 +1,8 @@
 import type { Connection } from '../connection/connection.js';
 import { NEVER } from '../connection/pulse.js';
+import type { Transport } from '../connection/transport.js';
 import type { InputQueue } from './message-queue.js';
+import { WaitingPieces } from './waiting-pieces.js';
 
 /**
  * What flow control knows of one connection. Made when its traffic first needs it, and dropped by the sweep once it does not: a quiet
@@ -13,6 +15,8 @@ export class FlowRecord {
   #pings = 0;
   /** Messages and handlers that wait; null where none does. */
   queue: InputQueue | null = null;
+  /** Messages and pongs that wait in this process; null where none does. */
+  #pieces: WaitingPieces | null = null;
   /** Since when a message is incomplete. */
   incompleteSince = NEVER;
   /** Bytes read at the last sweep that found a message incomplete. */
@@ -30,9 +34,31 @@ export class FlowRecord {
     return ++this.#pings;
   }
 
+  /** A message or pong is about to be written behind others that wait. */
+  countPiece(transport: Transport): void {
+    (this.#pieces ??= new WaitingPieces(transport)).add(transport);
+  }
+
+  /** Nothing waits to be written. */
+  drained(): void {
+    this.#pieces = null;
+  }
+
+  /** How many messages and pongs wait in this process; in a backlog that moves it may be up to twice as many. */
+  waitingPieces(transport: Transport): number {
+    return this.#pieces?.count(transport) ?? 0;
+  }
+
+  /** Whether `most` of them wait. */
+  isFull(most: number, transport: Transport): boolean {
+    return this.#pieces?.isFull(most, transport) ?? false;
+  }
+
   /** Whether nothing is lost when this record is dropped. */
   isIdle(now: number): boolean {
-    return this.queue === null && this.incompleteSince === NEVER && this.#second !== secondOf(now);
+    return (
+      this.queue === null && this.#pieces === null && this.incompleteSince === NEVER && this.#second !== secondOf(now)
+    );
   }
 
   #begin(second: number): void {

@@ -1,8 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import * as fc from 'fast-check';
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -16,6 +14,7 @@ import { InboundService } from './inbound.service.js';
 import { MESSAGE_OVERHEAD_BYTES, type RawMessage } from './message-queue.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 function ignore(): void {}
 
@@ -35,8 +34,7 @@ class FakeSocket {
 
   constructor(world: World) {
     this.connection = world.connections.open({
-      socket: this as unknown as WebSocket,
-      network: this.network as unknown as Socket,
+      transport: transportOf(this, this.network),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -74,9 +72,7 @@ class World {
     const events = new HeartbeatEvents();
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ limits, backpressure }), clock);
-    const { bans, connections } = wireNode(this.node, events);
-    this.connections = connections;
-    this.inbound = new InboundService(this.node, events, bans);
+    ({ connections: this.connections, inbound: this.inbound } = wireNode(this.node, events));
     events.stream.subscribe(event => event.type !== 'opened' && this.events.push(unstamped(event)));
   }
 

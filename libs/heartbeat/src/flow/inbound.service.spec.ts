@@ -8,8 +8,10 @@ import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';
 import { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
+import { HeldAnswers } from './held-answers.js';
 import { InboundService } from './inbound.service.js';
 import type { RawMessage } from './message-queue.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 const MAX = 3;
 
@@ -32,10 +34,8 @@ class FakeSocket {
 /** A client whose handlers run until the test ends them. */
 class Client {
   readonly socket = new FakeSocket();
-  readonly network = { cork: () => undefined, uncork: () => undefined };
   readonly connection = {
-    socket: this.socket,
-    network: this.network,
+    transport: transportOf(this.socket),
     inFlight: 0,
     flow: null,
     mayBurst: true,
@@ -101,7 +101,12 @@ const services: InboundService[] = [];
 function serviceWith(limits: Partial<LimitOptions>): InboundService {
   const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
   const node = new NodeState(resolveOptions({ limits }), clock);
-  const inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined });
+  const inbound = new InboundService(
+    node,
+    new HeartbeatEvents(),
+    { closeIfBanned: () => undefined },
+    new HeldAnswers(),
+  );
   services.push(inbound);
   return inbound;
 }

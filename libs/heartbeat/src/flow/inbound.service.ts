@@ -4,18 +4,18 @@ import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { INPUT_LIMITS, type InputLimit } from '../connection/history/flight-note.js';
 import { NodeState } from '../connection/node-state.js';
-import { BanCheck } from '../connection/ports.js';
+import { BanCheck, type InboundPolicy } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
-import type { TrackedSocket } from '../connection/tracked-socket.js';
-import { maxPieces } from '../connection/waiting-pieces.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import { flowOf } from './flow-record.js';
+import { flowOf, knownFlowOf } from './flow-record.js';
+import { HeldAnswers } from './held-answers.js';
 import type { RawMessage, Take } from './message-queue.js';
 import { MessageTurns } from './message-turns.js';
+import { maxPieces } from './waiting-pieces.js';
 
 /** Guards what comes in: more messages than a connection may send, and more pings; what may be handled has its turn. */
 @Injectable()
-export class InboundService implements OnApplicationShutdown {
+export class InboundService implements InboundPolicy, OnApplicationShutdown {
   readonly #turns: MessageTurns;
   /** How much had been read when the first frame was dropped, of connections that the server has begun to close. */
   readonly #readAtClose = new WeakMap<Connection, number>();
@@ -24,8 +24,9 @@ export class InboundService implements OnApplicationShutdown {
     private readonly node: NodeState,
     private readonly events: HeartbeatEvents,
     bans: BanCheck,
+    held: HeldAnswers,
   ) {
-    this.#turns = new MessageTurns(node, bans, connection => this.#refuse(connection, 'input'));
+    this.#turns = new MessageTurns(node, bans, held, connection => this.#refuse(connection, 'input'));
   }
 
   onApplicationShutdown(): void {
@@ -45,14 +46,16 @@ export class InboundService implements OnApplicationShutdown {
 
   /** Counts a ping, or a pong that nobody asked for; too many end the connection. */
   pinged(connection: Connection): void {
-    connection.countBytes(this.node.clock.now());
+    connection.pulse.bytesCame(this.node.attendedMs, this.node.clock.now());
     // Who is on the way out gets no answers, and has a deadline already.
     if (connection.closing !== null) return void this.#dropped(connection);
     const { limits, backpressure } = this.node.options;
-    const waiting = connection.socket.bufferedAmount;
+    const { transport } = connection;
+    const waiting = transport.bytesWaiting;
+    const most = maxPieces(backpressure.maxBufferedBytes);
     // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.
     const isTooMuch =
-      waiting > backpressure.maxBufferedBytes || connection.isFull(maxPieces(backpressure.maxBufferedBytes));
+      waiting > backpressure.maxBufferedBytes || (knownFlowOf(connection)?.isFull(most, transport) ?? false);
     if (isTooMuch) return this.#overrun(connection, waiting);
     if (limits.pingsPerSecond === 0) return;
     const count = flowOf(connection).countPing(this.node.attendedMs);
@@ -61,11 +64,11 @@ export class InboundService implements OnApplicationShutdown {
 
   /** Reads no more of a client that goes on sending after the close frame: to read and drop a flood costs the time of the others. */
   #dropped(connection: Connection): false {
-    const { bytesRead } = connection.network;
+    const { bytesRead } = connection.transport;
     const before = this.#readAtClose.get(connection);
     if (before === undefined) this.#readAtClose.set(connection, bytesRead);
     else if (bytesRead - before > this.node.options.backpressure.maxBufferedBytes) {
-      (connection.socket as TrackedSocket).holdBack();
+      connection.transport.holdBack();
     }
     return false;
   }
@@ -79,7 +82,7 @@ export class InboundService implements OnApplicationShutdown {
   #refuse(connection: Connection, limit: InputLimit): void {
     if (!connection.end({ code: CloseCodes.rate.code, reason: INPUT_LIMITS[limit], by: 'server' })) return;
     connection.note({ kind: 'limit', limit });
-    (connection.socket as TrackedSocket).holdBack();
+    connection.transport.holdBack();
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'rate' });
   }
 
@@ -99,6 +102,10 @@ export class InboundService implements OnApplicationShutdown {
    */
   run(connection: Connection, handler: () => Promise<void>): void {
     this.#turns.run(connection, handler);
+  }
+
+  drop(connection: Connection): void {
+    this.#turns.drop(connection);
   }
 
   /** Destroys who leaves our answers unread: a Close frame would wait behind them. */

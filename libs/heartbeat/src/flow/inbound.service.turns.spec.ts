@@ -5,7 +5,9 @@ import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';
 import { NodeState } from '../connection/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
+import { HeldAnswers } from './held-answers.js';
 import { InboundService } from './inbound.service.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 /** How long the messages of one turn are handled at once, and how many of a connection in its visit. */
 const [TURN_MS, VISIT] = [10, 16];
@@ -31,17 +33,15 @@ class World {
       if (this.banned === connection) (connection as { closing: Closing }).closing ??= BANNED;
     };
     const node = new NodeState(resolveOptions(), clock);
-    this.inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned });
+    this.inbound = new InboundService(node, new HeartbeatEvents(), { closeIfBanned }, new HeldAnswers());
     worlds.push(this);
   }
 
   /** A client whose messages are handled in so long, without waiting for anything. */
   client(name: string, cost: number | (() => Promise<void>) = 1) {
     const socket = { isHeld: false, holdBack: () => (socket.isHeld = true), letGo: () => (socket.isHeld = false) };
-    const network = { cork: () => undefined, uncork: () => undefined };
     const connection = {
-      socket,
-      network,
+      transport: transportOf(socket),
       inFlight: 0,
       flow: null,
       mayBurst: true,

@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -10,29 +8,26 @@ import { NodeState } from '../connection/node-state.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
+import { HeldAnswers } from './held-answers.js';
 import { InboundService } from './inbound.service.js';
 import { IncompleteMessageService } from './incomplete-message.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
-
-/** The fields of ws that tell of a message in the making; another spec holds them against ws itself. */
-const [RECEIVER, BYTES] = ['_receiver', '_bufferedBytes'];
 
 class FakeSocket {
   isPaused = false;
   readonly closed: [number, string][] = [];
 
-  constructor() {
-    this.finish();
-  }
+  hasIncompleteMessage = false;
 
   begin(): void {
-    Object.assign(this, { [RECEIVER]: { _fragmented: 0, [BYTES]: 5, _state: 0 } });
+    this.hasIncompleteMessage = true;
   }
 
   finish(): void {
-    Object.assign(this, { [RECEIVER]: { _fragmented: 0, [BYTES]: 0, _state: 0 } });
+    this.hasIncompleteMessage = false;
   }
 
   close(code: number, reason: string): void {
@@ -45,9 +40,10 @@ describe('UnfinishedService', () => {
   let connections: ConnectionService;
   let unfinished: IncompleteMessageService;
   let socket: FakeSocket;
+  let network: { bytesRead: number };
   let connection: Connection;
 
-  const bytesCome = () => void ((connection.network as { bytesRead: number }).bytesRead += 5);
+  const bytesCome = () => void (network.bytesRead += 5);
 
   function start(limits: HeartbeatOptions['limits'] = {}): void {
     const clock = { now: () => node?.attendedMs ?? 0, wallTime: (moment: number) => new Date(moment) };
@@ -56,9 +52,9 @@ describe('UnfinishedService', () => {
     connections = wireNode(node, events).connections;
     unfinished = new IncompleteMessageService(node, connections, events);
     socket = new FakeSocket();
+    network = { bytesRead: 0 };
     connection = connections.open({
-      socket: socket as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(socket, network),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -163,7 +159,7 @@ describe('UnfinishedService', () => {
       bytesCome();
       await pass(3);
       // Since the sweep before the one that found them.
-      expect([connection.pulse.bytesAt, connection.lastSeenAt]).toEqual([2000, 3000]);
+      expect([connection.pulse.bytesAt, connection.pulse.lastSeenAt]).toEqual([2000, 3000]);
     });
 
     it('and until when there are none that nobody knows of', async () => {
@@ -179,7 +175,9 @@ describe('UnfinishedService', () => {
 
     it('that are a ping', () => {
       node.attendedMs = 700;
-      new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined }).pinged(connection);
+      new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined }, new HeldAnswers()).pinged(
+        connection,
+      );
       expect(connection.pulse.bytesAt).toBe(700);
     });
   });
@@ -195,7 +193,7 @@ describe('UnfinishedService', () => {
   it('closes nobody for it without a timeout, and still tells when bytes came', async () => {
     start({ messageTimeoutMs: 0 });
     socket.begin();
-    (connection.network as { bytesRead: number }).bytesRead += 5;
+    bytesCome();
     await pass(60);
     expect([connection.closing, connection.pulse.bytesAt, node.accountedUntil]).toEqual([null, 0, 60_000]);
   });

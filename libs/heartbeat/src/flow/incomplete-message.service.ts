@@ -8,7 +8,6 @@ import { NEVER } from '../connection/pulse.js';
 import { flowOf, type FlowRecord, knownFlowOf } from './flow-record.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { inSlices } from '../base/slices.js';
-import { hasIncompleteMessage } from './incomplete-message.js';
 
 /** How often connections are checked for incomplete messages. */
 const SWEEP_MS = 1000;
@@ -54,9 +53,10 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
   }
 
   #inspect(connection: Connection): void {
-    const { paused, pulse, socket } = connection;
+    const { pulse, transport } = connection;
     if (connection.state === 'closing') return;
-    if (paused || !hasIncompleteMessage(socket)) return this.#rest(connection, paused);
+    const { isHalted } = transport;
+    if (isHalted || !transport.hasIncompleteMessage) return this.#rest(connection, isHalted);
     const flow = flowOf(connection);
     this.#noteBytes(connection, flow);
     const now = this.node.attendedMs;
@@ -70,20 +70,21 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });
   }
 
-  /** No message is incomplete. A paused connection keeps its record: the bytes of a message may go on as they were. */
-  #rest(connection: Connection, isPaused: boolean): void {
+  /** No message is incomplete. A connection that is not read keeps its record: the bytes of a message may go on as they were. */
+  #rest(connection: Connection, isHalted: boolean): void {
     const flow = knownFlowOf(connection);
     if (flow === null) return;
     flow.incompleteSince = NEVER;
-    if (!isPaused && flow.isIdle(this.node.attendedMs)) connection.flow = null;
+    if (connection.transport.bytesWaiting === 0) flow.drained();
+    if (!isHalted && flow.isIdle(this.node.attendedMs)) connection.flow = null;
   }
 
   /** Bytes that are new since the previous sweep, and since the last check, came after the later of the two; more is not known. */
   #noteBytes(connection: Connection, flow: FlowRecord): void {
-    const { bytesRead } = connection.network;
+    const { bytesRead } = connection.transport;
     const { bytesSeen, checkedAt } = connection.pulse;
     if (bytesRead !== bytesSeen && bytesRead !== flow.bytesSwept) {
-      connection.countBytes(this.node.clock.now(), Math.max(this.node.accountedUntil, checkedAt));
+      connection.pulse.bytesCame(Math.max(this.node.accountedUntil, checkedAt), this.node.clock.now());
     }
     flow.bytesSwept = bytesRead;
   }

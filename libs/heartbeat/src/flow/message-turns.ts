@@ -3,10 +3,9 @@ import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../connection/node-state.js';
 import type { BanCheck } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
-import type { TrackedSocket } from '../connection/tracked-socket.js';
 import { AfterPromises } from './after-promises.js';
 import { flowOf, queueOf } from './flow-record.js';
-import { HeldAnswers } from './held-answers.js';
+import type { HeldAnswers } from './held-answers.js';
 import { InputTotal } from './input-total.js';
 import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage, type Take } from './message-queue.js';
 
@@ -26,7 +25,6 @@ export class MessageTurns {
   readonly #ready = new Set<Connection>();
   /** Connections that had something waiting since the last rest. */
   readonly #visited = new Set<Connection>();
-  readonly #held = new HeldAnswers();
   readonly #total: InputTotal;
   readonly #after = new AfterPromises(() => this.#step());
   #turn: NodeJS.Immediate | null = null;
@@ -48,14 +46,10 @@ export class MessageTurns {
   constructor(
     private readonly node: NodeState,
     private readonly bans: BanCheck,
+    private readonly held: HeldAnswers,
     private readonly refuse: (connection: Connection) => void,
   ) {
     this.#total = new InputTotal(node.options);
-    node.answers = {
-      hold: connection => this.#hold(connection),
-      release: connection => this.#held.release(connection),
-    };
-    node.dropInput = connection => this.#drop(connection);
   }
 
   stop(): void {
@@ -102,7 +96,7 @@ export class MessageTurns {
 
   async #start(connection: Connection, handler: () => Promise<void>): Promise<void> {
     this.#mayStart = false;
-    if (!this.#isFirst) this.#after.request();
+    if (!this.#isFirst) this.#request();
     this.#isFirst = false;
     const number = this.#after.begin();
     connection.inFlight++;
@@ -126,14 +120,14 @@ export class MessageTurns {
     const queue = this.#spare.pop() ?? emptyQueue(this.#total.open());
     flowOf(connection).queue = queue;
     this.#visited.add(connection);
-    this.#after.request();
+    this.#request();
     return queue;
   }
 
-  /** Until the next rest: there is none without messages that wait their turn. */
-  #hold(connection: Connection): boolean {
-    if (this.#after.isRequested) this.#held.hold(connection);
-    return this.#after.isRequested;
+  /** Has the next step done once all promises have run; answers are held until the rest that follows. */
+  #request(): void {
+    this.held.open();
+    this.#after.request();
   }
 
   #beginTurn(now: number): void {
@@ -166,13 +160,13 @@ export class MessageTurns {
   /** The end of the hops: what was answered goes out, and connections with messages left are not read. */
   #rest(): void {
     this.#serving = false;
-    this.#held.releaseAll();
+    this.held.releaseAll();
     if (this.#visited.size === 0) return;
     for (const connection of this.#visited) {
       const queue = queueOf(connection);
       if (queue === null || queue.isHeld || isSilenced(connection)) continue;
       queue.isHeld = true;
-      (connection.socket as TrackedSocket).holdBack();
+      connection.transport.holdBack();
       this.#total.keep(queue.share, connection);
       if (!this.#total.settle(queue.share, queue.messages)) this.refuse(connection);
     }
@@ -192,7 +186,7 @@ export class MessageTurns {
     if (this.#owed) this.#turnEndsAt = now + TURN_MS;
     this.#owed = false;
     this.#serving = true;
-    this.#after.request();
+    this.#request();
   }
 
   /** Does one thing that waits for a connection; after some of them it is the next one's turn. */
@@ -225,13 +219,13 @@ export class MessageTurns {
   }
 
   /** Drops the messages that wait; the handlers of a message that has begun still run. The socket is read on: for the close frame. */
-  #drop(connection: Connection): void {
+  drop(connection: Connection): void {
     const queue = queueOf(connection);
     if (queue === null) return;
     queue.messages.clear();
     this.#total.set(queue.share, 0);
     if (queue.handlers.length === 0) return this.#letGo(connection, queue);
-    if (queue.isHeld) (connection.socket as TrackedSocket).letGo();
+    if (queue.isHeld) connection.transport.letGo();
     queue.isHeld = false;
   }
 
@@ -241,7 +235,7 @@ export class MessageTurns {
     connection.mayBurst = isHeld;
     this.#leave(connection);
     // A flood that was refused is read no more.
-    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) (connection.socket as TrackedSocket).letGo();
+    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) connection.transport.letGo();
     // It must not keep the connection.
     queue.take = ignoreMessage;
     if (share.isKept) this.#total.close(share);

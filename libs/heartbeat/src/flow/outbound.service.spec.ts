@@ -1,8 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
+import { describe, expect, it, jest } from '@jest/globals';
 
 import * as fc from 'fast-check';
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -10,9 +8,10 @@ import { NodeState } from '../connection/node-state.js';
 import type { BackpressureOptions } from '../options/backpressure.options.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import { OutboundService } from './outbound.service.js';
+import type { OutboundService } from './outbound.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 const MIB = 1024 * 1024;
 
@@ -25,8 +24,7 @@ class Reader {
 
   constructor(private readonly world: World) {
     this.connection = world.connections.open({
-      socket: this as unknown as WebSocket,
-      network: this.network as unknown as Socket,
+      transport: transportOf(this, this.network),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -37,7 +35,12 @@ class Reader {
 
   /** As `net` counts: what waits is written already. */
   send(bytes: number): void {
-    this.connection.queue(bytes);
+    this.connection.admits('message', bytes);
+    this.fill(bytes);
+  }
+
+  /** Waits without having been counted. */
+  fill(bytes: number): void {
     this.bufferedAmount += bytes;
     this.network.bytesWritten += bytes;
     this.network.writableLength += bytes;
@@ -66,8 +69,7 @@ class World {
     events.stream.subscribe(event => event.type === 'slow' && this.slow.push(unstamped(event)));
     const clock = { now: () => 0, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ backpressure }), clock);
-    this.connections = wireNode(this.node, events).connections;
-    this.outbound = new OutboundService(this.node, this.connections, events);
+    ({ connections: this.connections, outbound: this.outbound } = wireNode(this.node, events));
   }
 
   #steps = 0;
@@ -77,7 +79,7 @@ class World {
     for (let step = 0; step < ms / 100; step++) {
       this.node.attendedMs += 100;
       each(step);
-      if (++this.#steps % 10 === 0) this.outbound.look();
+      if (++this.#steps % 10 === 0) this.outbound.check();
     }
   }
 }
@@ -155,7 +157,7 @@ describe('OutboundService', () => {
     const reader = new Reader(world);
     reader.send(5000);
     // The looks go on, the attended time does not.
-    for (let look = 0; look < 600; look++) world.outbound.look();
+    for (let look = 0; look < 600; look++) world.outbound.check();
     expect(reader.destroyedAt).toBeNull();
   });
 
@@ -185,28 +187,22 @@ describe('OutboundService', () => {
     expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([0, 0]);
   });
 
-  it('asks the socket itself how far a write has come that Node counts only when all of it is done', () => {
+  it('goes by what the network has taken, also where all of it still counts as waiting', () => {
     const world = new World({ minDrainBytesPerSecond: 1024, maxBufferedBytes: 4 * MIB });
     const [honest, stuck] = [new Reader(world), new Reader(world)];
-    const handles = [honest, stuck].map(reader => {
-      reader.send(4 * MIB);
-      const handle = { bytesWritten: 4 * MIB, writeQueueSize: 4 * MIB };
-      Object.assign(reader.network, { _handle: handle });
-      return handle;
-    });
-    world.pass(30_000, () => (handles[0]!.writeQueueSize -= 200));
+    for (const reader of [honest, stuck]) reader.send(4 * MIB);
+    world.pass(30_000, () => (honest.network.writableLength -= 200));
     expect([honest.destroyedAt, stuck.connection.closing?.code]).toEqual([null, 4003]);
   });
 
   it('destroys the largest while all together are too many, and nobody else', () => {
     const world = new World({ maxTotalBufferedBytes: 1000 });
-    world.node.queueRoom = Infinity;
     const readers = [300, 700, 100, 600, 200].map(bytes => {
       const reader = new Reader(world);
-      reader.send(bytes);
+      reader.fill(bytes);
       return reader;
     });
-    world.outbound.look();
+    world.outbound.check();
     expect(readers.map(({ destroyedAt }) => destroyedAt === null)).toEqual([true, false, true, false, true]);
     expect(world.slow.map(event => event.type === 'slow' && [event.bufferedBytes, event.why])).toEqual([
       [700, 'total'],
@@ -221,7 +217,7 @@ describe('OutboundService', () => {
     const [large, small] = [new Reader(world), new Reader(world)];
     large.send(60_000);
     for (let message = 0; message < 500; message++) small.send(10);
-    world.outbound.look();
+    world.outbound.check();
     expect([large.destroyedAt, small.destroyedAt]).toEqual([null, 0]);
     expect(world.outbound.bufferedBytes).toBe(60_000);
   });
@@ -230,7 +226,7 @@ describe('OutboundService', () => {
     const world = new World({ maxTotalBufferedBytes: 1000 });
     const reader = new Reader(world);
     reader.send(1000);
-    world.outbound.look();
+    world.outbound.check();
     expect([reader.destroyedAt, world.outbound.bufferedBytes]).toEqual([null, 1000]);
   });
 
@@ -253,17 +249,13 @@ describe('OutboundService', () => {
     const world = new World({ maxTotalBufferedBytes: MIB });
     const [full, reader] = [new Reader(world), new Reader(world)];
     full.send(MIB);
-    let looks = 0;
-    world.node.makeRoom = () => {
-      looks++;
-      world.outbound.look();
-    };
-    world.outbound.look();
+    world.outbound.check();
+    const checks = jest.spyOn(world.outbound, 'check');
     for (let message = 0; message < 1000; message++) {
       reader.send(100);
       reader.take(100);
     }
-    expect([looks, full.destroyedAt]).toEqual([1, null]);
+    expect([checks.mock.calls.length, full.destroyedAt]).toEqual([1, null]);
   });
 
   it('is never over the cap after a look, and destroys no one more than it must', () => {
@@ -273,10 +265,9 @@ describe('OutboundService', () => {
         fc.integer({ min: 1, max: 5000 }),
         (sizes, cap) => {
           const world = new World({ maxTotalBufferedBytes: cap });
-          world.node.queueRoom = Infinity;
           const readers = sizes.map(() => new Reader(world));
-          readers.forEach((reader, index) => reader.send(sizes[index]!));
-          world.outbound.look();
+          readers.forEach((reader, index) => reader.fill(sizes[index]!));
+          world.outbound.check();
           const gone = readers
             .filter(({ destroyedAt }) => destroyedAt !== null)
             .map(({ bufferedAmount }) => bufferedAmount);

@@ -2,34 +2,46 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import { ConnectionService } from '../connection/connection.service.js';
+import type { Outgoing } from '../connection/connection.types.js';
 import { NodeState } from '../connection/node-state.js';
+import type { OutboundPolicy } from '../connection/ports.js';
+import { Registry } from '../connection/registry.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { inSlices } from '../base/slices.js';
 import { Backlog } from './backlog.js';
-import { bytesTaken } from '../connection/bytes-taken.js';
-import { PIECE_BYTES } from '../connection/waiting-pieces.js';
+import { Broadcast } from './broadcast.js';
+import { flowOf, knownFlowOf } from './flow-record.js';
+import { HeldAnswers } from './held-answers.js';
+import { maxPieces, PIECE_BYTES } from './waiting-pieces.js';
 
 interface Waiting {
   readonly connection: Connection;
   readonly bytes: number;
-  /** What they take of memory, which for small messages is more. */
+  /** What they take of memory, which for small messages is more than their bytes. */
   readonly cost: number;
 }
 
-/** How often each backlog is looked at, whatever was sent. */
-const LOOK_MS = 1000;
+/** How often each backlog is checked, whatever was sent. */
+const CHECK_MS = 1000;
 /** By this share of it all backlogs together may exceed their limit, so that not every message has them summed up. */
 const TOLERANCE = 0.05;
 
-/** Guards memory against clients that do not read: the slow one, and all of them together. */
+/**
+ * All that goes out passes here: the order of answers, messages to many and others, the counts, and the limits of what may wait in
+ * memory for clients that do not read: for each, and for all together.
+ */
 @Injectable()
-export class OutboundService implements OnApplicationBootstrap, OnApplicationShutdown {
+export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | null = null;
   /** Of those connections only that have one. */
   #backlogs = new Map<Connection, Backlog>();
-  /** All backlogs together at the last look. */
+  readonly #broadcast = new Broadcast();
+  /** All backlogs together at the last check. */
   #bufferedBytes = 0;
+  /** What was queued since the last check. */
+  #queuedBytes = 0;
+  /** How much may be queued before all backlogs have to be summed up again. */
+  #room: number;
   #slowConsumers = 0;
   /** Connections whose end was decided, until it has begun. */
   readonly #doomed = new Map<Connection, { readonly bufferedBytes: number; readonly why: 'slow' | 'total' }>();
@@ -37,25 +49,25 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
 
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
+    private readonly registry: Registry,
+    private readonly held: HeldAnswers,
     private readonly events: HeartbeatEvents,
   ) {
-    node.makeRoom = () => this.look();
-    node.queueRoom = node.options.backpressure.maxTotalBufferedBytes;
+    this.#room = node.options.backpressure.maxTotalBufferedBytes;
   }
 
-  /** Bytes that waited for all connections together at the last look, in this process's memory. */
+  /** Bytes that waited for all connections together at the last check, in this process's memory; with broadcasts under way. */
   get bufferedBytes(): number {
     return this.#bufferedBytes;
   }
 
-  /** Connections with a backlog that took less than they must at the last look. */
+  /** Connections with a backlog that took less than they must at the last check. */
   get slowConsumers(): number {
     return this.#slowConsumers;
   }
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_MS);
+    this.#timer = setInterval(() => this.check(), CHECK_MS);
     this.#timer.unref();
   }
 
@@ -64,15 +76,64 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     this.#timer = null;
   }
 
-  /** One pass over all backlogs: destroys who took too little for too long, and the largest while all together are too many. */
-  look(): void {
+  admits(connection: Connection, kind: Outgoing, bytes: number): boolean {
+    // Before a message to many has been sent, none that is under way comes after it.
+    if (kind !== 'shared') this.#broadcast.catchUp(connection);
+    if (kind === 'answer') this.held.hold(connection);
+    else this.held.release(connection);
+    const { maxBufferedBytes } = this.node.options.backpressure;
+    const { transport } = connection;
+    const waiting = transport.bytesWaiting;
+    const hasPlace = waiting === 0 || !knownFlowOf(connection)?.isFull(maxPieces(maxBufferedBytes), transport);
+    if (waiting + bytes > maxBufferedBytes || !hasPlace) return this.#refuse(connection, waiting, bytes);
+    if (kind !== 'event') this.node.totals.messagesOut++;
+    const cost = waiting === 0 ? bytes : bytes + PIECE_BYTES;
+    if (this.#queuedBytes + cost > this.#room) this.check();
+    this.#queuedBytes += cost;
+    this.#countPiece(connection, waiting);
+    return true;
+  }
+
+  beforePong(connection: Connection): void {
+    this.held.release(connection);
+    this.#countPiece(connection, connection.transport.bytesWaiting);
+  }
+
+  catchUp(connection: Connection): void {
+    this.#broadcast.catchUp(connection);
+  }
+
+  broadcast(payload: string | Buffer, receivers: readonly Connection[]): void {
+    this.#broadcast.start(payload, receivers);
+  }
+
+  /** What is written where nothing waits goes out at once. */
+  #countPiece(connection: Connection, waiting: number): void {
+    if (waiting === 0) knownFlowOf(connection)?.drained();
+    else flowOf(connection).countPiece(connection.transport);
+  }
+
+  /** A message finds no room. */
+  #refuse(connection: Connection, waiting: number, bytes: number): false {
+    // The close notification may find no room either, after the close has been reported.
+    if (connection.closing !== null) return false;
+    connection.note({ kind: 'full', bufferedBytes: waiting, messages: piecesOf(connection), bytes });
+    this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
+    const { code, name } = CloseCodes.slowConsumer;
+    const { policy } = this.node.options.backpressure;
+    if (policy === 'close') connection.end({ code, reason: name, by: 'server' });
+    return false;
+  }
+
+  /** One pass over all backlogs: destroys clients that took too little for too long, and the largest while all together are too large. */
+  check(): void {
     const now = this.node.attendedMs;
-    this.node.queuedBytes = 0;
+    this.#queuedBytes = 0;
     this.#slowConsumers = 0;
     const waiting: Waiting[] = [];
     const backlogs = new Map<Connection, Backlog>();
-    for (const connection of this.connections.all()) {
-      const bytes = connection.socket.bufferedAmount;
+    for (const connection of this.registry.all()) {
+      const bytes = connection.transport.bytesWaiting;
       if (bytes === 0 || this.#doomed.has(connection)) continue;
       const backlog = this.#backlogs.get(connection) ?? new Backlog(this.node.options.backpressure.slowAfterMs);
       if (this.#isTooSlow(connection, backlog, now)) {
@@ -80,19 +141,20 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
         continue;
       }
       backlogs.set(connection, backlog);
-      waiting.push({ connection, bytes, cost: bytes + connection.waitingPieces * PIECE_BYTES });
+      waiting.push({ connection, bytes, cost: bytes + piecesOf(connection) * PIECE_BYTES });
     }
     this.#backlogs = backlogs;
     const left = this.#relieve(waiting);
     this.#destroyDoomed();
-    this.#bufferedBytes = sumOf(left, ({ bytes }) => bytes);
+    this.#bufferedBytes = this.#broadcast.bytes + sumOf(left, ({ bytes }) => bytes);
     const { maxTotalBufferedBytes: most } = this.node.options.backpressure;
-    this.node.queueRoom = Math.max(most - sumOf(left, ({ cost }) => cost), most * TOLERANCE);
+    const used = this.#broadcast.bytes + sumOf(left, ({ cost }) => cost);
+    this.#room = Math.max(most - used, most * TOLERANCE);
   }
 
   /** Whether this backlog moved too little in all of `slowAfterMs`. */
-  #isTooSlow({ network }: Connection, backlog: Backlog, now: number): boolean {
-    const taken = bytesTaken(network);
+  #isTooSlow({ transport }: Connection, backlog: Backlog, now: number): boolean {
+    const taken = transport.bytesTaken;
     const isSlow = backlog.rate(now, taken) < this.node.options.backpressure.minDrainBytesPerSecond;
     if (isSlow) this.#slowConsumers++;
     const isTooSlow = isSlow && backlog.isWhole(now);
@@ -140,6 +202,10 @@ export class OutboundService implements OnApplicationBootstrap, OnApplicationShu
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why });
     connection.destroy({ code, reason: name, by: 'server' });
   }
+}
+
+function piecesOf(connection: Connection): number {
+  return knownFlowOf(connection)?.waitingPieces(connection.transport) ?? 0;
 }
 
 function sumOf(waiting: readonly Waiting[], valueOf: (one: Waiting) => number): number {

@@ -1,7 +1,4 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
-
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -10,6 +7,7 @@ import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { HeartbeatService } from './heartbeat.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 const COUNT = 20_000;
 const INTERVAL = 25_000;
@@ -27,6 +25,7 @@ class Clients {
   readonly #answering: number[] = [];
   pingsOfTick = 0;
   destroyed = 0;
+  readonly networks: { bytes: number }[] = [];
 
   constructor(
     private readonly node: NodeState,
@@ -57,19 +56,19 @@ class Clients {
       terminate: () => this.destroyed++,
     };
     const connection = registry.open({
-      socket: socket as unknown as WebSocket,
-      network: network as unknown as Socket,
+      transport: transportOf(socket, network),
       path: '/ws',
       ip: `10.0.${index >> 8}.${index & 255}`,
       userAgent: null,
       identity: null,
     });
     this.connections.push(connection);
+    this.networks.push(network);
     this.heartbeat.watch(connection);
   }
 
   receive(index: number): void {
-    (this.connections[index]!.network as unknown as { bytes: number }).bytes += 6;
+    this.networks[index]!.bytes += 6;
   }
 
   /** All clients send a message before the next tick. */

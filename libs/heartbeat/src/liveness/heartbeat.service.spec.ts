@@ -47,7 +47,7 @@ describe('HeartbeatService', () => {
 
   it.each([
     ['that is silent', () => undefined],
-    ['also while the server keeps sending to it', (peer: Peer) => peer.connection.queue(0)],
+    ['also while the server keeps sending to it', (peer: Peer) => peer.connection.admits('message', 0)],
   ])('destroys a peer %s within the promised bound of its last byte, and records 4000', (_what, each) => {
     const world = new World();
     const peer = new Peer(world);

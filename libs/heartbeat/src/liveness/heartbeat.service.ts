@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { NEVER, type Pulse } from '../connection/pulse.js';
+import { probe } from '../connection/sending.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
@@ -97,17 +98,17 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const { pulse } = connection;
     const now = this.node.clock.now();
     if (pulse.pingedAt === NEVER) {
-      connection.countBytes(now);
+      pulse.bytesCame(this.node.attendedMs, now);
       return false;
     }
-    connection.lastSeenAt = Math.trunc(now);
+    pulse.seen(now);
     // After a missed ping it is unknown which one this pong belongs to.
     const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
     if (rttMs !== null) {
-      connection.rttMs = rttMs;
+      connection.measured(rttMs);
       this.node.totals.rtt.record(rttMs / 1000);
     }
-    pulse.compared(connection.network.bytesRead);
+    pulse.compared(connection.transport.bytesRead);
     const { checkDueAt } = pulse;
     pulse.markAlive(
       Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)),
@@ -194,16 +195,14 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   /** Compares the bytes read with those at the last check. */
   #compareBytes(connection: Connection, now: number): void {
-    const { pulse } = connection;
-    const { bytesRead } = connection.network;
-    const isUnread = bytesRead === pulse.bytesSeen;
-    if (connection.paused && isUnread) return this.#probeUnread(connection, now);
-    if (isUnread) return;
+    const { pulse, transport } = connection;
+    const { bytesRead } = transport;
+    if (bytesRead === pulse.bytesSeen) return transport.isHalted ? this.#probeUnread(connection, now) : undefined;
     pulse.compared(bytesRead);
     // The code that counted what came has recorded the time as well.
-    if (pulse.lastActivityAt < pulse.checkedAt) connection.lastSeenAt = Math.trunc(this.node.clock.now());
+    if (pulse.lastActivityAt < pulse.checkedAt) pulse.seen(this.node.clock.now());
     // The client is active: `ws` pauses a socket while it inflates.
-    if (connection.paused) return pulse.markAlive(now);
+    if (transport.isHalted) return pulse.markAlive(now);
     if (!this.node.options.heartbeat.skipWhenActive) {
       if (pulse.pingedAt !== NEVER) pulse.markAlive(pulse.pingedAt);
       return;
@@ -219,14 +218,14 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
    * A connection that is not read shows no life: it is not judged until it is read again. But that its line has ended shows only
    * when something is written to it. A pong is written, not a ping: it has no answer (RFC 6455, section 5.5.3) that piles up unread.
    */
-  #probeUnread({ pulse, socket }: Connection, now: number): void {
-    socket.pong();
-    pulse.markAlive(now);
+  #probeUnread(connection: Connection, now: number): void {
+    probe(connection);
+    connection.pulse.markAlive(now);
   }
 
   #ping(connection: Connection, now: number): void {
     connection.pulse.pinged(now, this.node.clock.now());
-    connection.socket.ping();
+    connection.transport.ping();
     this.node.totals.pingsSent++;
     if (this.events.isWanted('ping')) this.events.announce({ type: 'ping', id: connection.id });
   }

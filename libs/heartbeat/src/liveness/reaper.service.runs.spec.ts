@@ -1,21 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
-import type { TrackedSocket } from '../connection/tracked-socket.js';
+import type { TrackedTransport } from '../connection/ports.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { REAPER_JOB, ReaperService } from './reaper.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -46,7 +45,7 @@ describe('ReaperService, in its runs', () => {
   let node: NodeState;
   let connections: ConnectionService;
   let reaper: ReaperService;
-  let sockets: Set<TrackedSocket>;
+  let sockets: Set<TrackedTransport>;
   let events: EventPayload[];
 
   beforeEach(() => {
@@ -64,16 +63,16 @@ describe('ReaperService, in its runs', () => {
 
   function open() {
     const socket = new FakeSocket();
+    const transport = Object.assign(transportOf(socket), { tracked: undefined as Connection | undefined });
     const connection = connections.open({
-      socket: socket as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport,
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
       identity: { userId: 'ann' },
     });
-    socket.connection = connection;
-    sockets.add(socket as unknown as TrackedSocket);
+    transport.tracked = connection;
+    sockets.add(transport);
     return { connection, socket, id: connection.id };
   }
 
@@ -105,7 +104,7 @@ describe('ReaperService, in its runs', () => {
 
     it('terminates an open socket without an entry, and leaves one that is closing', async () => {
       const [stray, closing] = [new FakeSocket(), Object.assign(new FakeSocket(), { readyState: 2 })];
-      for (const socket of [stray, closing]) sockets.add(socket as unknown as TrackedSocket);
+      for (const socket of [stray, closing]) sockets.add(Object.assign(transportOf(socket), { tracked: undefined }));
       await reaper.run();
       expect([stray.terminated, closing.terminated, reports()]).toEqual([1, 0, [['socket', 1]]]);
     });

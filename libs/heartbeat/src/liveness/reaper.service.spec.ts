@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
-import type { WebSocket } from 'ws';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
@@ -14,6 +12,7 @@ import { resolveOptions } from '../options/resolve-options.js';
 import { ReaperService } from './reaper.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -57,8 +56,7 @@ describe('ReaperService', () => {
   function open() {
     const socket = new FakeSocket();
     const connection = connections.open({
-      socket: socket as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(socket),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -97,7 +95,7 @@ describe('ReaperService', () => {
 
     it.each<[string, 'closes' | 'spares', (connection: Connection) => void]>([
       ['a message was received', 'spares', connection => connection.countReceived(time)],
-      ['a message was sent', 'spares', connection => connection.queue(0)],
+      ['a message was sent', 'spares', connection => connection.admits('message', 0)],
       ['a ping was answered', 'closes', ({ pulse }) => pulse.markAlive(node.attendedMs)],
       ['a ping was sent', 'closes', ({ pulse }) => pulse.pinged(node.attendedMs, time)],
     ])('where %s meanwhile, %s', async (_what, outcome, happen) => {

@@ -9,7 +9,7 @@ import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
 import { placeOf } from '../connection/pulse.js';
-import type { TrackedSocket } from '../connection/tracked-socket.js';
+import type { TrackedTransport } from '../connection/ports.js';
 import { describeError } from '../base/describe-error.js';
 import { Handled } from '../base/handled.js';
 import { type DriftKind, HeartbeatEvents, type ReapReason } from '../connection/heartbeat.events.js';
@@ -98,7 +98,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
         this.#inspect(connection);
       });
       this.#report('index', wrong + this.connections.sweepIndexes());
-      for (const sockets of this.node.socketSets) await inSlices(sockets, socket => this.#disown(socket));
+      for (const sockets of this.node.socketSets) await inSlices(sockets, transport => this.#disown(transport));
     } finally {
       this.#running = false;
       this.node.totals.reaperRuns.record((this.node.clock.now() - begun) / 1000);
@@ -107,7 +107,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   #inspect(connection: Connection): void {
-    if (connection.socket.readyState === connection.socket.CLOSED) {
+    if (connection.transport.isClosed) {
       // The socket has closed, but its close event was missed.
       this.connections.closed(connection, CloseCodes.abnormal.code, '');
       return this.#report('registry', 1);
@@ -118,7 +118,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
     }
     // A connection whose messages wait unread, or are being handled, is not idle.
-    const isHeldUp = connection.paused || connection.inFlight > 0;
+    const isHeldUp = connection.transport.isHalted || connection.inFlight > 0;
     if (idleTimeoutMs > 0 && !isHeldUp && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
       return this.#reap(connection, 'idle', CloseCodes.idle);
     }
@@ -144,9 +144,9 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** An open socket without an entry in the registry can be neither listed nor drained, so it is terminated. */
-  #disown(socket: TrackedSocket): void {
-    if (socket.readyState !== socket.OPEN || (socket.connection && this.connections.has(socket.connection))) return;
-    socket.terminate();
+  #disown(transport: TrackedTransport): void {
+    if (!transport.isOpen || (transport.tracked && this.connections.has(transport.tracked))) return;
+    transport.destroy();
     this.#report('socket', 1);
   }
 

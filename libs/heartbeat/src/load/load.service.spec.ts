@@ -1,9 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
-import type { WebSocket } from 'ws';
 
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../connection/node-state.js';
@@ -14,6 +12,7 @@ import type { Reading } from './load-ratio.js';
 import { LoadService } from './load.service.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -45,8 +44,7 @@ class World {
     const now = this.node.attendedMs;
     this.node.attendedMs = now - idleMs;
     const connection = this.connections.open({
-      socket: { close: (...how: unknown[]) => this.closed.push(how) } as unknown as WebSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf({ close: (...how: unknown[]) => this.closed.push(how) }),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,

@@ -115,7 +115,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     const { closeCode: code } = this.node.options.load;
     const { name } = CloseCodes.overloaded;
     void inSlices(longest.sorted(), ({ connection }) =>
-      connection.end({ code, reason: name, by: 'server' }, this.connections.retryAfterMs()),
+      connection.end({ code, reason: name, by: 'server' }, this.node.retryAfterMs()),
     );
   }
 

@@ -23,7 +23,7 @@ interface Row {
   rttMs: number | null;
   messagesIn: number;
   messagesOut: number;
-  socket: { bufferedAmount: number };
+  transport: { bytesWaiting: number };
 }
 
 const EPOCH = 1_700_000_000_000;
@@ -36,7 +36,7 @@ const moment: QueryMoment = {
 };
 
 const asConnections = (rows: readonly Row[]) =>
-  rows.map(one => ({ ...one, seenAt: () => one.lastSeenAt })) as unknown as Connection[];
+  rows.map(one => ({ ...one, pulse: { seenAt: () => one.lastSeenAt } })) as unknown as Connection[];
 /** As the registry gives them. */
 const byId = (left: Row, right: Row) => (left.id < right.id ? -1 : 1);
 const idsOf = (connections: readonly Connection[]) => connections.map(({ id }) => id);
@@ -51,9 +51,9 @@ const row = fc
     rttMs: fc.oneof(value, fc.constant(null)),
     messagesIn: value,
     messagesOut: value,
-    bufferedAmount: value,
+    bytesWaiting: value,
   })
-  .map(({ bufferedAmount, ...rest }): Omit<Row, 'id'> => ({ ...rest, socket: { bufferedAmount } }));
+  .map(({ bytesWaiting, ...rest }): Omit<Row, 'id'> => ({ ...rest, transport: { bytesWaiting } }));
 const rows = fc
   .uniqueArray(fc.tuple(fc.stringMatching(/^[a-c]{1,3}$/), row), { selector: ([id]) => id, maxLength: 20 })
   .map(pairs => pairs.map(([id, rest]): Row => ({ id, ...rest })).toSorted(byId));
@@ -62,7 +62,7 @@ const order = fc.constantFrom('asc', 'desc');
 
 /** What a listing shows of a row under this key; null where there is nothing yet. */
 function shown(of: Row, key: SortKey): number | null {
-  if (key === 'bufferedBytes') return of.socket.bufferedAmount;
+  if (key === 'bufferedBytes') return of.transport.bytesWaiting;
   return of[key] === NEVER ? null : of[key];
 }
 
@@ -155,12 +155,11 @@ describe('pageOf', () => {
     const all = ['a', 'b'].map(id => ({
       id,
       openedAt: 7,
-      lastSeenAt: 7,
       lastMessageAt: 7,
       rttMs: 7,
       messagesIn: 7,
-      socket: { bufferedAmount: 7 },
-      seenAt: () => 7,
+      transport: { bytesWaiting: 7 },
+      pulse: { seenAt: () => 7 },
     }));
     const query = { filter: {}, sort: key, order: 'asc', limit: 1, after: null } as const;
     expect(pageOf(all as unknown as Connection[], query, moment).end).toEqual({ key: expected, id: 'a' });

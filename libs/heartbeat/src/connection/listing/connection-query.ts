@@ -77,7 +77,7 @@ export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Pred
   if (state !== undefined) checks.push(connection => connection.state === state);
   if (minAgeMs !== undefined) checks.push(({ openedAt }) => moment.now - openedAt >= minAgeMs);
   if (minRttMs !== undefined) checks.push(({ rttMs }) => rttMs !== null && rttMs >= minRttMs);
-  if (minBufferedBytes !== undefined) checks.push(({ socket }) => socket.bufferedAmount >= minBufferedBytes);
+  if (minBufferedBytes !== undefined) checks.push(({ transport }) => transport.bytesWaiting >= minBufferedBytes);
   if (minIdleMs !== undefined) checks.push(connection => idleMs(connection, moment.attended) >= minIdleMs);
   for (const [key, value] of Object.entries(labels)) {
     checks.push(connection => Object.hasOwn(connection.labels, key) && connection.labels[key] === value);
@@ -102,9 +102,9 @@ function addressPredicate(text: string): Predicate {
 function sortValue(sort: SortKey, moment: QueryMoment): (connection: Connection) => number | null {
   switch (sort) {
     case 'bufferedBytes':
-      return ({ socket }) => socket.bufferedAmount;
+      return ({ transport }) => transport.bytesWaiting;
     case 'lastSeenAt':
-      return connection => moment.toEpoch(connection.seenAt(moment.now));
+      return connection => moment.toEpoch(connection.pulse.seenAt(moment.now, connection.transport.bytesRead));
     case 'openedAt':
     case 'lastMessageAt':
       return ({ [sort]: at }) => (at === NEVER ? null : moment.toEpoch(at));

@@ -60,7 +60,7 @@ const connectionLike = (filter: ConnectionFilter) =>
         openedAt: 0,
       };
       const pulse = { activeAt: 0, openedAt: 0 };
-      return { ...like, socket: { bufferedAmount: 5e299 }, pulse, ...differences } as unknown as Connection;
+      return { ...like, transport: { bytesWaiting: 5e299 }, pulse, ...differences } as unknown as Connection;
     });
 const cases = filters.chain(filter =>
   fc.tuple(fc.constant(filter), fc.array(connectionLike(filter), { minLength: 1 })),

@@ -20,7 +20,7 @@ type WallClock = Pick<Clock, 'wallTime'>;
 
 /** What is so at `now`. */
 export function factsOf(connection: Connection, now: number): Facts {
-  const { pulse, socket } = connection;
+  const { pulse, transport } = connection;
   return {
     path: connection.path,
     ip: connection.ip,
@@ -28,11 +28,11 @@ export function factsOf(connection: Connection, now: number): Facts {
     labels: connection.labels,
     state: connection.state,
     openedAt: connection.openedAt,
-    lastSeenAt: Math.trunc(connection.seenAt(now)),
+    lastSeenAt: Math.trunc(pulse.seenAt(now, transport.bytesRead)),
     lastMessageAt: connection.lastMessageAt,
     rttMs: connection.rttMs,
     missedPongs: pulse.missed,
-    bufferedBytes: socket.bufferedAmount,
+    bufferedBytes: transport.bytesWaiting,
     messagesIn: connection.messagesIn,
     messagesOut: connection.messagesOut,
     bytesIn: connection.bytesIn,

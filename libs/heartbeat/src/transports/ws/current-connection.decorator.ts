@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 
 import type { Connection } from '../../connection/connection.js';
-import type { TrackedSocket } from '../../connection/tracked-socket.js';
+import type { TrackedSocket } from './tracked-socket.js';
 
 /** The `Connection` of the client that sent the message: `handle(@CurrentConnection() connection: Connection)`. */
 export const CurrentConnection = createParamDecorator<undefined, Connection | undefined>(

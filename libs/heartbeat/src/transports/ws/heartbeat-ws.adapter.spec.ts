@@ -3,9 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplicationContext, Logger, type WsMessageHandler } from '@nestjs/common';
 
 import { AdapterWorld, turn } from '../../../../../test/support/servers/adapter-world.js';
-import type { TrackedSocket } from '../../connection/tracked-socket.js';
+import type { TrackedSocket } from './tracked-socket.js';
 import { HeartbeatWsAdapter } from './heartbeat-ws.adapter.js';
-import type { RoutingTable } from './routing-table.js';
 
 Logger.overrideLogger(false);
 
@@ -101,9 +100,9 @@ describe('HeartbeatWsAdapter', () => {
       adapter.bindMessageHandlers(client as TrackedSocket, [handler('a')]);
     });
     for (const url of ['/ws', '/ws']) ask(url);
-    const sockets = [...connections.all()].map(({ socket }) => socket as TrackedSocket);
+    const sockets = [...connections.all()].map(({ transport }) => transport as TrackedSocket);
     expect(sockets.map(({ handlers }) => handlers.length)).toEqual([3, 3]);
-    const [table, same] = sockets.map(({ routes }) => routes as RoutingTable);
+    const [table, same] = sockets.map(({ routes }) => routes);
     expect(table?.positionsOf('a')).toEqual([0, 2]);
     expect(same).toBe(table);
   });

@@ -10,7 +10,6 @@ import { ClientAddresses } from '../../admission/client-addresses.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
 import { guarded } from '../../connection/lifetime.js';
 import { NodeState } from '../../connection/node-state.js';
-import type { MessageHandler, SocketListeners, TrackedSocket } from '../../connection/tracked-socket.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { assertAdapterArguments, assertNoNamespace } from './adapter-arguments.js';
@@ -25,8 +24,9 @@ import { createOwnServer } from './own-server.js';
 import { type GatewayServerOptions, pathOf, PathServer } from './path-server.js';
 import { gatewayPath } from './path-table.js';
 import { RefusedClients } from './refused-clients.js';
-import type { RoutingTable } from './routing-table.js';
+import type { MessageHandler, SocketListeners } from './socket-listeners.js';
 import { TcpTuning } from './tcp-tuning.js';
+import type { TrackedSocket } from './tracked-socket.js';
 import { answerAsVerified, answerRefusal } from './upgrade-answer.js';
 import { ignoreError, type Upgrade } from './upgrade.js';
 import { UpgradeAttempt } from './upgrade-attempt.js';
@@ -123,9 +123,8 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
 
   /** Stores Nest's bound handlers with the socket. Nest's own pipeline for responses is not needed. */
   override bindMessageHandlers(client: TrackedSocket, handlers: WsMessageHandler[]): void {
-    const table = client.routes as RoutingTable;
     const before = client.handlers.length;
-    table.learn(before, handlers);
+    client.routes?.learn(before, handlers);
     const bound = handlers.map(({ callback }) => callback as MessageHandler);
     // `concat`, because an array that grows by a spread keeps capacity for 17 elements.
     client.handlers = before === 0 ? bound : client.handlers.concat(bound);

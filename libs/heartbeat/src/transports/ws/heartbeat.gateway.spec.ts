@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 
@@ -8,7 +9,6 @@ import { heapBytesOf } from '../../../../../test/support/assert/heap-bytes.js';
 import type { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
-import { type SocketListeners, TrackedSocket } from '../../connection/tracked-socket.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { type EventPayload, HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../options/heartbeat.options.js';
@@ -16,19 +16,43 @@ import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageDispatcher, MessageParser } from './message-dispatcher.js';
+import type { SocketListeners } from './socket-listeners.js';
+import { TrackedSocket } from './tracked-socket.js';
 import { wireNode } from '../../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../../test/support/assert/unstamped.js';
 
 Logger.overrideLogger(false);
 
 class FakeSocket extends EventEmitter {
-  connection: Connection | undefined;
+  tracked: Connection | undefined;
+  #network: Socket | undefined;
   ownListeners: SocketListeners | undefined;
   override emit = TrackedSocket.prototype.emit;
   disconnectCallbacks: ((code: number) => void)[] = [];
   readonly closed: [number, string][] = [];
 
-  close(code: number, reason: string): void {
+  readonly isOpen = true;
+
+  get bytesRead(): number {
+    return this.#network!.bytesRead;
+  }
+  get bytesTaken(): number {
+    return this.#network!.bytesWritten;
+  }
+
+  attach(network: Socket): void {
+    this.#network = network;
+  }
+
+  track(connection: Connection): void {
+    this.tracked = connection;
+  }
+
+  forget(): void {
+    this.tracked = undefined;
+  }
+
+  shut(code: number, reason: string): void {
     this.closed.push([code, reason]);
   }
 }
@@ -97,7 +121,7 @@ describe('HeartbeatGateway', () => {
       { request: requestWith(headers), path: '/chat', admitted },
       listeners,
     );
-    return { socket, connection: socket.connection! };
+    return { socket, connection: socket.tracked! };
   }
 
   it('makes a socket a connection, takes it into the books and under watch', () => {
@@ -143,8 +167,8 @@ describe('HeartbeatGateway', () => {
     parser = () => undefined;
     socket.emit('message', data, true);
     expect(called.slice(1)).toEqual([
-      ['dispatch', connection, data, false, undefined],
-      ['dispatch', connection, data, true, parser],
+      ['dispatch', connection, socket, { data, isBinary: false }, undefined],
+      ['dispatch', connection, socket, { data, isBinary: true }, parser],
     ]);
   });
 
@@ -185,7 +209,7 @@ describe('HeartbeatGateway', () => {
       const told: number[] = [];
       socket.disconnectCallbacks = [code => told.push(code), code => told.push(-code)];
       socket.emit('close', 1000, Buffer.from('bye'));
-      expect([connections.count, connection.ended, socket.connection]).toEqual([0, true, undefined]);
+      expect([connections.count, connection.ended, socket.tracked]).toEqual([0, true, undefined]);
       expect(connections.closedHistory()[0]).toMatchObject({ code: 1000, reason: 'bye', closedBy: 'client' });
       expect(told).toEqual([1000, -1000]);
     });
@@ -212,7 +236,7 @@ describe('HeartbeatGateway', () => {
         code => told.push(code),
       ];
       expect(() => socket.emit('close', 1006, Buffer.alloc(0))).not.toThrow();
-      expect([told, socket.connection]).toEqual([[1006], undefined]);
+      expect([told, socket.tracked]).toEqual([[1006], undefined]);
     });
   });
 });

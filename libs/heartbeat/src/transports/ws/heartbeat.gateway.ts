@@ -10,13 +10,14 @@ import { guarded } from '../../connection/lifetime.js';
 import { ConnectionService } from '../../connection/connection.service.js';
 import { NodeState } from '../../connection/node-state.js';
 import { BanCheck } from '../../connection/ports.js';
-import { LISTENER_FAILED, type SocketListeners, type TrackedSocket } from '../../connection/tracked-socket.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import { detachString } from '../../base/detach-string.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
+import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
 import { StringInterner } from './string-interner.js';
+import type { TrackedSocket } from './tracked-socket.js';
 
 /** An upgrade that was answered with 101. */
 export interface Handshake {
@@ -45,22 +46,22 @@ export class HeartbeatGateway {
   opened(socket: TrackedSocket, { request, path, admitted }: Handshake, listeners: SocketListeners): void {
     this.heartbeat.wake();
     const userAgent = request.headers['user-agent'];
+    socket.attach(request.socket);
     const connection = this.connections.open({
-      socket,
-      network: request.socket,
+      transport: socket,
       path,
       ip: admitted.ip,
       userAgent: userAgent === undefined ? null : this.#words.one(shortened(userAgent)),
       identity: admitted.identity,
       deferred: admitted.deferred,
     });
-    socket.connection = connection;
+    socket.track(connection);
     socket.ownListeners = listeners;
     this.heartbeat.watch(connection);
     // Whoever was in the middle of the handshake when the door was shut is not left behind.
     if (!this.node.admissionClosed) return;
     const { code, name } = CloseCodes.goingAway;
-    connection.end({ code, reason: name, by: 'server' }, this.connections.retryAfterMs());
+    connection.end({ code, reason: name, by: 'server' }, this.node.retryAfterMs());
   }
 
   /** One function for each event, shared by all sockets: `this` is the socket. */
@@ -70,21 +71,22 @@ export class HeartbeatGateway {
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
     return {
       message(data, isBinary) {
-        const { connection } = this as TrackedSocket;
+        const socket = this as TrackedSocket;
+        const { tracked: connection } = socket;
         if (connection === undefined) return false;
         bans.closeIfBanned(connection);
-        return dispatcher.dispatch(connection, data as Buffer, isBinary, parser());
+        return dispatcher.dispatch(connection, socket, { data: data as Buffer, isBinary }, parser());
       },
       ping() {
-        const { connection } = this as TrackedSocket;
+        const { tracked: connection } = this as TrackedSocket;
         if (connection) inbound.pinged(connection);
       },
       pong() {
-        const { connection } = this as TrackedSocket;
+        const { tracked: connection } = this as TrackedSocket;
         if (connection && !heartbeat.ponged(connection)) inbound.pinged(connection);
       },
       error(error) {
-        const { connection } = this as TrackedSocket;
+        const { tracked: connection } = this as TrackedSocket;
         if (connection) failed(connection, error);
       },
       [LISTENER_FAILED](event, error) {
@@ -105,7 +107,7 @@ export class HeartbeatGateway {
   }
 
   #closed(socket: TrackedSocket, code: number, reason: string): void {
-    const { connection } = socket;
+    const { tracked: connection } = socket;
     if (!connection) return;
     this.connections.closed(connection, code, reason);
     const known = socket.disconnectCallbacks ?? [];
@@ -116,8 +118,7 @@ export class HeartbeatGateway {
         (what, error) => this.connections.failed(connection, what, error),
       );
     }
-    // Nest remembers the last socket of each gateway for ever: it must not hold the connection and all that hangs on it.
-    socket.connection = undefined;
+    socket.forget();
   }
 }
 

@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 
 import { idleMs } from '../../connection/listing/connection-query.js';
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
-import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
+import type { MessageHandler } from './socket-listeners.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../options/heartbeat.options.js';
@@ -14,15 +13,15 @@ import { resolveOptions } from '../../options/resolve-options.js';
 import { MessageDispatcher } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
 import { wireNode } from '../../../../../test/support/servers/wire-node.js';
+import { transportOf } from '../../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
-/** A socket that counts what is sent, as the tracked one does. */
+/** A socket that keeps what is sent. */
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
   bufferedAmount = 0;
-  connection: Connection | undefined;
   handlers: MessageHandler[] = [];
   routes: RoutingTable | undefined = new RoutingTable();
   readonly sent: unknown[] = [];
@@ -30,7 +29,7 @@ class FakeSocket {
   close(): void {}
 
   send(text: string): void {
-    if (this.connection?.queue(text.length)) this.sent.push(JSON.parse(text));
+    this.sent.push(JSON.parse(text));
   }
 }
 
@@ -50,14 +49,12 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     const connections = wireNode(node).connections;
     socket = new FakeSocket();
     connection = connections.open({
-      socket: socket as unknown as TrackedSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(socket),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
       identity: null,
     });
-    socket.connection = connection;
     runs = [];
     const inbound = {
       admit: () => true,
@@ -75,7 +72,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
 
   /** A message comes in; answers when its handlers have ended. */
   async function receive(data: Buffer, isBinary = false): Promise<void> {
-    dispatcher.dispatch(connection, data, isBinary, undefined);
+    dispatcher.dispatch(connection, socket, { data, isBinary }, undefined);
     await Promise.all(runs);
   }
 

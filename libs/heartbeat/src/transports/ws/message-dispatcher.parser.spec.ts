@@ -8,8 +8,9 @@ import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { resolveOptions } from '../../options/resolve-options.js';
-import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
+import { type Handlers, MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { RoutingTable } from './routing-table.js';
+import { transportOf } from '../../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
@@ -17,6 +18,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
   let sent: unknown[];
   let handled: unknown[][];
   let connection: Connection;
+  let handlers: Handlers;
   let dispatcher: MessageDispatcher;
 
   beforeEach(() => {
@@ -25,14 +27,14 @@ describe('MessageDispatcher with the app’s own parser', () => {
     const routes = new RoutingTable();
     routes.learn(0, [{ message: 'ask' }, { message: 7 }]);
     const handler = async (...args: unknown[]) => void handled.push(args);
-    const socket = {
-      readyState: 1,
-      OPEN: 1,
-      routes,
-      handlers: [handler, handler],
-      send: (data: string) => sent.push(data),
-    };
-    connection = { id: 'node.1', socket, countReceived: () => undefined } as unknown as Connection;
+    handlers = { routes, handlers: [handler, handler] };
+    const transport = transportOf({ send: data => sent.push(data) });
+    connection = {
+      id: 'node.1',
+      transport,
+      admits: () => true,
+      countReceived: () => undefined,
+    } as unknown as Connection;
     const node = new NodeState(resolveOptions(), new SystemClock());
     const inbound = {
       admit: () => true,
@@ -43,7 +45,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
   });
 
   const receive = (parse: MessageParser, data: Buffer, isBinary = false) =>
-    dispatcher.dispatch(connection, data, isBinary, parse);
+    dispatcher.dispatch(connection, handlers, { data, isBinary }, parse);
 
   it('hands text over as a string and bytes as a buffer', () => {
     const seen: unknown[] = [];

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Socket } from 'node:net';
 
 import { Logger } from '@nestjs/common';
 import { config, NEVER, of, Subject, throwError } from 'rxjs';
@@ -7,7 +6,7 @@ import { config, NEVER, of, Subject, throwError } from 'rxjs';
 import type { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
-import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
+import type { MessageHandler } from './socket-listeners.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { resolveOptions } from '../../options/resolve-options.js';
@@ -15,21 +14,20 @@ import { MessageDispatcher } from './message-dispatcher.js';
 import type { RawMessage, Take } from '../../flow/message-queue.js';
 import { RoutingTable } from './routing-table.js';
 import { wireNode } from '../../../../../test/support/servers/wire-node.js';
+import { transportOf } from '../../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
 
-/** A socket that counts what is sent, as the tracked one does. */
+/** A socket that keeps what is sent. */
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
   readonly bufferedAmount = 0;
-  connection: Connection | undefined;
   handlers: MessageHandler[] = [];
   routes: RoutingTable | undefined = new RoutingTable();
   readonly sent: unknown[] = [];
 
   send(text: string): void {
-    this.connection?.queue(0);
     this.sent.push(JSON.parse(text));
   }
 }
@@ -58,14 +56,12 @@ describe('MessageDispatcher', () => {
     connections = wireNode(node).connections;
     socket = new FakeSocket();
     connection = connections.open({
-      socket: socket as unknown as TrackedSocket,
-      network: { bytesRead: 0, bytesWritten: 0, isPaused: () => false } as unknown as Socket,
+      transport: transportOf(socket),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
       identity: null,
     });
-    socket.connection = connection;
     runs = [];
     const inbound = {
       admit: () => isAdmitted,
@@ -84,7 +80,7 @@ describe('MessageDispatcher', () => {
 
   /** A message comes in; answers when its handlers have ended. */
   async function receive(data: Buffer, isBinary = false): Promise<void> {
-    dispatcher.dispatch(connection, data, isBinary, undefined);
+    dispatcher.dispatch(connection, socket, { data, isBinary }, undefined);
     await Promise.all(runs);
     await turn();
   }
@@ -155,15 +151,15 @@ describe('MessageDispatcher', () => {
     for (let count = 0; count < 66; count++) await receive(text({ event: 'subscribe' }));
     expect(streams.filter(({ observed }) => observed)).toHaveLength(64);
     const refusal = { event: 'exception', data: { status: 'error', message: expect.stringContaining('64 streams') } };
-    expect([socket.sent, connection.streams]).toEqual([[refusal, refusal], 64]);
+    expect([socket.sent, connection.lifetime?.streams]).toEqual([[refusal, refusal], 64]);
     // One that ends makes room for another, however it ends.
     streams[0]!.complete();
     streams[1]!.error(new Error('stream'));
-    expect(connection.streams).toBe(62);
+    expect(connection.lifetime?.streams).toBe(62);
     for (let count = 0; count < 3; count++) await receive(text({ event: 'subscribe' }));
-    expect([streams.filter(({ observed }) => observed).length, connection.streams]).toEqual([64, 64]);
+    expect([streams.filter(({ observed }) => observed).length, connection.lifetime?.streams]).toEqual([64, 64]);
     connections.closed(connection, 1000, '');
-    expect([streams.filter(({ observed }) => observed).length, connection.streams]).toEqual([0, 0]);
+    expect([streams.filter(({ observed }) => observed).length, connection.lifetime]).toEqual([0, null]);
   });
 
   const loop: { self?: unknown } = {};
@@ -211,7 +207,9 @@ describe('MessageDispatcher', () => {
     // Without this a stream's failure that nobody takes would end the process.
     config.onUnhandledError = error => unhandled.push(error);
     on('ask', handler);
-    expect(() => dispatcher.dispatch(connection, text({ event: 'ask' }), false, undefined)).not.toThrow();
+    expect(() =>
+      dispatcher.dispatch(connection, socket, { data: text({ event: 'ask' }), isBinary: false }, undefined),
+    ).not.toThrow();
     expect((await Promise.allSettled(runs)).map(({ status }) => status)).toEqual(['fulfilled']);
     await new Promise(resolve => setTimeout(resolve));
     expect(unhandled).toEqual([]);
@@ -257,7 +255,7 @@ describe('MessageDispatcher', () => {
     mayTake = false;
     await receive(text({ event: 'echo', data: 1 }));
     await receive(text({ event: 'echo', data: 2 }));
-    expect([socket.sent, connection.messagesIn, connection.lastSeenAt]).toEqual([[], 0, 5000]);
+    expect([socket.sent, connection.messagesIn, connection.pulse.lastSeenAt]).toEqual([[], 0, 5000]);
     expect(waiting.map(({ message }) => message.data.length)).toEqual([25, 25]);
     expect(connections.detail(connection.id)?.lastMessageAt).toBeNull();
     time = 5300;

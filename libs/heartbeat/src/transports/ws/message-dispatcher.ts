@@ -3,11 +3,12 @@ import { isObservable } from 'rxjs';
 
 import type { Connection } from '../../connection/connection.js';
 import { NodeState } from '../../connection/node-state.js';
-import type { MessageHandler, TrackedSocket } from '../../connection/tracked-socket.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import type { RawMessage } from '../../flow/message-queue.js';
+import { transmit } from '../../connection/sending.js';
 import { HeartbeatEvents, type MessageRefusal } from '../../connection/heartbeat.events.js';
 import type { RoutingTable } from './routing-table.js';
+import type { MessageHandler } from './socket-listeners.js';
 
 /** A parsed message; `event` chooses the handlers. */
 export interface Message {
@@ -28,6 +29,12 @@ const NOT_JSON = 'The message is not JSON of the form {"event": "<name>", "data"
 /** No application heartbeat is larger. */
 const MAX_HEARTBEAT_BYTES = 256;
 
+/** What takes the messages of a connection: the socket, which has its bound handlers and the table of its path. */
+export interface Handlers {
+  readonly routes: RoutingTable | undefined;
+  readonly handlers: readonly MessageHandler[];
+}
+
 /** Takes each message to the handlers of the app, at most `maxInFlight` at once for a connection, and their answers back. */
 @Injectable()
 export class MessageDispatcher {
@@ -42,23 +49,21 @@ export class MessageDispatcher {
    * @param parse The app's own parser; undefined for JSON `{ event, data }`.
    * @returns False if the message is not admitted: it came after the server had begun to close the connection, or too soon.
    */
-  dispatch(connection: Connection, data: Buffer, isBinary: boolean, parse: MessageParser | undefined): boolean {
+  dispatch(connection: Connection, to: Handlers, message: RawMessage, parse: MessageParser | undefined): boolean {
     if (!this.inbound.admit(connection)) return false;
     const now = this.node.clock.now();
     if (this.inbound.mayTake(connection, now)) {
-      this.#take(connection, { data, isBinary }, parse, now);
+      this.#take(connection, message, now, to, parse);
       return true;
     }
     // It counts as a sign of life now, whenever it will be handled.
-    connection.countWhole(now);
-    return this.inbound.wait(connection, { data, isBinary }, (message, at) =>
-      this.#take(connection, message, parse, at),
-    );
+    connection.pulse.messageCame(this.node.attendedMs, now);
+    return this.inbound.wait(connection, message, (waited, at) => this.#take(connection, waited, at, to, parse));
   }
 
-  #take(connection: Connection, raw: RawMessage, parse: MessageParser | undefined, now: number): void {
-    const { routes, handlers } = connection.socket as TrackedSocket;
-    const table = routes as RoutingTable | undefined;
+  // No object is made for each message.
+  #take(connection: Connection, raw: RawMessage, now: number, to: Handlers, parse?: MessageParser): void {
+    const { routes: table, handlers } = to;
     if (table === undefined) return connection.countReceived(now);
     const message = this.#read(raw, table, parse);
     if (message?.event === this.node.options.heartbeat.event && !parse)
@@ -89,7 +94,8 @@ export class MessageDispatcher {
       const answer = await handler(data, event);
       if (!isObservable(answer)) return this.#answer(connection, await answer);
       const { maxStreams } = this.node.options.limits;
-      if (connection.streams >= maxStreams) return this.#except(connection, tooManyStreams(maxStreams));
+      if ((connection.lifetime?.streams ?? 0) >= maxStreams)
+        return this.#except(connection, tooManyStreams(maxStreams));
       const stream = answer.subscribe({
         next: value => this.#answerNext(connection, event, value),
         error: error => this.#failed(connection, event, error),
@@ -110,16 +116,15 @@ export class MessageDispatcher {
   }
 
   #answer(connection: Connection, answer: unknown): void {
-    const { socket } = connection;
-    if (answer === undefined || answer === null || socket.readyState !== socket.OPEN) return;
-    connection.answer(JSON.stringify(answer));
+    if (answer === undefined || answer === null || !connection.transport.isOpen) return;
+    transmit(connection, 'answer', JSON.stringify(answer));
   }
 
   /** The application heartbeat, for clients that cannot see ping frames: docs/protocol.md. */
   #heartbeat(connection: Connection, data: unknown): void {
     connection.appHeartbeat = true;
-    connection.countWhole(this.node.clock.now());
-    if (connection.socket.readyState !== connection.socket.OPEN) return;
+    connection.pulse.messageCame(this.node.attendedMs, this.node.clock.now());
+    if (!connection.transport.isOpen) return;
     const sentAt = (data as { sentAt?: unknown } | null | undefined)?.sentAt;
     const { options, intervalMs } = this.node;
     const answer = {
@@ -128,13 +133,13 @@ export class MessageDispatcher {
       intervalMs,
       timeoutMs: options.heartbeat.pongTimeoutMs,
     };
-    connection.sendHeartbeatEvent(JSON.stringify({ event: options.heartbeat.event, data: answer }));
+    transmit(connection, 'event', JSON.stringify({ event: options.heartbeat.event, data: answer }));
   }
 
-  /** Null for what is no message; undefined for what is not to be looked at, or is to be dropped in silence. */
+  /** Null for what is no message; undefined for what is not parsed, or is to be dropped without an answer. */
   #read({ data, isBinary }: RawMessage, table: RoutingTable, parse?: MessageParser): Message | null | undefined {
     if (!table.isEmpty) return parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
-    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is looked for.
+    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is recognised.
     if (parse || isBinary || data.length > MAX_HEARTBEAT_BYTES) return undefined;
     return fromJson(data);
   }
@@ -149,15 +154,15 @@ export class MessageDispatcher {
     }
   }
 
-  /** Tells the sender what was wrong, in the form that Nest's own filters use. */
+  /** Reports to the sender what was wrong, in the form that Nest's own filters use. */
   #refuse(connection: Connection, reason: MessageRefusal, message: string): void {
     this.events.announce({ type: 'message-refused', id: connection.id, reason });
     this.#except(connection, message);
   }
 
-  #except({ socket }: Connection, message: string): void {
-    if (socket.readyState !== socket.OPEN) return;
-    socket.send(JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
+  #except(connection: Connection, message: string): void {
+    if (!connection.transport.isOpen) return;
+    transmit(connection, 'message', JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
   }
 
   #failed(connection: Connection, event: unknown, error: unknown): void {

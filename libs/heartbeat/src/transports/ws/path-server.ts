@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 
 import { type ServerOptions, WebSocketServer } from 'ws';
 
-import { emitGuarded } from '../../connection/guarded-emit.js';
-import { TrackedSocket } from '../../connection/tracked-socket.js';
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
 import { detachString } from '../../base/detach-string.js';
+import { emitGuarded } from './guarded-emit.js';
 import { RoutingTable } from './routing-table.js';
+import { TrackedSocket } from './tracked-socket.js';
 import type { VerifyClient } from './verify-client.js';
 
 /** Options of a gateway's decorator beside those of `ws`. */

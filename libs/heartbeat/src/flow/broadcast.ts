@@ -1,7 +1,7 @@
 import { inSlices } from '../base/slices.js';
-import type { Connection } from './connection.js';
-import { SharedMessage } from './shared-message.js';
-import type { TrackedSocket } from './tracked-socket.js';
+import type { Connection } from '../connection/connection.js';
+import { transmitShared } from '../connection/sending.js';
+import { SharedMessage } from '../connection/shared-message.js';
 
 /** What waits may take so much, the lists of receivers included; above it a new message has the oldest one finished first. */
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -20,7 +20,7 @@ interface UnderWay {
   /** In the order of their serials. */
   readonly receivers: readonly Connection[];
   readonly bytes: number;
-  /** How many of the receivers were looked at. */
+  /** How many of the receivers it has passed. */
   done: number;
 }
 
@@ -35,11 +35,16 @@ export class Broadcast {
   #number = 0;
   #isSending = false;
 
+  /** Bytes of the messages that are under way, and of their lists. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Sends to all of `receivers`; the first slice has gone out when it returns, unless others are under way. */
   start(payload: string | Buffer, receivers: readonly Connection[]): void {
     if (receivers.length === 0) return;
     const message = new SharedMessage(payload);
-    const bytes = message.frame.length + receivers.length * RECEIVER_BYTES;
+    const bytes = message.payload.length + receivers.length * RECEIVER_BYTES;
     for (let oldest; this.#isFull(bytes) && (oldest = this.#queue[0]) !== undefined;) this.#finish(oldest);
     const last: UnderWay = { number: ++this.#number, message, receivers: inOrder(receivers), bytes, done: 0 };
     this.#queue.push(last);
@@ -54,7 +59,7 @@ export class Broadcast {
     for (let next; (next = this.#after(connection.lastShared)) !== undefined && next.number <= upTo;) {
       // First: to send may end in a close, which catches up too.
       connection.lastShared = next.number;
-      if (includes(next.receivers, connection)) (connection.socket as TrackedSocket).sendShared(next.message);
+      if (includes(next.receivers, connection)) transmitShared(connection, next.message);
     }
   }
 
@@ -72,7 +77,7 @@ export class Broadcast {
     const oldest = this.#queue[0];
     if (oldest === undefined || receiver.lastShared >= oldest.number) return;
     receiver.lastShared = oldest.number;
-    (receiver.socket as TrackedSocket).sendShared(oldest.message);
+    transmitShared(receiver, oldest.message);
   }
 
   /** The receivers of one message after the other, always of the oldest. */

@@ -1,6 +1,7 @@
-import type { Socket } from 'node:net';
+import type { Transport } from '../connection/transport.js';
 
-import { bytesTaken } from './bytes-taken.js';
+/** What is read of a transport. */
+type Line = Pick<Transport, 'bytesTaken' | 'bytesGiven'>;
 
 /**
  * What a message that waits costs beside its bytes: buffers for header and payload, and their entries in the queue of the socket.
@@ -32,31 +33,31 @@ export class WaitingPieces {
   /** What the network will have taken when all is gone that waited at the younger mark. */
   #markAt: number;
 
-  constructor(network: Socket) {
-    this.#markAt = bytesTaken(network) + network.writableLength;
+  constructor(line: Line) {
+    this.#markAt = line.bytesGiven;
   }
 
-  add(network: Socket): void {
+  add(line: Line): void {
     this.#count++;
-    if (++this.#young % PIECES_PER_READING === 0) this.#read(network);
+    if (++this.#young % PIECES_PER_READING === 0) this.#read(line);
   }
 
   /** How many wait now. */
-  count(network: Socket): number {
-    this.#read(network);
+  count(line: Line): number {
+    this.#read(line);
     return this.#count;
   }
 
   /** Whether `most` wait; reads the socket only where it seems so. */
-  isFull(most: number, network: Socket): boolean {
-    return this.#count >= most && this.count(network) >= most;
+  isFull(most: number, line: Line): boolean {
+    return this.#count >= most && this.count(line) >= most;
   }
 
-  #read(network: Socket): void {
-    const taken = bytesTaken(network);
+  #read(line: Line): void {
+    const taken = line.bytesTaken;
     if (taken < this.#markAt) return;
     this.#count = this.#young;
     this.#young = 0;
-    this.#markAt = taken + network.writableLength;
+    this.#markAt = line.bytesGiven;
   }
 }

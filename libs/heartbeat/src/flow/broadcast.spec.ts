@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { Broadcast } from './broadcast.js';
-import type { Connection } from './connection.js';
-import type { SharedMessage } from './shared-message.js';
+import type { Connection } from '../connection/connection.js';
+import type { SharedMessage } from '../connection/shared-message.js';
 
 const COUNT = 100;
 /** So long that a few of them fill a slice. */
@@ -20,11 +20,12 @@ describe('Broadcast', () => {
     broadcast = new Broadcast();
     sent = Array.from({ length: COUNT }, () => []);
     connections = sent.map((messages, place) => {
-      const sendShared = ({ payload }: SharedMessage) => {
+      const writeShared = ({ payload }: SharedMessage) => {
         for (const end = performance.now() + SEND_MS; performance.now() < end;);
         messages.push(String(payload));
       };
-      return { socket: { sendShared }, serial: place + 1, lastShared: 0 } as unknown as Connection;
+      const transport = { isOpen: true, writeShared };
+      return { transport, admits: () => true, serial: place + 1, lastShared: 0 } as unknown as Connection;
     });
   });
 
@@ -61,10 +62,10 @@ describe('Broadcast', () => {
 
   it('keeps the order of the calls where another begins while it is being sent', async () => {
     broadcast.start('first', connections);
-    const last = connections.at(-1) as unknown as { socket: { sendShared(message: SharedMessage): void } };
-    const { sendShared } = last.socket;
-    last.socket.sendShared = message => {
-      sendShared(message);
+    const last = connections.at(-1)!.transport;
+    const { writeShared } = last;
+    last.writeShared = message => {
+      writeShared(message);
       if (String(message.payload) === 'first') broadcast.start('second', connections);
     };
     broadcast.start('third', connections);
@@ -129,11 +130,11 @@ describe('Broadcast', () => {
     ['32 MiB', 4, 8 * 1024 * 1024 - 1000],
   ])('keeps at most %s, and finishes the oldest for one more', (_what, most, size) => {
     const counts = connections.map(() => 0);
-    for (const [place, { socket }] of connections.entries()) {
-      Object.assign(socket, { sendShared: () => counts[place]!++ });
+    for (const [place, { transport }] of connections.entries()) {
+      Object.assign(transport, { writeShared: () => counts[place]!++ });
     }
     // The first slice must not come far.
-    Object.assign(connections[0]!.socket, { sendShared: () => busy(1) });
+    Object.assign(connections[0]!.transport, { writeShared: () => busy(1) });
     for (let message = 0; message < most; message++) broadcast.start('x'.repeat(size), connections);
     expect(counts[99]).toBe(0);
     broadcast.start('x'.repeat(size), connections);

@@ -1,16 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { inflateRawSync } from 'node:zlib';
 
 import * as fc from 'fast-check';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
-import { closePayload, encodeFrame, Opcode, readFrameHeader } from '../../../../apps/loadtest/src/frames.js';
-import type { Connection } from './connection.js';
-import { SharedMessage } from './shared-message.js';
-import { LISTENER_FAILED, type SocketListeners, TrackedSocket } from './tracked-socket.js';
+import { closePayload, encodeFrame, Opcode, readFrameHeader } from '../../../../../apps/loadtest/src/frames.js';
+import type { Connection } from '../../connection/connection.js';
+import { transmitShared } from '../../connection/sending.js';
+import { SharedMessage } from '../../connection/shared-message.js';
+import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
+import { TrackedSocket } from './tracked-socket.js';
 
 /** One end of a line without a network: what is written to it comes out at the other. */
 class Line extends Duplex {
@@ -57,6 +60,7 @@ const turn = () => new Promise(resolve => setImmediate(resolve));
 
 describe('TrackedSocket', () => {
   let client: Line;
+  let network: Line;
   let socket: TrackedSocket;
   /** What the socket told its connection, in order. */
   let told: unknown[];
@@ -66,7 +70,7 @@ describe('TrackedSocket', () => {
 
   const open = (options: Omit<ServerOptions, 'WebSocket'> = {}, headers: Record<string, string> = {}) => {
     const line = (client = new Line());
-    const network = new Line();
+    network = new Line();
     [client.other, network.other] = [network, client];
     received = [];
     line.on('data', (chunk: Buffer) => line === client && received.push(chunk));
@@ -79,12 +83,14 @@ describe('TrackedSocket', () => {
       socket = opened;
     });
     socket.on('error', () => undefined);
-    socket.connection = {
-      network,
+    socket.attach(network as unknown as Socket);
+    socket.track({
+      transport: socket,
       closeBegun: (closing: unknown) => told.push(closing),
-      queue: (bytes: number) => (told.push(bytes), mayQueue),
+      admits: (_kind: string, bytes: number) => (told.push(bytes), mayQueue),
       catchUp: () => undefined,
-    } as unknown as Connection;
+      beforePong: () => undefined,
+    } as unknown as Connection);
   };
 
   beforeEach(() => open());
@@ -117,7 +123,7 @@ describe('TrackedSocket', () => {
   });
 
   it('sends nothing behind the close frame, should making room for it have closed this one, and tells the caller', async () => {
-    Object.assign(socket.connection, { queue: () => (socket.close(1000), true) });
+    Object.assign(socket.connection, { admits: () => (socket.close(1000), true) });
     const error = await new Promise<unknown>(resolve => socket.send('a', resolve));
     await turn();
     expect([String(error), socket.bufferedAmount]).toEqual([expect.stringContaining('is not open'), 0]);
@@ -169,7 +175,7 @@ describe('TrackedSocket', () => {
       await turn();
       const asWs = afterUpgrade();
       received = [];
-      socket.sendShared(new SharedMessage(data));
+      transmitShared(socket.connection, new SharedMessage(data));
       await turn();
       expect(received).toEqual([asWs]);
       expect(told).toEqual([length, length]);
@@ -179,7 +185,7 @@ describe('TrackedSocket', () => {
       await turn();
       received = [];
       mayQueue = false;
-      socket.sendShared(new SharedMessage('news'));
+      transmitShared(socket.connection, new SharedMessage('news'));
       await turn();
       expect([told, received]).toEqual([[4], []]);
     });
@@ -188,7 +194,7 @@ describe('TrackedSocket', () => {
       socket.close(1000);
       await turn();
       const before = received.length;
-      socket.sendShared(new SharedMessage('news'));
+      transmitShared(socket.connection, new SharedMessage('news'));
       await turn();
       expect([told.includes(4), received.length]).toEqual([false, before]);
     });
@@ -197,7 +203,7 @@ describe('TrackedSocket', () => {
       socket.terminate();
       told = [];
       open({ perMessageDeflate: { threshold: 0 } }, { 'sec-websocket-extensions': 'permessage-deflate' });
-      socket.sendShared(new SharedMessage('news'));
+      transmitShared(socket.connection, new SharedMessage('news'));
       const [frame] = await came(1);
       expect(frame).toMatchObject({ fin: true, rsv: 4, opcode: Opcode.text });
       const tail = Buffer.from([0, 0, 0xff, 0xff]);
@@ -207,14 +213,14 @@ describe('TrackedSocket', () => {
 
     it('sends it after a Blob that is still being read', async () => {
       socket.send(new Blob(['first']));
-      socket.sendShared(new SharedMessage('second'));
+      transmitShared(socket.connection, new SharedMessage('second'));
       const frames = await came(2);
       expect(frames.map(({ payload }) => String(payload))).toEqual(['first', 'second']);
     });
 
     it('sends it in its place among other messages', async () => {
       socket.send('a');
-      socket.sendShared(new SharedMessage('b'));
+      transmitShared(socket.connection, new SharedMessage('b'));
       socket.send('c');
       const frames = await came(3);
       expect(frames.map(({ payload }) => String(payload)).join('')).toBe('abc');
@@ -224,7 +230,7 @@ describe('TrackedSocket', () => {
       'begins no message within one that is sent in parts (%o): like any message then, it ends that one, as in ws',
       async part => {
         socket.send('first', part);
-        socket.sendShared(new SharedMessage(Buffer.from('second')));
+        transmitShared(socket.connection, new SharedMessage(Buffer.from('second')));
         const frames = await came(2);
         expect(frames).toMatchObject([
           { opcode: Opcode.text, fin: false },
@@ -234,36 +240,36 @@ describe('TrackedSocket', () => {
     );
 
     it('sends it before there is a connection, as any message', async () => {
-      socket.connection = undefined;
-      socket.sendShared(new SharedMessage('news'));
+      socket.forget();
+      socket.writeShared(new SharedMessage('news'));
       const frames = await came(1);
       expect(frames.map(({ payload }) => String(payload))).toEqual(['news']);
     });
 
     it('leaves it to ws where that writes to something else than the network', async () => {
-      const network = new Line();
-      Object.assign(socket.connection, { network });
-      socket.sendShared(new SharedMessage('news'));
+      const other = new Line();
+      socket.attach(other as unknown as Socket);
+      transmitShared(socket.connection, new SharedMessage('news'));
       const frames = await came(1);
-      expect([frames.map(({ payload }) => String(payload)), network.writableLength, told]).toEqual([['news'], 0, [4]]);
+      expect([frames.map(({ payload }) => String(payload)), other.writableLength, told]).toEqual([['news'], 0, [4]]);
     });
 
     it('begins no message within one whose first part was sent while room was made for it', async () => {
       const connection = socket.connection;
-      const { queue } = connection;
-      connection.queue = bytes => {
-        connection.queue = queue;
+      const { admits } = connection;
+      connection.admits = (kind, bytes) => {
+        connection.admits = admits;
         socket.send('first', { fin: false });
-        return queue(bytes);
+        return admits(kind, bytes);
       };
-      socket.sendShared(new SharedMessage('second'));
+      transmitShared(socket.connection, new SharedMessage('second'));
       const frames = await came(2);
       expect(frames.map(({ opcode }) => opcode)).toEqual([Opcode.text, Opcode.continuation]);
     });
 
     it('sends none behind the close frame, should making room for it have closed this one', async () => {
-      Object.assign(socket.connection, { queue: () => (socket.close(1000), true) });
-      socket.sendShared(new SharedMessage('news'));
+      Object.assign(socket.connection, { admits: () => (socket.close(1000), true) });
+      transmitShared(socket.connection, new SharedMessage('news'));
       await turn();
       expect((await came(1)).map(({ opcode }) => opcode)).toEqual([Opcode.close]);
     });
@@ -357,7 +363,7 @@ describe('TrackedSocket', () => {
   });
 
   it('is a socket like any other before it has a connection, and after', async () => {
-    socket.connection = undefined;
+    socket.forget();
     await new Promise(resolve => socket.send('a', resolve));
     socket.close(1000);
     socket.terminate();
@@ -430,5 +436,20 @@ describe('TrackedSocket', () => {
         }
       }),
     );
+  });
+
+  it.each([
+    [false, false, false],
+    [true, false, true],
+    [false, true, true],
+  ])('with the socket paused: %s and the network paused: %s is halted: %s', (ofSocket, ofNetwork, isHalted) => {
+    if (ofSocket) socket.pause();
+    if (ofNetwork) network.pause();
+    expect(socket.isHalted).toBe(isHalted);
+    socket.resume();
+  });
+
+  it('is a transport whose clients understand all close codes, and whose messages are dispatched', () => {
+    expect(socket.kind).toEqual({ name: 'ws', closeCodes: 'all', isDispatched: true });
   });
 });

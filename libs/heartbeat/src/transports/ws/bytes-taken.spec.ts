@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
-import { until } from '../../../../test/support/assert/until.js';
+import { until } from '../../../../../test/support/assert/until.js';
 import { bytesTaken } from './bytes-taken.js';
 
 const MIB = 1024 * 1024;
@@ -16,6 +16,20 @@ describe('bytesTaken', () => {
   ])('goes by the public numbers: %s', (_what, handle) => {
     const socket = { bytesWritten: 5000, writableLength: 2000, _handle: handle } as unknown as Socket;
     expect(bytesTaken(socket)).toBe(3000);
+  });
+
+  it('goes up with what the kernel takes, and never down, also where a socket with a backlog is destroyed', () => {
+    const socket = { bytesWritten: 10_130, writableLength: 10_000 };
+    const states = [
+      { _handle: { bytesWritten: 10_130, writeQueueSize: 9000 } },
+      { _handle: { bytesWritten: 10_130, writeQueueSize: 4000 } },
+      // At the destruction the handle has gone, and Node counts the write that was under way as waiting, until it is given up.
+      { _handle: null, _bytesDispatched: 10_130 },
+      { writableLength: 0 },
+    ];
+    const seen = states.map(state => bytesTaken(Object.assign(socket, state) as unknown as Socket));
+    expect(seen.slice(0, 2)).toEqual([1130, 6130]);
+    expect(seen).toEqual(seen.toSorted((one, other) => one - other));
   });
 });
 

@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
 
 import { type WebSocket, WebSocketServer } from 'ws';
 
-import { encodeFrame, Opcode } from '../../../../apps/loadtest/src/frames.js';
+import { encodeFrame, Opcode } from '../../../../../apps/loadtest/src/frames.js';
 import { hasIncompleteMessage } from './incomplete-message.js';
 
 /** A line of which only the near end is there: the test pushes what the peer would have sent. */

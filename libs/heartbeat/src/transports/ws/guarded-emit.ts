@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 
-import { guarded } from './lifetime.js';
+import { guarded } from '../../connection/lifetime.js';
 
 /**
  * Calls the listeners of an event as Node's `emit` does, each on its own: what one throws or rejects with is reported, and neither

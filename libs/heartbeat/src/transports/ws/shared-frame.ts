@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net';
+
+import * as ws from 'ws';
+
+import type { SharedMessage } from '../../connection/shared-message.js';
+import { streamOf } from './ws-fields.js';
+
+/** `ws` exports it, but its types do not know it. Makes the parts of a frame: RFC 6455, section 5.2. */
+const { Sender } = ws as unknown as {
+  readonly Sender: { frame(payload: Buffer, options: FrameOptions): readonly [header: Buffer, payload: Buffer] };
+};
+
+interface FrameOptions {
+  readonly fin: true;
+  readonly rsv1: false;
+  readonly opcode: 1 | 2;
+  readonly mask: false;
+}
+
+const FRAMES = new WeakMap<SharedMessage, Buffer>();
+
+/** The frame of a message that goes to many, made once: header and payload lie together, so that one write takes both. */
+export function sharedFrame(message: SharedMessage): Buffer {
+  const known = FRAMES.get(message);
+  if (known !== undefined) return known;
+  const opcode = message.isBinary ? 2 : 1;
+  const [header] = Sender.frame(message.payload, { fin: true, rsv1: false, opcode, mask: false });
+  const frame = message.behind(header);
+  FRAMES.set(message, frame);
+  return frame;
+}
+
+/** Sockets that were ever given a part of a message, for life: so few that a field in each socket would cost more. */
+const SENDING_IN_PARTS = new WeakSet<ws.WebSocket>();
+
+export function noteParts(socket: ws.WebSocket): void {
+  SENDING_IN_PARTS.add(socket);
+}
+
+/** Whether `ws` would write a message at once and as it is: not compressed, within no other message, behind nothing that waits in it. */
+export function takesFrames(socket: ws.WebSocket, network: Socket | undefined): boolean {
+  if (network === undefined || streamOf(socket) !== network) return false;
+  if (socket.bufferedAmount !== network.writableLength) return false;
+  return socket.extensions === '' && !SENDING_IN_PARTS.has(socket);
+}

@@ -1,0 +1,21 @@
+import type { WebSocket } from 'ws';
+
+/** A message handler of a gateway, bound by Nest to its client: `(data, event) => answer`. */
+export type MessageHandler = (data: unknown, event: unknown) => Promise<unknown>;
+
+export type DisconnectCallback = (code: number) => void;
+
+/** No event has this name. */
+export const LISTENER_FAILED = Symbol('a listener failed');
+
+/** Listeners of this library, which run before those of the app: the same functions for all sockets. */
+export interface SocketListeners {
+  /** Returns whether the message is admitted; the listeners of the app get no other. */
+  message(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): boolean;
+  ping(this: WebSocket): void;
+  pong(this: WebSocket): void;
+  error(this: WebSocket, error: Error): void;
+  close(this: WebSocket, code: number, reason: Buffer): void;
+  /** A listener of the app threw, or rejected. */
+  [LISTENER_FAILED](event: string, error: unknown): void;
+}

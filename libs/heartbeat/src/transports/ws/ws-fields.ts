@@ -1,0 +1,21 @@
+import type { Socket } from 'node:net';
+
+import type { WebSocket } from 'ws';
+
+/** Fields of `ws` without a public way to read them (docs/decisions/0002). They are read only; tests with real sockets fail when `ws` changes. */
+interface Inside {
+  readonly _closeFrameReceived?: boolean;
+  readonly _socket?: Socket;
+}
+
+/** Whether the peer has sent a close frame: a `close()` may be the answer of `ws` to it, or a close of our own. */
+export function isClosedByPeer(socket: WebSocket): boolean {
+  const { _closeFrameReceived: received = false } = socket as unknown as Inside;
+  return received;
+}
+
+/** The stream that `ws` writes to. */
+export function streamOf(socket: WebSocket): Socket | undefined {
+  const { _socket: stream } = socket as unknown as Inside;
+  return stream;
+}
