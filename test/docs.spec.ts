@@ -11,7 +11,8 @@ import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat/tooli
 import { parse } from 'yaml';
 import { BENCH_FLAGS } from '../apps/bench/src/bench-arguments.js';
 import { readingsOf, type Results } from '../apps/bench/src/results.js';
-import { renderTable } from '../apps/bench/src/table.js';
+import { renderTable, titleOf } from '../apps/bench/src/table.js';
+import { FIGURE_NAMES } from '../apps/bench/src/figures.js';
 import { FLAGS } from '../apps/loadtest/src/flags.js';
 import { readEnvironment } from '../apps/server/src/environment.js';
 import { OPERATIONS } from '../apps/server/src/openapi.js';
@@ -320,6 +321,13 @@ describe('docs/performance/README.md', () => {
   it('shows the table of the results beside it', () => {
     const results = JSON.parse(read('docs/performance/results.json')) as Results;
     expect(PERFORMANCE).toContain(`\n${renderTable(readingsOf(results))}\n`);
+  });
+
+  it('names the rows that have no published figure, each with its goal', () => {
+    const results = JSON.parse(read('docs/performance/results.json')) as Results;
+    const absent = FIGURE_NAMES.filter(figure => !(figure in results.figures)).map(titleOf);
+    const named = PERFORMANCE.split('\n').filter(line => /^\|[^|]*\| ≤ [^|]*\| not measured yet/.test(line));
+    expect(named.map(line => line.split('|')[1]?.trim())).toEqual(absent);
   });
 });
 

@@ -21,6 +21,9 @@ export interface BenchPlan {
   readonly broadcasts: number;
   /** How long a server is watched before each, to know what it uses anyhow. */
   readonly restMs: number;
+  /** A window of a server at rest, and the idle connections in the second one. */
+  readonly restWindowMs: number;
+  readonly idleConnections: number;
   readonly listings: number;
   /** Connections without sockets, for the bookkeeping alone. */
   readonly simulated: number;
@@ -45,6 +48,8 @@ export const FULL: BenchPlan = {
   silent: 300,
   broadcasts: 9,
   restMs: 2000,
+  restWindowMs: 30_000,
+  idleConnections: 100,
   listings: 20,
   simulated: 1_000_000,
 };
@@ -65,6 +70,8 @@ export const QUICK: BenchPlan = {
   silent: 20,
   broadcasts: 2,
   restMs: 200,
+  restWindowMs: 500,
+  idleConnections: 10,
   listings: 1,
   simulated: 20_000,
 };

@@ -51,6 +51,7 @@ export async function runBench(order: BenchOrder, { say, roundEnded }: BenchList
   const { rounds } = order.plan;
   const parts = [
     ...partsInTurn(order, 'empty'),
+    ...partsInTurn(order, 'resting'),
     ...partsInTurn(order, 'connected'),
     ...jointParts(order),
     ...loneParts(order),
@@ -75,7 +76,7 @@ export async function runBench(order: BenchOrder, { say, roundEnded }: BenchList
 }
 
 /** One server after the other, each with all measures of the stage. */
-function partsInTurn(order: BenchOrder, stage: 'empty' | 'connected'): Part[] {
+function partsInTurn(order: BenchOrder, stage: StagedMeasure['stage']): Part[] {
   const measures = order.measures.filter((one): one is StagedMeasure => one.stage === stage);
   return serversOf(order, measures).map(server => ({
     title: SERVERS[server].title,

@@ -17,6 +17,8 @@ export interface StageOrder {
 
 /** No heartbeat comes within a stage. */
 const FAR_OFF_MS = 600_000;
+/** Of the library. */
+const DEFAULT_INTERVAL_MS = 25_000;
 const SCRAPE_EVERY_MS = 15_000;
 /**
  * The old generation grows to four times its size before it is collected. Without this, two windows in three have such a collection, which
@@ -42,7 +44,12 @@ export class Stage {
     const { plan, server: name, stage, socketsPerProcess } = this.order;
     const server = this.#server;
     const { title, dialect } = SERVERS[name];
-    const intervalMs = stage === 'empty' ? FAR_OFF_MS : plan.intervalMs;
+    const intervalMs = {
+      empty: FAR_OFF_MS,
+      resting: DEFAULT_INTERVAL_MS,
+      connected: plan.intervalMs,
+      together: plan.intervalMs,
+    }[stage];
     const { connections, drainSpreadMs } = plan;
     const port = await server.ask('start', { name, intervalMs, connections, drainSpreadMs });
     const addClients = (size: number): ClientGroup => {
@@ -50,10 +57,11 @@ export class Stage {
       this.#groups.push(clients);
       return clients;
     };
-    if (name.startsWith('heartbeat')) this.#scrapes = setInterval(() => void scrape(port), SCRAPE_EVERY_MS);
+    if (name.startsWith('heartbeat') && stage !== 'resting')
+      this.#scrapes = setInterval(() => void scrape(port), SCRAPE_EVERY_MS);
     const clients = addClients(plan.connections);
     const before = await warmUp(clients, server, plan);
-    if (stage !== 'empty') {
+    if (stage === 'connected' || stage === 'together') {
       say(`${plan.connections} clients of ${title} come`);
       await clients.open();
       await sleep(plan.intervalMs * 1.3);

@@ -9,6 +9,7 @@ import { heap } from './heap.js';
 import { idleHeartbeats } from './idle-heartbeats.js';
 import { latency } from './latency.js';
 import type { Measure } from './measure.js';
+import { rest } from './rest.js';
 import { throughput } from './throughput.js';
 
 /** In the order in which those of a stage are taken: `heap` first, since nothing may have been sent, `drain` last. */
@@ -23,5 +24,6 @@ export const MEASURES: readonly Measure[] = [
   detection,
   drain,
   busyHeartbeats,
+  rest,
   bookkeeping,
 ];

@@ -11,7 +11,7 @@ export interface Scene {
   readonly name: ServerName;
   readonly port: number;
   readonly server: Remote<ServerProcess>;
-  /** The clients that are connected when a measure begins. Empty in the stage `empty`. */
+  /** The clients that are connected when a measure begins. Empty in the stages `empty` and `resting`. */
   readonly clients: ClientGroup;
   /** The server before the clients connected, nothing left to collect. */
   readonly before: Sample;
@@ -28,9 +28,9 @@ export interface Together {
 
 /**
  * Where a measure belongs. `empty`: no client is connected and heartbeats are far off. `connected`: all clients are connected and have
- * been pinged. `together`: the same of all its servers, alive at once. `alone`: without a server.
+ * been pinged. `resting`: no client is connected, the interval is the default and nothing is scraped. `together`: the same of all its servers, alive at once. `alone`: without a server.
  */
-export type StageName = 'empty' | 'connected' | 'together' | 'alone';
+export type StageName = 'empty' | 'resting' | 'connected' | 'together' | 'alone';
 
 interface MeasureTrait {
   readonly name: string;
@@ -41,7 +41,7 @@ interface MeasureTrait {
 }
 
 export interface StagedMeasure extends MeasureTrait {
-  readonly stage: 'empty' | 'connected';
+  readonly stage: 'empty' | 'resting' | 'connected';
   take(scene: Scene): Promise<Figures>;
 }
 
