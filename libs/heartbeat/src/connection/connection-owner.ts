@@ -2,7 +2,10 @@ import type { Identity } from '../base/identity.js';
 import type { Outgoing } from './connection.types.js';
 import type { Connection } from './public-connection.js';
 
-/** What a connection needs of its node: the clocks, the registry and the policies of input and output. It passes itself. */
+/**
+ * The part of a node that its connections depend on: the clocks, the registry and the policies of input and output. A connection passes
+ * itself.
+ */
 export interface ConnectionOwner {
   idOf(serial: number): string;
   now(): number;
@@ -12,7 +15,7 @@ export interface ConnectionOwner {
   admits(connection: Connection, kind: Outgoing, bytes: number): boolean;
   beforePong(connection: Connection): void;
   catchUp(connection: Connection): void;
-  /** The server has begun to close it: messages that wait are dropped. */
+  /** The server has begun to close the connection: waiting messages are dropped. */
   silenced(connection: Connection): void;
   failed(connection: Connection, what: string, error: unknown): void;
 }

@@ -9,11 +9,11 @@ import type { ConnectionOwner } from './connection-owner.js';
 import { Connection } from './connection.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
-/** Writes down what it is asked to do, in order. */
+/** Records its calls, in order. */
 class FakeSocket {
   readonly done: unknown[][] = [];
   sendError: Error | undefined;
-  /** Sends stay under way until this is called. */
+  /** Sends stay pending until this is called. */
   flush: () => void = () => undefined;
 
   send(data: unknown, callback?: (error?: Error) => void): void {
@@ -32,7 +32,7 @@ function failing(): never {
   throw new Error('disposer');
 }
 
-describe('Connection, in the hands of the app', () => {
+describe('Connection, used by the app', () => {
   let socket: FakeSocket;
   const network = { bytesRead: 400, bytesWritten: 130, writableLength: 0 };
   let time: number;
@@ -79,7 +79,7 @@ describe('Connection, in the hands of the app', () => {
       ['an object as JSON', { event: 'a', data: [1] }, '{"event":"a","data":[1]}'],
       ['a number as JSON', 5, '5'],
       ['null as JSON', null, 'null'],
-    ])('puts %s on the wire', async (_what, data, sent) => {
+    ])('sends %s', async (_what, data, sent) => {
       const sending = open().send(data);
       expect(socket.done).toEqual([['send', sent]]);
       socket.flush();
@@ -96,7 +96,7 @@ describe('Connection, in the hands of the app', () => {
       expect(told).toHaveBeenCalledTimes(1);
     });
 
-    it('rejects with how the connection ended, if it ends first', async () => {
+    it('rejects with the close, if the connection ends first', async () => {
       const connection = open();
       const sending = connection.send('hi');
       connection.end(kicked);
@@ -109,7 +109,7 @@ describe('Connection, in the hands of the app', () => {
       });
     });
 
-    it('rejects, and does not throw, where the data cannot be put on the wire', async () => {
+    it('rejects, and does not throw, where the data cannot be sent', async () => {
       const connection = open();
       let sending: Promise<void> | undefined;
       expect(() => (sending = connection.send({ amount: 5n }))).not.toThrow();
@@ -117,7 +117,7 @@ describe('Connection, in the hands of the app', () => {
     });
   });
 
-  it('knows its user and labels as they were last told, whatever becomes of the object', () => {
+  it('keeps the user and labels of its last identification when the given object changes', () => {
     const connection = open({ userId: 'ann' });
     const labels: Record<string, string> = { room: 'a', ['__proto__']: 'b' };
     connection.identify({ userId: 'bob', labels });
@@ -131,7 +131,7 @@ describe('Connection, in the hands of the app', () => {
     expect(identified).toEqual([['bob', { userId: 'ann', labels: {} }]]);
   });
 
-  it('knows who it was said to be at the opening, whatever becomes of the object', () => {
+  it('keeps its identity from the opening when the given object changes', () => {
     const identity = { userId: 'ann', labels: { room: 'a' }, expiresAt: 5 };
     const connection = open(identity);
     Object.assign(identity, { userId: 'bob', expiresAt: 6 });
@@ -144,12 +144,12 @@ describe('Connection, in the hands of the app', () => {
     ['nothing', undefined, 'it is undefined'],
     ['null', null, 'it is null'],
     ['a text', 'ann', 'it is a text'],
-    ['nobody', {}, 'userId is undefined'],
+    ['no user', {}, 'userId is undefined'],
     ['a user without a name', { userId: '' }, 'userId is an empty text'],
     ['a user that is no text', { userId: 7 }, 'userId is a number'],
-    ['an end that is no time', { userId: 'ann', expiresAt: new Date('soon') }, 'expiresAt is an invalid Date'],
+    ['an end that is not a time', { userId: 'ann', expiresAt: new Date('soon') }, 'expiresAt is an invalid Date'],
     ['a label that is no text', { userId: 'ann', labels: { room: undefined } }, 'labels.room is undefined'],
-  ])('is not identified by %s, and stays who it was', (_what, identity, problem) => {
+  ])('is not identified by %s, and keeps its identity', (_what, identity, problem) => {
     const connection = open({ userId: 'ann' });
     let thrown: unknown;
     try {
@@ -162,14 +162,14 @@ describe('Connection, in the hands of the app', () => {
     expect([connection.userId, identified]).toEqual(['ann', []]);
   });
 
-  it('puts nobody into the books once it is over', () => {
+  it('is not added to the user index after its end', () => {
     const connection = open();
     connection.finish(kicked);
     connection.identify({ userId: 'ann' });
     expect([identified, connection.userId]).toEqual([[], 'ann']);
   });
 
-  it('counts messages both ways, each with its time', () => {
+  it('counts messages in both directions, each with its time', () => {
     const connection = open();
     time = 3000.9;
     connection.countReceived(time);
@@ -178,15 +178,15 @@ describe('Connection, in the hands of the app', () => {
     expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500, lastSeenAt: 3000 });
   });
 
-  describe('when it is over', () => {
-    it('keeps how it was begun rather than how it was heard to end', () => {
+  describe('after its end', () => {
+    it('keeps the close that was begun, not the one that was reported', () => {
       const connection = open();
       connection.closeBegun(kicked);
       connection.finish({ code: 1006, reason: '', by: 'network' });
       expect(connection).toMatchObject({ closing: kicked, ended: true, state: 'closing' });
     });
 
-    it('aborts the signal with how it ended, for who asked before and for who asks after', () => {
+    it('aborts the signal with its end, requested before or after', () => {
       const [asked, late] = [open(), open()];
       const before = asked.signal;
       expect([before.aborted, asked.signal === before]).toEqual([false, true]);
@@ -201,7 +201,7 @@ describe('Connection, in the hands of the app', () => {
       }
     });
 
-    it('runs what was deferred, last in first out, and at once what is deferred then', () => {
+    it('runs deferred disposers, last in first out, and later ones at once', () => {
       const connection = open();
       const ran: string[] = [];
       connection.defer(() => ran.push('first'));
@@ -214,7 +214,7 @@ describe('Connection, in the hands of the app', () => {
       expect(ran).toEqual(['second', 'from within', 'first', 'late']);
     });
 
-    it('reports what a disposer throws, before and after the end', () => {
+    it('reports errors of disposers, before and after the end', () => {
       const connection = open();
       connection.defer(failing);
       connection.finish(kicked);
@@ -222,7 +222,7 @@ describe('Connection, in the hands of the app', () => {
       expect(failures).toEqual(Array.from({ length: 2 }, () => ['a disposer', new Error('disposer')]));
     });
 
-    it('ends the streams that it holds, and one that is brought late', () => {
+    it('ends its streams, and one that is added late', () => {
       const connection = open();
       const [held, late] = [new Subject(), new Subject()];
       connection.hold(held.subscribe());

@@ -64,34 +64,34 @@ describe('ConnectionService', () => {
   beforeEach(() => start());
 
   describe('ids', () => {
-    it('carry the node’s id, are unique, and rise with the openings', () => {
+    it('contain the node’s id, are unique, and increase with each opening', () => {
       const ids = Array.from({ length: 100 }, () => open().id);
       expect(ids.every(id => id.startsWith(`${node.id}.`))).toBe(true);
       expect(new Set(ids).size).toBe(100);
       expect(ids.toSorted()).toEqual(ids);
     });
 
-    it('find their connection', () => {
+    it('identify their connection', () => {
       const [{ connection }, other] = [open(), open()];
       expect([connections.get(connection.id), connections.get(other.id)]).toEqual([connection, other.connection]);
     });
 
     it.each<[string, (id: string) => string]>([
-      ['of nobody', id => id.replace(/.$/, 'z')],
+      ['of no connection', id => id.replace(/.$/, 'z')],
       ['of another node', id => `other-${id}`],
       ['cut short', id => id.slice(0, -1)],
-      ['with more behind it', id => `${id}0`],
+      ['with more text after it', id => `${id}0`],
       ['in capitals', id => id.replace(/.{8}$/, '0000000A')],
       ['with a sign', id => id.replace(/.{8}$/, '+0000001')],
       ['with a blank', id => id.replace(/.{8}$/, '       1')],
-      ['of nothing', () => ''],
-      ['of the node alone', id => id.split('.', 1)[0] ?? ''],
-    ])('find nobody when they are %s', (_what, change) => {
+      ['empty', () => ''],
+      ['the id of the node', id => id.split('.', 1)[0] ?? ''],
+    ])('find no connection when they are %s', (_what, change) => {
       const { id } = open();
       expect(connections.get(change(id))).toBeUndefined();
     });
 
-    it('of another boot of the same node find nobody', () => {
+    it('of another start of the same node find no connection', () => {
       const { id } = open();
       start();
       open();
@@ -99,7 +99,7 @@ describe('ConnectionService', () => {
     });
   });
 
-  it('makes no events of openings and closings where nobody wants them', () => {
+  it('creates no events of openings and closings without a subscriber', () => {
     const unheard = new HeartbeatEvents();
     const announce = jest.spyOn(unheard, 'announce');
     connections = wireNode(node, unheard).connections;
@@ -108,13 +108,13 @@ describe('ConnectionService', () => {
     expect([connections.count, announce.mock.calls]).toEqual([0, []]);
   });
 
-  it('announces who came in', () => {
+  it('publishes the opening', () => {
     const { id } = open();
     expect(events).toEqual([{ type: 'opened', id, path: '/ws', ip: '10.0.0.1' }]);
   });
 
   describe('closed', () => {
-    it('forgets once, everywhere', () => {
+    it('removes a connection once, from all indexes', () => {
       const { connection, id } = open({ userId: 'ann' });
       const disposer = jest.fn();
       connection.defer(disposer);
@@ -144,13 +144,13 @@ describe('ConnectionService', () => {
     it.each([
       ['the client, by its own code', 4321, 'bye', 'client', 'bye'],
       ['the client, without a code', 1005, '', 'client', ''],
-      ['the network, where nobody said goodbye', 1006, '', 'network', 'connection lost'],
-    ])('is the doing of %s', (_what, code, reason, by, told) => {
+      ['the network, without a close frame', 1006, '', 'network', 'connection lost'],
+    ])('is attributed to %s', (_what, code, reason, by, told) => {
       connections.closed(open().connection, code, reason);
       expect(events.at(-1)).toMatchObject({ type: 'closed', code, by, reason: told });
     });
 
-    it('is the doing of whoever began it, whatever the peer answered', () => {
+    it('is attributed to the side that began it, regardless of the answer of the peer', () => {
       const { connection } = open();
       connection.close(4001, 'idle');
       connections.closed(connection, 1006, '');
@@ -164,8 +164,8 @@ describe('ConnectionService', () => {
       ['nothing', undefined],
       ['a symbol', Symbol('s')],
       ['an object without a prototype', Object.create(null)],
-      ['an object that cannot be told', { toString: 0 }],
-    ])('gets through with a disposer that fails with %s', (_what, thrown) => {
+      ['an object that cannot be shown', { toString: 0 }],
+    ])('continues after a disposer that fails with %s', (_what, thrown) => {
       const { connection } = open();
       const first = jest.fn();
       connection.defer(first);
@@ -173,14 +173,14 @@ describe('ConnectionService', () => {
         throw thrown;
       });
       expect(() => connections.closed(connection, 1000, '')).not.toThrow();
-      // A rejection comes to the same place, and what is thrown there would end the process.
+      // A rejection is handled by the same code; an error thrown there would end the process.
       expect(() => connections.failed(connection, 'a disposer', thrown)).not.toThrow();
       expect(first).toHaveBeenCalledTimes(1);
       expect([connection.signal.aborted, typesOf(events)]).toEqual([true, ['opened', 'closed']]);
     });
   });
 
-  it('remembers as many of the closed as it was told, newest first', () => {
+  it('keeps the configured number of closed connections, newest first', () => {
     start({ closedHistory: 2 });
     const ids = Array.from({ length: 3 }, () => {
       const { connection, id } = open();
@@ -202,7 +202,7 @@ describe('ConnectionService', () => {
     expect(connections.closedHistory()[0]).toMatchObject({ code: 4321, reason: kept, closedBy: 'server' });
   });
 
-  it('lists those that it remembers in pages', () => {
+  it('lists the kept ones in pages', () => {
     const ids = Array.from({ length: 4 }, () => open().id);
     for (const id of ids) connections.closed(connections.get(id)!, 1000, '');
     const pages = [{ limit: 2 }, { limit: 2, after: ids[2]! }, { after: ids[0]! }, { after: `other-${ids[3]}` }];
@@ -214,7 +214,7 @@ describe('ConnectionService', () => {
     ]);
   });
 
-  it.each([0, -1, 1.5, Number.NaN])('refuses a limit of %p to the page of closed ones', limit => {
+  it.each([0, -1, 1.5, Number.NaN])('rejects a limit of %p for the page of closed connections', limit => {
     expect(() => connections.closedHistory({ limit })).toThrow(
       expect.objectContaining({
         code: 'HEARTBEAT_BAD_QUERY',
@@ -223,7 +223,7 @@ describe('ConnectionService', () => {
     );
   });
 
-  it('tells and remembers the same of a connection that has closed, as it was then', () => {
+  it('publishes and keeps the same view of a closed connection, as of its close', () => {
     const { connection, network, id } = open({ userId: 'ann' });
     Object.assign(network, { bytesRead: 70, bytesWritten: 30 });
     connection.countReceived(2000);
@@ -232,7 +232,7 @@ describe('ConnectionService', () => {
     connection.note({ kind: 'kicked', by: 'ann' });
     const { labels } = connection;
     connections.closed(connection, 4000, 'bye');
-    // What comes later changes nothing: no bytes, no note, no step of the wall clock.
+    // Later bytes, notes and steps of the wall clock change nothing.
     Object.assign(network, { bytesRead: 99, bytesWritten: 99 });
     connection.note({ kind: 'incomplete' });
     wallClock += 3_600_000;
@@ -288,7 +288,7 @@ describe('ConnectionService', () => {
     [1, 0, false],
     [10_000, 9500, true],
     [10_000, 9499, false],
-  ])('of %d that fit, with %d left after it was full, is still at capacity: %p', (maxConnections, left, expected) => {
+  ])('of a limit of %d, with %d left after it was full, is still at capacity: %p', (maxConnections, left, expected) => {
     start({ limits: { maxConnections } });
     const all = Array.from({ length: maxConnections - 1 }, () => open().connection);
     expect(node.atCapacity).toBe(false);
@@ -298,7 +298,7 @@ describe('ConnectionService', () => {
     expect(node.atCapacity).toBe(expected);
   });
 
-  it('is at capacity again only once it is full again', () => {
+  it('is at capacity again only when it is full again', () => {
     start({ limits: { maxConnections: 20 } });
     const all = Array.from({ length: 20 }, () => open().connection);
     for (const connection of all.slice(0, 2)) connections.closed(connection, 1000, '');

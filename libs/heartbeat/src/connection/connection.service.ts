@@ -31,7 +31,7 @@ import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { detailOf, type ViewContext, viewOf } from './listing/view.js';
 
-/** A node that was full is well again under this share of `maxConnections`. */
+/** A node that was full accepts clients again below this share of `maxConnections`. */
 const RELIEF = 0.95;
 
 /** The registry: every connection of this node, by id, user or address. Only `open` adds and only `#forget` removes. */
@@ -41,7 +41,7 @@ export class ConnectionService {
   readonly #localUse: LocalUse;
   readonly #closed: ClosedRing<ClosedRecord>;
   readonly #view: ViewContext;
-  /** Read once, so that a step of the wall clock moves no row of a listing. */
+  /** Read once, so that a step of the wall clock changes no order of a listing. */
   readonly #bootedAt: number;
   #serial = 0;
 
@@ -65,12 +65,12 @@ export class ConnectionService {
     return this.registry.size;
   }
 
-  /** Connections that were ever opened on this node. @internal */
+  /** Number of connections opened on this node since its start. @internal */
   get openedCount(): number {
     return this.#serial;
   }
 
-  /** Takes a socket whose upgrade was answered into the books. For the gateway only. @internal */
+  /** Creates a connection for a socket with a completed upgrade. For the gateway only. @internal */
   open(opening: Opening): Connection {
     const connection = new Connection(this.#owner, ++this.#serial, opening);
     this.registry.add(connection);
@@ -82,12 +82,12 @@ export class ConnectionService {
     return connection;
   }
 
-  /** The socket has closed: `code` and `reason` as `ws` tells them. For the gateway only. @internal */
+  /** Handles the close of a socket: `code` and `reason` as `ws` reports them. For the gateway only. @internal */
   closed(connection: Connection, code: number, reason: string): void {
     this.#forget(connection, connection.closing ?? endOf(code, reason));
   }
 
-  /** Whether the books hold this connection. @internal */
+  /** Whether the registry contains this connection. @internal */
   has(connection: Connection): boolean {
     return this.registry.has(connection);
   }
@@ -96,13 +96,13 @@ export class ConnectionService {
     return this.registry.get(serialOf(this.node.id, id));
   }
 
-  /** All connections, in the order of their openings; live, so take a copy before awaiting. @internal */
+  /** All connections in the order in which they were opened; live, so copy it before an `await`. @internal */
   all(): IterableIterator<Connection> {
     return this.registry.all();
   }
 
   /**
-   * All that match, oldest first; an empty filter is all. A user's and an address's come from an index, others from one pass.
+   * All connections that match, oldest first (an empty filter: all). A user or an address is found by index, the rest by one pass.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value, here and in the three below.
    */
   find(filter: ConnectionFilter): Connection[] {
@@ -134,20 +134,20 @@ export class ConnectionService {
     return this.registry.byNetwork.count(network);
   }
 
-  /** Who still has to prove who it is; live. @internal */
+  /** Connections that must still be identified; live. @internal */
   unidentified(): ReadonlySet<Connection> {
     return this.registry.unidentified;
   }
 
   /**
-   * One sorted page. Default: the first 50 by `openedAt`, oldest first. Holds the event loop: some 5 ms with 15,000 connections.
-   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1, or a condition that is none.
+   * One sorted page. Default: the first 50 by `openedAt`, oldest first. Holds the event loop, for about 5 ms with 15,000 connections.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is not a whole number from 1, or an invalid condition.
    */
   list(query: Partial<ConnectionQuery> = {}): ConnectionPage {
     return this.#shown(pageOf(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
   }
 
-  /** The same in slices, between which waiting I/O has its turn: what changes meanwhile is placed as it was, and shown as it is. @internal */
+  /** The same in slices, with pending I/O between them. Sorts rows by their values in the pass, and shows later ones. @internal */
   @Handled()
   async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
     return this.#shown(await pageInSlices(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
@@ -160,9 +160,9 @@ export class ConnectionService {
   }
 
   /**
-   * The last closed connections, newest first: at most `limit` (default: all), with an id `after` only those after that one, none
-   * after a forgotten one. Made at each call, some microseconds for each: ask for a `limit` where `closedHistory` is large.
-   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is no whole number from 1.
+   * The last closed connections, newest first: at most `limit` (default: all); with an id `after`, only those after it, and none after an
+   * unknown one. Each takes some microseconds at each call, so pass a `limit` where `closedHistory` is large.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is not a whole number from 1.
    */
   closedHistory({ limit = Infinity, after = null }: { limit?: number; after?: string | null } = {}): ClosedView[] {
     assertLimit(limit);
@@ -175,7 +175,7 @@ export class ConnectionService {
     return this.#closed.get(serialOf(this.node.id, id))?.view(this.node.id);
   }
 
-  /** Sends to one of this node; false if there is no such connection here. Rejects as `Connection.send` does. */
+  /** Sends to a connection of this node. Returns false if there is none with this id here. Rejects as `Connection.send` does. */
   @Handled()
   async send(id: string, data: unknown): Promise<boolean> {
     const connection = this.get(id) ?? this.#localUse.missed('send', id);
@@ -184,9 +184,9 @@ export class ConnectionService {
   }
 
   /**
-   * Sends to all of this node that match (all nodes: `ClusterService.broadcast`), serialised once, in slices, each before anything
-   * that is sent to it later; returns the number. What fails to go out ends with its own connection.
-   * @param filter Default: all. `source` is the library's own: what the cluster delivers is no local use.
+   * Sends to all connections of this node that match (all nodes: `ClusterService.broadcast`), serialised once, in slices, before any later
+   * message to them. Returns their number. A failed send affects its own connection only.
+   * @param filter Default: all. `source` is for the library: a message from the cluster is not local use.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
    */
   broadcast(data: unknown, filter: ConnectionFilter = {}, source: 'cluster' | null = null): number {
@@ -197,7 +197,7 @@ export class ConnectionService {
     return receivers.length;
   }
 
-  /** Begins to close one of this node with 4500, or 4005 where it may reconnect; false if there is none here or it is closing. */
+  /** Begins to close a connection of this node with 4500, or 4005 where it may reconnect. False if none is here or it is closing. */
   kick(id: string, { reason, reconnect = false, by = 'application' }: Kick = {}): boolean {
     const connection = this.get(id) ?? this.#localUse.missed('kick', id);
     const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
@@ -209,22 +209,22 @@ export class ConnectionService {
     return true;
   }
 
-  /** User code that hangs on this connection has failed: it is told in the log, and ends nothing. @internal */
+  /** Logs an error of application code that belongs to this connection. The connection is not affected. @internal */
   failed(connection: Connection, what: string, error: unknown): void {
     this.#owner.failed(connection, what, error);
   }
 
-  /** Puts right what the indexes lack of this connection; answers how many entries were missing. For the reaper. @internal */
+  /** Adds the connection to the indexes that lack it. Returns the number of missing entries. For the reaper. @internal */
   repair(connection: Connection): number {
     return this.registry.repair(connection);
   }
 
-  /** Takes out of the indexes what no connection stands behind; answers how many entries were stale. For the reaper. @internal */
+  /** Removes index entries without a connection. Returns their number. For the reaper. @internal */
   sweepIndexes(): number {
     return this.registry.sweep();
   }
 
-  /** The only place where a connection leaves the books. */
+  /** The only place that removes a connection from the registry. */
   #forget(connection: Connection, closing: Closing): void {
     if (!this.registry.remove(connection)) return;
     if (this.count < RELIEF * this.node.limits.maxConnections) this.node.atCapacity = false;

@@ -33,7 +33,7 @@ class FakeSocket {
   }
 }
 
-describe('ConnectionService, in the hands of the app', () => {
+describe('ConnectionService, used by the app', () => {
   let time: number;
   let wallOffset: number;
   let node: NodeState;
@@ -65,7 +65,7 @@ describe('ConnectionService, in the hands of the app', () => {
   }
 
   describe('find', () => {
-    it('finds by user, by address and by label, as they are now', () => {
+    it('finds by current user, address and label', () => {
       const [ann, bob] = [open({ userId: 'ann' }).connection, open({ userId: 'bob', ip: '10.0.0.2' }).connection];
       bob.identify({ userId: 'ann', labels: { room: 'a' } });
       expect(connections.findByUser('ann')).toEqual([ann, bob]);
@@ -77,7 +77,7 @@ describe('ConnectionService, in the hands of the app', () => {
       expect(connections.find({ user: 'nobody' })).toEqual([]);
     });
 
-    it('finds by a label with the name of something that every object has', () => {
+    it('finds by a label with the name of a property of every object', () => {
       const { connection } = open();
       connection.identify({ userId: 'ann', labels: Object.fromEntries([['__proto__', 'x']]) });
       open();
@@ -101,19 +101,19 @@ describe('ConnectionService, in the hands of the app', () => {
     ['broadcast to null', () => connections.broadcast('x', null as unknown as object)],
     ['broadcast to a user that is undefined', () => connections.broadcast('x', { user: sayNothing })],
     ['broadcast to labels without one', () => connections.broadcast('x', { labels: {} })],
-  ])('refuses %s, and does nothing', (_what, call) => {
+  ])('rejects %s, and does nothing', (_what, call) => {
     const { socket } = open({ userId: 'ann' });
     expect(call).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_QUERY' }));
     expect(socket.sent).toEqual([]);
   });
 
-  it('refuses a list in slices as a rejection', async () => {
+  it('rejects a list in slices asynchronously', async () => {
     const bad = { filter: { user: sayNothing } };
     await expect(connections.listInSlices(bad)).rejects.toMatchObject({ code: 'HEARTBEAT_BAD_QUERY' });
   });
 
   describe('kick', () => {
-    it('closes with 4500 and tells who did it', () => {
+    it('closes with 4500 and publishes the initiator', () => {
       const { connection, socket, id } = open();
       expect(connections.kick(id, { by: 'ann' })).toBe(true);
       expect(socket.closed).toEqual([[4500, 'kicked']]);
@@ -122,14 +122,14 @@ describe('ConnectionService, in the hands of the app', () => {
       expect(connections.detail(id)?.flight.map(({ what }) => what)).toEqual(['opened', 'kicked by ann']);
     });
 
-    it('closes with 4005 and a delay of the return window where the client may come back', () => {
+    it('closes with 4005 and a delay of the return window where the client may reconnect', () => {
       const { socket, id } = open();
       expect(connections.kick(id, { reason: 'deploy', reconnect: true })).toBe(true);
       expect(socket.closed).toEqual([[4005, expect.stringMatching(/^deploy; retry-after=\d+$/)]]);
       expect(events.at(-1)).toMatchObject({ type: 'kicked', by: 'application', reason: 'deploy', code: 4005 });
     });
 
-    it('kicks nobody who is not there, or is on the way out already', () => {
+    it('kicks no connection that does not exist, or is already closing', () => {
       const { id, socket } = open();
       expect(connections.kick(id)).toBe(true);
       expect(connections.kick(id)).toBe(false);
@@ -139,7 +139,7 @@ describe('ConnectionService, in the hands of the app', () => {
   });
 
   describe('broadcast', () => {
-    it('sends to all that match and are not closing, serialised once, and tells to how many', () => {
+    it('sends to all that match and are not closing, serialised once, and returns their number', () => {
       const [ann, bob, leaving] = [open({ userId: 'ann' }), open({ userId: 'bob' }), open({ userId: 'ann' })];
       leaving.connection.close();
       let serialised = 0;
@@ -156,14 +156,14 @@ describe('ConnectionService, in the hands of the app', () => {
     });
   });
 
-  it('sends to one, and tells whether there is one', async () => {
+  it('sends to one, and returns whether it exists', async () => {
     const { id, socket } = open();
     await expect(connections.send(id, { a: 1 })).resolves.toBe(true);
     await expect(connections.send('nobody', 'x')).resolves.toBe(false);
     expect(socket.sent).toEqual(['{"a":1}']);
   });
 
-  it('draws each return delay anew, within the window', () => {
+  it('draws a new reconnect delay for each client, within the window', () => {
     const delays = Array.from({ length: 200 }, () => node.retryAfterMs());
     expect(delays.every(delay => Number.isInteger(delay) && delay >= 0 && delay <= 10_000)).toBe(true);
     expect(new Set(delays).size).toBeGreaterThan(150);
@@ -198,7 +198,7 @@ describe('ConnectionService, in the hands of the app', () => {
       ]);
     });
 
-    it('gives the first 50, oldest first, unless it is asked otherwise', () => {
+    it('returns the first 50, oldest first, by default', () => {
       const ids = Array.from({ length: 60 }, () => {
         time += 10;
         return open().id;
@@ -226,7 +226,7 @@ describe('ConnectionService, in the hands of the app', () => {
       expect(seen).toEqual(ids);
     });
 
-    it.each(SORT_KEYS)('is in the order of what it shows: %s', sort => {
+    it.each(SORT_KEYS)('is in the order of the shown values: %s', sort => {
       for (let index = 0; index < 12; index++) {
         time += 10;
         const { connection, socket, network } = open();
@@ -234,7 +234,7 @@ describe('ConnectionService, in the hands of the app', () => {
         socket.bufferedAmount = (index * 5) % 7;
         if (index % 3 === 0) connection.countReceived(time + ((index * 11) % 13));
         if (index % 4 === 0) connection.admits('message', 0);
-        // Bytes that no look has noticed yet.
+        // Bytes that no check has noticed yet.
         if (index % 5 === 0) network.bytesRead = 6;
       }
       time += 1000;

@@ -8,7 +8,7 @@ import { NEVER, phaseOf } from './pulse.js';
 import { transmit } from './sending.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
-/** Writes down what it is asked to do, in order. */
+/** Records its calls, in order. */
 class FakeSocket {
   readonly done: unknown[][] = [];
 
@@ -35,7 +35,7 @@ describe('Connection', () => {
     bytesWritten: number;
     writableLength: number;
   };
-  /** What the policy was asked for, and what it returns. */
+  /** The calls of the policy, and its result. */
   let asked: [kind: string, bytes: number][];
   let isAdmitted: boolean;
   let time: number;
@@ -69,7 +69,7 @@ describe('Connection', () => {
     time = 1000.7;
   });
 
-  it('begins open, anonymous and silent', () => {
+  it('starts open, anonymous and silent', () => {
     const connection = open();
     expect(connection).toMatchObject({
       id: 'node-1.7',
@@ -87,7 +87,7 @@ describe('Connection', () => {
     expect(connection.pulse).toMatchObject({ openedAt: 500, bytesSeen: 400, lastSeenAt: 1000 });
   });
 
-  it('has the phase of its place among those that opened', () => {
+  it('has the phase of its position among the opened connections', () => {
     const connection = open();
     expect(connection.pulse.phase).toBe(phaseOf(connection.serial));
   });
@@ -126,7 +126,7 @@ describe('Connection', () => {
   });
 
   describe('end', () => {
-    it('closes once: the first to say how is believed', () => {
+    it('closes once: the first close counts', () => {
       const connection = open();
       expect(connection.end(kicked)).toBe(true);
       expect(connection.end(goingAway, 500)).toBe(false);
@@ -135,14 +135,14 @@ describe('Connection', () => {
       expect(connection).toMatchObject({ state: 'closing', closing: kicked, ended: false });
     });
 
-    it('does nothing once the connection is over', () => {
+    it('does nothing once the connection has ended', () => {
       const connection = open();
       connection.finish({ code: 1000, reason: '', by: 'client' });
       expect(connection.end(kicked)).toBe(false);
       expect(socket.done).toEqual([]);
     });
 
-    it('tells the delay in the close frame', () => {
+    it('sends the delay in the close frame', () => {
       open().end(goingAway, 4200);
       expect(socket.done).toEqual([['close', 1001, 'server is going away; retry-after=4200']]);
     });
@@ -150,7 +150,7 @@ describe('Connection', () => {
     it.each([
       ['with the delay', 4200, { code: 1001, reason: 'server is going away', retryAfterMs: 4200 }],
       ['without a delay', undefined, { code: 1001, reason: 'server is going away' }],
-    ])('says goodbye before, %s, to a client of the application heartbeat', (_what, retryAfterMs, data) => {
+    ])('announces the close, %s, to a client of the application heartbeat', (_what, retryAfterMs, data) => {
       const connection = open();
       connection.appHeartbeat = true;
       connection.end(goingAway, retryAfterMs);
@@ -158,7 +158,7 @@ describe('Connection', () => {
       expect(socket.done.slice(1)).toEqual([['close', 1001, expect.stringContaining('server is going away')]]);
     });
 
-    it('takes the connection out of the heartbeat’s wheel', () => {
+    it('removes the connection from the heartbeat’s wheel', () => {
       const [connection, wheel] = [open(), new Link()];
       connection.pulse.appendTo(wheel);
       connection.end(kicked);
@@ -167,14 +167,14 @@ describe('Connection', () => {
   });
 
   describe('destroy', () => {
-    it('ends without a handshake, and is recorded as told', () => {
+    it('ends without a handshake, and records the given close', () => {
       const connection = open();
       connection.destroy(kicked);
       expect(socket.done).toEqual([['terminate']]);
       expect(connection).toMatchObject({ state: 'closing', closing: kicked });
     });
 
-    it('leaves the record of a close that was begun before', () => {
+    it('keeps the record of a close that was begun before', () => {
       const connection = open();
       connection.end(kicked);
       connection.destroy(goingAway);
@@ -183,7 +183,7 @@ describe('Connection', () => {
   });
 
   describe('close', () => {
-    it('is a normal one by default', () => {
+    it('is a normal close by default', () => {
       const connection = open();
       connection.close();
       expect([connection.closing, socket.done]).toEqual([
@@ -192,12 +192,12 @@ describe('Connection', () => {
       ]);
     });
 
-    it('cuts the reason to what fits into a close frame', () => {
+    it('cuts the reason to the length of a close frame', () => {
       open().close(4999, 'é'.repeat(100));
       expect(socket.done).toEqual([['close', 4999, 'é'.repeat(61)]]);
     });
 
-    it.each([0, 999, 1004, 1005, 1006, 1015, 2999, 5000, -1, Number.NaN])('refuses the code %d', code => {
+    it.each([0, 999, 1004, 1005, 1006, 1015, 2999, 5000, -1, Number.NaN])('rejects the code %d', code => {
       const connection = open();
       expect(() => connection.close(code)).toThrow(`close code ${code} cannot be sent`);
       expect([connection.state, socket.done]).toEqual(['open', []]);

@@ -22,7 +22,7 @@ import type { Transport } from './transport.js';
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** The class behind the public interface, with what the rules of a node need. Made by `ConnectionService.open` only. */
+/** The class behind the public interface, with the parts that the rules of a node need. Only `ConnectionService.open` creates it. */
 export class Connection implements PublicConnection {
   readonly transport: Transport;
   readonly path: string;
@@ -36,18 +36,18 @@ export class Connection implements PublicConnection {
   messagesOut = 0;
   /** Monotonic milliseconds; `NEVER` before the first message. */
   lastMessageAt = NEVER;
-  /** Whether the client has used the application heartbeat, and so gets the server's events of it. */
+  /** Whether the client has used the application heartbeat, and so receives the server's events of it. */
   appHeartbeat = false;
   /** Message handlers that have not ended yet. */
   inFlight = 0;
-  /** The record that `flow/` keeps of it, whose type only `flow/` knows; null while its traffic needs none. */
+  /** The record of `flow/` for it, whose type only `flow/` knows; null while its traffic needs none. */
   flow: object | null = null;
-  /** Whether bytes may be buffered that are emitted together with those of other connections: at the opening, and after a pause. */
+  /** Whether buffered bytes may be emitted together with those of other connections: at the opening, and after a pause. */
   mayBurst = true;
-  /** The number of the last message to many that was sent to it, or was not for it. */
+  /** The number of the last broadcast that was sent to it, or that it was no receiver of. */
   lastShared = 0;
 
-  /** Whole microseconds: a fraction would be stored outside of the object. */
+  /** Whole microseconds: V8 would store a fraction outside of the object. */
   #rttMicros = NEVER;
   readonly #bytesReadBefore: number;
   readonly #bytesTakenBefore: number;
@@ -94,7 +94,7 @@ export class Connection implements PublicConnection {
     return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
   }
 
-  /** How this connection is being or was ended; null while it is open. */
+  /** The close that has begun or ended this connection; null while it is open. */
   get closing(): Closing | null {
     return this.#closing;
   }
@@ -105,7 +105,7 @@ export class Connection implements PublicConnection {
   get bytesIn(): number {
     return this.transport.bytesRead - this.#bytesReadBefore;
   }
-  /** What the network has taken; what waits is `transport.bytesWaiting`. */
+  /** Bytes that the network has taken. Waiting bytes are in `transport.bytesWaiting`. */
   get bytesOut(): number {
     return this.transport.bytesTaken - this.#bytesTakenBefore;
   }
@@ -113,7 +113,7 @@ export class Connection implements PublicConnection {
     return this.#flight;
   }
 
-  /** What the application has deferred, and streams of answers; null where there was nothing. */
+  /** Deferred disposers and streams of answers; null without any. */
   get lifetime(): Pick<Lifetime, 'disposers' | 'streams'> | null {
     return this.#lifetime;
   }
@@ -128,7 +128,7 @@ export class Connection implements PublicConnection {
     (this.#lifetime ??= new Lifetime()).defer(disposer);
   }
 
-  /** Lets a stream of answers end with the connection; a stream that completes is released at once. */
+  /** Ends a stream of answers with the connection. A stream that completes is released at once. */
   hold(stream: Subscription): void {
     if (this.#isOver) return stream.unsubscribe();
     (this.#lifetime ??= new Lifetime()).hold(stream);
@@ -156,12 +156,12 @@ export class Connection implements PublicConnection {
 
   @Handled()
   async stream(source: Readable): Promise<void> {
-    // What fails while the source is destroyed comes after the last piece, when nothing else listens.
+    // An error during the destruction of the source arrives after the last piece, when there is no other listener.
     source.on('error', () => undefined);
     for await (const piece of addAbortSignal(this.signal, source)) await this.send(piece);
   }
 
-  /** Whether a message may be written now. All that comes before it has been written then, and it is counted. */
+  /** Whether a message may be written now. If so, earlier messages have been written, and it is counted. */
   admits(kind: Outgoing, bytes: number): boolean {
     if (!this.owner.admits(this, kind, bytes)) return false;
     if (kind === 'event') return true;
@@ -170,12 +170,12 @@ export class Connection implements PublicConnection {
     return true;
   }
 
-  /** A pong is about to be written. */
+  /** Called before a pong is written. */
   beforePong(): void {
     this.owner.beforePong(this);
   }
 
-  /** Sends the messages to many that are under way to this connection. */
+  /** Sends pending broadcasts to this connection. */
   catchUp(): void {
     this.owner.catchUp(this);
   }
@@ -185,7 +185,7 @@ export class Connection implements PublicConnection {
     this.end({ code, reason, by: 'server' });
   }
 
-  /** The one way out: notifies a client that understands it, then closes. False if a close had begun already. */
+  /** The only way to close: announces the close to a client that supports it, then closes. Returns false if a close had already begun. */
   end(closing: Closing, retryAfterMs?: number): boolean {
     const isFirst = this.#closing === null && !this.#isOver;
     this.closeBegun(closing);
@@ -197,15 +197,15 @@ export class Connection implements PublicConnection {
     return true;
   }
 
-  /** Ends without a handshake, for a peer that would not answer; what is recorded is `closing`. */
+  /** Ends without a handshake, for a peer that would not answer. `closing` is recorded. */
   destroy(closing: Closing): void {
     this.closeBegun(closing);
     this.transport.destroy();
   }
 
   /**
-   * Records how the close began; the first record stays. From a close that the server begins no further message is handled, also
-   * where the close of the client came first and some of its messages still wait.
+   * Records the beginning of the close; the first record stays. After a close by the server no further message is handled, also where the
+   * client closed first and some of its messages still wait.
    */
   closeBegun(closing: Closing): void {
     if (this.#closing === null && !this.#isOver) {
@@ -215,7 +215,7 @@ export class Connection implements PublicConnection {
     if (isSilenced(this)) this.owner.silenced(this);
   }
 
-  /** The connection is over: called once, by the registry. Runs the disposers, ends the streams and fires the signal. */
+  /** Ends the connection; called once, by the registry. Runs the disposers, ends the streams and fires the signal. */
   finish(closing: Closing): void {
     this.#closing ??= closing;
     this.#isOver = true;
@@ -224,7 +224,7 @@ export class Connection implements PublicConnection {
     this.#lifetime = null;
   }
 
-  /** A message of the application came. */
+  /** Counts a received message of the application. */
   countReceived(now: number): void {
     this.messagesIn++;
     this.lastMessageAt = Math.trunc(now);
@@ -241,7 +241,7 @@ export class Connection implements PublicConnection {
     this.#flight = withNote(this.#flight, Math.trunc(this.owner.now()), note);
   }
 
-  /** Made when it is needed, so that no connection carries a closure. */
+  /** Created on demand, so that no connection holds a closure. */
   get #failed(): (what: string, error: unknown) => void {
     return (what, error) => this.owner.failed(this, what, error);
   }

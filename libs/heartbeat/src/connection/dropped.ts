@@ -6,7 +6,10 @@ export function reportDropped(sent: Sent | null | undefined): void {
   failLater(sent, dropped);
 }
 
-/** The error is made when the callback runs: errors of a whole loop of sends would wait together, each with its stack. */
+/**
+ * The error is created when the callback runs. Otherwise the errors of a whole loop of sends would be in memory together, each with its
+ * stack.
+ */
 export function failLater(sent: Sent | null | undefined, makeError: () => Error): void {
   if (typeof sent === 'function') process.nextTick(() => sent(makeError()));
 }

@@ -13,15 +13,15 @@ import { Totals } from '../node/totals.js';
 import type { TrackedTransport } from './ports.js';
 
 /**
- * What one rule needs to know of another: whether the node drains, which interval is in force, what time was attended.
- * Each field has one owner who writes it, named beside it; everybody may read.
+ * The state of the node that several rules share: whether it drains, the interval in force, the attended time. Each field has one owner
+ * that writes it, named beside it; all rules may read it.
  */
 @Injectable()
 export class NodeState {
-  /** The node's name and a random part for each boot, so that no two nodes or boots can be taken for one. */
+  /** The node's name and a random part for each start, so that no two nodes or starts have the same id. */
   readonly id: string;
   readonly name: string;
-  /** When this process began to serve, in monotonic milliseconds. */
+  /** The start of this process' service, in monotonic milliseconds. */
   readonly startedAt: number;
   /** The logger for every line that a client can cause; closed by the module. */
   readonly log: LimitedLogger;
@@ -33,39 +33,39 @@ export class NodeState {
   /** Owner: the gateway adapter. The application that it is installed in. */
   application: (INestApplicationContext & { readonly isInitialized?: boolean }) | null = null;
   #isInitialized = false;
-  /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` keeps them; the reaper compares them with the books. */
+  /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` stores them. The reaper compares them with the registry. */
   readonly socketSets: ReadonlySet<TrackedTransport>[] = [];
   /** Owner: the gateway adapter. Sockets that the limit of open files leaves for clients. */
   socketRoom = Infinity;
   /** Owner: drain. From the first signal on; readiness is 503. */
   draining = false;
-  /** Owner: drain. Newcomers are refused. */
+  /** Owner: drain. New clients are refused. */
   admissionClosed = false;
   /** Owner: the registry. Set at `maxConnections`, cleared under 95 % of it. */
   atCapacity = false;
-  /** Owner: load. How busy this node is, and what follows. */
+  /** Owner: load. The load of this node, and its consequences. */
   load: LoadState = { ratio: 0, source: 'event-loop', level: 'well', refusing: false, shedding: false };
-  /** Owner: admission. Whether a proxy's header was ever seen. */
+  /** Owner: admission. Whether any request had the header of a proxy. */
   proxyHeaderSeen = false;
-  /** Owner: admission. Whether a client came through a Unix socket. */
+  /** Owner: admission. Whether a client connected through a Unix socket. */
   unixPeerSeen = false;
-  /** Owners: heartbeat, dispatcher and registry. Running totals of what is too frequent for events. */
+  /** Owners: heartbeat, dispatcher and registry. Running totals of occurrences that are too frequent for events. */
   readonly totals = new Totals();
   /** Owner: heartbeat. The interval in force, in milliseconds. */
   intervalMs: number;
   /** Owner: heartbeat. Time lost in stalls in this second of attended time and the one before, in milliseconds. */
   recentStallMs = 0;
   /**
-   * Owner: flow. Every byte that came before this attended time is known by its time: what made a message, a ping or a pong has
-   * told it, and of messages in the making the flow has.
+   * Owner: flow. The arrival time of all bytes before this attended time is known: complete messages, pings and pongs have recorded theirs,
+   * and flow that of incomplete messages.
    */
   accountedUntil = 0;
   /** Owner: heartbeat. Attended time at the last tick, in whole milliseconds. */
   attendedMs = 0;
 
-  /** Owner: cluster. Nodes whose leases have not run out, this one included. */
+  /** Owner: cluster. Nodes whose leases have not ended, including this one. */
   clusterNodes = 1;
-  /** Owner: cluster. Whether there is a Redis that does not answer. */
+  /** Owner: cluster. Whether Redis is configured and does not respond. */
   clusterLost = false;
 
   constructor(
@@ -82,7 +82,7 @@ export class NodeState {
   }
 
   /**
-   * Code of the application threw or rejected: counts it, and logs it, at most one line of each kind in a minute.
+   * Counts and logs an error or rejection of application code, with at most one line of each kind in a minute.
    * @param kind One of few texts, such as `a disposer failed`.
    */
   applicationFailed(where: ApplicationCode, error: unknown, kind: string, text = kind): void {
@@ -90,19 +90,19 @@ export class NodeState {
     this.log.error(kind, text, error);
   }
 
-  /** The same for code that log lines name by `what`: `handleConnection`, `verifyClient`. */
+  /** The same for code that has the name `what` in log lines: `handleConnection`, `verifyClient`. */
   codeFailed(what: string, error: unknown): void {
     this.applicationFailed(applicationCodeOf(what), error, `${what} failed`);
   }
 
-  /** A delay after which one client is advised to reconnect, drawn for each client. */
+  /** A random delay after which one client should reconnect. */
   retryAfterMs(): number {
     return Math.round(this.random() * this.options.drain.returnWindowMs);
   }
 
   /**
-   * Whether the bootstrap hooks of all modules have run; no client is admitted before. A gateway on a port of its own is reachable
-   * earlier, and Nest has no event for it. An application answers through a proxy, so that the answer is kept once it is true.
+   * Whether the bootstrap hooks of all modules have run; no client is admitted before. A gateway on its own port is reachable earlier, and
+   * Nest has no event for it. An application returns it through a proxy, which is slow, so a true value is kept.
    */
   get bootstrapped(): boolean {
     return this.bootstrapHookRan && (this.#isInitialized ||= this.application?.isInitialized ?? true);

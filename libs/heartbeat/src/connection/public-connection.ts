@@ -2,36 +2,36 @@ import type { Readable } from 'node:stream';
 
 import type { Identity } from '../base/identity.js';
 
-/** One connection, from the answered upgrade to its end: what an application sees of it. */
+/** One connection, from the completed upgrade to its end, as applications use it. */
 export interface Connection {
-  /** Unique over all nodes and boots; carries its node's id. */
+  /** Unique over all nodes and starts; contains its node's id. */
   readonly id: string;
   /** Null for an anonymous client. */
   readonly userId: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly ip: string;
-  /** Of the upgrade, without the query string. */
+  /** The path of the upgrade, without the query string. */
   readonly path: string;
   /** Monotonic milliseconds. */
   readonly openedAt: number;
   /** Round trip of the last answered ping, in milliseconds; null before the first. */
   readonly rttMs: number | null;
   /**
-   * Aborts when the connection has ended; `signal.reason` states how. For Node's own APIs, and for reading: what a listener of
-   * your own throws becomes an uncaught exception in Node, which ends the process. `defer` is guarded.
+   * Aborts when the connection has ended; `signal.reason` describes the end. It is meant for Node's own APIs, and for reading: an error of
+   * your own listener would be an uncaught exception, which ends the process. `defer` is guarded.
    */
   readonly signal: AbortSignal;
 
   /**
-   * Sets the identity, for connections whose client proves it after the opening; a repeated call replaces it. Without effect once the
-   * server has begun to close the connection.
+   * Sets the identity of a client that is identified after the opening. A repeated call replaces it. It has no effect once the server has
+   * begun to close the connection.
    * @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` without a `userId`, or with an end that is not a time.
    */
   identify(identity: Identity): void;
 
   /**
-   * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has ended already.
-   * What it throws or rejects with is logged and ends nothing else.
+   * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has already ended. Its error or rejection is
+   * logged and has no other effect.
    */
   defer(disposer: () => unknown): void;
 
@@ -42,8 +42,8 @@ export interface Connection {
   send(data: unknown): Promise<void>;
 
   /**
-   * Sends what a stream gives, one message for each piece, at the rate of the peer. Ends with the connection; the stream is destroyed
-   * then. Rejects if the source fails or the connection ends first; that need not be awaited.
+   * Sends the data of a stream, one message for each piece, at the rate of the peer. It ends with the connection, which destroys the
+   * stream. Rejects if the source fails or the connection ends first; that need not be awaited.
    */
   stream(source: Readable): Promise<void>;
 

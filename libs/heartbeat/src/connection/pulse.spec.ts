@@ -3,13 +3,13 @@ import { describe, expect, it } from '@jest/globals';
 import { NEVER, phaseOf, placeOf, Pulse } from './pulse.js';
 
 describe('phaseOf', () => {
-  it('is a whole number of thousandths, the same for neighbours', () => {
+  it('is a whole number of thousandths, and equal for neighbours', () => {
     const phases = Array.from({ length: 320 }, (_, serial) => phaseOf(serial));
     expect(phases.every(phase => Number.isInteger(phase) && phase >= 0 && phase < 1000)).toBe(true);
     expect(new Set(phases).size).toBe(10);
   });
 
-  it.each([1000, 15_000, 100_000])('spreads %d that open together over all of the interval', count => {
+  it.each([1000, 15_000, 100_000])('spreads %d that open together over the whole interval', count => {
     const tenths = Array.from({ length: 10 }, () => 0);
     for (let serial = 1; serial <= count; serial++) tenths[Math.floor(phaseOf(serial) / 100)]!++;
     for (const each of tenths) expect(Math.abs(each - count / 10)).toBeLessThanOrEqual(2 * 32);
@@ -17,7 +17,7 @@ describe('phaseOf', () => {
 });
 
 describe('placeOf', () => {
-  it('has no two near each other, however many there are', () => {
+  it('has no two positions near each other, for any number', () => {
     const places = Array.from({ length: 1000 }, (_, serial) => placeOf(serial)).toSorted((left, right) => left - right);
     const gaps = places.slice(1).map((place, index) => place - places[index]!);
     expect(Math.min(...gaps)).toBeGreaterThan(0.3 / 1000);
@@ -26,7 +26,7 @@ describe('placeOf', () => {
 });
 
 describe('Pulse', () => {
-  it('knows of no message and no ping at first', () => {
+  it('starts without a message and a ping', () => {
     const pulse = new Pulse('owner', 500, 10, 400);
     expect(pulse).toMatchObject({
       owner: 'owner',
@@ -48,7 +48,7 @@ describe('Pulse', () => {
     expect(pulse).toMatchObject({ silentSince: 300, pingedAt: NEVER, missed: 0 });
   });
 
-  it('takes the latest of what it knows for the last activity', () => {
+  it('uses the latest known time as the last activity', () => {
     const pulse = new Pulse('owner', 0, 10, 400);
     expect(pulse.lastActivityAt).toBe(NEVER);
     pulse.messageCame(500, 5000);

@@ -1,55 +1,55 @@
 import { Link } from './link.js';
 
-/** "Never", where a time is expected. Small integers are stored in the object itself, so no `null` and no fractions here. */
+/** The value of a time before the first event. Small integers are stored in the object itself, so there is no `null` and no fraction. */
 export const NEVER = -1;
 
-/** Connections that opened one after the other and share a place in the interval. */
+/** Number of consecutively opened connections that share a position in the interval. */
 const RUN = 32;
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
-/** A place on a circle, from 0 up to 1, for each number: however many there are, they leave no gap and do not bunch. */
+/** A position on a circle, from 0 up to 1, for each number. For any number of them the positions are evenly distributed. */
 export function placeOf(serial: number): number {
   return (serial * GOLDEN) % 1;
 }
 
 /**
- * Where in the interval a connection is pinged while idle, in thousandths: even over the interval, however many open at once.
- * Those of a run lie together in memory, in V8's as in the kernel's, and are cheaper to ping one after the other.
+ * The position in the interval at which an idle connection is pinged, in thousandths: evenly distributed, for any number that open at once.
+ * Connections of a run are close together in memory, in V8's and in the kernel's, so pinging them one after the other is cheaper.
  */
 export function phaseOf(serial: number): number {
   return Math.floor(placeOf(Math.floor(serial / RUN)) * 1000);
 }
 
 /**
- * What liveness knows of one connection. All times are in attended milliseconds (see `liveness/attended-clock.ts`), whole,
- * unless stated otherwise. Only its own verbs write it, which is why a connection shows it as `Readonly`. The heartbeat service
- * hangs the pulse, which is a link, into its wheel.
+ * The liveness state of one connection. All times are in attended milliseconds (see `liveness/attended-clock.ts`), whole, unless stated
+ * otherwise. Only its own methods write it, so a connection exposes it as `Readonly`. The pulse is a link, which the heartbeat service puts
+ * into its wheel.
  */
 export class Pulse<Owner> extends Link {
-  /** The interval counts from here: the peer was alive at this time or later. */
+  /** The start of the current interval: the peer was alive at this time or later. */
   silentSince = 0;
-  /** The last check of the socket; bytes that the next check finds came after it. */
+  /** The last check of the socket. Bytes that the next check finds arrived after it. */
   checkedAt = 0;
-  /** When the last whole message of the peer came. */
+  /** The arrival of the last complete message of the peer. */
   messageAt = NEVER;
-  /** When bytes last came that made no message: a ping, an unsolicited pong, to a second a part of a message. */
+  /** The last arrival of bytes that are no message: a ping, an unsolicited pong or, with a resolution of a second, a part of a message. */
   bytesAt = NEVER;
-  /** When an application message last came in or went out; heartbeats of either kind are none. */
+  /** The last application message in either direction; heartbeats of either kind do not count. */
   activeAt = NEVER;
-  /** When the unanswered ping was sent. */
+  /** The time at which the unanswered ping was sent. */
   pingedAt = NEVER;
   /** The same in monotonic milliseconds with their fraction, for the round trip. */
   pingSentAt = Number.NaN;
-  /** When bytes were last noticed, in monotonic milliseconds. */
+  /** The time at which bytes were last noticed, in monotonic milliseconds. */
   lastSeenAt = 0;
-  /** Pings in a row that stayed unanswered for `pongTimeoutMs`. */
+  /** Number of consecutive pings without an answer for `pongTimeoutMs`. */
   missed = 0;
-  /** When the next check is due. */
+  /** The time of the next check. */
   checkDueAt = 0;
 
   constructor(
     readonly owner: Owner,
-    /** Where in the interval this connection is pinged while idle, in thousandths; kept for life. */
+    /** The position in the interval at which this idle connection is pinged, in thousandths; constant. */
     readonly phase: number,
     readonly openedAt: number,
     /** `bytesRead` of the transport at the last check. */
@@ -58,12 +58,12 @@ export class Pulse<Owner> extends Link {
     super();
   }
 
-  /** The last time at which something is known to have come in. */
+  /** The last known arrival of bytes. */
   get lastActivityAt(): number {
     return Math.max(this.messageAt, this.bytesAt);
   }
 
-  /** When bytes were last noticed, including bytes that came since the last check; in monotonic milliseconds, as `now` is. */
+  /** The time at which bytes were last noticed, including bytes since the last check; in monotonic milliseconds, like `now`. */
   seenAt(now: number, bytesRead: number): number {
     return bytesRead === this.bytesSeen || this.lastActivityAt >= this.checkedAt ? this.lastSeenAt : now;
   }
@@ -73,24 +73,24 @@ export class Pulse<Owner> extends Link {
     this.lastSeenAt = Math.trunc(now);
   }
 
-  /** A whole message came, of the application or of its heartbeat. */
+  /** A complete message arrived, of the application or of its heartbeat. */
   messageCame(at: number, now: number): void {
     this.messageAt = at;
     this.seen(now);
   }
 
-  /** Bytes came that are no whole message: at this time, or after it where that is all that is known. */
+  /** Bytes arrived that are not a complete message: at this time, or after it where that is all that is known. */
   bytesCame(at: number, now: number): void {
     this.bytesAt = Math.max(this.bytesAt, at);
     this.seen(now);
   }
 
-  /** A message of the application came in or went out. */
+  /** A message of the application was received or sent. */
   active(at: number): void {
     this.activeAt = at;
   }
 
-  /** The peer is alive: the interval counts anew from `since`, and no ping is unanswered. */
+  /** The peer is alive: the interval restarts at `since`, and no ping is unanswered. */
   markAlive(since: number): void {
     this.silentSince = since;
     this.pingedAt = NEVER;

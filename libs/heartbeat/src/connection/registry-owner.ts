@@ -9,14 +9,14 @@ import type { NodeState } from './node-state.js';
 import type { IdentityRule, InboundPolicy, OutboundPolicy } from './ports.js';
 import type { Registry } from './registry.js';
 
-/** The rules that connections are subject to. */
+/** The rules for connections. */
 export interface ConnectionRules {
   readonly identities: IdentityRule;
   readonly inbound: InboundPolicy;
   readonly outbound: OutboundPolicy;
 }
 
-/** What connections need of their node. */
+/** The part of their node that connections depend on. */
 export class RegistryOwner implements ConnectionOwner {
   constructor(
     private readonly node: NodeState,

@@ -3,7 +3,7 @@ import { reportDropped } from './dropped.js';
 import type { SharedMessage } from './shared-message.js';
 import type { Sent, Transport } from './transport.js';
 
-/** The one way of all messages: the connection is asked, which asks the policy and counts; then the transport writes. */
+/** The path of all messages: the connection asks the policy and counts, then the transport writes. */
 interface Sender {
   readonly transport: Transport;
   admits(kind: Outgoing, bytes: number): boolean;
@@ -13,20 +13,20 @@ interface Sender {
 /** Sends text or bytes as they are. */
 export function transmit(sender: Sender, kind: Outgoing, data: string | Buffer, sent?: Sent): void {
   const { transport } = sender;
-  // The transport reports to the caller where it has closed, also where that came of making room.
+  // The transport reports to the caller if it is closed, also where the admission of the message has closed it.
   if (!transport.isOpen || sender.admits(kind, Buffer.byteLength(data))) transport.write(data, null, sent);
   else reportDropped(sent);
 }
 
-/** Sends a message that goes to many. */
+/** Sends a broadcast to one connection. */
 export function transmitShared(sender: Sender, message: SharedMessage): void {
   const { transport } = sender;
   if (!transport.isOpen || !sender.admits('shared', message.payload.length)) return;
-  // To make room for it may have closed connections: this one, or one that a listener then closes.
+  // The admission may have closed connections: this one, or one that a listener then closes.
   if (transport.isOpen) transport.writeShared(message);
 }
 
-/** Writes something that has no answer, so that the end of a line shows on which nothing is read. */
+/** Writes a frame without an answer, so that the end of a connection that is not read is detected. */
 export function probe(sender: Sender): void {
   sender.beforePong();
   sender.transport.probe();

@@ -1,10 +1,10 @@
 /** Free bytes before the payload: the longest header of an unmasked WebSocket frame has 10. */
 const HEADROOM = 16;
 
-/** A message that goes to many, encoded once for all. Each transport frames it once for all of its connections. */
+/** A message to many connections, encoded once for all. Each transport frames it once for all of its connections. */
 export class SharedMessage {
   readonly isBinary: boolean;
-  /** As it was when this was made, whatever the application writes into its buffer then. */
+  /** A copy, so that later writes of the application into its buffer have no effect. */
   readonly payload: Buffer;
   readonly #bytes: Buffer;
 
@@ -16,7 +16,7 @@ export class SharedMessage {
     payload.copy(this.payload);
   }
 
-  /** The payload behind a short header, in one piece without a copy: for transports whose header is the same for all clients. */
+  /** The payload after a short header, in one piece without a copy: for transports whose header is the same for all clients. */
   behind(header: Buffer): Buffer {
     const start = HEADROOM - header.length;
     header.copy(this.#bytes, start);

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 
 import type { SharedMessage } from './shared-message.js';
 
-/** What is special about a kind of transport: the same object for all of its connections. */
+/** The properties of a kind of transport: one object for all of its connections. */
 export interface TransportKind {
   readonly name: 'ws' | 'socket.io' | 'graphql-ws' | 'other';
   /** The close codes that its clients understand: those of this library too, or only those of RFC 6455. */
@@ -15,9 +15,9 @@ export interface TransportKind {
 export type Sent = (error?: Error) => void;
 
 /**
- * What a connection needs of the transport under it. All methods are raw: they ask no rule, count nothing and record nothing. The
- * object that the application has of a client (a WebSocket) may be the transport itself, so that a connection costs no further object;
- * its own methods for the application then enter the connection, which comes back here.
+ * The part of a transport that a connection depends on. All methods are raw: they call no rule, count nothing and record nothing. The
+ * application's object for a client (a WebSocket) may itself be the transport, so that a connection needs no further object. Then its
+ * methods for the application call the connection, which calls the raw methods.
  */
 export interface Transport {
   readonly kind: TransportKind;
@@ -27,39 +27,39 @@ export interface Transport {
   readonly isClosed: boolean;
   /** Whether it is not being read: the application paused it, this library holds it back, or it is inflating. */
   readonly isHalted: boolean;
-  /** Rises with each sign of life of the peer: bytes of a socket, or packets of a session that has none. Stays readable after the end. */
+  /** Increases with each sign of life of the peer: bytes of a socket, or packets of a session without one. Stays readable after the end. */
   readonly bytesRead: number;
   /** All bytes that the kernel, or the peer of a session without a socket, has taken. Stays readable after the end. */
   readonly bytesTaken: number;
-  /** All bytes that were handed to the network, of which some may wait; without what waits in the transport above it. */
+  /** All bytes that were handed to the network, including waiting ones; without bytes that wait in the transport above it. */
   readonly bytesGiven: number;
-  /** All bytes that wait in this process, wherever that is. */
+  /** All bytes that wait in this process, in any buffer. */
   readonly bytesWaiting: number;
   /** Whether a message has begun and is not complete. */
   readonly hasIncompleteMessage: boolean;
   /** The emitters to which an application may add listeners. */
   readonly emitters: readonly EventEmitter[];
 
-  /** Sends a ping; its answer is reported as a pong. */
+  /** Sends a ping. Its answer is reported as a pong. */
   ping(): void;
-  /** Sends something that has no answer, so that the end of the line shows; nothing piles up where the peer is not read. */
+  /** Sends a frame without an answer, so that the end of the connection is detected. Nothing accumulates where the peer is not read. */
   probe(): void;
   /**
-   * Sends a message; fails where it is not open, without counting it as waiting.
-   * @param options For the transport alone.
+   * Sends a message. Fails where the transport is not open, without counting the message as waiting.
+   * @param options For the transport only.
    */
   write(data: unknown, options?: object | null, sent?: Sent): void;
-  /** Sends a message that goes to many connections. */
+  /** Sends a broadcast to this connection. */
   writeShared(message: SharedMessage): void;
   /** Begins the closing handshake. */
   shut(code: number, reason: string): void;
   /** Ends at once, without a handshake. */
   destroy(): void;
-  /** Stops reading for reasons of this library, which a `resume()` of the application does not undo. */
+  /** Stops reading on behalf of this library. A `resume()` of the application does not undo it. */
   holdBack(): void;
   /** Undoes `holdBack()`; a pause of the application stays. */
   letGo(): void;
-  /** Collects what is written, for one write at the matching `uncork()`. */
+  /** Collects written bytes for one write at the matching `uncork()`. */
   cork(): void;
   uncork(): void;
 }

@@ -13,7 +13,7 @@ const moment: QueryMoment = {
   toEpoch: time => time,
 };
 
-/** A connection as a filter sees it. */
+/** The part of a connection that a filter reads. */
 function fakeConnection({ pulse = {}, ...given }: Record<string, unknown> = {}): Connection {
   return {
     userId: null,
@@ -55,15 +55,15 @@ describe('predicateOf', () => {
     ['an idle time that is not reached', { minIdleMs: 60_001 }, {}, false],
     ['a label', { labels: { room: 'a' } }, { labels: { room: 'a', more: 'b' } }, true],
     ['a label of another value', { labels: { room: 'a' } }, { labels: { room: 'b' } }, false],
-    ['a label that it has not', { labels: { room: 'a' } }, {}, false],
-    ['two labels of which it has one', { labels: { room: 'a', side: 'b' } }, { labels: { room: 'a' } }, false],
-    ['all that is asked', { user: 'ann', path: '/ws', minAgeMs: 1 }, { userId: 'ann' }, true],
-    ['all but one', { user: 'ann', path: '/no', minAgeMs: 1 }, { userId: 'ann' }, false],
-  ])('asked for %s (%p) answers of %p: %p', (_what, filter, given, expected) => {
+    ['a label that it lacks', { labels: { room: 'a' } }, {}, false],
+    ['two labels, of which it has one', { labels: { room: 'a', side: 'b' } }, { labels: { room: 'a' } }, false],
+    ['all conditions', { user: 'ann', path: '/ws', minAgeMs: 1 }, { userId: 'ann' }, true],
+    ['all but one condition', { user: 'ann', path: '/no', minAgeMs: 1 }, { userId: 'ann' }, false],
+  ])('for the filter %s (%p) returns for %p: %p', (_what, filter, given, expected) => {
     expect(matches(filter, fakeConnection(given))).toBe(expected);
   });
 
-  it.each(['__proto__', 'constructor', 'toString'])('takes the label %s for what a client was given only', name => {
+  it.each(['__proto__', 'constructor', 'toString'])('matches the label %s only as a label of the client', name => {
     const labels = Object.fromEntries([[name, 'x']]);
     expect(matches({ labels }, fakeConnection())).toBe(false);
     expect(matches({ labels }, fakeConnection({ labels }))).toBe(true);
@@ -91,7 +91,7 @@ describe('predicateOf', () => {
     ['fe80::/10', 'fe80::1%eth0', true],
     ['10.0.0.0/8', '::1', false],
     ['10.0.0.0/8', '', false],
-  ])('asked for the address %s answers of %p: %p', (ip, of, expected) => {
+  ])('for the address %s returns for %p: %p', (ip, of, expected) => {
     expect(matches({ ip }, fakeConnection({ ip: of }))).toBe(expected);
   });
 
@@ -111,7 +111,7 @@ describe('predicateOf', () => {
     '::1/129',
     '/8',
     ' 10.0.0.1',
-  ])('matches nobody for %p, which is neither an address nor a CIDR', ip => {
+  ])('matches no connection for %p, which is neither an address nor a CIDR', ip => {
     for (const address of ['10.0.0.1', '::1', '203.0.113.7'])
       expect(matches({ ip }, fakeConnection({ ip: address }))).toBe(false);
   });
@@ -119,14 +119,14 @@ describe('predicateOf', () => {
 
 describe('idleMs', () => {
   it.each([
-    ['the opening, where there was no message', {}, 60_000],
-    ['the last message in or out', { activeAt: 50_000 }, 40_000],
+    ['the opening, without a message', {}, 60_000],
+    ['the last message in either direction', { activeAt: 50_000 }, 40_000],
     ['the opening, at attended time 0', { openedAt: 0, activeAt: NEVER }, 90_000],
   ])('counts from %s', (_what, pulse, expected) => {
     expect(idleMs(fakeConnection({ pulse }), moment.attended)).toBe(expected);
   });
 
-  it('counts no heartbeat of either kind', () => {
+  it('ignores heartbeats of either kind', () => {
     const pulse = { silentSince: 89_000, checkedAt: 89_500, pingedAt: 89_900, messageAt: 89_950 };
     expect(idleMs(fakeConnection({ pulse }), moment.attended)).toBe(60_000);
   });

@@ -14,7 +14,7 @@ import {
 import type { Connection } from '../connection.js';
 import { NEVER } from '../pulse.js';
 
-/** What a listing sorts by, and no more. */
+/** The fields that a listing sorts by. */
 interface Row {
   id: string;
   openedAt: number;
@@ -37,11 +37,11 @@ const moment: QueryMoment = {
 
 const asConnections = (rows: readonly Row[]) =>
   rows.map(one => ({ ...one, pulse: { seenAt: () => one.lastSeenAt } })) as unknown as Connection[];
-/** As the registry gives them. */
+/** In the order of the registry. */
 const byId = (left: Row, right: Row) => (left.id < right.id ? -1 : 1);
 const idsOf = (connections: readonly Connection[]) => connections.map(({ id }) => id);
 
-/** Few different values, so that ties are the rule. */
+/** Few different values, so that many keys are equal. */
 const value = fc.integer({ min: 0, max: 3 });
 const row = fc
   .record({
@@ -60,13 +60,13 @@ const rows = fc
 const sort = fc.constantFrom(...SORT_KEYS);
 const order = fc.constantFrom('asc', 'desc');
 
-/** What a listing shows of a row under this key; null where there is nothing yet. */
+/** The value that a listing shows under this key; null without one. */
 function shown(of: Row, key: SortKey): number | null {
   if (key === 'bufferedBytes') return of.transport.bytesWaiting;
   return of[key] === NEVER ? null : of[key];
 }
 
-/** The whole listing, the plain way: sort by key, then by id, with nulls at the end. */
+/** The whole listing by a simple algorithm: sorted by key, then by id, with nulls at the end. */
 function sorted(all: readonly Row[], key: SortKey, direction: 'asc' | 'desc'): Row[] {
   const sign = direction === 'asc' ? 1 : -1;
   return all.toSorted((left, right) => {
@@ -78,7 +78,7 @@ function sorted(all: readonly Row[], key: SortKey, direction: 'asc' | 'desc'): R
 }
 
 describe('pageOf', () => {
-  it('gives the pages of the sorted listing one after another, by any key, order and size', () => {
+  it('returns consecutive pages of the sorted listing, for any key, order and size', () => {
     fc.assert(
       fc.property(rows, sort, order, fc.integer({ min: 1, max: 7 }), (all, key, direction, limit) => {
         const whole = sorted(all, key, direction).map(({ id }) => id);
@@ -100,7 +100,7 @@ describe('pageOf', () => {
     );
   });
 
-  it('shows who stays exactly once, while others come and go between the pages', () => {
+  it('shows each remaining connection exactly once while others open and close between the pages', () => {
     fc.assert(
       fc.property(rows, rows, fc.integer({ min: 1, max: 4 }), order, (first, others, limit, direction) => {
         const staying = first.filter((_, index) => index % 2 === 0);
@@ -123,7 +123,7 @@ describe('pageOf', () => {
     );
   });
 
-  it('counts all that match, on all pages', () => {
+  it('counts all matches, on all pages', () => {
     const all = Array.from({ length: 9 }, (_, index) => ({
       id: String(index),
       openedAt: index,
@@ -136,7 +136,7 @@ describe('pageOf', () => {
     expect([idsOf(next.connections), next.total]).toEqual([['4', '5'], 6]);
   });
 
-  it('is empty, and the last, where nothing matches or nothing comes after', () => {
+  it('is empty, and the last page, without a match or without a later row', () => {
     const query = { filter: {}, sort: 'openedAt', order: 'asc', limit: 5 } as const;
     const nothing = { connections: [], keys: [], end: null, total: 0 };
     expect(pageOf([], { ...query, after: null }, moment)).toEqual(nothing);
@@ -151,7 +151,7 @@ describe('pageOf', () => {
     ['rttMs', 7],
     ['messagesIn', 7],
     ['bufferedBytes', 7],
-  ])('gives the end by %s as a value that means the same on every node', (key, expected) => {
+  ])('returns the end by %s as a value with the same meaning on every node', (key, expected) => {
     const all = ['a', 'b'].map(id => ({
       id,
       openedAt: 7,
@@ -173,8 +173,8 @@ describe('comparePositions', () => {
     ['by the key', { key: 1, id: 'b' }, { key: 2, id: 'a' }, -1, 1],
     ['by the id among equals', { key: 1, id: 'a' }, { key: 1, id: 'b' }, -1, 1],
     ['none before itself', { key: 1, id: 'a' }, { key: 1, id: 'a' }, 0, 0],
-    ['who has no value last, in either order', { key: null, id: 'a' }, { key: 9, id: 'b' }, 1, 1],
-    ['who have no value by their ids', { key: null, id: 'a' }, { key: null, id: 'b' }, -1, 1],
+    ['a missing value last, in either order', { key: null, id: 'a' }, { key: 9, id: 'b' }, 1, 1],
+    ['missing values by their ids', { key: null, id: 'a' }, { key: null, id: 'b' }, -1, 1],
   ] as const)('puts %s', (_what, left, right, rising, falling) => {
     expect([comparePositions(left, right, 'asc'), comparePositions(left, right, 'desc')].map(Math.sign)).toEqual([
       rising,
@@ -182,7 +182,7 @@ describe('comparePositions', () => {
     ]);
   });
 
-  it('is an order: nobody is both before and behind, and before is handed on', () => {
+  it('is an order: antisymmetric and transitive', () => {
     fc.assert(
       fc.property(position, position, position, order, (a, b, c, direction) => {
         const compare = (left: Position, right: Position) => Math.sign(comparePositions(left, right, direction));
@@ -193,7 +193,7 @@ describe('comparePositions', () => {
   });
 });
 
-/** By serial, as the registry holds them. */
+/** By serial, as in the registry. */
 const crowd = (size: number) =>
   new Map(Array.from({ length: size }, (_, id) => [id, { id: String(id).padStart(6, '0'), openedAt: id }]));
 const asAll = (of: ReturnType<typeof crowd>) => of.values() as unknown as Iterable<Connection>;
@@ -201,12 +201,12 @@ const asAll = (of: ReturnType<typeof crowd>) => of.values() as unknown as Iterab
 describe('pageInSlices', () => {
   const query = { ...DEFAULT_QUERY, order: 'desc', limit: 3 } as const;
 
-  it('finds the page that is found at once', async () => {
+  it('finds the same page as in one pass', async () => {
     const all = crowd(1000);
     expect(await pageInSlices(asAll(all), query, moment)).toEqual(pageOf(asAll(all), query, moment));
   });
 
-  it('lets others have their turn, and shows who stays, while some end and some come', async () => {
+  it('lets the event loop run, and shows all remaining connections, while some close and some open', async () => {
     const all = crowd(200_000);
     let turns = 0;
     const change = () => {
@@ -219,16 +219,16 @@ describe('pageInSlices', () => {
     const { connections, total } = await pageInSlices(asAll(all), query, moment).finally(() => clearImmediate(timer));
     expect(turns).toBeGreaterThan(3);
     expect(idsOf(connections)).toEqual(['199999', '199998', '199997']);
-    // Whoever comes before the end is reached is on it, and who ends after it was looked at still is.
+    // A connection that opens before the end is reached is included, and so is one that closes after it was compared.
     expect([total >= 200_000, total <= 200_000 + turns]).toEqual([true, true]);
   });
 
-  it.each([0, -1, 2.5, Number.NaN])('refuses a page of %d', async limit => {
+  it.each([0, -1, 2.5, Number.NaN])('rejects a page of %d', async limit => {
     const told = { code: 'HEARTBEAT_BAD_QUERY' };
     await expect(pageInSlices([], { ...query, limit }, moment)).rejects.toMatchObject(told);
   });
 
-  it('gives all at once for an endless page', async () => {
+  it('returns all rows for an unlimited page', async () => {
     const page = await pageInSlices(asAll(crowd(100)), { ...query, limit: Infinity }, moment);
     expect([page.connections.length, page.end]).toEqual([100, null]);
   });

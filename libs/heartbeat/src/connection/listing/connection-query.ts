@@ -25,27 +25,27 @@ export interface ConnectionQuery {
   readonly sort: SortKey;
   readonly order: SortOrder;
   readonly limit: number;
-  /** Only what comes after this position. */
+  /** Only rows after this position. */
   readonly after: Position | null;
 }
 
 /** The first 50 of all, oldest first. */
 export const DEFAULT_QUERY: ConnectionQuery = { filter: {}, sort: 'openedAt', order: 'asc', limit: 50, after: null };
 
-/** A place in a sorted listing: the sort key's value and, among equals, the id. The same on every node. */
+/** A position in a sorted listing: the value of the sort key and, among equal values, the id. The same on every node. */
 export interface Position {
-  /** Null where the connection has no value yet; such come last in either order. */
+  /** Null where the connection has no value yet. Such rows are last in either order. */
   readonly key: number | null;
   readonly id: string;
 }
 
-/** What the filter compares with: the moment of asking, on the clocks that the records use. */
+/** The reference of the filter: the time of the query, on the clocks of the records. */
 export interface QueryMoment {
   readonly now: number;
   readonly attended: number;
   readonly nodeId: string;
   readonly nodeName: string;
-  /** A monotonic moment as epoch milliseconds, so that a position means the same on every node. */
+  /** Converts a monotonic time to epoch milliseconds, so that a position has the same meaning on every node. */
   toEpoch(moment: number): number;
 }
 
@@ -63,7 +63,7 @@ export function momentOf({ clock, attendedMs, id, name }: NodeState, bootedAt: n
 export type Predicate = (connection: Connection) => boolean;
 
 /**
- * The filter as one function that does its parsing once.
+ * The filter as one function; conditions are parsed once.
  * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
  */
 export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Predicate {
@@ -85,12 +85,12 @@ export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Pred
   return checks.length === 0 ? () => true : connection => checks.every(check => check(connection));
 }
 
-/** How long no application message went in either direction, in attended time; since the opening if none ever did. */
+/** Time without an application message in either direction, in attended time; since the opening if there was none. */
 export function idleMs({ pulse }: Connection, attended: number): number {
   return attended - Math.max(pulse.activeAt, pulse.openedAt);
 }
 
-/** An address or CIDR in any spelling, or `unix:`, as a predicate; any other text matches nothing. */
+/** A predicate for an address or CIDR in any spelling, or `unix:`. Any other text matches no connection. */
 function addressPredicate(text: string): Predicate {
   if (text === UNIX_PEER) return ({ ip }) => ip === UNIX_PEER;
   if (!isNetwork(text)) return () => false;
@@ -98,7 +98,7 @@ function addressPredicate(text: string): Predicate {
   return ({ ip }) => matches(ip);
 }
 
-/** What gives the value that a listing is sorted by, as a number; null where there is none yet. */
+/** A function that returns the value that a listing is sorted by, as a number; null without a value. */
 function sortValue(sort: SortKey, moment: QueryMoment): (connection: Connection) => number | null {
   switch (sort) {
     case 'bufferedBytes':
@@ -113,50 +113,50 @@ function sortValue(sort: SortKey, moment: QueryMoment): (connection: Connection)
   }
 }
 
-/** Whether `left` comes before `right` in the listing: negative, like `Array.sort`'s comparators. */
+/** Compares two positions: negative where `left` is before `right` in the listing. */
 export function comparePositions(left: Position, right: Position, order: SortOrder): number {
   const byKey = compareKeys(left.key, right.key, order);
   if (byKey !== 0 || left.id === right.id) return byKey;
   return left.id < right.id === (order === 'asc') ? -1 : 1;
 }
 
-/** No page of the admin API is longer: its views are made at once, and it goes from node to node in one message. */
+/** Maximum length of a page of the admin API. Its views are created at once, and sent between nodes in one message. */
 export const MAX_PAGE = 500;
 
 export interface Page {
   readonly connections: Connection[];
-  /** What each of them is sorted by. */
+  /** The sort values of the connections. */
   readonly keys: readonly (number | null)[];
-  /** Where the page ends; null when nothing comes after it. */
+  /** The end of the page; null on the last page. */
   readonly end: Position | null;
-  /** How many match the filter, on all pages. */
+  /** Number of matches, on all pages. */
   readonly total: number;
 }
 
 /** One page of a listing. */
 export interface ConnectionPage {
   readonly items: ConnectionView[];
-  /** What each of them is sorted by. */
+  /** The sort values of the items. */
   readonly keys: readonly (number | null)[];
-  /** Where the next page begins; null on the last. */
+  /** The start of the next page; null on the last page. */
   readonly end: Position | null;
   readonly total: number;
 }
 
 /**
- * One sorted page, found in one pass without sorting everything.
- * @param all In the order of their ids: so among equals the later one is known to be the higher, without making the ids, which
- * would cost more than all the rest.
+ * One sorted page, found in one pass without sorting all connections.
+ * @param all In the order of their ids. So of two connections with equal keys the later one has the higher id, and no ids are created,
+ * which would cost more than all other work.
  */
 export function pageOf(all: Iterable<Connection>, query: ConnectionQuery, moment: QueryMoment): Page {
   const search = new PageSearch(query, moment);
-  for (const connection of all) search.look(connection);
+  for (const connection of all) search.compare(connection);
   return search.page();
 }
 
 /**
- * The same without holding the event loop for long, however many there are. What a `Map` gives may change meanwhile: who comes is
- * looked at too, and who ends or changes after it was looked at is where it was then.
+ * The same without holding the event loop for long, for any number of connections. A `Map` may change meanwhile: new connections are
+ * compared too, and a connection that ends or changes after it was compared keeps its position.
  */
 export async function pageInSlices(
   all: Iterable<Connection>,
@@ -164,11 +164,11 @@ export async function pageInSlices(
   moment: QueryMoment,
 ): Promise<Page> {
   const search = new PageSearch(query, moment);
-  await inSlices(all, connection => search.look(connection));
+  await inSlices(all, connection => search.compare(connection));
   return search.page();
 }
 
-/** A page in the making. */
+/** The state of a search for one page. */
 class PageSearch {
   readonly #best: BoundedHeap;
   readonly #matches: Predicate;
@@ -186,7 +186,7 @@ class PageSearch {
     this.#valueOf = sortValue(query.sort, moment);
   }
 
-  look(connection: Connection): void {
+  compare(connection: Connection): void {
     if (!this.#matches(connection)) return;
     this.#total++;
     const { after, order } = this.query;
@@ -208,7 +208,7 @@ class PageSearch {
   }
 }
 
-/** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for what is no whole number from 1, and not `Infinity`. */
+/** @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a value that is neither a whole number from 1 nor `Infinity`. */
 export function assertLimit(limit: number): void {
   if (limit === Infinity || (Number.isInteger(limit) && limit > 0)) return;
   const rule = 'must be a whole number from 1';

@@ -35,7 +35,7 @@ const filters: fc.Arbitrary<ConnectionFilter> = fc.record(
   },
   { requiredKeys: [] },
 );
-/** Connections that meet the filter in all but a few things. */
+/** Connections that meet the filter except in a few fields. */
 const connectionLike = (filter: ConnectionFilter) =>
   fc
     .record(
@@ -81,7 +81,7 @@ describe('a filter on its way to another node', () => {
     ['a message', overDeliver],
     ['a list', overList],
     ['a kick', overKickAll],
-  ])('matches the same before and after, as part of %s', (_what, send) => {
+  ])('matches the same connections before and after, as part of %s', (_what, send) => {
     fc.assert(
       fc.property(cases, ([filter, connections]) => {
         const arrived = send(filter);
@@ -105,7 +105,7 @@ describe('a filter on its way to another node', () => {
 
   it.each<[string, unknown]>([
     ['a condition without a value', { user: undefined }],
-    ['a number that JSON has not', { minAgeMs: NaN }],
+    ['a number that JSON lacks', { minAgeMs: NaN }],
     ['an endless number', { minIdleMs: Infinity }],
     ['labels in a map', { labels: new Map([['a', 'b']]) }],
     ['an inherited condition', Object.create({ user: 'ann' })],
@@ -116,8 +116,8 @@ describe('a filter on its way to another node', () => {
   });
 
   it.each<[string, unknown]>([
-    ['no object', 'user=ann'],
-    ['nothing', null],
+    ['a value that is no object', 'user=ann'],
+    ['null', null],
     ['an unknown condition', { user: 'ann', transport: 'ws' }],
     ['the unknown condition __proto__', JSON.parse('{"user":"ann","__proto__":"x"}')],
     ['a condition of another type', { user: 7 }],
@@ -136,7 +136,7 @@ describe('a filter on its way to another node', () => {
     ['a label without a value', { labels: [['a']] }],
     ['a label with two', { labels: [['a', 'b', 'c']] }],
     ['a label that is no text', { labels: [['a', 1]] }],
-  ])('is refused with %s', (_what, given) => {
+  ])('is rejected with %s', (_what, given) => {
     expect(filterFromWire.safeParse(given).success).toBe(false);
   });
 
@@ -148,7 +148,7 @@ describe('a filter on its way to another node', () => {
     ]);
   });
 
-  it('is refused by older nodes where it has labels, and is read by them as it is where it has none', () => {
+  it('is rejected by older nodes where it has labels, and is read by them without labels', () => {
     const older = z.strictObject({ user: z.string().optional(), labels: z.record(z.string(), z.string()).optional() });
     expect(older.safeParse(filterOnWire({ user: 'ann', labels: { a: 'b' } })).success).toBe(false);
     expect(older.parse(filterOnWire({ user: 'ann' }))).toEqual({ user: 'ann' });

@@ -6,19 +6,19 @@ import { NEVER } from '../pulse.js';
 
 type Moment = 'openedAt' | 'lastSeenAt' | 'lastMessageAt';
 
-/** What is shown of a connection, with the moments as the clock gave them: texts are made for whoever looks. */
+/** The facts of a view, with times of the clock. Texts are created when a view is requested. */
 export type Facts = Omit<ConnectionView, 'id' | 'node' | Moment> & Readonly<Record<Moment, number>>;
 
-/** What a view needs to know beside the connection. */
+/** The facts that a view needs beside the connection. */
 export interface ViewContext {
   readonly nodeId: string;
   readonly clock: Clock;
 }
 
-/** What makes a text of a moment. */
+/** Converts a time to a text. */
 type WallClock = Pick<Clock, 'wallTime'>;
 
-/** What is so at `now`. */
+/** The facts at `now`. */
 export function factsOf(connection: Connection, now: number): Facts {
   const { pulse, transport } = connection;
   return {
@@ -42,10 +42,10 @@ export function factsOf(connection: Connection, now: number): Facts {
   };
 }
 
-/** The facts as a view: with the ids, and with texts of the moments. */
+/** The facts as a view, with the ids and with texts of the times. */
 export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock): ConnectionView {
   const { openedAt, lastSeenAt, lastMessageAt } = facts;
-  // Neither spread nor assigned: V8 makes a hash table of an object with so many members that comes to be in that way.
+  // Written out, because V8 turns an object with so many members into a hash table when it is created by a spread or an assignment.
   return {
     id,
     node: nodeId,
@@ -69,7 +69,7 @@ export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock
   };
 }
 
-/** A connection as it is shown. */
+/** A connection as a view. */
 export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): ConnectionView {
   return shown(connection.id, nodeId, factsOf(connection, clock.now()), clock);
 }
