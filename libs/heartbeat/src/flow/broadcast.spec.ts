@@ -6,7 +6,7 @@ import type { Connection } from '../connection/connection.js';
 import type { SharedMessage } from '../connection/shared-message.js';
 
 const COUNT = 100;
-/** So long that a few of them fill a slice. */
+/** Long enough for a few of them to fill a slice. */
 const SEND_MS = 0.25;
 
 const texts = (count: number) => Array.from({ length: count }, (_, place) => `m${place}`);
@@ -31,7 +31,7 @@ describe('Broadcast', () => {
 
   const reached = () => sent.filter(messages => messages.length > 0).length;
 
-  it('sends in slices, each after whatever else waits, to everybody once', async () => {
+  it('sends in slices, each after other pending work, to all receivers once', async () => {
     broadcast.start('news', connections);
     const slices = [reached()];
     while (reached() < COUNT) {
@@ -44,7 +44,7 @@ describe('Broadcast', () => {
     expect(sent).toEqual(connections.map(() => ['news']));
   });
 
-  it('comes before whatever its receiver is told next', () => {
+  it('is sent before any later message to its receiver', () => {
     broadcast.start('news', connections);
     const last = connections.at(-1) as Connection;
     broadcast.catchUp(last);
@@ -52,7 +52,7 @@ describe('Broadcast', () => {
     expect(sent.at(-1)).toEqual(['news']);
   });
 
-  it('sends what the buffer held when it began, whatever the app writes into it then', async () => {
+  it('sends the content of the buffer at its start, regardless of later writes of the app', async () => {
     const buffer = Buffer.from('news');
     broadcast.start(buffer, connections);
     buffer.fill('x');
@@ -73,7 +73,7 @@ describe('Broadcast', () => {
     expect(sent).toEqual(connections.map(() => ['first', 'third', 'second']));
   });
 
-  it('sends many in a row in slices, each connection all of its own in their order', async () => {
+  it('sends many in a row in slices, each connection all of its messages in order', async () => {
     for (const [place, text] of texts(5).entries()) broadcast.start(text, connections.slice(0, COUNT - 10 * place));
     const perTurn = [total()];
     while (total() < 400) {
@@ -85,7 +85,7 @@ describe('Broadcast', () => {
     expect(sent).toEqual(connections.map((_, index) => texts(Math.min(5, Math.ceil((COUNT - index) / 10)))));
   });
 
-  it('gives a connection that is sent something all that is under way to it first, and once', async () => {
+  it('sends pending messages before a later one to the same connection, each once', async () => {
     for (const text of texts(5)) broadcast.start(text, connections);
     broadcast.catchUp(connections[60] as Connection);
     broadcast.catchUp(connections[60] as Connection);
@@ -96,7 +96,7 @@ describe('Broadcast', () => {
     expect(sent).toEqual(connections.map(() => texts(5)));
   });
 
-  it('sends to a few at once, after what is under way to them', async () => {
+  it('sends to a few at once, after their pending messages', async () => {
     broadcast.start('to all', connections);
     broadcast.start('to two', [connections[98] as Connection, connections[99] as Connection]);
     expect(sent.slice(97)).toEqual([[], ['to all', 'to two'], ['to all', 'to two']]);
@@ -105,7 +105,7 @@ describe('Broadcast', () => {
     expect(total()).toBe(COUNT + 2);
   });
 
-  it('takes receivers in any order', async () => {
+  it('accepts receivers in any order', async () => {
     broadcast.start('a', connections.toReversed());
     broadcast.start(
       'b',
@@ -117,7 +117,7 @@ describe('Broadcast', () => {
     expect(sent).toEqual(connections.map(() => ['a', 'b']));
   });
 
-  it('sends nothing of before to a connection that came later', async () => {
+  it('sends no earlier message to a connection that opened later', async () => {
     broadcast.start('to all', connections.slice(0, 99));
     broadcast.catchUp(connections[99] as Connection);
     while (reached() < 99) await turn();
@@ -133,7 +133,7 @@ describe('Broadcast', () => {
     for (const [place, { transport }] of connections.entries()) {
       Object.assign(transport, { writeShared: () => counts[place]!++ });
     }
-    // The first slice must not come far.
+    // The first slice must end early.
     Object.assign(connections[0]!.transport, { writeShared: () => busy(1) });
     for (let message = 0; message < most; message++) broadcast.start('x'.repeat(size), connections);
     expect(counts[99]).toBe(0);

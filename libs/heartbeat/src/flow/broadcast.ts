@@ -3,31 +3,31 @@ import type { Connection } from '../connection/connection.js';
 import { transmitShared } from '../connection/sending.js';
 import { SharedMessage } from '../connection/shared-message.js';
 
-/** What waits may take so much, the lists of receivers included; above it a new message has the oldest one finished first. */
+/** Maximum size of pending messages, including their lists of receivers. Above it, a new message first finishes the oldest one. */
 const MAX_BYTES = 32 * 1024 * 1024;
-/** So many messages may wait. */
+/** Maximum number of pending messages. */
 const MAX_MESSAGES = 1000;
-/** What one receiver in the list of a message takes. */
+/** Memory of one receiver in the list of a message. */
 const RECEIVER_BYTES = 8;
-/** Sends that are made at once: a few receivers do not wait for what is under way to thousands of others. */
+/** Sends that are made at once: a few receivers do not wait for pending messages to thousands of others. */
 const MAX_AT_ONCE = 64;
 
-/** A message that is under way, and how far it has come. */
+/** A pending message and its progress. */
 interface UnderWay {
-  /** Rises from message to message. */
+  /** Increases with each message. */
   readonly number: number;
   readonly message: SharedMessage;
-  /** In the order of their serials. */
+  /** Sorted by serial. */
   readonly receivers: readonly Connection[];
   readonly bytes: number;
-  /** How many of the receivers it has passed. */
+  /** Number of receivers that are done. */
   done: number;
 }
 
 /**
- * Messages to many, sent in slices: thousands of writes in one turn would hold the event loop for as many times ten microseconds. The
- * order of a connection is that of the calls: before it is sent something else, or closed, it gets what is under way to it.
- * The queue is bounded in messages and in bytes. At the bound a call takes the time for the oldest message itself.
+ * Messages to many connections, sent in slices: thousands of writes in one turn would hold the event loop for ten microseconds each. Each
+ * connection receives messages in the order of the calls: before another message or a close, its pending broadcasts are sent. The queue is
+ * bounded in messages and in bytes. At the bound, a call itself sends the rest of the oldest message.
  */
 export class Broadcast {
   readonly #queue: UnderWay[] = [];
@@ -35,12 +35,12 @@ export class Broadcast {
   #number = 0;
   #isSending = false;
 
-  /** Bytes of the messages that are under way, and of their lists. */
+  /** Bytes of the pending messages and of their lists. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Sends to all of `receivers`; the first slice has gone out when it returns, unless others are under way. */
+  /** Sends to all of `receivers`. The first slice is sent when it returns, unless other messages are pending. */
   start(payload: string | Buffer, receivers: readonly Connection[]): void {
     if (receivers.length === 0) return;
     const message = new SharedMessage(payload);
@@ -53,11 +53,11 @@ export class Broadcast {
     else if (!this.#isSending) void this.#send();
   }
 
-  /** Sends what `connection` has still to get of all messages up to one, before anything else is done with it. */
+  /** Sends the pending messages up to a number to `connection`, before any other operation on it. */
   catchUp(connection: Connection, upTo = this.#number): void {
     if (this.#queue.length === 0) return;
     for (let next; (next = this.#after(connection.lastShared)) !== undefined && next.number <= upTo;) {
-      // First: to send may end in a close, which catches up too.
+      // Set first, since sending may end in a close, which catches up too.
       connection.lastShared = next.number;
       if (includes(next.receivers, connection)) transmitShared(connection, next.message);
     }
@@ -72,7 +72,7 @@ export class Broadcast {
     }
   }
 
-  /** Sends the oldest message, before which nothing is left to be sent. */
+  /** Sends the oldest message; there is no earlier pending one. */
   #sendFirst(receiver: Connection): void {
     const oldest = this.#queue[0];
     if (oldest === undefined || receiver.lastShared >= oldest.number) return;
@@ -80,7 +80,7 @@ export class Broadcast {
     transmitShared(receiver, oldest.message);
   }
 
-  /** The receivers of one message after the other, always of the oldest. */
+  /** The receivers of the pending messages, always of the oldest first. */
   *#steps(): Iterable<Connection> {
     for (let oldest; (oldest = this.#queue[0]) !== undefined; this.#remove(oldest)) {
       for (let receiver; (receiver = oldest.receivers[oldest.done++]) !== undefined;) {
@@ -123,7 +123,7 @@ function includes(receivers: readonly Connection[], connection: Connection): boo
   return receivers[firstPlace(receivers, ({ serial }) => serial >= connection.serial)] === connection;
 }
 
-/** Where the items begin for which `holds` is true, in a list in which it is false for all before those. */
+/** The index of the first item for which `holds` is true; it is false for all items before. */
 function firstPlace<Item>(items: readonly Item[], holds: (item: Item) => boolean): number {
   let [from, to] = [0, items.length];
   while (from < to) {

@@ -5,36 +5,36 @@ import type { InputQueue } from './message-queue.js';
 import { WaitingPieces } from './waiting-pieces.js';
 
 /**
- * What flow control knows of one connection. Made when its traffic first needs it, and dropped by the sweep once it does not: a quiet
- * connection has none. Times are in attended milliseconds.
+ * The flow-control state of one connection. It is created when the traffic first needs it, and the sweep removes it when it is no longer
+ * needed: a quiet connection has none. Times are in attended milliseconds.
  */
 export class FlowRecord {
   /** The second of attended time in which messages and pings are counted. */
   #second = 0;
   #messages = 0;
   #pings = 0;
-  /** Messages and handlers that wait; null where none does. */
+  /** Waiting messages and handlers; null without any. */
   queue: InputQueue | null = null;
-  /** Messages and pongs that wait in this process; null where none does. */
+  /** Messages and pongs that wait in this process; null without any. */
   #pieces: WaitingPieces | null = null;
-  /** Since when a message is incomplete. */
+  /** The time since which a message is incomplete. */
   incompleteSince = NEVER;
   /** Bytes read at the last sweep that found a message incomplete. */
   bytesSwept = NEVER;
 
-  /** Counts a message; returns how many came in this second. */
+  /** Counts a message. Returns the number of messages in this second. */
   countMessage(now: number): number {
     this.#begin(secondOf(now));
     return ++this.#messages;
   }
 
-  /** Counts a ping; returns how many came in this second. */
+  /** Counts a ping. Returns the number of pings in this second. */
   countPing(now: number): number {
     this.#begin(secondOf(now));
     return ++this.#pings;
   }
 
-  /** A message or pong is about to be written behind others that wait. */
+  /** Counts a message or pong that is about to be written after waiting ones. */
   countPiece(transport: Transport): void {
     (this.#pieces ??= new WaitingPieces(transport)).add(transport);
   }
@@ -44,17 +44,17 @@ export class FlowRecord {
     this.#pieces = null;
   }
 
-  /** How many messages and pongs wait in this process; in a backlog that moves it may be up to twice as many. */
+  /** The number of messages and pongs that wait in this process. In a backlog that moves it may be up to twice as high. */
   waitingPieces(transport: Transport): number {
     return this.#pieces?.count(transport) ?? 0;
   }
 
-  /** Whether `most` of them wait. */
+  /** Whether at least `most` of them wait. */
   isFull(most: number, transport: Transport): boolean {
     return this.#pieces?.isFull(most, transport) ?? false;
   }
 
-  /** Whether nothing is lost when this record is dropped. */
+  /** Whether the record can be removed without loss. */
   isIdle(now: number): boolean {
     return (
       this.queue === null && this.#pieces === null && this.incompleteSince === NEVER && this.#second !== secondOf(now)
@@ -68,7 +68,7 @@ export class FlowRecord {
   }
 }
 
-/** The record of a connection, made where there is none. */
+/** The record of a connection; created on demand. */
 export function flowOf(connection: Connection): FlowRecord {
   return (connection.flow ??= new FlowRecord()) as FlowRecord;
 }
@@ -78,7 +78,7 @@ export function knownFlowOf(connection: Connection): FlowRecord | null {
   return connection.flow as FlowRecord | null;
 }
 
-/** What of a connection has to wait; null where nothing does. */
+/** The waiting work of a connection; null without any. */
 export function queueOf(connection: Connection): InputQueue | null {
   return knownFlowOf(connection)?.queue ?? null;
 }

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import type { Connection } from '../connection/connection.js';
 import { HeldAnswers } from './held-answers.js';
 
-/** A connection whose answers are held, as the policy has them, and the sizes of its writes in messages. */
+/** A connection whose answers are held, like in the policy, and the sizes of its writes in messages. */
 function client(held: HeldAnswers, inFlight: number) {
   const writes: number[] = [];
   const line = new Writable({
@@ -40,7 +40,7 @@ describe('HeldAnswers', () => {
     expect([writes, line.writableCorked]).toEqual([expected, 0]);
   });
 
-  it('holds answers of one handler too while messages wait their turn', async () => {
+  it('also holds answers of one handler while messages wait for their turn', async () => {
     const held = new HeldAnswers();
     const { writes, answer } = client(held, 1);
     held.open();
@@ -52,7 +52,7 @@ describe('HeldAnswers', () => {
     expect(writes).toEqual([2, 1]);
   });
 
-  it('sends what is held before another message, and holds no more than 2 KiB', () => {
+  it('sends held answers before another message, and holds no more than 2 KiB', () => {
     const held = new HeldAnswers();
     const { writes, connection, answer } = client(held, 1);
     held.open();

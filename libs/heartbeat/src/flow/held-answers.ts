@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 
 import type { Connection } from '../connection/connection.js';
 
-/** So much is held at most. */
+/** Maximum of held bytes. */
 const MAX_HELD_BYTES = 2048;
 
 /**
- * Answers to messages of one read, which leave in one write: while messages wait their turn, and where several handlers of a
- * connection are in flight, since those that are as far may answer in the same turn. Other messages are not held: what is held counts
- * as waiting.
+ * Holds answers to messages of one read and sends them in one write: while messages wait for their turn, and where several handlers of a
+ * connection are in flight, since those at the same stage may answer in the same turn. Other messages are not held. Held bytes count as
+ * waiting.
  */
 @Injectable()
 export class HeldAnswers {
@@ -21,13 +21,13 @@ export class HeldAnswers {
     this.#isOpen = true;
   }
 
-  /** Holds what is written to this connection from now on, where there is something to hold it for. */
+  /** Holds bytes written to this connection from now on, where there is a reason. */
   hold(connection: Connection): void {
     const { inFlight, transport } = connection;
     if (!this.#isOpen) {
       if (inFlight <= 1) return;
       this.#isOpen = true;
-      // After the promises of the handlers that are as far.
+      // After the promises of the handlers at the same stage.
       process.nextTick(this.releaseAll);
     }
     if (!this.#corked.has(connection)) {

@@ -18,12 +18,12 @@ import { transportOf } from '../../../../test/support/servers/fake-transport.js'
 
 function ignore(): void {}
 
-/** A message that counts as so many bytes while it waits. */
+/** A message that counts with this number of bytes while it waits. */
 function costing(bytes: number): RawMessage {
   return { data: Buffer.alloc(bytes - MESSAGE_OVERHEAD_BYTES), isBinary: false };
 }
 
-/** A client's socket. */
+/** The socket of a client. */
 class FakeSocket {
   isPaused = false;
   bufferedAmount = 0;
@@ -76,7 +76,7 @@ class World {
     events.stream.subscribe(event => event.type !== 'opened' && this.events.push(unstamped(event)));
   }
 
-  /** One tick of the heartbeat, so many milliseconds after the last; a late one tells of the stall, as the heartbeat does. */
+  /** One tick of the heartbeat, this many milliseconds after the last; a late one reports the stall, as the heartbeat does. */
   tick(ms: number): void {
     this.time += ms;
     const before = this.node.attendedMs;
@@ -95,7 +95,7 @@ describe('InboundService, of rates', () => {
   it.each<[string, Partial<LimitOptions>, (world: World, connection: Connection) => unknown, string]>([
     ['messages', { messagesPerSecond: 3 }, (world, connection) => world.inbound.admit(connection), 'too many messages'],
     ['pings', { pingsPerSecond: 3 }, (world, connection) => world.inbound.pinged(connection), 'too many pings'],
-  ])('takes as many %s in a second as it may, and ends who sends one more', (_what, limits, send, reason) => {
+  ])('admits the allowed number of %s in a second, and closes at one more', (_what, limits, send, reason) => {
     const world = new World(limits);
     const [socket, other] = [new FakeSocket(world), new FakeSocket(world)];
     for (let second = 0; second < 5; second++) {
@@ -109,7 +109,7 @@ describe('InboundService, of rates', () => {
     expect([other.connection.closing, other.isPaused]).toEqual([null, false]);
   });
 
-  it('tells by its answer which message is taken, and takes none afterwards, in no second', () => {
+  it('returns which messages are admitted, and admits none afterwards, in any second', () => {
     const world = new World({ messagesPerSecond: 2 });
     const { connection } = new FakeSocket(world);
     const admitted = [1, 2, 3, 4].map(() => world.inbound.admit(connection));
@@ -117,7 +117,7 @@ describe('InboundService, of rates', () => {
     expect([...admitted, world.inbound.admit(connection)]).toEqual([true, true, false, false, false]);
   });
 
-  it('announces one refusal, however many follow', () => {
+  it('publishes one refusal, for any number of further messages', () => {
     const world = new World({ messagesPerSecond: 1, pingsPerSecond: 1 });
     const { connection } = new FakeSocket(world);
     for (let count = 0; count < 5; count++) world.inbound.admit(connection);
@@ -125,7 +125,7 @@ describe('InboundService, of rates', () => {
     expect(world.events).toEqual([{ type: 'message-refused', id: connection.id, reason: 'rate' }]);
   });
 
-  it('counts messages and pings apart', () => {
+  it('counts messages and pings separately', () => {
     const world = new World({ messagesPerSecond: 3, pingsPerSecond: 3 });
     const { connection } = new FakeSocket(world);
     for (let count = 0; count < 3; count++) {
@@ -135,14 +135,14 @@ describe('InboundService, of rates', () => {
     expect(connection.closing).toBeNull();
   });
 
-  it('limits neither at 0', () => {
+  it('has no limit at 0', () => {
     const world = new World({ messagesPerSecond: 0, pingsPerSecond: 0 });
     const { connection } = new FakeSocket(world);
     for (let count = 0; count < 10_000; count++) world.inbound.pinged(connection);
     expect([world.inbound.admit(connection), connection.closing]).toEqual([true, null]);
   });
 
-  it('ends nobody who keeps to the rate, at whatever moments of the seconds', () => {
+  it('closes no client that keeps to the rate, at any times within the seconds', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.integer({ min: 1, max: 40 })), (rate, gaps) => {
         const world = new World({ messagesPerSecond: rate });
@@ -159,20 +159,23 @@ describe('InboundService, of rates', () => {
   it.each<[string, (world: World, connection: Connection) => unknown]>([
     ['a ping', (world, connection) => world.inbound.pinged(connection)],
     ['a message', (world, connection) => world.inbound.admit(connection)],
-  ])('ends no client for a stall of the server, that sent %s a second and is read all at once', (_what, send) => {
-    const world = new World({ messagesPerSecond: 10, pingsPerSecond: 10 });
-    const { connection } = new FakeSocket(world);
-    for (let second = 0; second < 5; second++) {
-      send(world, connection);
-      world.pass(1000);
-    }
-    // The loop was blocked: one late tick, then all that the kernel held.
-    world.tick(15_000);
-    for (let count = 0; count < 15; count++) send(world, connection);
-    expect(connection.closing).toBeNull();
-  });
+  ])(
+    'closes no client because of a stall of the server, with %s sent every second and read all at once',
+    (_what, send) => {
+      const world = new World({ messagesPerSecond: 10, pingsPerSecond: 10 });
+      const { connection } = new FakeSocket(world);
+      for (let second = 0; second < 5; second++) {
+        send(world, connection);
+        world.pass(1000);
+      }
+      // The event loop was blocked: one late tick, then all input that the kernel held.
+      world.tick(15_000);
+      for (let count = 0; count < 15; count++) send(world, connection);
+      expect(connection.closing).toBeNull();
+    },
+  );
 
-  it('reads no more of a flood that was refused, also when what waited for its turn has run', async () => {
+  it('reads no more of a refused flood, also when waiting messages have run', async () => {
     const world = new World({ maxInFlight: 1, messagesPerSecond: 3 });
     const socket = new FakeSocket(world);
     const ends: (() => void)[] = [];
@@ -210,7 +213,7 @@ describe('InboundService, of rates', () => {
     }
   });
 
-  it('keeps no more bytes waiting than may be, drops them all then, and ends who sent them with 4004', async () => {
+  it('drops all waiting bytes above the limit, and closes their sender with 4004', async () => {
     const world = new World({}, { maxBufferedBytes: 100_000 });
     const [flood, other] = [new FakeSocket(world), new FakeSocket(world)];
     const done: string[] = [];
@@ -222,13 +225,13 @@ describe('InboundService, of rates', () => {
     expect(world.inbound.admit(flood.connection)).toBe(false);
     expect(flood.closed).toEqual([[4004, 'too much at once']]);
     expect(world.events).toEqual([{ type: 'message-refused', id: flood.connection.id, reason: 'rate' }]);
-    // Nothing of it waits any more; and the others have their turn.
+    // None of its messages waits any more, and other clients have their turn.
     expect(world.inbound.mayTake(flood.connection, world.time)).toBe(true);
     for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve));
     expect([done, flood.isPaused, other.isPaused, other.connection.closing]).toEqual([['other'], true, false, null]);
   });
 
-  it('counts as waiting only what waits still', async () => {
+  it('counts only messages that still wait', async () => {
     const world = new World({ maxInFlight: 1 }, { maxBufferedBytes: 100_000 });
     const { connection } = new FakeSocket(world);
     const endless = () => world.inbound.run(connection, () => new Promise(() => undefined));
@@ -241,16 +244,16 @@ describe('InboundService, of rates', () => {
     expect(connection.closing?.code).toBe(4004);
   });
 
-  it('takes what is due for the time of a stall, and not one more', () => {
+  it('admits the messages due for the time of a stall, and not one more', () => {
     const world = new World({ messagesPerSecond: 3 });
     const { connection } = new FakeSocket(world);
-    // A tick counts for two of its lengths at most: 1900 ms were lost, which are two seconds begun.
+    // A tick counts at most twice its length: 1900 ms were lost, which is two begun seconds.
     world.tick(2000);
     const admitted = Array.from({ length: 10 }, () => world.inbound.admit(connection));
     expect([world.node.recentStallMs, admitted.filter(Boolean).length]).toEqual([1900, 3 * 3]);
   });
 
-  it('destroys with 4003 who sends pings while more of our answers wait than may', () => {
+  it('destroys with 4003 a client that sends pings while more answers wait than allowed', () => {
     const world = new World({ pingsPerSecond: 0 }, { maxBufferedBytes: 100_000 });
     const [hostile, other] = [new FakeSocket(world), new FakeSocket(world)];
     hostile.bufferedAmount = other.bufferedAmount = 100_000;
@@ -264,14 +267,14 @@ describe('InboundService, of rates', () => {
     expect([hostile.isDestroyed, other.isDestroyed]).toEqual([true, false]);
   });
 
-  it('tells of a slow one once, however many pings of it are read afterwards', () => {
+  it('publishes a slow client once, for any number of later pings', () => {
     const world = new World({ pingsPerSecond: 0 }, { maxBufferedBytes: 100_000 });
     const { connection } = Object.assign(new FakeSocket(world), { bufferedAmount: 100_001 });
     for (let count = 0; count < 5; count++) world.inbound.pinged(connection);
     expect(world.events.map(({ type }) => type)).toEqual(['slow']);
   });
 
-  it('leaves alone who is on the way out, whatever waits for it', () => {
+  it('ignores a client that is closing, regardless of its waiting answers', () => {
     const world = new World({}, { maxBufferedBytes: 100_000 });
     const socket = Object.assign(new FakeSocket(world), { bufferedAmount: 100_001 });
     socket.connection.close(1001, 'going away');

@@ -15,7 +15,7 @@ import { transportOf } from '../../../../test/support/servers/fake-transport.js'
 
 const MAX = 3;
 
-/** Whether it is read is all that matters here; whose pause wins is the tracked socket's. */
+/** Only whether it is read matters here. The tracked socket decides which pause has priority. */
 class FakeSocket {
   isHeld = false;
   readonly done: string[] = [];
@@ -54,13 +54,13 @@ class Client {
     return [...this.#ends.keys()];
   }
 
-  /** Messages come in, as the dispatcher takes them; each has one handler. Resolves when those have begun that may. */
+  /** Messages arrive, as in the dispatcher; each has one handler. Resolves when the handlers that may begin have begun. */
   async send(...messages: number[]): Promise<void> {
     for (const message of messages) this.#receive([message]);
     await turns(1);
   }
 
-  /** One message, which has these handlers. */
+  /** One message with these handlers. */
   async sendToMany(...handlers: number[]): Promise<void> {
     this.#receive(handlers);
     await turns(1);
@@ -80,12 +80,12 @@ class Client {
     return new Promise(resolve => this.#ends.set(handler, resolve));
   }
 
-  /** Ends these handlers, in this order; what follows from each has happened when the next one ends. */
+  /** Ends these handlers, in this order. The consequences of each have happened when the next one ends. */
   async end(...handlers: number[]): Promise<void> {
     for (const handler of handlers) {
       this.#ends.get(handler)?.();
       this.#ends.delete(handler);
-      // The end of a handler asks for a turn of the loop, which comes after the next one.
+      // The end of a handler requests a turn of the event loop, which runs after the next one.
       await turns(2);
     }
   }
@@ -95,7 +95,7 @@ async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise(resolve => setImmediate(resolve));
 }
 
-/** Services that run, to be stopped after the test. */
+/** Running services, to be stopped after the test. */
 const services: InboundService[] = [];
 
 function serviceWith(limits: Partial<LimitOptions>): InboundService {
@@ -124,17 +124,17 @@ describe('InboundService, of handlers in flight', () => {
     for (const service of services.splice(0)) service.onApplicationShutdown();
   });
 
-  it('starts at once as many as may run', async () => {
+  it('starts as many as allowed at once', async () => {
     await client.send(1, 2, 3);
     expect([client.started, client.connection.inFlight, client.socket.done]).toEqual([[1, 2, 3], 3, []]);
   });
 
-  it('lets the rest wait, and stops reading once', async () => {
+  it('queues the rest, and stops reading once', async () => {
     await client.send(1, 2, 3, 4, 5);
     expect([client.started, client.connection.inFlight, client.socket.done]).toEqual([[1, 2, 3], 3, ['hold back']]);
   });
 
-  it('starts who waits in the order of coming, one for each that ends', async () => {
+  it('starts queued ones in order of arrival, one for each that ends', async () => {
     await client.send(1, 2, 3, 4, 5, 6);
     await client.end(2);
     expect([client.started, client.running]).toEqual([
@@ -145,7 +145,7 @@ describe('InboundService, of handlers in flight', () => {
     expect(client.started).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('starts all handlers of one message in their order, before those of the next', async () => {
+  it('starts all handlers of one message in order, before those of the next', async () => {
     await client.sendToMany(1, 2, 3, 4, 5);
     await client.sendToMany(6, 7);
     for (let handler = 1; handler <= 7; handler++) await client.end(handler);
@@ -156,7 +156,7 @@ describe('InboundService, of handlers in flight', () => {
     ]);
   });
 
-  it('starts all handlers of a message that waited before those of the next that waits', async () => {
+  it('starts all handlers of a queued message before those of the next one', async () => {
     await client.send(1, 2, 3);
     await client.sendToMany(4, 5, 6);
     await client.send(7);
@@ -166,7 +166,7 @@ describe('InboundService, of handlers in flight', () => {
     expect(client.started).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
-  it('reads again once nobody waits any more', async () => {
+  it('reads again when no message waits', async () => {
     await client.send(1, 2, 3, 4);
     expect(client.socket.isHeld).toBe(true);
     await client.end(1, 2);
@@ -178,14 +178,14 @@ describe('InboundService, of handlers in flight', () => {
     ]);
   });
 
-  it('goes on with who waits also where unfinished messages are not looked for', async () => {
+  it('continues with queued ones also without the check for incomplete messages', async () => {
     const unswept = new Client(serviceWith({ maxInFlight: 1, messageTimeoutMs: 0 }));
     await unswept.send(1, 2, 3);
     await unswept.end(1, 2, 3);
     expect([unswept.started, unswept.socket.isHeld]).toEqual([[1, 2, 3], false]);
   });
 
-  it('starts nothing that waits after the shutdown, and arms nothing', async () => {
+  it('starts no queued message after the shutdown, and sets no timer', async () => {
     await client.send(1, 2, 3, 4, 5);
     inbound.onApplicationShutdown();
     const armed = jest.spyOn(globalThis, 'setImmediate');
@@ -196,7 +196,7 @@ describe('InboundService, of handlers in flight', () => {
     armed.mockRestore();
   });
 
-  it('lets no client wait for another', async () => {
+  it('never lets a client wait for another one', async () => {
     await client.send(1, 2, 3, 4);
     const other = new Client(inbound);
     await other.send(1);
@@ -204,11 +204,11 @@ describe('InboundService, of handlers in flight', () => {
   });
 
   it.each<[string, boolean, Closing]>([
-    ['was cut by us', true, { code: 4000, reason: 'heartbeat timeout', by: 'server' }],
+    ['was destroyed by the server', true, { code: 4000, reason: 'heartbeat timeout', by: 'server' }],
     ['was kicked', true, { code: 4500, reason: 'kicked', by: 'operator' }],
-    ['is being closed by us', false, { code: 1001, reason: 'going away', by: 'server' }],
+    ['is being closed by the server', false, { code: 1001, reason: 'going away', by: 'server' }],
     ['is being kicked', false, { code: 4500, reason: 'kicked', by: 'operator' }],
-  ])('starts nothing that waits once the connection %s', async (_what, ended, closing) => {
+  ])('starts no queued message once the connection %s', async (_what, ended, closing) => {
     await client.send(1, 2, 3, 4, 5);
     Object.assign(client.connection, { closing, ended });
     await client.end(1, 2, 3);
@@ -216,23 +216,23 @@ describe('InboundService, of handlers in flight', () => {
   });
 
   it.each<[string, { ended: boolean; closing: Closing }]>([
-    ['the client said before it closed', { ended: true, closing: { code: 1000, reason: '', by: 'client' } }],
-    ['came before the network cut it', { ended: true, closing: { code: 1006, reason: '', by: 'network' } }],
-  ])('handles what %s', async (_what, end) => {
+    ['that the client sent before it closed', { ended: true, closing: { code: 1000, reason: '', by: 'client' } }],
+    ['that arrived before the network failed', { ended: true, closing: { code: 1006, reason: '', by: 'network' } }],
+  ])('handles a message %s', async (_what, end) => {
     await client.send(1, 2, 3, 4, 5);
     Object.assign(client.connection, end);
     await client.end(1, 2, 3, 4, 5);
     expect([client.started, client.connection.inFlight]).toEqual([[1, 2, 3, 4, 5], 0]);
   });
 
-  it('never runs more than it may, starts all in order, and reads whenever nobody waits', async () => {
+  it('never runs more than allowed, starts all in order, and reads whenever none waits', async () => {
     const step = fc.record({ come: fc.nat(5), end: fc.nat(9) });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 15 }), async (max, steps) => {
         const one = new Client(serviceWith({ maxInFlight: max }));
         let sent = 0;
         for (const { come, end } of steps) {
-          // Nothing comes from a socket that is not read.
+          // No bytes arrive from a socket that is not read.
           if (!one.socket.isHeld) await one.send(...Array.from({ length: come }, () => sent++));
           const { running } = one;
           await one.end(...(running.length === 0 ? [] : [running[end % running.length]!]));

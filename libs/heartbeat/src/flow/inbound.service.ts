@@ -13,11 +13,11 @@ import type { RawMessage, Take } from './message-queue.js';
 import { MessageTurns } from './message-turns.js';
 import { maxPieces } from './waiting-pieces.js';
 
-/** Guards what comes in: more messages than a connection may send, and more pings; what may be handled has its turn. */
+/** Limits input: the rates of messages and pings of a connection. Admitted messages are handled in turns. */
 @Injectable()
 export class InboundService implements InboundPolicy, OnApplicationShutdown {
   readonly #turns: MessageTurns;
-  /** How much had been read when the first frame was dropped, of connections that the server has begun to close. */
+  /** The bytes read when the first frame was dropped, of connections that the server has begun to close. */
   readonly #readAtClose = new WeakMap<Connection, number>();
 
   constructor(
@@ -33,7 +33,7 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     this.#turns.stop();
   }
 
-  /** Counts a message; false after the server has begun to close the connection, and for one too many, which begins a close. */
+  /** Counts a message. Returns false after the server has begun to close the connection, and for one too many, which begins a close. */
   admit(connection: Connection): boolean {
     if (isSilenced(connection)) return this.#dropped(connection);
     const { messagesPerSecond } = this.node.limits;
@@ -44,16 +44,16 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     return false;
   }
 
-  /** Counts a ping, or a pong that nobody asked for; too many end the connection. */
+  /** Counts a ping, or an unsolicited pong. Too many close the connection. */
   pinged(connection: Connection): void {
     connection.pulse.bytesCame(this.node.attendedMs, this.node.clock.now());
-    // Who is on the way out gets no answers, and has a deadline already.
+    // A closing connection gets no answers, and already has a deadline.
     if (connection.closing !== null) return void this.#dropped(connection);
     const { limits, backpressure } = this.node.options;
     const { transport } = connection;
     const waiting = transport.bytesWaiting;
     const most = maxPieces(backpressure.maxBufferedBytes);
-    // Each ping is answered, and nothing may drop that answer: so who does not read the answers goes.
+    // Each ping has an answer, which cannot be dropped. So a client that does not read the answers is destroyed.
     const isTooMuch =
       waiting > backpressure.maxBufferedBytes || (knownFlowOf(connection)?.isFull(most, transport) ?? false);
     if (isTooMuch) return this.#overrun(connection, waiting);
@@ -62,7 +62,7 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     if (count > limits.pingsPerSecond * this.#seconds) this.#refuse(connection, 'pings');
   }
 
-  /** Reads no more of a client that goes on sending after the close frame: to read and drop a flood costs the time of the others. */
+  /** Stops reading a client that keeps sending after the close frame: reading and dropping a flood would take time from other clients. */
   #dropped(connection: Connection): false {
     const { bytesRead } = connection.transport;
     const before = this.#readAtClose.get(connection);
@@ -73,12 +73,12 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     return false;
   }
 
-  /** How many seconds' worth may be read in this one: after a stall, those of the stall too. */
+  /** The number of seconds whose input may be read in this one; after a stall, including those of the stall. */
   get #seconds(): number {
     return 1 + Math.ceil(this.node.recentStallMs / 1000);
   }
 
-  /** Closes with 4004 and reads no more: a flood that is still read would cost the others their time. */
+  /** Closes with 4004 and stops reading: reading a flood further would take time from other clients. */
   #refuse(connection: Connection, limit: InputLimit): void {
     if (!connection.end({ code: CloseCodes.rate.code, reason: INPUT_LIMITS[limit], by: 'server' })) return;
     connection.note({ kind: 'limit', limit });
@@ -86,12 +86,12 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'rate' });
   }
 
-  /** Whether a message that came in now may be handled at once; else it has to `wait`. */
+  /** Whether a message that arrives now may be handled at once; otherwise it must `wait`. */
   mayTake(connection: Connection, now: number): boolean {
     return this.#turns.mayTake(connection, now);
   }
 
-  /** Keeps a message until it is its turn; false if too much waits, which begins a close. */
+  /** Queues a message until its turn. Returns false if too much waits, which begins a close. */
   wait(connection: Connection, message: RawMessage, take: Take): boolean {
     return this.#turns.wait(connection, message, take);
   }
@@ -108,7 +108,7 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     this.#turns.drop(connection);
   }
 
-  /** Destroys who leaves our answers unread: a Close frame would wait behind them. */
+  /** Destroys a client that leaves answers unread, since a close frame would wait behind them. */
   #overrun(connection: Connection, bufferedBytes: number): void {
     const { code, name } = CloseCodes.slowConsumer;
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why: 'limit' });

@@ -9,22 +9,22 @@ import { HeldAnswers } from './held-answers.js';
 import { InboundService } from './inbound.service.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
-/** How long the messages of one turn are handled at once, and how many of a connection in its visit. */
+/** Time for messages of one turn, and number of messages of a connection in its visit. */
 const [TURN_MS, VISIT] = [10, 16];
 
 /** To be stopped after the test. */
 const worlds: World[] = [];
 
-/** A node whose clock goes on only by what its handlers cost. */
+/** A node whose clock advances only by the cost of its handlers. */
 
 const BANNED: Closing = { code: 4501, reason: 'banned', by: 'operator' };
 
 class World {
   time = 1000;
-  /** Whose messages were handled, in order. */
+  /** The clients whose messages were handled, in order. */
   readonly handled: string[] = [];
   readonly inbound: InboundService;
-  /** Met by a ban whose closes have not come to it yet. */
+  /** Matched by a ban whose closes have not reached it yet. */
   banned: Connection | null = null;
 
   constructor() {
@@ -37,7 +37,7 @@ class World {
     worlds.push(this);
   }
 
-  /** A client whose messages are handled in so long, without waiting for anything. */
+  /** A client whose messages each take this time, without a wait. */
   client(name: string, cost: number | (() => Promise<void>) = 1) {
     const socket = { isHeld: false, holdBack: () => (socket.isHeld = true), letGo: () => (socket.isHeld = false) };
     const connection = {
@@ -64,7 +64,7 @@ class World {
     return { socket, connection, send };
   }
 
-  /** Uses up what is left of a turn. */
+  /** Uses up the rest of a turn. */
   hog(): void {
     this.client('hog', TURN_MS).send(1);
     this.handled.length = 0;
@@ -90,7 +90,7 @@ describe('InboundService, of turns', () => {
     expect([world.handled.length, flood.socket.isHeld]).toEqual([TURN_MS, true]);
   });
 
-  it('drops what waits for a connection that a ban meets, before the close has come to it', async () => {
+  it('drops waiting messages of a connection that a ban matches, before the close has reached it', async () => {
     const world = new World();
     const [banned, other] = [world.client('banned'), world.client('other')];
     banned.send(100);
@@ -102,7 +102,7 @@ describe('InboundService, of turns', () => {
     expect([handled, world.count('banned'), world.count('other')]).toEqual([TURN_MS, TURN_MS, 5]);
   });
 
-  it('counts the time of all together', async () => {
+  it('counts the time of all connections together', async () => {
     const world = new World();
     const [one, two, three] = [world.client('one'), world.client('two'), world.client('three')];
     one.send(6);
@@ -113,7 +113,7 @@ describe('InboundService, of turns', () => {
     expect([one, two, three].map(({ socket }) => socket.isHeld)).toEqual([false, true, true]);
   });
 
-  it('begins each turn with all of its time', async () => {
+  it('starts each turn with its full time', async () => {
     const world = new World();
     const { send, socket } = world.client('some');
     for (let turns = 1; turns <= 5; turns++) {
@@ -123,13 +123,13 @@ describe('InboundService, of turns', () => {
     }
   });
 
-  it('serves who waits one after the other, a few messages of each in its turn', async () => {
+  it('serves waiting connections one after the other, a few messages of each in its turn', async () => {
     const world = new World();
     const names = ['flood', 'other', 'third'];
     const clients = names.map(name => world.client(name, 0.01));
     world.hog();
     [1000, 20, 1].forEach((messages, index) => clients[index]!.send(messages));
-    // The hog has used up the first turn.
+    // The first client has used up the first turn.
     await turn();
     expect(world.handled).toEqual([]);
     await turn();
@@ -141,7 +141,7 @@ describe('InboundService, of turns', () => {
     expect(world.count('flood')).toBeGreaterThan(2 * VISIT);
   });
 
-  it('gives the loop its turn after each slice of its own, and reads on when nothing waits', async () => {
+  it('lets the event loop run after each slice, and reads on when nothing waits', async () => {
     const world = new World();
     const flood = world.client('flood');
     flood.send(200);
@@ -157,7 +157,7 @@ describe('InboundService, of turns', () => {
     expect(flood.socket.isHeld).toBe(false);
   });
 
-  it('lets whoever comes while others are served wait its turn, which is the next but few', async () => {
+  it('makes a client that arrives meanwhile wait for its turn, which is one of the next', async () => {
     const world = new World();
     const floods = ['a', 'b', 'c'].map(name => world.client(name));
     for (const { send } of floods) send(1000);
@@ -184,13 +184,13 @@ describe('InboundService, of turns', () => {
   });
 });
 
-/** Runs `work` after so many promises, as Nest's pipeline of guards, pipes and interceptors does before it calls a handler. */
+/** Runs `work` after this many promises, like Nest's pipeline of guards, pipes and interceptors before it calls a handler. */
 async function afterPromises(count: number, work: () => void): Promise<void> {
   for (let promise = 0; promise < count; promise++) await Promise.resolve();
   work();
 }
 
-describe('InboundService, of handlers that cost time before their first wait', () => {
+describe('InboundService, of handlers that take time before their first wait', () => {
   afterEach(() => {
     for (const { inbound } of worlds.splice(0)) inbound.onApplicationShutdown();
   });
@@ -199,13 +199,13 @@ describe('InboundService, of handlers that cost time before their first wait', (
     ['one connection', 1, 100],
     ['many connections, each with one message', 100, 1],
     ['many connections, each with some', 20, 5],
-  ])('lets no turn take more than its time and one handler: %s', async (_what, clients, messages) => {
+  ])('limits each turn to its time and one handler: %s', async (_what, clients, messages) => {
     const world = new World();
     const cost = 10;
     const senders = Array.from({ length: clients }, (_, index) =>
       world.client(`${index}`, () => afterPromises(10, () => (world.time += cost))),
     );
-    // A read of its own for each connection, all in one turn.
+    // A separate read for each connection, all in one turn.
     for (const { send } of senders) process.nextTick(() => send(messages));
     for (let turns = 0; world.handled.length < 100; turns++) {
       expect(turns).toBeLessThan(1000);
@@ -218,14 +218,14 @@ describe('InboundService, of handlers that cost time before their first wait', (
   it('begins the next handler as soon as the last one has ended, up to 16 in a row', async () => {
     const world = new World();
     world.client('some', 0).send(100);
-    // Promises only: nothing else of the event loop runs meanwhile.
+    // Only promises: no other phase of the event loop runs meanwhile.
     await afterPromises(200, () => undefined);
     expect(world.handled.length).toBe(1 + 16);
     await turn();
     expect(world.handled.length).toBe(100);
   });
 
-  it('lets no turn take much more than its time where handlers leave promises behind that cost time later', async () => {
+  it('limits each turn also where handlers leave promises that take time later', async () => {
     const world = new World();
     const cost = 10;
     // As long as the row of 16 handlers, and longer.

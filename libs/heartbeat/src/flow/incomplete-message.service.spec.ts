@@ -35,7 +35,7 @@ class FakeSocket {
   }
 }
 
-describe('UnfinishedService', () => {
+describe('IncompleteMessageService', () => {
   let node: NodeState;
   let connections: ConnectionService;
   let unfinished: IncompleteMessageService;
@@ -62,7 +62,7 @@ describe('UnfinishedService', () => {
     });
   }
 
-  /** Goes on, and sweeps once a second. */
+  /** Advances the time, and sweeps once a second. */
   async function pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       node.attendedMs += 1000;
@@ -75,7 +75,7 @@ describe('UnfinishedService', () => {
     jest.useRealTimers();
   });
 
-  it('closes with 4004 whose message stays unfinished, and writes it down', async () => {
+  it('closes with 4004 a client with an incomplete message, and records it', async () => {
     socket.begin();
     await unfinished.sweep();
     await pass(9);
@@ -85,7 +85,7 @@ describe('UnfinishedService', () => {
     expect(connections.detail(connection.id)?.flight.at(-1)?.what).toBe('a message stayed unfinished');
   });
 
-  it('is right within a second of the timeout, whenever the message began', async () => {
+  it('is accurate to a second, for any start of the message', async () => {
     await pass(3);
     node.attendedMs += 900;
     socket.begin();
@@ -93,7 +93,7 @@ describe('UnfinishedService', () => {
     expect(connection.closing?.code).toBe(4004);
   });
 
-  it('lets a message in the making go that is finished in time, and judges the next for itself', async () => {
+  it('accepts a message that is completed in time, and judges the next separately', async () => {
     for (let message = 0; message < 5; message++) {
       socket.begin();
       await pass(8);
@@ -103,11 +103,11 @@ describe('UnfinishedService', () => {
     expect(connection.closing).toBeNull();
   });
 
-  it('knows one message from the next where no sweep saw the moment between', async () => {
+  it('distinguishes two messages also without a sweep between them', async () => {
     socket.begin();
     for (let message = 0; message < 5; message++) {
       await pass(8);
-      // One is finished and another begun before the next look.
+      // One is completed and another begun before the next check.
       connection.countReceived(node.attendedMs);
     }
     expect(connection.closing).toBeNull();
@@ -115,7 +115,7 @@ describe('UnfinishedService', () => {
     expect(connection.closing?.code).toBe(4004);
   });
 
-  it('judges nobody whom we do not read, and anew from when we read again', async () => {
+  it('does not judge a connection that is not read, and starts again when it is read', async () => {
     socket.begin();
     await pass(8);
     socket.isPaused = true;
@@ -127,20 +127,20 @@ describe('UnfinishedService', () => {
     expect(connection.closing?.code).toBe(4004);
   });
 
-  it('counts the time that was attended only', async () => {
+  it('counts attended time only', async () => {
     socket.begin();
     for (let turn = 0; turn < 30; turn++) await unfinished.sweep();
     expect(connection.closing).toBeNull();
   });
 
-  it('leaves alone who is on the way out', async () => {
+  it('ignores a connection that is closing', async () => {
     connection.close(4321);
     socket.begin();
     await pass(30);
     expect(socket.closed).toEqual([[4321, '']]);
   });
 
-  it('looks only after what the kernel holds was read', async () => {
+  it('checks only after pending input was read', async () => {
     socket.begin();
     await pass(9);
     node.attendedMs += 1000;
@@ -150,8 +150,8 @@ describe('UnfinishedService', () => {
     expect(connection.closing).toBeNull();
   });
 
-  describe('tells when bytes came', () => {
-    it('that are of a message in the making, while they come', async () => {
+  describe('reports when bytes arrived', () => {
+    it('of an incomplete message, while they arrive', async () => {
       socket.begin();
       bytesCome();
       await pass(2);
@@ -162,18 +162,18 @@ describe('UnfinishedService', () => {
       expect([connection.pulse.bytesAt, connection.pulse.lastSeenAt]).toEqual([2000, 3000]);
     });
 
-    it('and until when there are none that nobody knows of', async () => {
+    it('and until when no unknown bytes arrived', async () => {
       await pass(2);
       expect(node.accountedUntil).toBe(2000);
       node.attendedMs = 2500;
       const sweep = unfinished.sweep();
       node.attendedMs = 2600;
       await sweep;
-      // What came while it went on may have come right behind it.
+      // Bytes may have arrived directly after it.
       expect(node.accountedUntil).toBe(2600);
     });
 
-    it('that are a ping', () => {
+    it('of a ping', () => {
       node.attendedMs = 700;
       new InboundService(node, new HeartbeatEvents(), { closeIfBanned: () => undefined }, new HeldAnswers()).pinged(
         connection,
@@ -182,7 +182,7 @@ describe('UnfinishedService', () => {
     });
   });
 
-  it('sweeps once at a time', async () => {
+  it('runs one sweep at a time', async () => {
     const all = jest.spyOn(connections, 'all');
     await Promise.all([unfinished.sweep(), unfinished.sweep()]);
     expect(all).toHaveBeenCalledTimes(1);
@@ -190,7 +190,7 @@ describe('UnfinishedService', () => {
     expect(all).toHaveBeenCalledTimes(2);
   });
 
-  it('closes nobody for it without a timeout, and still tells when bytes came', async () => {
+  it('closes no client without a timeout, and still reports when bytes arrived', async () => {
     start({ messageTimeoutMs: 0 });
     socket.begin();
     bytesCome();

@@ -9,12 +9,12 @@ import { flowOf, type FlowRecord, knownFlowOf } from './flow-record.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { inSlices } from '../base/slices.js';
 
-/** How often connections are checked for incomplete messages. */
+/** Interval of the checks for incomplete messages. */
 const SWEEP_MS = 1000;
 
 /**
- * Finds incomplete messages, for which there is no event: closes clients that never complete one, and reports to liveness, to a
- * second, when bytes of one came.
+ * Finds incomplete messages, for which there is no event. It closes clients that do not complete one, and reports to liveness when its
+ * bytes arrived, with a resolution of a second.
  */
 @Injectable()
 export class IncompleteMessageService implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -37,12 +37,12 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     this.#timer = null;
   }
 
-  /** One pass over all connections; one at a time. */
+  /** One pass over all connections. Does nothing during another pass. */
   async sweep(): Promise<void> {
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      // Bytes that the kernel already holds are read before any connection is judged.
+      // Pending input is read before any connection is judged.
       await new Promise(resolve => setImmediate(resolve));
       const begunAt = this.node.attendedMs;
       await inSlices(this.connections.all(), connection => this.#inspect(connection));
@@ -70,7 +70,7 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });
   }
 
-  /** No message is incomplete. A connection that is not read keeps its record: the bytes of a message may go on as they were. */
+  /** No message is incomplete. A connection that is not read keeps its record: more bytes of a message may follow. */
   #rest(connection: Connection, isHalted: boolean): void {
     const flow = knownFlowOf(connection);
     if (flow === null) return;
@@ -79,7 +79,9 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     if (!isHalted && flow.isIdle(this.node.attendedMs)) connection.flow = null;
   }
 
-  /** Bytes that are new since the previous sweep, and since the last check, came after the later of the two; more is not known. */
+  /**
+   * Bytes that are new since the previous sweep and since the last check arrived after the later of the two. Their exact time is unknown.
+   */
   #noteBytes(connection: Connection, flow: FlowRecord): void {
     const { bytesRead } = connection.transport;
     const { bytesSeen, checkedAt } = connection.pulse;

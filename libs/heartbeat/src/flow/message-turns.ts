@@ -9,35 +9,35 @@ import type { HeldAnswers } from './held-answers.js';
 import { InputTotal } from './input-total.js';
 import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage, type Take } from './message-queue.js';
 
-/** How long messages are handled in one turn of the event loop; the rest waits, so that timers and I/O have their turn. */
+/** Maximum time for messages in one turn of the event loop. The rest waits, so that timers and I/O run. */
 const TURN_MS = 10;
-/** Messages of one connection that are handled before it is the turn of the next. */
+/** Number of messages of one connection that are handled before the next connection has its turn. */
 const MESSAGES_PER_VISIT = 16;
 const MAX_SPARE = 64;
 
 /**
- * Hands messages to their handlers. What does not fit into a turn of the loop waits and is served round robin, and until the queue of
- * a connection is empty it is not read, so that the queue is bounded by what one read had brought in. A handler runs in promises,
- * after the call that begins it; so one begins only when those before it have run up to their first wait, and the clock shows their cost.
+ * Passes messages to their handlers. Messages that do not fit into a turn of the event loop wait and are served round robin. A connection
+ * is not read until its queue is empty, so that one read limits the queue. A handler runs in promises, after the call that begins it. So
+ * one begins only when the previous ones have run up to their first wait, and the clock shows their cost.
  */
 export class MessageTurns {
-  /** Connections whose work may go on, in the order of their turns. */
+  /** Connections whose work may continue, in the order of their turns. */
   readonly #ready = new Set<Connection>();
-  /** Connections that had something waiting since the last rest. */
+  /** Connections with waiting work since the last rest. */
   readonly #visited = new Set<Connection>();
   readonly #total: InputTotal;
   readonly #after = new AfterPromises(() => this.#step());
   #turn: NodeJS.Immediate | null = null;
   #turnEndsAt = 0;
-  /** Whether the next turn is for what waits, so that messages that just came wait too. */
+  /** Whether the next turn is for waiting messages, so that new messages wait too. */
   #owed = false;
-  /** Whether the turn is one for what waits. */
+  /** Whether this turn is for waiting messages. */
   #serving = false;
-  /** Whether all handlers that have begun have run up to their first wait, so that the clock tells what they cost. */
+  /** Whether all handlers that have begun have run up to their first wait, so that the clock shows their cost. */
   #mayStart = true;
-  /** Whether the handler that begins next is that of the first message of a read. */
+  /** Whether the next handler belongs to the first message of a read. */
   #isFirst = false;
-  /** Empty queues, for use again. */
+  /** Empty queues for reuse. */
   readonly #spare: InputQueue[] = [];
   /** Messages of the first connection in its visit. */
   #visit = 0;
@@ -58,23 +58,23 @@ export class MessageTurns {
     this.#turn = null;
   }
 
-  /** Whether a message that came in now may be handled at once; else it has to `wait`. */
+  /** Whether a message that arrives now may be handled at once; otherwise it must `wait`. */
   mayTake(connection: Connection, now: number): boolean {
     if (this.#turn === null) this.#beginTurn(now);
     if (queueOf(connection) || now >= this.#turnEndsAt || !this.#hasRoom(connection)) return false;
-    // The first message of a read: the event loop calls for each read once all promises have run.
+    // The first message of a read: the event loop starts each read when all promises have run.
     if (!connection.mayBurst && connection.inFlight === 0) return (this.#mayStart = this.#isFirst = true);
     this.#isFirst = false;
     if (this.#mayStart) connection.mayBurst = false;
     return this.#mayStart;
   }
 
-  /** Keeps a message until it is its turn; false if too much waits, which begins a close. */
+  /** Queues a message until its turn. Returns false if too much waits, which begins a close. */
   wait(connection: Connection, message: RawMessage, take: Take): boolean {
     const queue = this.#queue(connection);
     queue.take = take;
     queue.messages.push(message);
-    // One read may hold much more than was sent, where messages are deflated.
+    // One read may contain much more than was sent, where messages are deflated.
     const isTooMuch = queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes;
     if (isTooMuch || (queue.isHeld && !this.#total.settle(queue.share, queue.messages))) {
       this.refuse(connection);
@@ -85,7 +85,7 @@ export class MessageTurns {
   }
 
   /**
-   * Runs a handler, at once where nothing was begun that has not run yet, else in its turn and before all messages.
+   * Runs a handler: at once where all begun handlers have run, otherwise in its turn and before all messages.
    * @param handler Never rejects.
    */
   run(connection: Connection, handler: () => Promise<void>): void {
@@ -124,7 +124,7 @@ export class MessageTurns {
     return queue;
   }
 
-  /** Has the next step done once all promises have run; answers are held until the rest that follows. */
+  /** Requests the next step for when all promises have run. Answers are held until the rest that follows. */
   #request(): void {
     this.held.open();
     this.#after.request();
@@ -136,7 +136,7 @@ export class MessageTurns {
     this.#turn = setImmediate(() => this.#serve());
   }
 
-  /** All handlers that have begun have run up to their first wait: the work goes on. */
+  /** All handlers that have begun have run up to their first wait, so the work continues. */
   #step(): void {
     this.#isFirst = false;
     this.#workOn();
@@ -146,7 +146,7 @@ export class MessageTurns {
     this.#rest();
   }
 
-  /** Begins one handler, or takes messages up to the first that has one, unless the time of the turn is over. */
+  /** Begins one handler, or takes messages up to the first with a handler, unless the time of the turn is over. */
   #workOn(): void {
     this.#mayStart = true;
     while (this.#mayStart && this.#ready.size > 0 && !this.#isOver) {
@@ -157,7 +157,7 @@ export class MessageTurns {
     }
   }
 
-  /** The end of the hops: what was answered goes out, and connections with messages left are not read. */
+  /** Ends the work of a turn: held answers are sent, and connections with messages left are no longer read. */
   #rest(): void {
     this.#serving = false;
     this.held.releaseAll();
@@ -173,7 +173,7 @@ export class MessageTurns {
     this.#visited.clear();
   }
 
-  /** What waits has its turn, a few messages of each connection; after one that messages which just came have used up, the next. */
+  /** Serves waiting messages, a few of each connection. If new messages have used up the turn, they are served in the next one. */
   #serve(): void {
     this.#turn = null;
     if (this.#ready.size === 0) return;
@@ -189,7 +189,7 @@ export class MessageTurns {
     this.#request();
   }
 
-  /** Does one thing that waits for a connection; after some of them it is the next one's turn. */
+  /** Does one unit of waiting work for a connection. After some units the next connection has its turn. */
   #next(connection: Connection, now: number): void {
     const queue = queueOf(connection);
     if (queue === null || !this.#hasRoom(connection)) return this.#leave(connection);
@@ -218,7 +218,7 @@ export class MessageTurns {
     if (message !== undefined) take(message, now);
   }
 
-  /** Drops the messages that wait; the handlers of a message that has begun still run. The socket is read on: for the close frame. */
+  /** Drops the waiting messages. The handlers of a message that has begun still run. The socket is read on, for the close frame. */
   drop(connection: Connection): void {
     const queue = queueOf(connection);
     if (queue === null) return;
@@ -234,9 +234,9 @@ export class MessageTurns {
     flowOf(connection).queue = null;
     connection.mayBurst = isHeld;
     this.#leave(connection);
-    // A flood that was refused is read no more.
+    // A refused flood is no longer read.
     if (isHeld && connection.closing?.code !== CloseCodes.rate.code) connection.transport.letGo();
-    // It must not keep the connection.
+    // The queue must not reference the connection.
     queue.take = ignoreMessage;
     if (share.isKept) this.#total.close(share);
     else if (this.#spare.length < MAX_SPARE) this.#spare.push(queue);

@@ -13,11 +13,11 @@ import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const piecesOf = (connection: Connection) => knownFlowOf(connection)?.waitingPieces(connection.transport) ?? 0;
 
-describe('what may be queued', () => {
+describe('the limit of waiting messages', () => {
   it.each([
     ['close', { code: 4003, reason: 'slow consumer', by: 'server' }],
     ['drop-newest', null],
-  ] as const)('is bounded, beyond which the policy says: %s', (policy, closing) => {
+  ] as const)('is enforced by the policy %s', (policy, closing) => {
     const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
     const backpressure = { maxBufferedBytes: 70_000, policy };
     const node = new NodeState(resolveOptions({ backpressure }), clock);
@@ -57,7 +57,7 @@ describe('what may be queued', () => {
     });
     for (let message = 0; message < 4096; message++) expect(connection.admits('message', 0)).toBe(true);
     expect([connection.admits('message', 0), connection.closing, piecesOf(connection)]).toEqual([false, closing, 4096]);
-    // What was taken makes room.
+    // Bytes that the network has taken free space.
     network.writableLength = socket.bufferedAmount = 0;
     expect([connection.admits('message', 0), piecesOf(connection)]).toEqual([true, 0]);
   });
@@ -66,7 +66,7 @@ describe('what may be queued', () => {
     ['close', 1],
     ['drop-newest', 3],
   ] as const)(
-    'is told of by the policy %s so often, of three messages for which there was no room: %d',
+    'is reported by the policy %s this many times, for three messages above the limit: %d',
     (policy, told) => {
       const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
       const node = new NodeState(resolveOptions({ backpressure: { policy } }), clock);
@@ -91,7 +91,7 @@ describe('what may be queued', () => {
     },
   );
 
-  it('costs more than its bytes where others wait: so many small messages have all backlogs summed up', () => {
+  it('counts messages by more than their bytes where others wait: many small ones cause a sum of all backlogs', () => {
     const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
     const node = new NodeState(resolveOptions({ backpressure: { maxTotalBufferedBytes: 20 * PIECE_BYTES } }), clock);
     const { connections, outbound } = wireNode(node);

@@ -9,7 +9,7 @@ import { wireNode } from '../../../../test/support/servers/wire-node.js';
 /** More than are sent to at once. */
 const COUNT = 100;
 
-/** A node with clients that keep what is sent to them, in order. */
+/** A node with clients that record received messages, in order. */
 function nodeWithClients() {
   const clock = { now: () => 1000, wallTime: (moment: number) => new Date(moment) };
   const { connections } = wireNode(new NodeState(resolveOptions(), clock));
@@ -34,7 +34,7 @@ describe('OutboundService, of the order of messages', () => {
     expect(clients.map(({ sent }) => sent)).toEqual(clients.map(() => ['one', 'two', 'three']));
   });
 
-  it('sends broadcasts before what a client is sent later, and before its close', () => {
+  it('sends broadcasts before later messages to a client, and before its close', () => {
     const { connections, clients } = nodeWithClients();
     for (const text of ['one', 'two']) connections.broadcast(text);
     const [sender, closer] = clients.slice(-2);

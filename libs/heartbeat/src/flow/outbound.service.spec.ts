@@ -15,7 +15,7 @@ import { transportOf } from '../../../../test/support/servers/fake-transport.js'
 
 const MIB = 1024 * 1024;
 
-/** A client that takes what is sent to it as the test says. */
+/** A client that reads under the control of the test. */
 class Reader {
   bufferedAmount = 0;
   destroyedAt: number | null = null;
@@ -33,13 +33,13 @@ class Reader {
     });
   }
 
-  /** As `net` counts: what waits is written already. */
+  /** Like in `net`, waiting bytes count as written. */
   send(bytes: number): void {
     this.connection.admits('message', bytes);
     this.fill(bytes);
   }
 
-  /** Waits without having been counted. */
+  /** Waits without being counted. */
   fill(bytes: number): void {
     this.bufferedAmount += bytes;
     this.network.bytesWritten += bytes;
@@ -74,7 +74,7 @@ class World {
 
   #steps = 0;
 
-  /** So long in steps of 100 ms, with a look each second, as the timer has them. */
+  /** Passes time in steps of 100 ms, with a check each second, like the timer. */
   pass(ms: number, each: (step: number) => void = () => undefined): void {
     for (let step = 0; step < ms / 100; step++) {
       this.node.attendedMs += 100;
@@ -85,7 +85,7 @@ class World {
 }
 
 describe('OutboundService', () => {
-  it('destroys who takes nothing for slowAfterMs, within a look of it, and records 4003', () => {
+  it('destroys a client that reads nothing for slowAfterMs, at the next check, and records 4003', () => {
     const world = new World({ slowAfterMs: 10_000 });
     const [reader, other] = [new Reader(world), new Reader(world)];
     world.pass(5000);
@@ -102,7 +102,7 @@ describe('OutboundService', () => {
   it.each([
     ['a byte a second', 1],
     ['just under minDrainBytesPerSecond', 1023],
-  ])('destroys a trickle reader: %s', (_what, bytes) => {
+  ])('destroys a client that reads too slowly: %s', (_what, bytes) => {
     const world = new World({ minDrainBytesPerSecond: 1024 });
     const reader = new Reader(world);
     reader.send(MIB);
@@ -110,7 +110,7 @@ describe('OutboundService', () => {
     expect(reader.connection.closing?.code).toBe(4003);
   });
 
-  it('destroys a trickle reader however much is sent to it', () => {
+  it('destroys a slow client regardless of the amount that is sent to it', () => {
     const world = new World({ minDrainBytesPerSecond: 1024 });
     const reader = new Reader(world);
     world.pass(13_000, step => {
@@ -121,10 +121,10 @@ describe('OutboundService', () => {
   });
 
   it.each<[string, (reader: Reader, step: number) => void]>([
-    ['takes just minDrainBytesPerSecond', (reader, step) => step % 10 === 0 && reader.take(1024)],
-    ['takes a tenth of it ten times a second', reader => reader.take(103)],
-    ['takes in bursts, each within slowAfterMs', (reader, step) => step % 90 === 0 && reader.take(100_000)],
-  ])('leaves alone who %s', (_what, act) => {
+    ['reads just minDrainBytesPerSecond', (reader, step) => step % 10 === 0 && reader.take(1024)],
+    ['reads a tenth of it ten times a second', reader => reader.take(103)],
+    ['reads in bursts, each within slowAfterMs', (reader, step) => step % 90 === 0 && reader.take(100_000)],
+  ])('keeps a client that %s', (_what, act) => {
     const world = new World({ minDrainBytesPerSecond: 1024, maxBufferedBytes: 4 * MIB });
     const reader = new Reader(world);
     reader.send(4 * MIB);
@@ -132,7 +132,7 @@ describe('OutboundService', () => {
     expect([reader.destroyedAt, reader.bufferedAmount > 0]).toEqual([null, true]);
   });
 
-  it('destroys who now and then takes a little, but less than minDrainBytesPerSecond in all of slowAfterMs', () => {
+  it('destroys a client that reads a little at times, but less than minDrainBytesPerSecond over slowAfterMs', () => {
     const world = new World({ minDrainBytesPerSecond: 1024, slowAfterMs: 10_000 });
     const reader = new Reader(world);
     reader.send(MIB);
@@ -140,7 +140,7 @@ describe('OutboundService', () => {
     expect(reader.connection.closing?.code).toBe(4003);
   });
 
-  it('leaves alone who has nothing waiting, and counts anew from the next backlog', () => {
+  it('keeps a client without waiting bytes, and restarts with the next backlog', () => {
     const world = new World();
     const reader = new Reader(world);
     for (let turn = 0; turn < 10; turn++) {
@@ -156,12 +156,12 @@ describe('OutboundService', () => {
     const world = new World();
     const reader = new Reader(world);
     reader.send(5000);
-    // The looks go on, the attended time does not.
+    // The checks continue, the attended time does not.
     for (let look = 0; look < 600; look++) world.outbound.check();
     expect(reader.destroyedAt).toBeNull();
   });
 
-  it('asks for nothing where minDrainBytesPerSecond is 0', () => {
+  it('requires no rate where minDrainBytesPerSecond is 0', () => {
     const world = new World({ minDrainBytesPerSecond: 0 });
     const reader = new Reader(world);
     reader.send(5000);
@@ -169,7 +169,7 @@ describe('OutboundService', () => {
     expect(reader.destroyedAt).toBeNull();
   });
 
-  it('tells how much waits and how many are slow', () => {
+  it('returns the waiting bytes and the number of slow clients', () => {
     const world = new World();
     const [idle, reader] = [new Reader(world), new Reader(world)];
     reader.send(5000);
@@ -179,7 +179,7 @@ describe('OutboundService', () => {
     idle.take(100);
     world.pass(2000);
     expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([5000, 1]);
-    // More than 1024 bytes for each of the three seconds that it has been watched.
+    // More than 1024 bytes for each of the three seconds that it was watched.
     reader.take(3500);
     world.pass(1000);
     expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([1500, 0]);
@@ -187,7 +187,7 @@ describe('OutboundService', () => {
     expect([world.outbound.bufferedBytes, world.outbound.slowConsumers]).toEqual([0, 0]);
   });
 
-  it('goes by what the network has taken, also where all of it still counts as waiting', () => {
+  it('measures bytes that the network has taken, also where all of them still count as waiting', () => {
     const world = new World({ minDrainBytesPerSecond: 1024, maxBufferedBytes: 4 * MIB });
     const [honest, stuck] = [new Reader(world), new Reader(world)];
     for (const reader of [honest, stuck]) reader.send(4 * MIB);
@@ -195,7 +195,7 @@ describe('OutboundService', () => {
     expect([honest.destroyedAt, stuck.connection.closing?.code]).toEqual([null, 4003]);
   });
 
-  it('destroys the largest while all together are too many, and nobody else', () => {
+  it('destroys the largest backlogs while all together are too large, and no others', () => {
     const world = new World({ maxTotalBufferedBytes: 1000 });
     const readers = [300, 700, 100, 600, 200].map(bytes => {
       const reader = new Reader(world);
@@ -212,7 +212,7 @@ describe('OutboundService', () => {
     expect(world.outbound.bufferedBytes).toBe(600);
   });
 
-  it('counts what small messages cost, beside their bytes', () => {
+  it('counts the memory of small messages, beside their bytes', () => {
     const world = new World({ maxTotalBufferedBytes: 300_000 });
     const [large, small] = [new Reader(world), new Reader(world)];
     large.send(60_000);
@@ -222,7 +222,7 @@ describe('OutboundService', () => {
     expect(world.outbound.bufferedBytes).toBe(60_000);
   });
 
-  it('leaves what is just maxTotalBufferedBytes', () => {
+  it('keeps exactly maxTotalBufferedBytes', () => {
     const world = new World({ maxTotalBufferedBytes: 1000 });
     const reader = new Reader(world);
     reader.send(1000);
@@ -230,12 +230,12 @@ describe('OutboundService', () => {
     expect([reader.destroyedAt, world.outbound.bufferedBytes]).toEqual([null, 1000]);
   });
 
-  it('looks in the very turn when so much was queued that all together may be too many, and else once a second', () => {
+  it('checks at once when the queued bytes may exceed the total, and otherwise once a second', () => {
     const world = new World({ maxTotalBufferedBytes: MIB });
     const readers = Array.from({ length: 4 }, () => new Reader(world));
     for (const reader of readers) reader.send(300_000);
     expect(readers.filter(({ destroyedAt }) => destroyedAt !== null)).toHaveLength(0);
-    // What was queued since that sum may be too much: the next message has all summed up.
+    // The bytes queued since that sum may be too much: the next message causes a new sum.
     readers.at(-1)!.send(10);
     expect(readers.filter(({ destroyedAt }) => destroyedAt === 0)).toHaveLength(1);
     expect(world.outbound.bufferedBytes).toBe(900_000);
@@ -245,7 +245,7 @@ describe('OutboundService', () => {
     expect(world.outbound.bufferedBytes).toBe(900_010);
   });
 
-  it('has all summed up once for each twentieth of the cap at most, however near to it they are', () => {
+  it('sums all backlogs at most once for each twentieth of the limit, also close to it', () => {
     const world = new World({ maxTotalBufferedBytes: MIB });
     const [full, reader] = [new Reader(world), new Reader(world)];
     full.send(MIB);
@@ -258,7 +258,7 @@ describe('OutboundService', () => {
     expect([checks.mock.calls.length, full.destroyedAt]).toEqual([1, null]);
   });
 
-  it('is never over the cap after a look, and destroys no one more than it must', () => {
+  it('is never above the limit after a check, and destroys only as many as necessary', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 1000 }), { maxLength: 20 }),

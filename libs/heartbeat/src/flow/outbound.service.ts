@@ -17,33 +17,33 @@ import { maxPieces, PIECE_BYTES } from './waiting-pieces.js';
 interface Waiting {
   readonly connection: Connection;
   readonly bytes: number;
-  /** What they take of memory, which for small messages is more than their bytes. */
+  /** Their memory, which for small messages is larger than their bytes. */
   readonly cost: number;
 }
 
-/** How often each backlog is checked, whatever was sent. */
+/** Interval of the checks of each backlog, independent of sends. */
 const CHECK_MS = 1000;
-/** By this share of it all backlogs together may exceed their limit, so that not every message has them summed up. */
+/** Share of the limit by which all backlogs together may exceed it, so that not every message sums them. */
 const TOLERANCE = 0.05;
 
 /**
- * All that goes out passes here: the order of answers, messages to many and others, the counts, and the limits of what may wait in
- * memory for clients that do not read: for each, and for all together.
+ * All outgoing messages pass here. It controls the order of answers, broadcasts and other messages, the counts, and the limits of memory
+ * for clients that do not read: for each, and for all together.
  */
 @Injectable()
 export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | null = null;
-  /** Of those connections only that have one. */
+  /** Only for connections with a backlog. */
   #backlogs = new Map<Connection, Backlog>();
   readonly #broadcast = new Broadcast();
-  /** All backlogs together at the last check. */
+  /** The sum of all backlogs at the last check. */
   #bufferedBytes = 0;
-  /** What was queued since the last check. */
+  /** Bytes queued since the last check. */
   #queuedBytes = 0;
-  /** How much may be queued before all backlogs have to be summed up again. */
+  /** Bytes that may be queued before all backlogs must be summed again. */
   #room: number;
   #slowConsumers = 0;
-  /** Connections whose end was decided, until it has begun. */
+  /** Connections that are about to be destroyed. */
   readonly #doomed = new Map<Connection, { readonly bufferedBytes: number; readonly why: 'slow' | 'total' }>();
   #isDestroying = false;
 
@@ -56,12 +56,12 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     this.#room = node.options.backpressure.maxTotalBufferedBytes;
   }
 
-  /** Bytes that waited for all connections together at the last check, in this process's memory; with broadcasts under way. */
+  /** Bytes that waited for all connections together at the last check, in this process's memory, including pending broadcasts. */
   get bufferedBytes(): number {
     return this.#bufferedBytes;
   }
 
-  /** Connections with a backlog that took less than they must at the last check. */
+  /** Connections whose backlog moved too slowly at the last check. */
   get slowConsumers(): number {
     return this.#slowConsumers;
   }
@@ -77,7 +77,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   }
 
   admits(connection: Connection, kind: Outgoing, bytes: number): boolean {
-    // Before a message to many has been sent, none that is under way comes after it.
+    // Pending broadcasts are sent before any other message, so that none follows a later one.
     if (kind !== 'shared') this.#broadcast.catchUp(connection);
     if (kind === 'answer') this.held.hold(connection);
     else this.held.release(connection);
@@ -107,15 +107,15 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     this.#broadcast.start(payload, receivers);
   }
 
-  /** What is written where nothing waits goes out at once. */
+  /** Bytes written where nothing waits are sent at once. */
   #countPiece(connection: Connection, waiting: number): void {
     if (waiting === 0) knownFlowOf(connection)?.drained();
     else flowOf(connection).countPiece(connection.transport);
   }
 
-  /** A message finds no room. */
+  /** Handles a message above a limit. */
   #refuse(connection: Connection, waiting: number, bytes: number): false {
-    // The close notification may find no room either, after the close has been reported.
+    // The close notification may exceed the limit too, after the close was reported.
     if (connection.closing !== null) return false;
     connection.note({ kind: 'full', bufferedBytes: waiting, messages: piecesOf(connection), bytes });
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
@@ -125,7 +125,10 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     return false;
   }
 
-  /** One pass over all backlogs: destroys clients that took too little for too long, and the largest while all together are too large. */
+  /**
+   * One pass over all backlogs. It destroys clients that read too little for too long, and the largest backlogs while all together are too
+   * large.
+   */
   check(): void {
     const now = this.node.attendedMs;
     this.#queuedBytes = 0;
@@ -152,7 +155,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     this.#room = Math.max(most - used, most * TOLERANCE);
   }
 
-  /** Whether this backlog moved too little in all of `slowAfterMs`. */
+  /** Whether this backlog moved too little over the whole of `slowAfterMs`. */
   #isTooSlow({ transport }: Connection, backlog: Backlog, now: number): boolean {
     const taken = transport.bytesTaken;
     const isSlow = backlog.rate(now, taken) < this.node.options.backpressure.minDrainBytesPerSecond;
@@ -162,7 +165,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     return isTooSlow;
   }
 
-  /** Destroys the largest until the rest costs little enough; returns what is left. */
+  /** Selects the largest backlogs to be destroyed until the rest is small enough. Returns the rest. */
   #relieve(waiting: readonly Waiting[]): readonly Waiting[] {
     const { maxTotalBufferedBytes } = this.node.options.backpressure;
     let total = sumOf(waiting, ({ cost }) => cost);
@@ -178,7 +181,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     return largestFirst.slice(destroyed);
   }
 
-  /** Its backlog counts no more from now on. */
+  /** Its backlog no longer counts from now on. */
   #doom(connection: Connection, bufferedBytes: number, why: 'slow' | 'total'): void {
     this.#doomed.set(connection, { bufferedBytes, why });
   }
@@ -195,7 +198,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     });
   }
 
-  /** A Close frame would wait behind the backlog: it is destroyed, and its memory is free at once. */
+  /** A close frame would wait behind the backlog. So the connection is destroyed, and its memory is free at once. */
   #destroy(connection: Connection, bufferedBytes: number, why: 'slow' | 'total'): void {
     const { code, name } = CloseCodes.slowConsumer;
     connection.note({ kind: 'slow', bufferedBytes, why });

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { maxPieces, WaitingPieces } from './waiting-pieces.js';
 
-/** A socket of which the kernel takes what the test says. */
+/** A socket whose reads by the kernel the test controls. */
 class Line {
   readonly sizes: number[] = [];
   taken = 0;
@@ -25,7 +25,7 @@ class Line {
     this.taken = Math.min(this.#given, this.taken + bytes);
   }
 
-  /** Those of which a part is still here. */
+  /** Messages of which a part still waits. */
   get waiting(): number {
     let end = 0;
     return this.sizes.filter(size => (end += size) > this.taken).length;
@@ -33,7 +33,7 @@ class Line {
 }
 
 describe('WaitingPieces', () => {
-  it('counts each where nothing is taken', () => {
+  it('counts each message where nothing is taken', () => {
     const line = new Line();
     const pieces = new WaitingPieces(line);
     for (let count = 1; count <= 500; count++) {
@@ -44,7 +44,7 @@ describe('WaitingPieces', () => {
     expect([pieces.isFull(501, line), pieces.isFull(500, line)]).toEqual([false, true]);
   });
 
-  it('forgets those that were taken, for a reader that is behind all the time too', () => {
+  it('removes taken messages, also for a reader that is always behind', () => {
     const line = new Line();
     line.write(100);
     const pieces = new WaitingPieces(line);
@@ -57,7 +57,7 @@ describe('WaitingPieces', () => {
     expect(pieces.count(line)).toBeLessThan(200);
   });
 
-  it('never counts too few, and not more than waited at the two last marks', () => {
+  it('never counts too few, and at most those that waited at the last two marks', () => {
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 3000 })), {
       minLength: 1,
       maxLength: 60,
