@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { assertNoNamespace } from './adapter-arguments.js';
 
 describe('assertNoNamespace', () => {
-  it('refuses the namespace of a gateway, with what to do instead', () => {
+  it('rejects the namespace of a gateway, with the remedy', () => {
     expect(() => assertNoNamespace('chat')).toThrow(
       expect.objectContaining({
         name: 'HeartbeatError',
@@ -14,7 +14,7 @@ describe('assertNoNamespace', () => {
     );
   });
 
-  it('admits a gateway without one', () => {
+  it('accepts a gateway without one', () => {
     expect(() => assertNoNamespace(undefined)).not.toThrow();
   });
 });

@@ -11,19 +11,19 @@ const MIB = 1024 * 1024;
 
 describe('bytesTaken', () => {
   it.each([
-    ['of a socket that is gone', null],
-    ['of what has no handle', undefined],
-  ])('goes by the public numbers: %s', (_what, handle) => {
+    ['of a socket that has closed', null],
+    ['of an object without a handle', undefined],
+  ])('uses the public numbers: %s', (_what, handle) => {
     const socket = { bytesWritten: 5000, writableLength: 2000, _handle: handle } as unknown as Socket;
     expect(bytesTaken(socket)).toBe(3000);
   });
 
-  it('goes up with what the kernel takes, and never down, also where a socket with a backlog is destroyed', () => {
+  it('increases with the bytes that the kernel takes, and never decreases, also where a socket with a backlog is destroyed', () => {
     const socket = { bytesWritten: 10_130, writableLength: 10_000 };
     const states = [
       { _handle: { bytesWritten: 10_130, writeQueueSize: 9000 } },
       { _handle: { bytesWritten: 10_130, writeQueueSize: 4000 } },
-      // At the destruction the handle has gone, and Node counts the write that was under way as waiting, until it is given up.
+      // After the destruction there is no handle, and Node counts the pending write as waiting until it is abandoned.
       { _handle: null, _bytesDispatched: 10_130 },
       { writableLength: 0 },
     ];
@@ -33,13 +33,13 @@ describe('bytesTaken', () => {
   });
 });
 
-/** A pipe has the same handle as a connection, and needs no network: `cat` takes only what is taken from it. */
+/** A pipe has the same handle as a connection, and needs no network. `cat` reads only as much as is read from it. */
 describe('bytesTaken, of a socket of Node’s own', () => {
   const TOTAL = 8 * MIB;
   let cat: ChildProcess;
   let socket: Socket;
   let output: Readable;
-  /** How much came out at the other end, and how much may. */
+  /** The number of bytes at the other end, and the allowed number. */
   let read: number;
   let mayRead: number;
 
@@ -66,7 +66,7 @@ describe('bytesTaken, of a socket of Node’s own', () => {
     output.resume();
   }
 
-  it('never goes down, also when the socket is destroyed in the middle of a write', async () => {
+  it('never decreases, also when the socket is destroyed in the middle of a write', async () => {
     socket.write(Buffer.alloc(TOTAL));
     socket.write(Buffer.alloc(MIB));
     await until(() => bytesTaken(socket) > 0);
@@ -79,7 +79,7 @@ describe('bytesTaken, of a socket of Node’s own', () => {
     expect(seen).toEqual(seen.toSorted((one, other) => one - other));
   });
 
-  it('tells how far a write that is under way has come, of which Node’s own numbers say nothing', async () => {
+  it('shows the progress of a pending write, which Node’s own numbers do not', async () => {
     socket.write(Buffer.alloc(TOTAL));
     await until(() => bytesTaken(socket) > 0);
     expect(bytesTaken(socket)).toBeLessThan(TOTAL / 2);

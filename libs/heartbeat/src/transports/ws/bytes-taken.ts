@@ -1,26 +1,26 @@
 import type { Socket } from 'node:net';
 
-/** Node's handle of a socket: what was given to it, and what of that the kernel has not taken yet. */
+/** Node's handle of a socket: the bytes given to it, and those that the kernel has not taken yet. */
 interface Handle {
   readonly bytesWritten: number;
   readonly writeQueueSize: number;
 }
 
-/** What of Node's socket is read here. */
+/** The fields of Node's socket that are read here. */
 interface Inside {
   readonly _handle: Handle | null;
-  /** All that was ever given to the handle. */
+  /** All bytes ever given to the handle. */
   readonly _bytesDispatched: number;
 }
 
 /**
- * How many bytes the network has taken from us in all. Node itself tells only when a whole write has ended, and a backlog goes
- * out as one write: to its numbers an honest slow reader stands still for as long as that takes. So this one function asks the
- * socket's handle, as Node does for its own idle timeout; its test fails should Node ever rename these fields.
+ * The total of bytes that the network has taken. Node itself reports only complete writes, and a backlog is one write: in its numbers a
+ * slow reader makes no progress during that time. So this function reads the socket's handle, as Node does for its own idle timeout. Its
+ * test fails if Node renames these fields.
  */
 export function bytesTaken(socket: Socket): number {
   const { _handle: handle, _bytesDispatched: given } = socket as unknown as Partial<Inside>;
   if (handle) return handle.bytesWritten - handle.writeQueueSize;
-  // Once it is destroyed, what was given counts: the public numbers go down when Node gives up what still waited.
+  // After the destruction the given bytes count: the public numbers decrease when Node abandons waiting bytes.
   return given ?? socket.bytesWritten - socket.writableLength;
 }

@@ -3,8 +3,8 @@ import type { EventEmitter } from 'node:events';
 import { guarded } from '../../connection/lifetime.js';
 
 /**
- * Calls the listeners of an event as Node's `emit` does, each on its own: what one throws or rejects with is reported, and neither
- * reaches the code that emits nor keeps the other listeners from being called.
+ * Calls the listeners of an event as Node's `emit` does, each guarded: an error or rejection of one is reported. It neither reaches the
+ * emitting code nor prevents the calls of other listeners.
  */
 export function emitGuarded(
   emitter: EventEmitter,
@@ -12,7 +12,7 @@ export function emitGuarded(
   given: readonly unknown[],
   failed: (error: unknown) => void,
 ): boolean {
-  // With the wrappers of `once`, which take themselves off.
+  // Includes the wrappers of `once`, which remove themselves.
   const listeners = emitter.rawListeners(event);
   for (const listener of listeners) {
     guarded(

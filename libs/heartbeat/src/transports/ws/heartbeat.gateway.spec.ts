@@ -73,12 +73,12 @@ describe('HeartbeatGateway', () => {
   let node: NodeState;
   let connections: ConnectionService;
   let gateway: HeartbeatGateway;
-  /** Calls of the services behind, in order. */
+  /** Calls of the services, in order. */
   let called: unknown[][];
   /** The number of connections at each end of a rest. */
   let openAtWake: number[];
   let parser: MessageParser | undefined;
-  /** Whether the last pong answers a ping of ours. */
+  /** Whether the last pong answers a ping of the server. */
   let wasAsked: boolean;
   let announced: EventPayload[];
 
@@ -124,7 +124,7 @@ describe('HeartbeatGateway', () => {
     return { socket, connection: socket.tracked! };
   }
 
-  it('makes a socket a connection, takes it into the books and under watch', () => {
+  it('turns a socket into a connection, adds it to the registry and watches it', () => {
     const { connection } = open({ 'user-agent': 'jest' });
     expect(connections.get(connection.id)).toBe(connection);
     expect(connection).toMatchObject({ path: '/chat', ip: '10.0.0.1', userAgent: 'jest', userId: null, bytesIn: 0 });
@@ -137,11 +137,11 @@ describe('HeartbeatGateway', () => {
     expect(open().connection.userAgent).toBeNull();
   });
 
-  it('keeps nothing else of a long user agent', () => {
+  it('keeps no other part of a long user agent in memory', () => {
     expect(heapBytesOf(long => open({ 'user-agent': long }).connection.userAgent)).toBeLessThan(5000);
   });
 
-  it('hangs the same functions on every socket, and adds none to their listeners', () => {
+  it('sets the same functions on every socket, and adds no listeners', () => {
     const listeners = gateway.listeners(() => parser);
     const sockets = [open({}, listeners).socket, open({}, listeners).socket];
     expect(sockets.map(({ ownListeners }) => ownListeners)).toEqual([listeners, listeners]);
@@ -151,16 +151,13 @@ describe('HeartbeatGateway', () => {
   it.each([
     [true, [[1001, expect.stringMatching(/^server is going away; retry-after=\d+$/)]]],
     [false, []],
-  ])(
-    'with the door shut: %p leaves behind nobody who was in the middle of the handshake',
-    (admissionClosed, closed) => {
-      node.draining = true;
-      node.admissionClosed = admissionClosed;
-      expect(open().socket.closed).toEqual(closed);
-    },
-  );
+  ])('with admission closed: %p closes each connection whose handshake was in progress', (admissionClosed, closed) => {
+    node.draining = true;
+    node.admissionClosed = admissionClosed;
+    expect(open().socket.closed).toEqual(closed);
+  });
 
-  it('takes messages to the dispatcher, with the parser of the moment', () => {
+  it('passes messages to the dispatcher, with the current parser', () => {
     const { socket, connection } = open();
     const data = Buffer.from('a');
     socket.emit('message', data, false);
@@ -172,7 +169,7 @@ describe('HeartbeatGateway', () => {
     ]);
   });
 
-  it('takes pongs to the heartbeat, and errors to the flight record', () => {
+  it('passes pongs to the heartbeat, and errors to the flight record', () => {
     const { socket, connection } = open();
     socket.emit('pong', Buffer.alloc(0));
     socket.emit('error', new Error('bad frame'));
@@ -180,7 +177,7 @@ describe('HeartbeatGateway', () => {
     expect(connections.detail(connection.id)?.flight.at(-1)?.what).toBe('protocol or network error: bad frame');
   });
 
-  it('takes pings to where they are counted, and a pong that nobody asked for too', () => {
+  it('counts pings, and unsolicited pongs too', () => {
     const { socket, connection } = open();
     socket.emit('ping', Buffer.alloc(0));
     wasAsked = false;
@@ -197,14 +194,14 @@ describe('HeartbeatGateway', () => {
     ['WS_ERR_INVALID_UTF8', ['protocol']],
     ['ECONNRESET', []],
     [undefined, []],
-  ])('tells of a fault of the peer’s frames, and not of the network’s: %s', (code, reasons) => {
+  ])('publishes a fault of the peer’s frames, and none of the network: %s', (code, reasons) => {
     const { socket, connection } = open();
     socket.emit('error', Object.assign(new Error('fault'), { code }));
     expect(announced).toEqual(reasons.map(reason => ({ type: 'message-refused', id: connection.id, reason })));
   });
 
   describe('when a socket has closed', () => {
-    it('forgets it, tells Nest, and lets go of the connection', () => {
+    it('removes it, notifies Nest, and releases the connection', () => {
       const { socket, connection } = open();
       const told: number[] = [];
       socket.disconnectCallbacks = [code => told.push(code), code => told.push(-code)];
@@ -214,7 +211,7 @@ describe('HeartbeatGateway', () => {
       expect(told).toEqual([1000, -1000]);
     });
 
-    it('hears nothing of it any more', () => {
+    it('ignores its later events', () => {
       const { socket } = open();
       socket.emit('close', 1000, Buffer.alloc(0));
       for (const event of ['message', 'ping', 'pong', 'close']) socket.emit(event, 1000, Buffer.alloc(0));
@@ -225,8 +222,8 @@ describe('HeartbeatGateway', () => {
     it.each<[string, unknown]>([
       ['an error', new Error('hook')],
       ['nothing', undefined],
-      ['an object that cannot be told', Object.create(null)],
-    ])('tells every gateway though a hook throws %s', (_what, thrown) => {
+      ['an object that cannot be shown', Object.create(null)],
+    ])('notifies every gateway though a hook throws %s', (_what, thrown) => {
       const { socket } = open();
       const told: number[] = [];
       socket.disconnectCallbacks = [

@@ -19,7 +19,7 @@ import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
 import { StringInterner } from './string-interner.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
-/** An upgrade that was answered with 101. */
+/** A completed upgrade. */
 export interface Handshake {
   readonly request: IncomingMessage;
   /** Without the query string; one text for all connections of the path. */
@@ -27,10 +27,13 @@ export interface Handshake {
   readonly admitted: Admitted;
 }
 
-/** Turns what happens to a socket into calls of the services. Holds no rule and no number. */
+/**
+ * The gateway layer: translates events of a socket into calls of `ConnectionService`, `HeartbeatService` and other services. It contains no
+ * rule and no counter.
+ */
 @Injectable()
 export class HeartbeatGateway {
-  readonly #words = new StringInterner();
+  readonly #strings = new StringInterner();
 
   constructor(
     private readonly node: NodeState,
@@ -42,7 +45,7 @@ export class HeartbeatGateway {
     private readonly bans: BanCheck,
   ) {}
 
-  /** An upgrade was answered: the socket becomes a connection. */
+  /** The upgrade is complete: the socket becomes a connection. */
   opened(socket: TrackedSocket, { request, path, admitted }: Handshake, listeners: SocketListeners): void {
     this.heartbeat.wake();
     const userAgent = request.headers['user-agent'];
@@ -51,14 +54,14 @@ export class HeartbeatGateway {
       transport: socket,
       path,
       ip: admitted.ip,
-      userAgent: userAgent === undefined ? null : this.#words.one(shortened(userAgent)),
+      userAgent: userAgent === undefined ? null : this.#strings.one(shortened(userAgent)),
       identity: admitted.identity,
       deferred: admitted.deferred,
     });
     socket.track(connection);
     socket.ownListeners = listeners;
     this.heartbeat.watch(connection);
-    // Whoever was in the middle of the handshake when the door was shut is not left behind.
+    // A connection whose handshake was in progress when admission closed is closed, too.
     if (!this.node.admissionClosed) return;
     const { code, name } = CloseCodes.goingAway;
     connection.end({ code, reason: name, by: 'server' }, this.node.retryAfterMs());
@@ -98,7 +101,7 @@ export class HeartbeatGateway {
     };
   }
 
-  /** `ws` names the faults of a peer's frames; anything else is the network's. */
+  /** `ws` has error codes for faults of a peer's frames. Other errors are those of the network. */
   #failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
     connection.note({ kind: 'error', message: noteText(message) });
     if (!code?.startsWith('WS_ERR_')) return;
@@ -122,7 +125,7 @@ export class HeartbeatGateway {
   }
 }
 
-/** User agents are shown to people; longer ones are nobody's. */
+/** Maximum length of a user agent, in characters. */
 const MAX_USER_AGENT = 256;
 
 function shortened(userAgent: string): string {

@@ -8,7 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { encodeFrame, Opcode } from '../../../../../apps/loadtest/src/frames.js';
 import { hasIncompleteMessage } from './incomplete-message.js';
 
-/** A line of which only the near end is there: the test pushes what the peer would have sent. */
+/** One end of a connection without the other: the test pushes the bytes of the peer. */
 class Line extends Duplex {
   override _read(): void {}
 
@@ -32,8 +32,8 @@ const more = (payload: string, fin = true) => encodeFrame({ opcode: Opcode.conti
 const ping = encodeFrame({ opcode: Opcode.ping, payload: 'p' });
 const large = encodeFrame({ opcode: Opcode.binary, payload: Buffer.alloc(70_000) });
 
-// These tests read private fields of ws through the function under test: they fail should ws ever rename them.
-describe('hasUnfinishedMessage', () => {
+// These tests read private fields of ws through the function under test. They fail if ws renames them.
+describe('hasIncompleteMessage', () => {
   let line: Line;
   let socket: WebSocket;
   let messages: number;
@@ -50,7 +50,7 @@ describe('hasUnfinishedMessage', () => {
 
   afterEach(() => socket.terminate());
 
-  /** The peer's bytes come in, and are read. */
+  /** The peer's bytes arrive, and are read. */
   async function feed(...chunks: Buffer[]): Promise<void> {
     for (const chunk of chunks) {
       line.push(chunk);
@@ -63,7 +63,7 @@ describe('hasUnfinishedMessage', () => {
     ['a whole message', [text('a')], 1],
     ['an empty message', [text('')], 1],
     ['a whole message in pieces', [large.subarray(0, 3), large.subarray(3, 5000), large.subarray(5000)], 1],
-    ['many whole messages at once', [Buffer.concat([text('a'), large, text('b')])], 3],
+    ['many complete messages at once', [Buffer.concat([text('a'), large, text('b')])], 3],
     ['a message of fragments', [text('a', false), more('b', false), more('c')], 1],
     ['a message of fragments with a ping within', [text('a', false), ping, more('b')], 1],
     ['a ping alone', [ping], 0],
@@ -93,7 +93,7 @@ describe('hasUnfinishedMessage', () => {
     expect([hasIncompleteMessage(socket), messages]).toEqual([true, expected]);
   });
 
-  it('is false again once the rest has come', async () => {
+  it('is false again once the rest has arrived', async () => {
     const whole = text('abc');
     await feed(whole.subarray(0, 4));
     expect(hasIncompleteMessage(socket)).toBe(true);
@@ -101,7 +101,7 @@ describe('hasUnfinishedMessage', () => {
     expect([hasIncompleteMessage(socket), messages]).toEqual([false, 1]);
   });
 
-  it('is false of a socket that is not connected', () => {
+  it('is false for a socket that is not connected', () => {
     expect(hasIncompleteMessage({} as WebSocket)).toBe(false);
   });
 });

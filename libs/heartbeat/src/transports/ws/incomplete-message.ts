@@ -1,19 +1,19 @@
 import type { WebSocket } from 'ws';
 
-/** The part of `ws`' receiver that tells whether a message is in the making. */
+/** The part of `ws`' receiver that shows whether a message is incomplete. */
 interface Receiver {
   /** The opcode of a fragmented message, 0 between messages. */
   readonly _fragmented: number;
-  /** Bytes that are read and not yet part of a whole frame. */
+  /** Bytes that were read and are not yet part of a complete frame. */
   readonly _bufferedBytes: number;
   /** 0 before a frame's first byte; otherwise within its header, mask or payload. */
   readonly _state: number;
 }
 
 /**
- * Whether a frame or a fragmented message has begun and not ended. `ws` has no public way to ask, and what can be seen from
- * outside (bytes that make no event) is blind to a part that came together with a whole message. So this one function reads
- * the receiver; its test fails should `ws` ever rename these fields.
+ * Whether a frame or a fragmented message has begun and not ended. `ws` has no public method for it. From outside (bytes without an event),
+ * a part that arrived together with a complete message is invisible. So this function reads the receiver. Its test fails if `ws` renames
+ * these fields.
  */
 export function hasIncompleteMessage(socket: WebSocket): boolean {
   const { _receiver: receiver } = socket as unknown as { readonly _receiver?: Receiver };

@@ -17,7 +17,7 @@ import { transportOf } from '../../../../../test/support/servers/fake-transport.
 
 Logger.overrideLogger(false);
 
-/** A socket that keeps what is sent. */
+/** A socket that records sent messages. */
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
@@ -70,7 +70,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     socket.handlers.push(async (data, name) => handler(data, name));
   }
 
-  /** A message comes in; answers when its handlers have ended. */
+  /** A message arrives. Resolves when its handlers have ended. */
   async function receive(data: Buffer, isBinary = false): Promise<void> {
     dispatcher.dispatch(connection, socket, { data, isBinary }, undefined);
     await Promise.all(runs);
@@ -78,7 +78,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
 
   beforeEach(() => start());
 
-  it.each([true, false])('answers with what is in force (a gateway takes messages: %p)', async takes => {
+  it.each([true, false])('answers with the values in force (a gateway handles messages: %p)', async takes => {
     const handled: unknown[] = [];
     if (takes) on('heartbeat', data => void handled.push(data));
     node.intervalMs = 31_000;
@@ -92,7 +92,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     expect(socket.sent).toEqual([{ event: 'heartbeat', data: expect.objectContaining({ sentAt: null }) }]);
   });
 
-  it('goes by the name that the options give it', async () => {
+  it('uses the event name of the options', async () => {
     start({ heartbeat: { event: 'beat' } });
     on('heartbeat', () => 'handled');
     await receive(text({ event: 'heartbeat' }));
@@ -100,14 +100,14 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     expect(socket.sent).toEqual(['handled', { event: 'beat', data: expect.objectContaining({ intervalMs: 25_000 }) }]);
   });
 
-  it('keeps nobody from being idle', async () => {
+  it('does not keep a connection from being idle', async () => {
     node.attendedMs = 60_000;
     await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
     expect(socket.sent).toHaveLength(1);
     expect(idleMs(connection, 60_000)).toBe(60_000);
   });
 
-  it('counts as no message, neither of the connection nor of the node', async () => {
+  it('does not count as a message, neither of the connection nor of the node', async () => {
     on('ask', () => 'answer');
     await receive(text({ event: 'ask' }));
     for (let turn = 0; turn < 3; turn++) await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
@@ -115,7 +115,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     expect([node.totals.messagesIn, node.totals.messagesOut]).toEqual([1, 1]);
   });
 
-  it('counts as no message where there is no room for it either', async () => {
+  it('does not count as a message above the limit either', async () => {
     start({ backpressure: { policy: 'drop-newest' } });
     on('ask', () => 'answer');
     await receive(text({ event: 'ask' }));
@@ -124,7 +124,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     expect([socket.sent, connection.messagesOut, node.totals.messagesOut]).toEqual([['answer'], 1, 1]);
   });
 
-  it('counts the goodbye of a close as no message', async () => {
+  it('does not count the goodbye event of a close as a message', async () => {
     await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
     connection.end({ code: 1001, reason: 'going away', by: 'server' }, 10);
     expect(socket.sent.at(-1)).toMatchObject({ event: 'goodbye' });
@@ -137,7 +137,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
     ['JSON', text({ event: 'ask' }), false],
     ['a heartbeat in bytes', text({ event: 'heartbeat' }), true],
     ['a heartbeat too large to be one', text({ event: 'heartbeat', data: 'x'.repeat(300) }), false],
-  ])('leaves %s alone where no gateway takes messages', async (_what, data, isBinary) => {
+  ])('ignores %s where no gateway handles messages', async (_what, data, isBinary) => {
     await receive(data, isBinary);
     expect([socket.sent, connection.appHeartbeat, connection.messagesIn]).toEqual([[], false, 1]);
   });

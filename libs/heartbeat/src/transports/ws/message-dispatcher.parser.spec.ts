@@ -47,7 +47,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
   const receive = (parse: MessageParser, data: Buffer, isBinary = false) =>
     dispatcher.dispatch(connection, handlers, { data, isBinary }, parse);
 
-  it('hands text over as a string and bytes as a buffer', () => {
+  it('passes text as a string and bytes as a buffer', () => {
     const seen: unknown[] = [];
     const parse = (data: unknown) => void seen.push(data);
     receive(parse, Buffer.from('grüß'));
@@ -55,7 +55,7 @@ describe('MessageDispatcher with the app’s own parser', () => {
     expect(seen).toEqual(['grüß', Buffer.from([1, 2])]);
   });
 
-  it('takes what it makes of a message to the handlers', () => {
+  it('passes its result to the handlers', () => {
     receive(data => ({ event: 'ask', data }), Buffer.from('a'));
     receive(() => ({ event: 7, data: 'b' }), Buffer.from('x'));
     expect(handled).toEqual([
@@ -67,8 +67,8 @@ describe('MessageDispatcher with the app’s own parser', () => {
   it.each<[string, MessageParser]>([
     ['nothing', () => undefined],
     ['null', () => null as unknown as undefined],
-    ['an event that nobody takes', () => ({ event: 'shout' })],
-    ['an event that cannot be told', () => ({ event: { toString: 0 } })],
+    ['an event without a handler', () => ({ event: 'shout' })],
+    ['an event that cannot be shown', () => ({ event: { toString: 0 } })],
     [
       'an error',
       () => {
@@ -76,12 +76,12 @@ describe('MessageDispatcher with the app’s own parser', () => {
       },
     ],
     [
-      'an error that cannot be told',
+      'an error that cannot be shown',
       () => {
         throw Object.create(null);
       },
     ],
-  ])('drops in silence what it makes %s of', (_what, parse) => {
+  ])('drops a message silently where it returns or throws %s', (_what, parse) => {
     expect(() => receive(parse, Buffer.from('x'))).not.toThrow();
     expect([handled, sent]).toEqual([[], []]);
   });

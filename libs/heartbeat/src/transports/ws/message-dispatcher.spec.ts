@@ -18,7 +18,7 @@ import { transportOf } from '../../../../../test/support/servers/fake-transport.
 
 Logger.overrideLogger(false);
 
-/** A socket that keeps what is sent. */
+/** A socket that records sent messages. */
 class FakeSocket {
   readonly OPEN = 1;
   readyState = 1;
@@ -45,9 +45,9 @@ describe('MessageDispatcher', () => {
   let time: number;
   let isAdmitted: boolean;
   let mayTake: boolean;
-  /** What has to wait for its turn. */
+  /** Messages that wait for their turn. */
   let waiting: { message: RawMessage; take: Take }[];
-  /** How many handlers each message has. */
+  /** The number of handlers of each message. */
 
   beforeEach(() => {
     [time, isAdmitted, mayTake, waiting] = [5000, true, true, []];
@@ -78,7 +78,7 @@ describe('MessageDispatcher', () => {
     socket.handlers.push(async (data, name) => handler(data, name));
   }
 
-  /** A message comes in; answers when its handlers have ended. */
+  /** A message arrives. Resolves when its handlers have ended. */
   async function receive(data: Buffer, isBinary = false): Promise<void> {
     dispatcher.dispatch(connection, socket, { data, isBinary }, undefined);
     await Promise.all(runs);
@@ -89,14 +89,14 @@ describe('MessageDispatcher', () => {
     config.onUnhandledError = null;
   });
 
-  it('takes a message to its handler, and the answer back', async () => {
+  it('passes a message to its handler, and sends the answer', async () => {
     on('echo', (data, event) => ({ event: 'echoed', data: [data, event] }));
     await receive(text({ event: 'echo', data: { a: 1 } }));
     expect(socket.sent).toEqual([{ event: 'echoed', data: [{ a: 1 }, 'echo'] }]);
     expect(connection).toMatchObject({ messagesIn: 1, messagesOut: 1, lastMessageAt: 5000 });
   });
 
-  it('takes a message to every handler of its event, in the order of their binding', async () => {
+  it('passes a message to every handler of its event, in the order of their binding', async () => {
     const order: string[] = [];
     for (const [event, name] of [
       ['a', '1'],
@@ -117,7 +117,7 @@ describe('MessageDispatcher', () => {
     ['an observable of many', () => of('one', undefined, null, 'two'), ['one', 'two']],
     ['a promise of an observable', () => Promise.resolve(of('one')), ['one']],
     ['an observable that fails', () => throwError(() => new Error('stream')), []],
-  ])('sends %s as it is answered', async (_what, answer, sent) => {
+  ])('sends the answer %s', async (_what, answer, sent) => {
     on('ask', answer);
     await receive(text({ event: 'ask' }));
     expect(socket.sent).toEqual(sent);
@@ -142,7 +142,7 @@ describe('MessageDispatcher', () => {
     expect(stream.observed).toBe(false);
   });
 
-  it('subscribes to no more streams of answers than may live at once', async () => {
+  it('subscribes to no more streams of answers than allowed at once', async () => {
     const streams: Subject<string>[] = [];
     on('subscribe', () => {
       streams.push(new Subject());
@@ -152,7 +152,7 @@ describe('MessageDispatcher', () => {
     expect(streams.filter(({ observed }) => observed)).toHaveLength(64);
     const refusal = { event: 'exception', data: { status: 'error', message: expect.stringContaining('64 streams') } };
     expect([socket.sent, connection.lifetime?.streams]).toEqual([[refusal, refusal], 64]);
-    // One that ends makes room for another, however it ends.
+    // A stream that ends makes space for another, regardless of its end.
     streams[0]!.complete();
     streams[1]!.error(new Error('stream'));
     expect(connection.lifetime?.streams).toBe(62);
@@ -191,20 +191,20 @@ describe('MessageDispatcher', () => {
       },
     ],
     [
-      'throws what cannot be told',
+      'throws a value that cannot be shown',
       () => {
         throw { toString: 0 };
       },
     ],
     ['rejects', () => Promise.reject(new Error('handler'))],
-    ['answers with a bigint', () => 5n],
-    ['answers with an object that holds itself', () => loop],
-    ['answers with a stream that fails with what cannot be told', () => throwError(() => ({ toString: 0 }))],
-    ['answers with a stream of a bigint', () => of(5n)],
-    ['answers with a stream of an object that holds itself', () => of(loop)],
-  ])('outlives a handler that %s', async (_what, handler) => {
+    ['returns a bigint', () => 5n],
+    ['returns an object that contains itself', () => loop],
+    ['returns a stream that fails with a value that cannot be shown', () => throwError(() => ({ toString: 0 }))],
+    ['returns a stream of a bigint', () => of(5n)],
+    ['returns a stream of an object that contains itself', () => of(loop)],
+  ])('survives a handler that %s', async (_what, handler) => {
     const unhandled: unknown[] = [];
-    // Without this a stream's failure that nobody takes would end the process.
+    // Without this, an unhandled error of a stream would end the process.
     config.onUnhandledError = error => unhandled.push(error);
     on('ask', handler);
     expect(() =>
@@ -224,7 +224,7 @@ describe('MessageDispatcher', () => {
     ['a list', '["event"]'],
     ['no event', '{"data":1}'],
     ['half a message', '{"event":"ask"'],
-  ])('tells the sender of %s what a message looks like', async (_what, data) => {
+  ])('responds to %s with the form of a message', async (_what, data) => {
     on('ask', () => 'never');
     await receive(Buffer.from(data));
     const message = 'The message is not JSON of the form {"event": "<name>", "data": <any>}.';
@@ -233,15 +233,15 @@ describe('MessageDispatcher', () => {
 
   it.each<[string, unknown, string]>([
     ['an unknown name', 'shout', '"shout"'],
-    ['the name of something that every object has', 'constructor', '"constructor"'],
+    ['the name of a property of every object', 'constructor', '"constructor"'],
     ['a long name, cut', 'x'.repeat(500), `"${'x'.repeat(64)}"`],
     ['a name of two lines, on one', 'a\nb', String.raw`"a\nb"`],
     ['a number', 5, '"5"'],
     ['null', null, '"null"'],
     ['an object', {}, ''],
-    ['an object that cannot be told', { toString: 0 }, ''],
-    ['a list that cannot be told', [{ toString: 0, valueOf: 0 }], ''],
-  ])('tells the sender of an event that is %s which there are', async (_what, event, shown) => {
+    ['an object that cannot be shown', { toString: 0 }, ''],
+    ['a list that cannot be shown', [{ toString: 0, valueOf: 0 }], ''],
+  ])('responds to an event that is %s with the known ones', async (_what, event, shown) => {
     on('ask', () => 'never');
     on('tell', () => 'never');
     await expect(receive(text({ event }))).resolves.toBeUndefined();
@@ -250,7 +250,7 @@ describe('MessageDispatcher', () => {
     expect(JSON.stringify(socket.sent)).toContain(JSON.stringify(shown).slice(1, -1));
   });
 
-  it('keeps a message until its turn, which has been heard when it came, and counts it once', async () => {
+  it('keeps a message until its turn, counts it once, and as a sign of life when it arrived', async () => {
     on('echo', data => data);
     mayTake = false;
     await receive(text({ event: 'echo', data: 1 }));
@@ -264,20 +264,20 @@ describe('MessageDispatcher', () => {
     expect([socket.sent, connection.messagesIn, connection.lastMessageAt]).toEqual([[1, 2], 2, 5300]);
   });
 
-  it('takes nothing of what comes too often', async () => {
+  it('handles no message above the rate', async () => {
     on('echo', data => data);
     isAdmitted = false;
     await receive(text({ event: 'echo', data: 1 }));
     expect([socket.sent, waiting, connection.messagesIn]).toEqual([[], [], 0]);
   });
 
-  it('does nothing for a socket that no gateway was bound to yet, but count', async () => {
+  it('only counts messages of a socket without a gateway', async () => {
     socket.routes = undefined;
     await receive(text({ event: 'ask' }));
     expect([socket.sent, connection.messagesIn]).toEqual([[], 1]);
   });
 
-  it('has no time of its own: an endless stream is not waited for', async () => {
+  it('has no timeout: an endless stream is not awaited', async () => {
     on('ask', () => NEVER);
     await receive(text({ event: 'ask' }));
     expect(socket.sent).toEqual([]);

@@ -10,32 +10,32 @@ import { HeartbeatEvents, type MessageRefusal } from '../../connection/heartbeat
 import type { RoutingTable } from './routing-table.js';
 import type { MessageHandler } from './socket-listeners.js';
 
-/** A parsed message; `event` chooses the handlers. */
+/** A parsed message; `event` selects the handlers. */
 export interface Message {
   readonly event?: unknown;
   readonly data?: unknown;
 }
 
 /**
- * Turns what came in into a message, as `WsAdapter`'s does: text comes as a string, binary as a Buffer. Answer nothing to drop
- * it in silence; what it throws is logged.
+ * Parses input into a message, like that of `WsAdapter`: text is a string, binary a Buffer. A result of undefined drops it silently. An
+ * error is logged.
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- the type that WsAdapter's parsers have
 export type MessageParser = (data: any) => Message | void;
 
-/** How many characters of an unknown event's name are shown. */
+/** Number of characters of an unknown event's name that are shown. */
 const MAX_SHOWN = 64;
 const NOT_JSON = 'The message is not JSON of the form {"event": "<name>", "data": <any>}.';
-/** No application heartbeat is larger. */
+/** Maximum size of an application heartbeat. */
 const MAX_HEARTBEAT_BYTES = 256;
 
-/** What takes the messages of a connection: the socket, which has its bound handlers and the table of its path. */
+/** The handlers of a connection: its socket, with its bound handlers and the table of its path. */
 export interface Handlers {
   readonly routes: RoutingTable | undefined;
   readonly handlers: readonly MessageHandler[];
 }
 
-/** Takes each message to the handlers of the app, at most `maxInFlight` at once for a connection, and their answers back. */
+/** Passes each message to the handlers of the app, at most `maxInFlight` at once for a connection, and sends their answers. */
 @Injectable()
 export class MessageDispatcher {
   constructor(
@@ -47,7 +47,7 @@ export class MessageDispatcher {
   /**
    * Handles a message, at once or in its turn.
    * @param parse The app's own parser; undefined for JSON `{ event, data }`.
-   * @returns False if the message is not admitted: it came after the server had begun to close the connection, or too soon.
+   * @returns False if the message is not admitted: the server had already begun to close the connection, or the message exceeds the rate.
    */
   dispatch(connection: Connection, to: Handlers, message: RawMessage, parse: MessageParser | undefined): boolean {
     if (!this.inbound.admit(connection)) return false;
@@ -56,12 +56,12 @@ export class MessageDispatcher {
       this.#take(connection, message, now, to, parse);
       return true;
     }
-    // It counts as a sign of life now, whenever it will be handled.
+    // It counts as a sign of life now, regardless of when it is handled.
     connection.pulse.messageCame(this.node.attendedMs, now);
     return this.inbound.wait(connection, message, (waited, at) => this.#take(connection, waited, at, to, parse));
   }
 
-  // No object is made for each message.
+  // Creates no object for each message.
   #take(connection: Connection, raw: RawMessage, now: number, to: Handlers, parse?: MessageParser): void {
     const { routes: table, handlers } = to;
     if (table === undefined) return connection.countReceived(now);
@@ -88,7 +88,7 @@ export class MessageDispatcher {
     }
   }
 
-  /** Runs one handler to its end, whatever it does. */
+  /** Runs one handler to its end, and handles all of its errors. */
   async #handle(connection: Connection, handler: MessageHandler, { data, event }: Message): Promise<void> {
     try {
       const answer = await handler(data, event);
@@ -106,7 +106,7 @@ export class MessageDispatcher {
     }
   }
 
-  /** A value of a stream of answers: what goes wrong with it must not reach RxJS, which would end the process. */
+  /** Sends a value of a stream of answers. An error must not reach RxJS, which would end the process. */
   #answerNext(connection: Connection, event: unknown, value: unknown): void {
     try {
       this.#answer(connection, value);
@@ -136,10 +136,10 @@ export class MessageDispatcher {
     transmit(connection, 'event', JSON.stringify({ event: options.heartbeat.event, data: answer }));
   }
 
-  /** Null for what is no message; undefined for what is not parsed, or is to be dropped without an answer. */
+  /** Null for input that is not a message. Undefined for input that is not parsed, or is dropped without an answer. */
   #read({ data, isBinary }: RawMessage, table: RoutingTable, parse?: MessageParser): Message | null | undefined {
     if (!table.isEmpty) return parse ? this.#parsed(data, isBinary, parse) : fromJson(data);
-    // Where no gateway takes messages, frames may be of any kind; only the application heartbeat is recognised.
+    // Where no gateway handles messages, frames may be of any kind; only the application heartbeat is recognised.
     if (parse || isBinary || data.length > MAX_HEARTBEAT_BYTES) return undefined;
     return fromJson(data);
   }
@@ -154,7 +154,7 @@ export class MessageDispatcher {
     }
   }
 
-  /** Reports to the sender what was wrong, in the form that Nest's own filters use. */
+  /** Reports the fault to the sender, in the form that Nest's own filters use. */
   #refuse(connection: Connection, reason: MessageRefusal, message: string): void {
     this.events.announce({ type: 'message-refused', id: connection.id, reason });
     this.#except(connection, message);
@@ -176,7 +176,7 @@ function tooManyStreams(maxStreams: number): string {
   return `This connection has ${maxStreams} streams of answers, which is the most that it may have: end one first.`;
 }
 
-/** Null for what is no JSON object. */
+/** Null for a text that is not a JSON object. */
 function fromJson(data: Buffer): Message | null {
   try {
     const message: unknown = JSON.parse(data.toString());
@@ -186,7 +186,7 @@ function fromJson(data: Buffer): Message | null {
   }
 }
 
-/** An event's name as it is shown: short, and on one line whatever the client sent. */
+/** An event's name for display: short, and on one line for any input. */
 function nameOf(event: unknown): string {
   if (typeof event === 'object' && event !== null) return 'that is an object';
   return JSON.stringify(`${event as string | number | boolean | null}`.slice(0, MAX_SHOWN));

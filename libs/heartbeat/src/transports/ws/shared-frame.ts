@@ -5,7 +5,7 @@ import * as ws from 'ws';
 import type { SharedMessage } from '../../connection/shared-message.js';
 import { streamOf } from './ws-fields.js';
 
-/** `ws` exports it, but its types do not know it. Makes the parts of a frame: RFC 6455, section 5.2. */
+/** Exported by `ws`, but missing in its types. Creates the parts of a frame: RFC 6455, section 5.2. */
 const { Sender } = ws as unknown as {
   readonly Sender: { frame(payload: Buffer, options: FrameOptions): readonly [header: Buffer, payload: Buffer] };
 };
@@ -19,7 +19,7 @@ interface FrameOptions {
 
 const FRAMES = new WeakMap<SharedMessage, Buffer>();
 
-/** The frame of a message that goes to many, made once: header and payload lie together, so that one write takes both. */
+/** The frame of a broadcast, created once. Header and payload are adjacent, so that one write sends both. */
 export function sharedFrame(message: SharedMessage): Buffer {
   const known = FRAMES.get(message);
   if (known !== undefined) return known;
@@ -30,14 +30,17 @@ export function sharedFrame(message: SharedMessage): Buffer {
   return frame;
 }
 
-/** Sockets that were ever given a part of a message, for life: so few that a field in each socket would cost more. */
+/** Sockets that were ever given a part of a message. They are so few that a field in each socket would cost more. */
 const SENDING_IN_PARTS = new WeakSet<ws.WebSocket>();
 
 export function noteParts(socket: ws.WebSocket): void {
   SENDING_IN_PARTS.add(socket);
 }
 
-/** Whether `ws` would write a message at once and as it is: not compressed, within no other message, behind nothing that waits in it. */
+/**
+ * Whether `ws` would write a message at once and unchanged: not compressed, not within another message, and not behind bytes that wait in
+ * it.
+ */
 export function takesFrames(socket: ws.WebSocket, network: Socket | undefined): boolean {
   if (network === undefined || streamOf(socket) !== network) return false;
   if (socket.bufferedAmount !== network.writableLength) return false;

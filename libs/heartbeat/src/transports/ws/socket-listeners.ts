@@ -8,9 +8,9 @@ export type DisconnectCallback = (code: number) => void;
 /** No event has this name. */
 export const LISTENER_FAILED = Symbol('a listener failed');
 
-/** Listeners of this library, which run before those of the app: the same functions for all sockets. */
+/** Listeners of this library, which run before those of the app. All sockets share the functions. */
 export interface SocketListeners {
-  /** Returns whether the message is admitted; the listeners of the app get no other. */
+  /** Returns whether the message is admitted. The listeners of the app receive only admitted ones. */
   message(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): boolean;
   ping(this: WebSocket): void;
   pong(this: WebSocket): void;

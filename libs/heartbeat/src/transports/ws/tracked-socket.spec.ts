@@ -15,7 +15,7 @@ import { SharedMessage } from '../../connection/shared-message.js';
 import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
 import { TrackedSocket } from './tracked-socket.js';
 
-/** One end of a line without a network: what is written to it comes out at the other. */
+/** One end of a connection without a network: bytes written to it arrive at the other end. */
 class Line extends Duplex {
   other: Line | undefined;
 
@@ -62,10 +62,10 @@ describe('TrackedSocket', () => {
   let client: Line;
   let network: Line;
   let socket: TrackedSocket;
-  /** What the socket told its connection, in order. */
+  /** The calls of the connection by the socket, in order. */
   let told: unknown[];
   let mayQueue: boolean;
-  /** What came to the client's end. */
+  /** The bytes that arrived at the client's end. */
   let received: Buffer[];
 
   const open = (options: Omit<ServerOptions, 'WebSocket'> = {}, headers: Record<string, string> = {}) => {
@@ -99,7 +99,7 @@ describe('TrackedSocket', () => {
 
   const closed = () => new Promise<number>(resolve => socket.once('close', resolve));
 
-  it('counts what is sent, whoever sends it', () => {
+  it('counts sent messages of any caller', () => {
     socket.send('a');
     socket.send('b', () => undefined);
     socket.send(Buffer.from('c'), { binary: true }, () => undefined);
@@ -113,28 +113,28 @@ describe('TrackedSocket', () => {
     ['an array buffer', new ArrayBuffer(20), 20],
     ['a view of a part of one', new DataView(new ArrayBuffer(20), 5, 7), 7],
     ['a typed array of wide numbers', new Float64Array(3), 24],
-    ['a number, which goes as text', 12_345, 5],
+    ['a number, which is sent as text', 12_345, 5],
     ['a list of bytes', [1, 2, 3], 3],
     ['a blob', new Blob(['aé']), 3],
-    ['nothing, which goes as an empty message', undefined, 0],
+    ['nothing, which is sent as an empty message', undefined, 0],
   ])('counts %s, as ws sends it', (_what, data, bytes) => {
     socket.send(data as string);
     expect(told).toEqual([bytes]);
   });
 
-  it('sends nothing behind the close frame, should making room for it have closed this one, and tells the caller', async () => {
+  it('sends nothing after the close frame, where the admission of a message has closed the socket, and reports it to the caller', async () => {
     Object.assign(socket.connection, { admits: () => (socket.close(1000), true) });
     const error = await new Promise<unknown>(resolve => socket.send('a', resolve));
     await turn();
     expect([String(error), socket.bufferedAmount]).toEqual([expect.stringContaining('is not open'), 0]);
   });
 
-  it('takes no options for none, as ws does', () => {
+  it('treats null options as none, as ws does', () => {
     socket.send('a', null as unknown as undefined, () => undefined);
     expect(told).toEqual([1]);
   });
 
-  it('sends nothing that must not be queued, and tells the caller', async () => {
+  it('sends no message that must not be queued, and reports it to the caller', async () => {
     mayQueue = false;
     await turn();
     received = [];
@@ -149,13 +149,13 @@ describe('TrackedSocket', () => {
     expect(Buffer.concat(received)).toEqual(encodeFrame({ opcode: Opcode.text, payload: 'c', mask: false }));
   });
 
-  /** What came after the answer to the upgrade. */
+  /** The bytes after the response to the upgrade. */
   const afterUpgrade = () => {
     const bytes = Buffer.concat(received);
     return bytes.subarray(bytes.indexOf(UPGRADED) + UPGRADED.length);
   };
 
-  /** The frames that came, once there are so many. */
+  /** The received frames, once there are this many. */
   const came = async (frames: number) => {
     for (;;) {
       const all = framesIn(afterUpgrade());
@@ -164,7 +164,7 @@ describe('TrackedSocket', () => {
     }
   };
 
-  describe('given a message that goes to many', () => {
+  describe('given a broadcast', () => {
     it.each(
       [0, 1, 125, 126, 65_535, 65_536].flatMap(length => [
         [length, 'text', 'x'.repeat(length)] as const,
@@ -199,7 +199,7 @@ describe('TrackedSocket', () => {
       expect([told.includes(4), received.length]).toEqual([false, before]);
     });
 
-    it('compresses it where the client asked for that', async () => {
+    it('compresses it where the client has negotiated that', async () => {
       socket.terminate();
       told = [];
       open({ perMessageDeflate: { threshold: 0 } }, { 'sec-websocket-extensions': 'permessage-deflate' });
@@ -218,7 +218,7 @@ describe('TrackedSocket', () => {
       expect(frames.map(({ payload }) => String(payload))).toEqual(['first', 'second']);
     });
 
-    it('sends it in its place among other messages', async () => {
+    it('sends it in order among other messages', async () => {
       socket.send('a');
       transmitShared(socket.connection, new SharedMessage('b'));
       socket.send('c');
@@ -239,14 +239,14 @@ describe('TrackedSocket', () => {
       },
     );
 
-    it('sends it before there is a connection, as any message', async () => {
+    it('sends it before there is a connection, like any message', async () => {
       socket.forget();
       socket.writeShared(new SharedMessage('news'));
       const frames = await came(1);
       expect(frames.map(({ payload }) => String(payload))).toEqual(['news']);
     });
 
-    it('leaves it to ws where that writes to something else than the network', async () => {
+    it('leaves it to ws where that writes to another stream than the network socket', async () => {
       const other = new Line();
       socket.attach(other as unknown as Socket);
       transmitShared(socket.connection, new SharedMessage('news'));
@@ -254,7 +254,7 @@ describe('TrackedSocket', () => {
       expect([frames.map(({ payload }) => String(payload)), other.writableLength, told]).toEqual([['news'], 0, [4]]);
     });
 
-    it('begins no message within one whose first part was sent while room was made for it', async () => {
+    it('begins no message within one whose first part was sent during its admission', async () => {
       const connection = socket.connection;
       const { admits } = connection;
       connection.admits = (kind, bytes) => {
@@ -267,7 +267,7 @@ describe('TrackedSocket', () => {
       expect(frames.map(({ opcode }) => opcode)).toEqual([Opcode.text, Opcode.continuation]);
     });
 
-    it('sends none behind the close frame, should making room for it have closed this one', async () => {
+    it('sends none after the close frame, where the admission has closed the socket', async () => {
       Object.assign(socket.connection, { admits: () => (socket.close(1000), true) });
       transmitShared(socket.connection, new SharedMessage('news'));
       await turn();
@@ -278,25 +278,28 @@ describe('TrackedSocket', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['closing', async () => socket.close(1000)],
     ['closed', () => (socket.terminate(), closed())],
-  ])('fails what is sent while it is %s, as ws does, and does not show it as waiting', async (_what, end) => {
-    await end();
-    await turn();
-    const before = socket.bufferedAmount;
-    const sent: unknown[] = [];
-    const note = (error: unknown) => sent.push(error);
-    socket.send('a', note);
-    socket.send('b', { binary: true }, note);
-    socket.send('c');
-    expect(sent).toEqual([]);
-    await turn();
-    // What `ws` itself says, and that it would count it.
-    Reflect.apply(WebSocket.prototype.send, socket, ['d', note]);
-    await turn();
-    expect(sent).toEqual([sent[2], sent[2], expect.any(Error)]);
-    expect([before, socket.bufferedAmount, told.filter(what => typeof what === 'number')]).toEqual([0, 1, []]);
-  });
+  ])(
+    'fails a message that is sent while it is %s, as ws does, and does not count it as waiting',
+    async (_what, end) => {
+      await end();
+      await turn();
+      const before = socket.bufferedAmount;
+      const sent: unknown[] = [];
+      const note = (error: unknown) => sent.push(error);
+      socket.send('a', note);
+      socket.send('b', { binary: true }, note);
+      socket.send('c');
+      expect(sent).toEqual([]);
+      await turn();
+      // The error of `ws` itself, which would count it.
+      Reflect.apply(WebSocket.prototype.send, socket, ['d', note]);
+      await turn();
+      expect(sent).toEqual([sent[2], sent[2], expect.any(Error)]);
+      expect([before, socket.bufferedAmount, told.filter(what => typeof what === 'number')]).toEqual([0, 1, []]);
+    },
+  );
 
-  it('tells our own listeners first, each with what happened and whose socket it is', () => {
+  it('calls the library’s listeners first, each with its event and socket', () => {
     const heard: unknown[] = [];
     const own = (event: string) =>
       function listener(this: unknown, ...given: unknown[]) {
@@ -314,7 +317,7 @@ describe('TrackedSocket', () => {
     ]);
   });
 
-  it('does not throw an error that only our own listener hears, and tells it to the app if it listens', () => {
+  it('throws no error that only the library’s listener handles, and passes it to a listener of the app', () => {
     socket.removeAllListeners('error');
     const heard: string[] = [];
     socket.ownListeners = { error: ({ message }: Error) => heard.push(message) } as unknown as SocketListeners;
@@ -351,7 +354,7 @@ describe('TrackedSocket', () => {
     },
   );
 
-  it('keeps a message that is refused from the listeners of the app', () => {
+  it('keeps a refused message from the listeners of the app', () => {
     let isAdmitted = true;
     socket.ownListeners = { message: () => isAdmitted } as unknown as SocketListeners;
     const heard: unknown[] = [];
@@ -362,7 +365,7 @@ describe('TrackedSocket', () => {
     expect(heard).toEqual(['one']);
   });
 
-  it('is a socket like any other before it has a connection, and after', async () => {
+  it('works like any socket before it has a connection, and after', async () => {
     socket.forget();
     await new Promise(resolve => socket.send('a', resolve));
     socket.close(1000);
@@ -371,15 +374,15 @@ describe('TrackedSocket', () => {
   });
 
   it.each<[string, () => void, unknown]>([
-    ['a code and words', () => socket.close(4321, 'bye'), { code: 4321, reason: 'bye', by: 'server' }],
-    ['words as bytes', () => socket.close(4321, Buffer.from('bye')), { code: 4321, reason: 'bye', by: 'server' }],
+    ['a code and a text', () => socket.close(4321, 'bye'), { code: 4321, reason: 'bye', by: 'server' }],
+    ['a text as bytes', () => socket.close(4321, Buffer.from('bye')), { code: 4321, reason: 'bye', by: 'server' }],
     ['nothing', () => socket.close(), { code: 1005, reason: '', by: 'server' }],
-  ])('tells who began a close with %s', (_what, close, closing) => {
+  ])('records the initiator of a close with %s', (_what, close, closing) => {
     close();
     expect(told).toEqual([closing]);
   });
 
-  it('tells of a destruction by the app', () => {
+  it('records a destruction by the app', () => {
     socket.terminate();
     expect(told).toEqual([{ code: 1006, reason: 'terminated', by: 'server' }]);
   });
@@ -387,7 +390,7 @@ describe('TrackedSocket', () => {
   it.each([
     ['with a code', closePayload(4000, 'mine'), 4000],
     ['without one', Buffer.alloc(0), 1005],
-  ])('writes a close of the peer %s down as the peer’s', async (_what, payload, code) => {
+  ])('records a close of the peer %s as the peer’s', async (_what, payload, code) => {
     const ended = closed();
     client.write(encodeFrame({ opcode: Opcode.close, payload }));
     client.end();
@@ -406,7 +409,7 @@ describe('TrackedSocket', () => {
       ]),
       1008,
     ],
-  ])('tells of the close that answers %s', async (_what, bytes, code) => {
+  ])('records the close that answers %s', async (_what, bytes, code) => {
     const failed = new Promise(resolve => socket.once('error', resolve));
     client.write(bytes);
     await failed;
@@ -414,14 +417,14 @@ describe('TrackedSocket', () => {
   });
 
   it.each([
-    ['words that are too long', 1000, 'x'.repeat(124), 'must not be greater than 123 bytes'],
+    ['a text that is too long', 1000, 'x'.repeat(124), 'must not be greater than 123 bytes'],
     ['a code that cannot be sent', 1006, '', 'must be a valid error code'],
-  ])('tells of no close where ws refuses to close with %s', (_what, code, reason, refusal) => {
+  ])('records no close where ws refuses to close with %s', (_what, code, reason, refusal) => {
     expect(() => socket.close(code, reason)).toThrow(refusal);
     expect([socket.readyState, told]).toEqual([TrackedSocket.OPEN, []]);
   });
 
-  it('reads on only when neither the app nor we hold it, whoever says so in what order', () => {
+  it('reads on only when neither the app nor the library holds it back, in any order of calls', () => {
     const verbs = ['pause', 'resume', 'holdBack', 'letGo'] as const;
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...verbs)), said => {

@@ -24,23 +24,23 @@ import { isPart, notOpen, type Sendable, type SendOptions, sizeOf } from './ws-m
 const KIND: TransportKind = Object.freeze({ name: 'ws', closeCodes: 'all', isDispatched: true });
 
 /**
- * The socket that Nest's gateways get: the one of `ws`, which knows its connection and is its transport. It is given to `ws` by the
- * public option `WebSocket` of its server, so that neither a look-up nor a closure for each socket and event is needed. What the
- * application and `ws` call (`send`, `close`, `terminate`, `pong`) enters the connection; what the connection calls is raw.
+ * The socket that Nest's gateways receive: that of `ws`, with its connection, and as its transport. `ws` creates it by the public option
+ * `WebSocket` of its server, so there is no lookup and no closure for each socket and event. Methods for the application and `ws` (`send`,
+ * `close`, `terminate`, `pong`) call the connection; methods for the connection are raw.
  */
 export class TrackedSocket extends WebSocket implements Transport {
   #connection: Connection | undefined = undefined;
   /** Kept after the end, for the numbers that are recorded then. */
   #network: Socket | undefined = undefined;
-  /** @internal Not added as listeners, which would cost each socket five entries in a table of its own. */
+  /** @internal Not added as listeners, which would cost each socket five entries in a separate table. */
   ownListeners: SocketListeners | undefined = undefined;
   /** @internal The handlers of all gateways on this path, in the order of the path's routing table. */
   handlers: readonly MessageHandler[] = NO_HANDLERS;
-  /** @internal Which of the handlers take which event: the same table for all sockets of a path. */
+  /** @internal Maps events to handlers; one table for all sockets of a path. */
   routes: RoutingTable | undefined = undefined;
   #pausedByApp = false;
   #heldBack = false;
-  /** @internal What Nest registered for the end of this socket: one for each gateway on the path, the usual single one without an array. */
+  /** @internal Nest's callbacks for the end of this socket: one for each gateway on the path, the usual single one without an array. */
   disconnectCallbacks: DisconnectCallback | readonly DisconnectCallback[] | null = null;
 
   /**
@@ -57,7 +57,7 @@ export class TrackedSocket extends WebSocket implements Transport {
     return this.#connection;
   }
 
-  /** @internal Names the network socket under this one, before the connection is made. */
+  /** @internal Sets the network socket under this one, before the connection is created. */
   attach(network: Socket): void {
     this.#network = network;
   }
@@ -67,21 +67,21 @@ export class TrackedSocket extends WebSocket implements Transport {
     this.#connection = connection;
   }
 
-  /** @internal Nest keeps the last socket of each gateway: that must not hold the connection and all that belongs to it. */
+  /** @internal Nest keeps the last socket of each gateway, which must not reference the connection and its state. */
   forget(): void {
     this.#connection = undefined;
   }
 
   /**
-   * Calls our own listener first, then those that the app has added. A message that is refused reaches none of them. What one of the
-   * app's throws is logged and counted, and ends nothing.
+   * Calls the library's own listener first, then those that the app has added. A refused message reaches none of them. An error of the
+   * app's listeners is logged and counted, and has no other effect.
    */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     const own = this.ownListeners?.[event as keyof SocketListeners];
     if (own === undefined) return super.emit(event, ...given);
     if (Reflect.apply(own, this, given) === false) return true;
     const isError = event === 'error';
-    // Our own listener has taken an error: without one of the app it is no reason to throw.
+    // The library's own listener has handled an error, so it is not thrown without a listener of the app.
     if (this.listenerCount(event) === 0 && !(isError && this.listenerCount(errorMonitor) > 0)) return isError;
     const failed = (error: unknown) => this.ownListeners?.[LISTENER_FAILED](String(event), error);
     if (isError) emitGuarded(this, errorMonitor, given, failed);
@@ -89,8 +89,8 @@ export class TrackedSocket extends WebSocket implements Transport {
   }
 
   /**
-   * Sends a message, as `ws` does, unless too much is waiting; counts it, also when the app's code calls it directly. After the
-   * end it fails as `ws` fails it, without its count: `ws` would show the bytes as waiting for ever.
+   * Sends a message, as `ws` does, unless too much is waiting. Also counts it when the app calls it directly. After the end it fails like
+   * in `ws`, without its count: `ws` would show the bytes as waiting forever.
    */
   override send(data: Sendable, options?: SendOptions | Sent, sent?: Sent): void {
     const mayGo = !this.isOpen || this.#connection?.admits('message', sizeOf(data)) !== false;
@@ -99,29 +99,29 @@ export class TrackedSocket extends WebSocket implements Transport {
     else this.write(data, typeof options === 'function' ? undefined : options, callback);
   }
 
-  /** Sends a pong, as `ws` does also by itself; it is counted among what waits, since a flood of pings makes as many. */
+  /** Sends a pong, as `ws` also does by itself. It counts as waiting, since a flood of pings creates as many. */
   override pong(data?: unknown, mask?: boolean, sent?: (error: Error) => void): void {
     if (this.isOpen) this.#connection?.beforePong();
     super.pong(data, mask, sent);
   }
 
   /**
-   * Begins the closing handshake, as `ws` does, and records which side began it. `ws` calls this too: to answer a peer's close
-   * frame, which is the peer's doing, and for a protocol error (1002, 1007, 1008, 1009), which is ours. No message that comes
-   * after the call is handled, nor one that waits.
+   * Begins the closing handshake, as `ws` does, and records which side began it. `ws` also calls it: to answer the peer's close frame,
+   * which counts as the peer's close, and for a protocol error (1002, 1007, 1008, 1009), which counts as the server's. No message that
+   * arrives later or waits is handled.
    */
   override close(code?: number, reason?: string | Buffer): void {
     const peerClosed = isClosedByPeer(this);
-    // The first call after the peer's close frame is the answer of `ws` to it; any later one is the application's.
+    // The first call after the peer's close frame is the answer of `ws` to it. Any later one is the application's.
     const byPeer = peerClosed && !this.#connection?.closing;
     if (!peerClosed) this.#connection?.catchUp();
-    // First, since it throws for what cannot be sent, and then no close has begun.
+    // Called first, since it throws for a code that cannot be sent, and then no close has begun.
     super.close(code, reason);
     const by = byPeer ? 'client' : 'server';
     this.#connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by });
   }
 
-  /** Destroys the socket at once, as `ws` does, and records that the application did. */
+  /** Destroys the socket at once, as `ws` does, and records the application as the initiator. */
   override terminate(): void {
     this.#connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' });
     super.terminate();
@@ -205,7 +205,7 @@ export class TrackedSocket extends WebSocket implements Transport {
     super.send(data as string, options as SendOptions, sent ?? undefined);
   }
 
-  /** @internal It is framed already: one write takes it, where `ws` needs two for a header and a payload. */
+  /** @internal It is already framed: one write is enough, where `ws` needs two for header and payload. */
   writeShared(message: SharedMessage): void {
     if (takesFrames(this, this.#network)) this.#network!.write(sharedFrame(message));
     else super.send(message.payload, { binary: message.isBinary });

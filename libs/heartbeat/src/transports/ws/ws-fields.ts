@@ -2,13 +2,16 @@ import type { Socket } from 'node:net';
 
 import type { WebSocket } from 'ws';
 
-/** Fields of `ws` without a public way to read them (docs/decisions/0002). They are read only; tests with real sockets fail when `ws` changes. */
+/**
+ * Fields of `ws` without a public method to read them (docs/decisions/0002). They are only read. Tests with real sockets fail if `ws`
+ * changes.
+ */
 interface Inside {
   readonly _closeFrameReceived?: boolean;
   readonly _socket?: Socket;
 }
 
-/** Whether the peer has sent a close frame: a `close()` may be the answer of `ws` to it, or a close of our own. */
+/** Whether the peer has sent a close frame. Then a `close()` may be the answer of `ws` to it, or a close of the server. */
 export function isClosedByPeer(socket: WebSocket): boolean {
   const { _closeFrameReceived: received = false } = socket as unknown as Inside;
   return received;

@@ -1,15 +1,15 @@
 import type { WebSocket } from 'ws';
 
-/** What `ws` sends: beside its types, nothing is an empty message. */
+/** The data that `ws` sends. Unlike in its types, no data is an empty message. */
 export type Sendable = Parameters<WebSocket['send']>[0] | null | undefined;
 export type SendOptions = Exclude<Parameters<WebSocket['send']>[1], undefined>;
 
-/** As `ws` reads it: a given value replaces its default, also `undefined`. */
+/** Like in `ws`, a given value replaces its default, also `undefined`. */
 export function isPart(options: object | null | undefined): boolean {
   return options !== null && options !== undefined && 'fin' in options && !options.fin;
 }
 
-/** What a message adds to the backlog, in bytes. */
+/** The bytes that a message adds to the backlog. */
 export function sizeOf(data: Sendable): number {
   if (data === null || data === undefined) return 0;
   if (typeof data === 'string') return Buffer.byteLength(data);
