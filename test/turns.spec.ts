@@ -8,7 +8,7 @@ import type { BanList } from '../libs/heartbeat/src/admission/ban-list.js';
 import { SystemClock } from '../libs/heartbeat/src/base/clock.js';
 import type { Connection } from '../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../libs/heartbeat/src/connection/connection.service.js';
-import { NodeState } from '../libs/heartbeat/src/connection/node-state.js';
+import { NodeState } from '../libs/heartbeat/src/node/node-state.js';
 import { DrainService } from '../libs/heartbeat/src/drain/drain.service.js';
 import type { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
 import { HeartbeatEvents } from '../libs/heartbeat/src/connection/heartbeat.events.js';

@@ -4,8 +4,6 @@ import { readFields } from './fields.js';
 const LIBRARY = 'libs/heartbeat/src/';
 /** The class whose fields the table below is about. */
 const NODE_STATE = 'NodeState';
-/** Fields of flow, until flow keeps them itself. */
-const OF_FLOW = new Set(['makeRoom', 'queueRoom', 'queuedBytes', 'answers', 'dropInput']);
 
 /** The one file that writes each field of the node's state; null for a field that none writes yet. */
 export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
@@ -37,9 +35,7 @@ export function fieldProblems(sources: Sources, writers = NODE_WRITERS): string[
     .filter(([path]) => path.startsWith(LIBRARY) && path.endsWith('.ts') && !/(\.|-)spec\.ts$/.test(path))
     .map(([path, source]) => ({ path, ...readFields(path, source) }));
   const ofNode = files.flatMap(({ path, fields }) =>
-    fields
-      .filter(({ className, name }) => className === NODE_STATE && !OF_FLOW.has(name))
-      .map(field => ({ path, ...field })),
+    fields.filter(({ className }) => className === NODE_STATE).map(field => ({ path, ...field })),
   );
   const mutable = ofNode.filter(({ isReadonly }) => !isReadonly).map(({ name }) => name);
   const written = new Set<string>();
@@ -83,9 +79,7 @@ const LIVE_LIMITS = new Set([
   'shedAbove',
 ]);
 /** Sources that read options instead: those that define or examine them, and a pure rule that gets the limits as an argument. */
-const OF_OPTIONS = ['options/', 'node/live-limits.ts', 'doctor/', 'load/load-ratio.ts', 'flow/input-total.ts'].map(
-  path => LIBRARY + path,
-);
+const OF_OPTIONS = ['options/', 'node/live-limits.ts', 'doctor/', 'load/load-ratio.ts'].map(path => LIBRARY + path);
 
 /** Reads of live limits from anything but their holder. */
 export function liveLimitProblems(sources: Sources): string[] {

@@ -36,7 +36,7 @@ import { SharedSlots } from './cluster/shared-slots.js';
 import { ConnectionService } from './connection/connection.service.js';
 import { BanCheck, BanStore, IdentityRule, InboundPolicy, OutboundPolicy, UserSlots } from './connection/ports.js';
 import { Registry } from './connection/registry.js';
-import { NodeState } from './connection/node-state.js';
+import { NodeState } from './node/node-state.js';
 import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 import { LeakSentinel } from './diagnosis/leak-sentinel.js';
 import { DoctorService } from './doctor/doctor.service.js';

@@ -6,7 +6,7 @@ import { AdmissionService } from '../../../libs/heartbeat/src/admission/admissio
 import type { BanList } from '../../../libs/heartbeat/src/admission/ban-list.js';
 import { ClientAddresses } from '../../../libs/heartbeat/src/admission/client-addresses.js';
 import { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
-import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
+import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { InboundService } from '../../../libs/heartbeat/src/flow/inbound.service.js';
 import type { GatewayInspector } from '../../../libs/heartbeat/src/transports/ws/gateway-inspector.js';
 import { HeartbeatWsAdapter } from '../../../libs/heartbeat/src/transports/ws/heartbeat-ws.adapter.js';

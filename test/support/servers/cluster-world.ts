@@ -22,7 +22,7 @@ import { NodeRequests } from '../../../libs/heartbeat/src/messaging/node-request
 import { encode } from '../../../libs/heartbeat/src/messaging/wire.js';
 import { SharedBans } from '../../../libs/heartbeat/src/cluster/shared-bans.js';
 import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js';
-import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
+import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
 import { wireNode } from './wire-node.js';

@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
-import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
+import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { DrainResult } from '../../../libs/heartbeat/src/drain/drain-run.js';
 import { DrainService } from '../../../libs/heartbeat/src/drain/drain.service.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';

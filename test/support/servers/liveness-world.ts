@@ -1,6 +1,6 @@
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
-import { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
+import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';

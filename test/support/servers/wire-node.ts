@@ -3,7 +3,7 @@ import { BanList } from '../../../libs/heartbeat/src/admission/ban-list.js';
 import { UserIdentityRule } from '../../../libs/heartbeat/src/admission/identity-rule.js';
 import { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
-import type { NodeState } from '../../../libs/heartbeat/src/connection/node-state.js';
+import type { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { UserSlots } from '../../../libs/heartbeat/src/connection/ports.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
 import { HeldAnswers } from '../../../libs/heartbeat/src/flow/held-answers.js';

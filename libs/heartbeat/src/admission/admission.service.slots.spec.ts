@@ -8,7 +8,7 @@ import { EMPTY } from 'rxjs';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { UserSlots } from '../connection/ports.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';

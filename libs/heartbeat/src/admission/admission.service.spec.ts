@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { Logger } from '@nestjs/common';
 
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { Authenticate } from '../options/guard.options.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';

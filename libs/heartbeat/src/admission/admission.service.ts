@@ -5,7 +5,7 @@ import { clientNetwork } from '../base/network-address.js';
 import { type OriginJudge, originJudge } from '../base/origin.js';
 import { printable } from '../base/printable.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { Registry } from '../connection/registry.js';
 import type { Authenticate } from '../options/guard.options.js';
 import type { Admitted, Attempt } from './attempt.js';

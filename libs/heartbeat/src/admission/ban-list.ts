@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { Registry } from '../connection/registry.js';
 import { Handled } from '../base/handled.js';
 import { type BanNotice, HeartbeatEvents } from '../connection/heartbeat.events.js';

@@ -5,7 +5,7 @@ import { Subject } from 'rxjs';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
 import type { LimitOptions } from '../options/limits.options.js';
 import { resolveOptions } from '../options/resolve-options.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import type { Identity } from '../base/identity.js';
 import type { Connection } from '../connection/connection.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { IdentityRule, UserSlots } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
 import { CloseCodes } from '../protocol/close-code.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import { UNIX_PEER } from '../base/network-address.js';
 import { hasProxyHeader } from './client-address.js';
 import type { ClientAddresses } from './client-addresses.js';

@@ -6,7 +6,7 @@ import { nodeIdOf } from '../connection/connection-id.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { MAX_PAGE } from '../connection/listing/connection-query.js';
 import { closedFromWire, type ClosedView } from '../connection/listing/connection-view.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeRequests } from '../messaging/node-requests.js';
 

@@ -8,7 +8,7 @@ import { ConnectionService } from '../connection/connection.service.js';
 import type { Kick } from '../connection/connection.types.js';
 import { checkedCondition, type ConnectionFilter } from '../connection/listing/connection-filter.js';
 import { filterFromWire, filterOnWire } from '../connection/listing/filter-codec.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeRequests } from '../messaging/node-requests.js';

@@ -4,7 +4,7 @@ import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import type { ConnectionView } from '../connection/listing/connection-view.js';
 import { filterOnWire } from '../connection/listing/filter-codec.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeDirectory } from '../messaging/node-directory.js';

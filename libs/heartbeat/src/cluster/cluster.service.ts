@@ -9,7 +9,7 @@ import type { Kick } from '../connection/connection.types.js';
 import { assertText, badQuery, checkedFilter, type ConnectionFilter } from '../connection/listing/connection-filter.js';
 import { MAX_PAGE } from '../connection/listing/connection-query.js';
 import { type ConnectionDetail, detailFromWire } from '../connection/listing/connection-view.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import type { ClusterNode } from '../messaging/cluster-node.js';
 import { NodeDirectory } from '../messaging/node-directory.js';

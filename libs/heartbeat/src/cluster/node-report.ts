@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
 import { VERSION } from '../base/version.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { Registry } from '../connection/registry.js';
 import type { NodeDescription, NodeReporter } from '../messaging/cluster-node.js';
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Subject } from 'rxjs';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import type { ClusterBus, Lease, Renewal } from '../messaging/cluster-bus.js';
 import type { ClusterMembership } from '../messaging/cluster-membership.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
 import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';

@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 import { z } from 'zod';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { BanStore } from '../connection/ports.js';
 import { type BanNotice, type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';

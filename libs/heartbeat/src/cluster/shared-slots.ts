@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import type { Connection } from '../connection/connection.js';
 import { serialOf } from '../connection/connection-id.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
 import { type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';

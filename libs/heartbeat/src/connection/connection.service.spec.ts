@@ -6,7 +6,7 @@ import { type EventPayload, HeartbeatEvents } from './heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { ConnectionService } from './connection.service.js';
-import { NodeState } from './node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';

@@ -23,10 +23,10 @@ import {
 } from './listing/connection-query.js';
 import type { Closing, Kick, Opening } from './connection.types.js';
 import { Connection } from './connection.js';
-import { NodeState } from './node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { endOf, payloadOf } from './payload.js';
 import { LocalUse } from './local-use.js';
-import { IdentityRule, InboundPolicy, OutboundPolicy } from './ports.js';
+import { IdentityRule, InboundPolicy, OutboundPolicy, type TrackedTransport } from './ports.js';
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { detailOf, type ViewContext, viewOf } from './listing/view.js';
@@ -37,6 +37,8 @@ const RELIEF = 0.95;
 /** The registry: every connection of this node, by id, user or address. Only `open` adds and only `#forget` removes. */
 @Injectable()
 export class ConnectionService {
+  /** @internal The sockets of each server of a transport; the reaper compares them with the registry. */
+  readonly socketSets: ReadonlySet<TrackedTransport>[] = [];
   readonly #owner: RegistryOwner;
   readonly #localUse: LocalUse;
   readonly #closed: ClosedRing<ClosedRecord>;
@@ -191,8 +193,7 @@ export class ConnectionService {
    */
   broadcast(data: unknown, filter: ConnectionFilter = {}, source: 'cluster' | null = null): number {
     if (source === null) this.#localUse.broadcast();
-    const payload = payloadOf(data);
-    const receivers = this.#found(filter, { openOnly: true });
+    const [payload, receivers] = [payloadOf(data), this.#found(filter, { openOnly: true })];
     this.outbound.broadcast(payload, receivers);
     return receivers.length;
   }
@@ -202,8 +203,7 @@ export class ConnectionService {
     const connection = this.get(id) ?? this.#localUse.missed('kick', id);
     const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
     const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
-    const retryAfterMs = reconnect ? this.node.retryAfterMs() : undefined;
-    if (!connection?.end(closing, retryAfterMs)) return false;
+    if (!connection?.end(closing, reconnect ? this.node.retryAfterMs() : undefined)) return false;
     connection.note({ kind: 'kicked', by: noteText(by) });
     this.events.announce({ type: 'kicked', id, by, reason: closing.reason, code });
     return true;

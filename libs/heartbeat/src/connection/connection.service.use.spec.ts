@@ -6,7 +6,7 @@ import { type EventPayload, HeartbeatEvents } from './heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { type Position, SORT_KEYS } from './listing/connection-query.js';
 import { ConnectionService } from './connection.service.js';
-import { NodeState } from './node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { SharedMessage } from './shared-message.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';

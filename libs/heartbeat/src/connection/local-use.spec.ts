@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import { NodeState } from './node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
 const lines: string[] = [];

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 
-import type { NodeState } from './node-state.js';
+import type { NodeState } from '../node/node-state.js';
 
 /**
  * Detects an application that uses the API of one node in a cluster of several nodes, and warns once for each method. The effect on this

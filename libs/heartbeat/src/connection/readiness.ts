@@ -1,4 +1,4 @@
-import type { NodeState } from './node-state.js';
+import type { NodeState } from '../node/node-state.js';
 
 /** The reasons why a node should get no new connections. They are the reasons of the refusals that clients would receive. */
 export type NotReadyReason = 'starting' | 'draining' | 'at-capacity' | 'overloaded';

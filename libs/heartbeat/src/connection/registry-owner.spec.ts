@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { resolveOptions } from '../options/resolve-options.js';
-import { NodeState } from './node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 

@@ -5,7 +5,7 @@ import { connectionId } from './connection-id.js';
 import type { ConnectionOwner } from './connection-owner.js';
 import type { Outgoing } from './connection.types.js';
 import type { Connection } from './connection.js';
-import type { NodeState } from './node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import type { IdentityRule, InboundPolicy, OutboundPolicy } from './ports.js';
 import type { Registry } from './registry.js';
 

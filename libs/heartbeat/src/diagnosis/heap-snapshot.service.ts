@@ -4,7 +4,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { z } from 'zod';
 
 import { NodeRequests } from '../messaging/node-requests.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { memoryBudget } from '../base/container-memory.js';
 import { Handled } from '../base/handled.js';
 import { wireCount, wireText } from '../base/wire-values.js';

@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
 import type { NodeRequests } from '../messaging/node-requests.js';
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { DoctorService } from './doctor.service.js';
 import { thisSystem } from './system-reader.js';

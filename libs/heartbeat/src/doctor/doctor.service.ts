@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 import { NodeRequests } from '../messaging/node-requests.js';
 import { HTTP_SETTINGS, type HttpSettings } from '../http/http-settings.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { runChecks } from './run-checks.js';
 import { type Finding, findingSchema } from './finding.js';
 import { drainDeadline } from './grace-checks.js';

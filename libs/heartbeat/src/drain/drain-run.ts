@@ -6,7 +6,7 @@ import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { Closing } from '../connection/connection.types.js';
 import type { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import { CloseSchedule } from './close-schedule.js';

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 
 import { ConnectionService } from '../connection/connection.service.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { type DrainResult, DrainRun, TERMINATED } from './drain-run.js';
 
 /** `draining` from the failure of readiness on. `drained` when no connection is left and new ones are refused. */

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { DrainService } from './drain.service.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;

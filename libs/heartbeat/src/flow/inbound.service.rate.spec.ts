@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { BackpressureOptions } from '../options/backpressure.options.js';
 import type { LimitOptions } from '../options/limits.options.js';

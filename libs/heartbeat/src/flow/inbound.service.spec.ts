@@ -6,7 +6,7 @@ import type { LimitOptions } from '../options/limits.options.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { HeldAnswers } from './held-answers.js';
 import { InboundService } from './inbound.service.js';

@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { INPUT_LIMITS, type InputLimit } from '../connection/history/flight-note.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { BanCheck, type InboundPolicy } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { Connection } from '../connection/connection.js';
 import type { Closing } from '../connection/connection.types.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { HeldAnswers } from './held-answers.js';
 import { InboundService } from './inbound.service.js';

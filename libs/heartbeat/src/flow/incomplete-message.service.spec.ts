@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';

@@ -1,4 +1,4 @@
-import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import type { NodeState } from '../node/node-state.js';
 
 /** The bytes of one queue. It must not reference its connection. */
 export interface Share {
@@ -15,11 +15,9 @@ export class InputTotal {
   /** A handler that never ends keeps its queue until the connection is no longer referenced otherwise. */
   readonly #lost = new FinalizationRegistry<Share>(({ bytes }) => (this.#bytes -= bytes));
   readonly #most: number;
-  readonly #evenShare: number;
 
-  constructor({ backpressure, limits }: Pick<ResolvedOptions, 'backpressure' | 'limits'>) {
-    this.#most = backpressure.maxTotalBufferedBytes;
-    this.#evenShare = this.#most / 2 / limits.maxConnections;
+  constructor(private readonly node: Pick<NodeState, 'options' | 'limits'>) {
+    this.#most = node.options.backpressure.maxTotalBufferedBytes;
   }
 
   get bytes(): number {
@@ -59,6 +57,6 @@ export class InputTotal {
   /** Whether a queue exceeds its current limit. */
   isOver({ bytes }: Share): boolean {
     if (this.#bytes <= this.#most / 2) return false;
-    return this.#bytes > this.#most || bytes > this.#evenShare;
+    return this.#bytes > this.#most || bytes > this.#most / 2 / this.node.limits.maxConnections;
   }
 }

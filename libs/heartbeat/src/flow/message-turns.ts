@@ -1,6 +1,6 @@
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import type { BanCheck } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
 import { AfterPromises } from './after-promises.js';
@@ -49,7 +49,7 @@ export class MessageTurns {
     private readonly held: HeldAnswers,
     private readonly refuse: (connection: Connection) => void,
   ) {
-    this.#total = new InputTotal(node.options);
+    this.#total = new InputTotal(node);
   }
 
   stop(): void {

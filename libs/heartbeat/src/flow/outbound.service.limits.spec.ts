@@ -2,7 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 
 import type { Connection } from '../connection/connection.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { transmit } from '../connection/sending.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { knownFlowOf } from './flow-record.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';

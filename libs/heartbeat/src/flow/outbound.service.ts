@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import type { Outgoing } from '../connection/connection.types.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { OutboundPolicy } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';

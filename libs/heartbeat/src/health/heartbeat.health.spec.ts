@@ -3,7 +3,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 
 import type { ConnectionService } from '../connection/connection.service.js';
 import { liveLimitsOf } from '../node/live-limits.js';
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import type { HeartbeatService } from '../liveness/heartbeat.service.js';
 import { DEFAULTS } from '../options/heartbeat.options.js';
 import { HeartbeatHealthIndicator } from './heartbeat.health.js';

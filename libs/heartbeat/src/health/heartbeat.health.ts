@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 
 import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { notReadyReasons } from '../connection/readiness.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatService } from '../liveness/heartbeat.service.js';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { IncomingMessage } from 'node:http';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { OwnRouting } from './own-routing.js';
 import { RefusedRequests } from './refused-requests.js';
 import { RouteTable } from './route-table.js';

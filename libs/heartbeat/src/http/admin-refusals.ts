@@ -4,7 +4,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { AdminRefusal } from '../node/totals.js';
 import { OwnRouting } from './own-routing.js';
 import { rawPath, rawRequest } from './raw-request.js';

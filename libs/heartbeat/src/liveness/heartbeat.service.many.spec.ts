@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { HeartbeatService } from './heartbeat.service.js';

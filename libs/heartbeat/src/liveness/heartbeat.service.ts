@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { NEVER, type Pulse } from '../connection/pulse.js';
 import { probe } from '../connection/sending.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';

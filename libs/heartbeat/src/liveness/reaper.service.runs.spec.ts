@@ -7,7 +7,7 @@ import { CronJob } from 'cron';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { TrackedTransport } from '../connection/ports.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
@@ -57,7 +57,7 @@ describe('ReaperService, in its runs', () => {
     connections = wireNode(node, stream).connections;
     reaper = new ReaperService(moduleRefWith(null), node, connections, stream);
     sockets = new Set();
-    node.socketSets.push(sockets);
+    connections.socketSets.push(sockets);
     stream.stream.subscribe(event => events.push(unstamped(event)));
   });
 

@@ -5,7 +5,7 @@ import type { ModuleRef } from '@nestjs/core';
 
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';

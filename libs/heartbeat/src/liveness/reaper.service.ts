@@ -7,7 +7,7 @@ import { type CloseCode, CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { placeOf } from '../connection/pulse.js';
 import type { TrackedTransport } from '../connection/ports.js';
 import { describeError } from '../base/describe-error.js';
@@ -98,7 +98,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
         this.#inspect(connection);
       });
       this.#report('index', wrong + this.connections.sweepIndexes());
-      for (const sockets of this.node.socketSets) await inSlices(sockets, transport => this.#disown(transport));
+      for (const sockets of this.connections.socketSets) await inSlices(sockets, transport => this.#disown(transport));
     } finally {
       this.#running = false;
       this.node.totals.reaperRuns.record((this.node.clock.now() - begun) / 1000);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { FileWatch } from './file-watch.js';
 

@@ -3,7 +3,7 @@ import { devNull } from 'node:os';
 
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { LimitedLogger } from '../base/limited-logger.js';
 
 const STEP_MS = 1000;

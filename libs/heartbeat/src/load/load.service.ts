@@ -7,7 +7,7 @@ import { CloseCodes } from '../protocol/close-code.js';
 import { BoundedHeap } from '../connection/listing/bounded-heap.js';
 import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { containerUse } from '../base/container-memory.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { LoadSource } from '../node/load-state.js';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Subject, type Subscription } from 'rxjs';
 
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { ClusterOperation } from '../node/totals.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { Handled } from '../base/handled.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import type { ClusterBus } from './cluster-bus.js';
 import { ClusterMembership, LEFT } from './cluster-membership.js';
 import { type ClusterNode, decodeLease } from './cluster-node.js';

@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import { wireId } from '../base/wire-values.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { ClusterMembership } from './cluster-membership.js';
 import { NodeMessages } from './node-messages.js';
 import { MAX_MESSAGE_BYTES } from './wire.js';

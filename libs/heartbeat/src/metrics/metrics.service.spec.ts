@@ -5,7 +5,7 @@ import type { ClosedBy } from '../protocol/close-code.js';
 import type { ClosedRecord } from '../connection/history/closed-record.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { liveLimitsOf } from '../node/live-limits.js';
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import { Totals } from '../node/totals.js';
 import { DEFAULTS } from '../options/heartbeat.options.js';
 import type { OutboundService } from '../flow/outbound.service.js';

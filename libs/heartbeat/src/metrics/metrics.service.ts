@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import type { Subscription } from 'rxjs';
 
 import { ConnectionService } from '../connection/connection.service.js';
-import { NodeState } from '../connection/node-state.js';
+import { NodeState } from '../node/node-state.js';
 import { OutboundService } from '../flow/outbound.service.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';

@@ -1,6 +1,6 @@
 import type { ConnectionService } from '../connection/connection.service.js';
 import { notReadyReasons } from '../connection/readiness.js';
-import type { NodeState } from '../connection/node-state.js';
+import type { NodeState } from '../node/node-state.js';
 import type { OutboundService } from '../flow/outbound.service.js';
 import type { LoadService } from '../load/load.service.js';
 import { VERSION } from '../base/version.js';

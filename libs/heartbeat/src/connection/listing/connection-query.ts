@@ -5,7 +5,7 @@ import { inSlices } from '../../base/slices.js';
 import { BoundedHeap } from './bounded-heap.js';
 import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
 import type { Connection } from '../connection.js';
-import type { NodeState } from '../node-state.js';
+import type { NodeState } from '../../node/node-state.js';
 import { NEVER } from '../pulse.js';
 import { compareKeys, type SortOrder } from './sort-order.js';
 

@@ -8,7 +8,7 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import { Subject } from 'rxjs';
 
 import { SystemClock } from '../../base/clock.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import { Totals } from '../../node/totals.js';
 import { LimitedLogger } from '../../base/limited-logger.js';
 import { GatewayInspector } from './gateway-inspector.js';

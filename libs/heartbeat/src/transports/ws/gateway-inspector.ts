@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import { type ExceptionFilter, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { type FindFilter, filterHookError } from './hook-filters.js';
 

@@ -48,7 +48,7 @@ describe('HeartbeatWsAdapter', () => {
     for (const path of ['/a', 'b/', undefined]) adapter.create(0, { path });
     expect([ask('/a?x=1').status, ask('/b').status]).toEqual(['101', '101']);
     expect([...connections.all()].map(({ path }) => path)).toEqual(['/a', '/b']);
-    expect(world.node.socketSets.map(({ size }) => size)).toEqual([1, 1, 0]);
+    expect(world.connections.socketSets.map(({ size }) => size)).toEqual([1, 1, 0]);
   });
 
   it('keeps no query string', () => {
@@ -111,7 +111,7 @@ describe('HeartbeatWsAdapter', () => {
     const servers = ['/chat', 'chat/', '/%63hat'].map(path => adapter.create(0, { path }));
     expect(new Set(servers).size).toBe(1);
     expect(['/chat', '/chat/'].map(url => ask(url).status)).toEqual(['101', '101']);
-    expect(world.node.socketSets).toHaveLength(1);
+    expect(world.connections.socketSets).toHaveLength(1);
   });
 
   it('rejects a namespace, which it does not support', () => {

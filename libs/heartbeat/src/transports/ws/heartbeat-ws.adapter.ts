@@ -9,7 +9,7 @@ import type { Admitted } from '../../admission/attempt.js';
 import { ClientAddresses } from '../../admission/client-addresses.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
 import { guarded } from '../../connection/lifetime.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { assertAdapterArguments, assertNoNamespace } from './adapter-arguments.js';
@@ -108,7 +108,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
       this.#admission.refused({ request }, refusal);
       answerRefusal(socket, refusal);
     });
-    this.#node.socketSets.push(server.clients as Set<TrackedSocket>);
+    this.#gateway.serves(server.clients as Set<TrackedSocket>);
     return server;
   }
 

@@ -8,7 +8,7 @@ import { Logger } from '@nestjs/common';
 import { heapBytesOf } from '../../../../../test/support/assert/heap-bytes.js';
 import type { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { type EventPayload, HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../options/heartbeat.options.js';

@@ -8,7 +8,7 @@ import type { Connection } from '../../connection/connection.js';
 import { noteText } from '../../connection/history/flight-note.js';
 import { guarded } from '../../connection/lifetime.js';
 import { ConnectionService } from '../../connection/connection.service.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import { BanCheck } from '../../connection/ports.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
@@ -65,6 +65,11 @@ export class HeartbeatGateway {
     if (!this.node.admissionClosed) return;
     const { code, name } = CloseCodes.goingAway;
     connection.end({ code, reason: name, by: 'server' }, this.node.retryAfterMs());
+  }
+
+  /** The sockets of a server, which the reaper compares with the registry. */
+  serves(sockets: ReadonlySet<TrackedSocket>): void {
+    this.connections.socketSets.push(sockets);
   }
 
   /** One function for each event, shared by all sockets: `this` is the socket. */

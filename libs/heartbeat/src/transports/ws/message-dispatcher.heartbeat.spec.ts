@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 
 import { idleMs } from '../../connection/listing/connection-query.js';
 import type { Connection } from '../../connection/connection.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import type { MessageHandler } from './socket-listeners.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';

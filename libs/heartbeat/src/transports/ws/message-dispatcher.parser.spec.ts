@@ -5,7 +5,7 @@ import { Logger } from '@nestjs/common';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { SystemClock } from '../../base/clock.js';
 import type { Connection } from '../../connection/connection.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { type Handlers, MessageDispatcher, type MessageParser } from './message-dispatcher.js';

@@ -5,7 +5,7 @@ import { config, NEVER, of, Subject, throwError } from 'rxjs';
 
 import type { ConnectionService } from '../../connection/connection.service.js';
 import type { Connection } from '../../connection/connection.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import type { MessageHandler } from './socket-listeners.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';

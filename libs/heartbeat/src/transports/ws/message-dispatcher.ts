@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 
 import type { Connection } from '../../connection/connection.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import type { RawMessage } from '../../flow/message-queue.js';
 import { transmit } from '../../connection/sending.js';

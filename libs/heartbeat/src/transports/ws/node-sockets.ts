@@ -4,7 +4,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 
 import { ClientAddresses } from '../../admission/client-addresses.js';
 import { ConnectionService } from '../../connection/connection.service.js';
-import { NodeState } from '../../connection/node-state.js';
+import { NodeState } from '../../node/node-state.js';
 import { ownSocketRoom } from '../../base/open-file-limit.js';
 import type { HttpPort } from './http-port.js';
 import { SilentSockets } from './silent-sockets.js';

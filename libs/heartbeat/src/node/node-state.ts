@@ -3,14 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type INestApplicationContext, Optional } from '@nestjs/common';
 
 import type { Clock } from '../base/clock.js';
-import type { LoadState } from '../node/load-state.js';
+import type { LoadState } from './load-state.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/heartbeat.tokens.js';
 import { LimitedLogger } from '../base/limited-logger.js';
 import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
-import { type LiveLimits, liveLimitsOf } from '../node/live-limits.js';
-import { Totals } from '../node/totals.js';
-import type { TrackedTransport } from './ports.js';
+import { type LiveLimits, liveLimitsOf } from './live-limits.js';
+import { Totals } from './totals.js';
 
 /**
  * The state of the node that several rules share: whether it drains, the interval in force, the attended time. Each field has one owner
@@ -33,8 +32,6 @@ export class NodeState {
   /** Owner: the gateway adapter. The application that it is installed in. */
   application: (INestApplicationContext & { readonly isInitialized?: boolean }) | null = null;
   #isInitialized = false;
-  /** Owner: the gateway adapter. The sockets of each of its servers, as `ws` stores them. The reaper compares them with the registry. */
-  readonly socketSets: ReadonlySet<TrackedTransport>[] = [];
   /** Owner: the gateway adapter. Sockets that the limit of open files leaves for clients. */
   socketRoom = Infinity;
   /** Owner: drain. From the first signal on; readiness is 503. */
