@@ -1,6 +1,6 @@
-/** The words that keep readers out of comments, test names, messages and documents: the rules of the counter. */
+/** The words that keep readers out of comments, test names, messages and documents: their number, and the rules of the counter. */
 import { describe, expect, it } from '@jest/globals';
-import { languageOf } from './support/language.js';
+import { densities, languageFiles, languageOf, readLanguage } from './support/language.js';
 
 /** The counted words of a source. */
 const wordsIn = (path: string, source: string): string[] =>
@@ -54,4 +54,18 @@ describe('the counter', () => {
     expect(occurrences.map(({ where }) => where)).toEqual(['x.ts:3']);
     expect(words).toEqual({ comments: 4, names: 2, messages: 0, documents: 0 });
   });
+});
+
+describe('the language of the repository', () => {
+  const language = readLanguage(languageFiles());
+
+  it.each(['comments', 'names', 'messages', 'documents'] as const)(
+    'has at most 10 of them in 10,000 words of %s',
+    kind => {
+      const found = language.occurrences.filter(occurrence => occurrence.kind === kind);
+      const places = found.map(({ where, word, around }) => `${where} ${word}: ${around}`);
+      expect(language.words[kind]).toBeGreaterThan(1000);
+      expect(densities(language)[kind] > 10 ? places : []).toEqual([]);
+    },
+  );
 });
