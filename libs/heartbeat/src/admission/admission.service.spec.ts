@@ -38,7 +38,7 @@ const noted = {
 };
 
 /** An admission with a clock that the test sets. */
-class Door {
+class Setup {
   time = 1000;
   readonly node: NodeState;
   readonly connections: ConnectionService;
@@ -76,7 +76,7 @@ class Door {
   }
 
   /** Begins an upgrade; `verdicts` receives its verdicts. */
-  knock({ ip = IP, headers = {}, served = true }: { ip?: string; headers?: object; served?: boolean } = {}) {
+  upgrade({ ip = IP, headers = {}, served = true }: { ip?: string; headers?: object; served?: boolean } = {}) {
     const socket = new PassThrough();
     const verdicts: (Refusal | Admitted)[] = [];
     const request = {
@@ -88,8 +88,8 @@ class Door {
       headers: { ...HEADERS, ...headers },
       socket: { remoteAddress: ip },
     };
-    const upgrade = { request: request as unknown as IncomingMessage, socket };
-    this.admission.admit(new UpgradeAttempt(upgrade, served), verdict => verdicts.push(verdict));
+    const attempt = { request: request as unknown as IncomingMessage, socket };
+    this.admission.admit(new UpgradeAttempt(attempt, served), verdict => verdicts.push(verdict));
     return { socket, verdicts };
   }
 }
@@ -113,7 +113,7 @@ describe('AdmissionService', () => {
   afterEach(() => void jest.useRealTimers());
 
   it('admits a client without a fault in the same turn', () => {
-    expect(new Door().knock().verdicts).toEqual([{ ip: IP, identity: null, deferred: false }]);
+    expect(new Setup().upgrade().verdicts).toEqual([{ ip: IP, identity: null, deferred: false }]);
   });
 
   it('reports the first of all faults, cheapest first, and calls authenticate only without a fault', () => {
@@ -123,36 +123,36 @@ describe('AdmissionService', () => {
       return null;
     };
     const limits = { maxConnections: 2, maxPerIp: 1, upgradesPerSecondPerIp: 1, upgradesPerSecond: 1 };
-    const door = new Door({ limits, authenticate });
-    const { node } = door;
+    const setup = new Setup({ limits, authenticate });
+    const { node } = setup;
     node.bootstrapHookRan = false;
     node.admissionClosed = true;
     node.load = { ...node.load, refusing: true };
-    const connections = [door.open(), door.open('198.51.100.1')];
-    const { id } = door.bans.ban({ kind: 'ip', value: IP, forMs: 60_000 });
-    const person = { ip: IP, headers: { origin: 'https://evil.com', upgrade: 'h2c' } as object, served: false };
-    const leave = (index: number) => door.connections.closed(connections[index]!, 1000, '');
+    const connections = [setup.open(), setup.open('198.51.100.1')];
+    const { id } = setup.bans.ban({ kind: 'ip', value: IP, forMs: 60_000 });
+    const client = { ip: IP, headers: { origin: 'https://evil.com', upgrade: 'h2c' } as object, served: false };
+    const leave = (index: number) => setup.connections.closed(connections[index]!, 1000, '');
     const seen: string[] = [];
     const repairs: [string, () => void][] = [
       ['starting', () => (node.bootstrapHookRan = true)],
       ['draining', () => (node.admissionClosed = false)],
       ['overloaded', () => (node.load = { ...node.load, refusing: false })],
       ['at-capacity', () => leave(1)],
-      ['bad-upgrade', () => (person.headers = { origin: 'https://evil.com' })],
-      ['banned', () => door.bans.lift(id)],
-      ['no-such-path', () => (person.served = true)],
-      ['origin-refused', () => (person.headers = {})],
+      ['bad-upgrade', () => (client.headers = { origin: 'https://evil.com' })],
+      ['banned', () => setup.bans.lift(id)],
+      ['no-such-path', () => (client.served = true)],
+      ['origin-refused', () => (client.headers = {})],
       ['ip-limit', () => leave(0)],
     ];
     for (const [, repair] of repairs) {
       // Called twice: an early refusal uses nothing of the limits that are checked later.
-      expect(reasonOf(door.knock(person).verdicts)).toBe(reasonOf(door.knock(person).verdicts));
-      seen.push(reasonOf(door.knock(person).verdicts));
+      expect(reasonOf(setup.upgrade(client).verdicts)).toBe(reasonOf(setup.upgrade(client).verdicts));
+      seen.push(reasonOf(setup.upgrade(client).verdicts));
       repair();
     }
     expect(seen).toEqual(repairs.map(([reason]) => reason));
     expect(asked).toBe(0);
-    expect(reasonOf(door.knock(person).verdicts)).toBe('asking');
+    expect(reasonOf(setup.upgrade(client).verdicts)).toBe('asking');
     expect(asked).toBe(1);
   });
 
@@ -160,28 +160,28 @@ describe('AdmissionService', () => {
     ['of one address', { upgradesPerSecondPerIp: 2 }, ['upgrade-rate', 'admitted']],
     ['of all', { upgradesPerSecond: 2 }, ['upgrade-rate', 'upgrade-rate']],
   ])('limits the upgrades %s in a second, and advises a delay', (_what, limits, [same, other]) => {
-    const door = new Door({ limits });
-    const reasons = () => reasonOf(door.knock().verdicts);
+    const setup = new Setup({ limits });
+    const reasons = () => reasonOf(setup.upgrade().verdicts);
     expect([reasons(), reasons(), reasons()]).toEqual(['admitted', 'admitted', same]);
-    expect(reasonOf(door.knock({ ip: '198.51.100.1' }).verdicts)).toBe(other);
-    expect(door.knock().verdicts[0]).toMatchObject({ status: 429, retryAfterMs: 500 });
-    door.time += 500;
+    expect(reasonOf(setup.upgrade({ ip: '198.51.100.1' }).verdicts)).toBe(other);
+    expect(setup.upgrade().verdicts[0]).toMatchObject({ status: 429, retryAfterMs: 500 });
+    setup.time += 500;
     expect([reasons(), reasons()]).toEqual(['admitted', same]);
   });
 
   it('keeps an address with too many upgrades from using the rate of other addresses', () => {
-    const door = new Door({ limits: { upgradesPerSecond: 3, upgradesPerSecondPerIp: 1 } });
-    for (let turn = 0; turn < 100; turn++) door.knock();
-    const others = ['198.51.100.1', '198.51.100.2'].map(ip => reasonOf(door.knock({ ip }).verdicts));
+    const setup = new Setup({ limits: { upgradesPerSecond: 3, upgradesPerSecondPerIp: 1 } });
+    for (let turn = 0; turn < 100; turn++) setup.upgrade();
+    const others = ['198.51.100.1', '198.51.100.2'].map(ip => reasonOf(setup.upgrade({ ip }).verdicts));
     expect(others).toEqual(['admitted', 'admitted']);
   });
 
   it('uses nothing of an address’s rate when the rate of all is exceeded', () => {
-    const door = new Door({ limits: { upgradesPerSecond: 4, upgradesPerSecondPerIp: 2 } });
-    for (let other = 1; other <= 4; other++) door.knock({ ip: `198.51.100.${other}` });
-    const reasons = () => [1, 2, 3].map(() => reasonOf(door.knock().verdicts));
+    const setup = new Setup({ limits: { upgradesPerSecond: 4, upgradesPerSecondPerIp: 2 } });
+    for (let other = 1; other <= 4; other++) setup.upgrade({ ip: `198.51.100.${other}` });
+    const reasons = () => [1, 2, 3].map(() => reasonOf(setup.upgrade().verdicts));
     expect(reasons()).toEqual(Array(3).fill('upgrade-rate'));
-    door.time += 500;
+    setup.time += 500;
     expect(reasons()).toEqual(['admitted', 'admitted', 'upgrade-rate']);
   });
 
@@ -192,41 +192,41 @@ describe('AdmissionService', () => {
     ['another /64', '2001:db8::1', '2001:db8:0:1::1', 'admitted'],
     ['a mapped IPv4 address', '203.0.113.7', '::ffff:203.0.113.7', 'ip-limit'],
   ])('counts for maxPerIp %s', (_what, there, comes, reason) => {
-    const door = new Door({ limits: { maxPerIp: 1 } });
-    door.open(there);
-    expect(reasonOf(door.knock({ ip: comes }).verdicts)).toBe(reason);
+    const setup = new Setup({ limits: { maxPerIp: 1 } });
+    setup.open(there);
+    expect(reasonOf(setup.upgrade({ ip: comes }).verdicts)).toBe(reason);
   });
 
   it('counts clients of a trusted proxy separately', () => {
-    const door = new Door({ limits: { maxPerIp: 1 }, trustedProxies: ['10.0.0.0/8'] });
-    door.open('203.0.113.7');
-    const reasons = ['203.0.113.7', '203.0.113.8'].map(client =>
-      reasonOf(door.knock({ ip: '10.0.0.1', headers: { 'x-forwarded-for': client } }).verdicts),
+    const setup = new Setup({ limits: { maxPerIp: 1 }, trustedProxies: ['10.0.0.0/8'] });
+    setup.open('203.0.113.7');
+    const reasons = ['203.0.113.7', '203.0.113.8'].map(forwardedFor =>
+      reasonOf(setup.upgrade({ ip: '10.0.0.1', headers: { 'x-forwarded-for': forwardedFor } }).verdicts),
     );
     expect([reasons, warnings]).toEqual([['ip-limit', 'admitted'], []]);
   });
 
   it('warns once where a proxy header is present, no proxy is trusted and addresses are limited', () => {
     const headers = { 'x-forwarded-for': '1.1.1.1' };
-    new Door().knock({ headers });
+    new Setup().upgrade({ headers });
     expect(warnings).toEqual([]);
-    const door = new Door({ limits: { maxPerIp: 5 } });
-    for (let turn = 0; turn < 3; turn++) door.knock({ headers });
+    const setup = new Setup({ limits: { maxPerIp: 5 } });
+    for (let turn = 0; turn < 3; turn++) setup.upgrade({ headers });
     expect(warnings).toEqual([expect.stringContaining('trustedProxies')]);
   });
 
   it('logs a refused origin once, with the host and the option', () => {
-    const door = new Door();
-    for (let turn = 0; turn < 200; turn++) door.knock({ headers: { origin: 'https://evil.com' } });
+    const setup = new Setup();
+    for (let turn = 0; turn < 200; turn++) setup.upgrade({ headers: { origin: 'https://evil.com' } });
     expect(warnings).toEqual([expect.stringMatching(/^[^\n]*"https:\/\/evil\.com"[^\n]*"example\.com"[^\n]*ORIGINS/)]);
   });
 
   it('logs an authenticate that throws once a minute, with a count', async () => {
-    const door = new Door({ authenticate: forge });
-    for (let turn = 0; turn < 200; turn++) door.knock();
+    const setup = new Setup({ authenticate: forge });
+    for (let turn = 0; turn < 200; turn++) setup.upgrade();
     await settled();
     expect(warnings).toEqual([expect.stringMatching(/^authenticate failed[^\n]*jwt malformed: a\\nforged line$/)]);
-    door.node.log.close();
+    setup.node.log.close();
     expect(warnings[1]).toBe('authenticate failed: 199 more in 60 s, not shown');
   });
 
@@ -235,10 +235,10 @@ describe('AdmissionService', () => {
     ['ip-limit', { maxPerIp: 1 }, {}],
     ['overloaded', {}, { refusing: true }],
   ])('draws the advised delay of %s for each client', (reason, limits, load) => {
-    const door = new Door({ limits, drain: { returnWindowMs: 0 } });
-    door.open(IP);
-    door.node.load = { ...door.node.load, ...load };
-    const verdicts = Array.from({ length: 40 }, () => door.knock().verdicts[0] as Refusal);
+    const setup = new Setup({ limits, drain: { returnWindowMs: 0 } });
+    setup.open(IP);
+    setup.node.load = { ...setup.node.load, ...load };
+    const verdicts = Array.from({ length: 40 }, () => setup.upgrade().verdicts[0] as Refusal);
     expect(new Set(verdicts.map(verdict => verdict.reason))).toEqual(new Set([reason]));
     const delays = verdicts.map(({ retryAfterMs = 0 }) => retryAfterMs);
     expect(new Set(delays).size).toBeGreaterThan(20);
@@ -246,34 +246,34 @@ describe('AdmissionService', () => {
   });
 
   const ann: Admitted = { ip: IP, identity: { userId: 'ann' }, deferred: false };
-  it.each<[string, HeartbeatOptions['limits'], (door: Door) => void, string]>([
+  it.each<[string, HeartbeatOptions['limits'], (setup: Setup) => void, string]>([
     ['admission closed', {}, ({ node }) => (node.admissionClosed = true), 'draining'],
     ['the node became overloaded', {}, ({ node }) => (node.load = { ...node.load, refusing: true }), 'overloaded'],
-    ['the node is full', { maxConnections: 1 }, door => door.open('198.51.100.1'), 'at-capacity'],
-    ['the address reached its limit', { maxPerIp: 1 }, door => door.open(IP), 'ip-limit'],
-    ['the user reached its limit', { maxPerUser: 1 }, door => door.open('198.51.100.1', 'ann'), 'user-limit'],
+    ['the node is full', { maxConnections: 1 }, setup => setup.open('198.51.100.1'), 'at-capacity'],
+    ['the address reached its limit', { maxPerIp: 1 }, setup => setup.open(IP), 'ip-limit'],
+    ['the user reached its limit', { maxPerUser: 1 }, setup => setup.open('198.51.100.1', 'ann'), 'user-limit'],
     ['the user was banned', {}, ({ bans }) => bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 }), 'banned'],
     ['the address was banned', {}, ({ bans }) => bans.ban({ kind: 'ip', value: IP, forMs: 60_000 }), 'banned'],
   ])('refuses a client that a gateway has verified when meanwhile %s', (_what, limits, happen, reason) => {
-    const door = new Door({ limits });
-    expect(door.admission.recheck(ann)).toBeNull();
-    happen(door);
-    expect(door.admission.recheck(ann)?.reason).toBe(reason);
+    const setup = new Setup({ limits });
+    expect(setup.admission.recheck(ann)).toBeNull();
+    happen(setup);
+    expect(setup.admission.recheck(ann)?.reason).toBe(reason);
   });
 
   it('replaces no connection before the new client is a connection, and then at once', () => {
-    const door = new Door({ limits: { maxPerUser: 1, onUserLimit: 'replace-oldest' } });
-    const first = door.open('198.51.100.1', 'ann');
-    expect([door.admission.recheck(ann), first.closing]).toEqual([null, null]);
-    door.open(IP, 'ann');
+    const setup = new Setup({ limits: { maxPerUser: 1, onUserLimit: 'replace-oldest' } });
+    const first = setup.open('198.51.100.1', 'ann');
+    expect([setup.admission.recheck(ann), first.closing]).toEqual([null, null]);
+    setup.open(IP, 'ann');
     expect(first.closing?.code).toBe(4502);
   });
 
   it('publishes a refusal with the client’s address', () => {
-    const door = new Door();
+    const setup = new Setup();
     const request = { headers: {}, socket: { remoteAddress: `::ffff:${IP}` } } as unknown as IncomingMessage;
-    door.admission.refused({ request }, { status: 503, reason: 'draining' });
-    expect(door.events).toEqual([{ type: 'refused', status: 503, reason: 'draining', ip: IP }]);
+    setup.admission.refused({ request }, { status: 503, reason: 'draining' });
+    expect(setup.events).toEqual([{ type: 'refused', status: 503, reason: 'draining', ip: IP }]);
   });
 
   it.each<[string, Authentication, object]>([
@@ -282,7 +282,7 @@ describe('AdmissionService', () => {
     ['deferred', 'deferred', { ip: IP, identity: null, deferred: true }],
     ['null', null, { status: 401, reason: 'unauthenticated' }],
   ])('follows the answer of authenticate: %s', async (_what, answer, verdict) => {
-    const { verdicts } = new Door({ authenticate: async () => answer }).knock();
+    const { verdicts } = new Setup({ authenticate: async () => answer }).upgrade();
     await settled();
     expect(verdicts).toEqual([expect.objectContaining(verdict)]);
   });
@@ -294,13 +294,13 @@ describe('AdmissionService', () => {
     ['that ends in a moment', 1001, { ip: IP, deferred: false }],
     ['whose date is in the future', new Date(5000), { ip: IP, deferred: false }],
   ])('handles an identity %s', async (_what, expiresAt, verdict) => {
-    const { verdicts } = new Door({ authenticate: () => ({ userId: 'ann', expiresAt }) }).knock();
+    const { verdicts } = new Setup({ authenticate: () => ({ userId: 'ann', expiresAt }) }).upgrade();
     await settled();
     expect(verdicts).toEqual([expect.objectContaining(verdict)]);
   });
 
   it('refuses when authenticate fails, with the error in the log and not in the response', async () => {
-    const { verdicts } = new Door({ authenticate: () => Promise.reject(new Error('no database')) }).knock();
+    const { verdicts } = new Setup({ authenticate: () => Promise.reject(new Error('no database')) }).upgrade();
     await settled();
     expect(verdicts).toEqual([expect.objectContaining({ status: 401, reason: 'unauthenticated' })]);
     expect(JSON.stringify(verdicts)).not.toContain('no database');

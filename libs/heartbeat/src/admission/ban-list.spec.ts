@@ -208,15 +208,15 @@ describe('BanList', () => {
     const notice = { id: 'b1', kind: 'user', value: 'u', reason: 'spam', forMs: 500 } as const;
 
     it('publishes the bans created and lifted here, and none from other nodes', () => {
-      const told: unknown[] = [];
-      events.stream.subscribe(event => told.push(unstamped(event)));
+      const published: unknown[] = [];
+      events.stream.subscribe(event => published.push(unstamped(event)));
       const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
       bans.add(notice);
       bans.remove('b1');
       time += 400;
       bans.lift(id);
       bans.lift(id);
-      expect(told).toEqual([
+      expect(published).toEqual([
         { type: 'banned', ban: expect.objectContaining({ id, forMs: 1000 }) },
         { type: 'unbanned', id, forMs: 600 },
       ]);

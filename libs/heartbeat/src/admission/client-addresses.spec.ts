@@ -35,8 +35,8 @@ describe('ClientAddresses', () => {
       return addresses.of(request as unknown as IncomingMessage);
     };
     const peers = Array.from({ length: 3000 }, (_, at) => `${at % 2 === 0 ? 10 : 11}.0.${at >> 8}.${at & 255}`);
-    const told = peers.map(peer => (peer.startsWith('10.') ? '203.0.113.7' : peer));
-    expect([peers.map(ask), peers.map(ask)]).toEqual([told, told]);
+    const expected = peers.map(peer => (peer.startsWith('10.') ? '203.0.113.7' : peer));
+    expect([peers.map(ask), peers.map(ask)]).toEqual([expected, expected]);
   });
 
   it.each([

@@ -15,7 +15,7 @@ const settled = async () => {
 };
 
 /** Acquires a slot and opens a connection, like an upgrade. The connection is optional. */
-async function knock(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
+async function tryOpen(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
   const release = await node.slots.acquire(userId);
   if (release === null) return null;
   const opened = opens ? node.open({ userId }) : null;
@@ -58,18 +58,18 @@ describe('SharedSlots', () => {
     beforeEach(() => start({ maxPerUser: 3 }));
 
     it('admits as many connections as allowed over all nodes, and not one more', async () => {
-      const all = await Promise.all([one, two, one, two, one, two].map(node => knock(node, 'u')));
+      const all = await Promise.all([one, two, one, two, one, two].map(node => tryOpen(node, 'u')));
       expect(all.filter(Boolean)).toHaveLength(3);
       expect(one.connections.countByUser('u') + two.connections.countByUser('u')).toBe(3);
-      expect(await knock(one, 'v')).not.toBeNull();
+      expect(await tryOpen(one, 'v')).not.toBeNull();
     });
 
     it('releases each slot', async () => {
-      const [first, second, third] = [await knock(one, 'u'), await knock(two, 'u'), await knock(two, 'u')];
-      expect(await knock(one, 'u')).toBeNull();
+      const [first, second, third] = [await tryOpen(one, 'u'), await tryOpen(two, 'u'), await tryOpen(two, 'u')];
+      expect(await tryOpen(one, 'u')).toBeNull();
       await close(second);
       expect(stated('u')).toEqual([1, 1]);
-      expect(await knock(one, 'u')).not.toBeNull();
+      expect(await tryOpen(one, 'u')).not.toBeNull();
       await close(
         first,
         third,
@@ -79,13 +79,13 @@ describe('SharedSlots', () => {
     });
 
     it('releases the slot of a client that never connected', async () => {
-      for (let n = 0; n < 5; n++) await knock(one, 'u', false);
+      for (let n = 0; n < 5; n++) await tryOpen(one, 'u', false);
       await settled();
       expect(stated('u')).toEqual([0, 0]);
     });
 
     it('is requested once for an opening and once for a closing', async () => {
-      const opened = await knock(one, 'u');
+      const opened = await tryOpen(one, 'u');
       expect(one.bus.calls['stateUsers']).toBe(1);
       await close(opened);
       expect(one.bus.calls['stateUsers']).toBe(2);
@@ -95,14 +95,14 @@ describe('SharedSlots', () => {
     });
 
     it('is not requested where this node alone has reached the limit', async () => {
-      for (let n = 0; n < 3; n++) await knock(one, 'u');
+      for (let n = 0; n < 3; n++) await tryOpen(one, 'u');
       const before = one.bus.calls['stateUsers'];
-      expect(await knock(one, 'u')).toBeNull();
+      expect(await tryOpen(one, 'u')).toBeNull();
       expect(one.bus.calls['stateUsers']).toBe(before);
     });
 
     it('closes a connection that is identified later and exceeds the limit', async () => {
-      for (const node of [one, two, two]) await knock(node, 'u');
+      for (const node of [one, two, two]) await tryOpen(node, 'u');
       const late = one.open();
       late.connection.identify({ userId: 'u' });
       await settled();
@@ -111,7 +111,7 @@ describe('SharedSlots', () => {
     });
 
     it('counts a connection for its new user', async () => {
-      const opened = await knock(one, 'u');
+      const opened = await tryOpen(one, 'u');
       opened!.connection.identify({ userId: 'v' });
       await settled();
       expect([stated('u'), stated('v')]).toEqual([
@@ -121,11 +121,11 @@ describe('SharedSlots', () => {
     });
 
     it('counts a client with a slot that has not connected yet, as behind a slow gateway', async () => {
-      for (const node of [one, two]) await knock(node, 'u');
+      for (const node of [one, two]) await tryOpen(node, 'u');
       const release = await one.slots.acquire('u');
       await settled();
       expect([release, stated('u')]).toEqual([expect.any(Function), [2, 1]]);
-      expect([await knock(two, 'u'), await knock(one, 'u')]).toEqual([null, null]);
+      expect([await tryOpen(two, 'u'), await tryOpen(one, 'u')]).toEqual([null, null]);
       const opened = one.open({ userId: 'u' });
       release?.();
       await settled();
@@ -136,7 +136,7 @@ describe('SharedSlots', () => {
 
     it('corrects a statement that Redis executed too late, without connections here', async () => {
       one.bus.answersLate = true;
-      const opened = await knock(one, 'u');
+      const opened = await tryOpen(one, 'u');
       await close(opened);
       expect([opened === null, stated('u')]).toEqual([false, [1, 0]]);
       one.bus.answersLate = false;
@@ -146,10 +146,10 @@ describe('SharedSlots', () => {
     });
 
     it('corrects also one of several late statements', async () => {
-      const opened = await knock(one, 'u');
+      const opened = await tryOpen(one, 'u');
       one.bus.isCut = true;
       await close(opened);
-      const other = await knock(one, 'v');
+      const other = await tryOpen(one, 'v');
       one.bus.isCut = false;
       one.bus.answersLate = true;
       await one.link.renew();
@@ -168,12 +168,12 @@ describe('SharedSlots', () => {
     it('refuses at once above the limit of this node, without waiting for other requests, while Redis is slow', async () => {
       let answer = nothing;
       one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
-      const knocks = Array.from({ length: 20 }, () => one.slots.acquire('u'));
-      const first = await Promise.all(knocks.map(taken => Promise.race([taken, settled().then(() => 'waits')])));
+      const acquired = Array.from({ length: 20 }, () => one.slots.acquire('u'));
+      const first = await Promise.all(acquired.map(taken => Promise.race([taken, settled().then(() => 'waits')])));
       expect(first).toEqual([...Array(3).fill('waits'), ...Array(17).fill(null)]);
       await until(() => one.bus.calls['stateUsers'] === 1);
       answer();
-      for (const release of await Promise.all(knocks)) release?.();
+      for (const release of await Promise.all(acquired)) release?.();
       await settled();
       expect(stated('u')).toEqual([0, 0]);
     });
@@ -205,16 +205,16 @@ describe('SharedSlots', () => {
     });
 
     it('removes a dead node with its lease', async () => {
-      for (let n = 0; n < 3; n++) await knock(two, 'u');
-      expect(await knock(one, 'u')).toBeNull();
+      for (let n = 0; n < 3; n++) await tryOpen(two, 'u');
+      expect(await tryOpen(one, 'u')).toBeNull();
       world.now += 3001;
       await one.link.renew();
-      expect(await knock(one, 'u')).not.toBeNull();
+      expect(await tryOpen(one, 'u')).not.toBeNull();
     });
 
     it('is applied by each node while Redis is lost; after that no connection is closed, and it is exact again', async () => {
       one.bus.isCut = two.bus.isCut = true;
-      const all = await Promise.all([one, one, one, one, two, two, two, two].map(node => knock(node, 'u')));
+      const all = await Promise.all([one, one, one, one, two, two, two, two].map(node => tryOpen(node, 'u')));
       expect(all.filter(Boolean)).toHaveLength(6);
       expect(one.errors['user-limit']).toBeGreaterThan(0);
       one.bus.isCut = two.bus.isCut = false;
@@ -224,11 +224,11 @@ describe('SharedSlots', () => {
       expect(all.filter(Boolean).map(opened => opened!.connection.closing)).toEqual(Array(6).fill(null));
       await close(...all.slice(0, 5));
       expect(stated('u')).toEqual([0, 2]);
-      expect([await knock(one, 'u'), await knock(one, 'u')].filter(Boolean)).toHaveLength(1);
+      expect([await tryOpen(one, 'u'), await tryOpen(one, 'u')].filter(Boolean)).toHaveLength(1);
     });
 
     it('states the ends of connections that closed while Redis was lost', async () => {
-      const opened = await knock(one, 'u');
+      const opened = await tryOpen(one, 'u');
       one.bus.isCut = true;
       await close(opened);
       expect(stated('u')).toEqual([1, 0]);
@@ -239,9 +239,9 @@ describe('SharedSlots', () => {
     });
 
     it('states the current counts to a Redis that returns with older data, also without changes meanwhile', async () => {
-      await knock(one, 'u');
+      await tryOpen(one, 'u');
       const older = structuredClone(world.store.users);
-      await knock(one, 'u');
+      await tryOpen(one, 'u');
       one.bus.isCut = true;
       await one.link.renew();
       for (const [userId, statements] of older) world.store.users.set(userId, statements);
@@ -253,7 +253,7 @@ describe('SharedSlots', () => {
     });
 
     it('states all counts again to a Redis that was emptied', async () => {
-      for (const userId of ['u', 'u', 'v']) await knock(one, userId);
+      for (const userId of ['u', 'u', 'v']) await tryOpen(one, userId);
       world.store.empty();
       await world.renewAll();
       await settled();
