@@ -12,6 +12,7 @@ import { NodeState } from '../libs/heartbeat/src/node/node-state.js';
 import { DrainService } from '../libs/heartbeat/src/drain/drain.service.js';
 import type { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
 import { HeartbeatEvents } from '../libs/heartbeat/src/connection/heartbeat.events.js';
+import type { Registry } from '../libs/heartbeat/src/connection/registry.js';
 import { ReaperService } from '../libs/heartbeat/src/liveness/reaper.service.js';
 import { LoadService } from '../libs/heartbeat/src/load/load.service.js';
 import { resolveOptions } from '../libs/heartbeat/src/options/resolve-options.js';
@@ -48,13 +49,19 @@ class World {
   readonly events = new HeartbeatEvents();
   readonly connections: ConnectionService;
   readonly bans: BanList;
+  readonly registry: Registry;
   readonly outbound: OutboundService;
   readonly turns = new Turns();
 
   constructor() {
     const drain = { spreadMs: 0, readinessDelayMs: 0, closeTimeoutMs: 1, deadlineMs: 1 };
     this.node = new NodeState(resolveOptions({ drain }), new SystemClock());
-    ({ connections: this.connections, bans: this.bans, outbound: this.outbound } = wireNode(this.node, this.events));
+    ({
+      registry: this.registry,
+      connections: this.connections,
+      bans: this.bans,
+      outbound: this.outbound,
+    } = wireNode(this.node, this.events));
   }
 
   open(number: number, { ip = `10.0.${number >> 8}.${number & 255}`, waiting = 0, deferred = false } = {}): Connection {
@@ -119,7 +126,13 @@ describe('work on a whole set of connections', () => {
       () => {
         openAll({ deferred: true });
         world.node.attendedMs = 60_000;
-        return new ReaperService({} as ModuleRef, world.node, world.connections, world.events).expectIdentities();
+        return new ReaperService(
+          {} as ModuleRef,
+          world.node,
+          world.connections,
+          world.registry,
+          world.events,
+        ).expectIdentities();
       },
     ],
     [

@@ -13,6 +13,7 @@ import { beat, TestApp } from '../support/servers/app.js';
 import { Opcode } from '../../apps/loadtest/src/frames.js';
 import type { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
+import { insideOf } from '../support/servers/socket-of.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
@@ -110,7 +111,7 @@ describe('A Connection', () => {
       connection.defer(() => ran.push('from within'));
     });
     client.reset();
-    await until(() => connection.ended);
+    await until(() => insideOf(connection).ended);
     expect(ran).toEqual(['fourth', 'from within', 'third', 'second', 'first']);
     connection.defer(() => ran.push('late'));
     connection.defer(() => {
@@ -137,7 +138,7 @@ describe('A Connection', () => {
     connection.defer(() => Promise.reject(Object.create(null)));
     const { signal } = connection;
     client.close(1000);
-    await until(() => connection.ended);
+    await until(() => insideOf(connection).ended);
     expect(ran).toBe(1);
     expect(signal.aborted).toBe(true);
     expect(events.map(({ type }) => type)).toEqual(['closed']);
@@ -192,7 +193,7 @@ describe('A Connection', () => {
     await stuff(client, socket);
     void connection.send('forgotten');
     client.reset();
-    await until(() => connection.ended);
+    await until(() => insideOf(connection).ended);
     const other = await app.opened();
     other.sendEvent('echo', 1);
     await until(() => other.messages.length === 1);
@@ -211,7 +212,7 @@ describe('A Connection', () => {
     const { app, connection } = await startWithClient();
     expect(() => connection.close(code)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_CLOSE' }));
     expect(app.connections.count).toBe(1);
-    expect(connection.state).toBe('open');
+    expect(insideOf(connection).state).toBe('open');
   });
 
   it('destroys a client that does not answer its close after closeTimeoutMs', async () => {

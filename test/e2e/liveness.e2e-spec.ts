@@ -230,7 +230,7 @@ describe('A peer that lives', () => {
       if (socket!.bufferedAmount < 300_000) socket!.send(Buffer.alloc(128 * 1024));
       return socket!.bufferedAmount >= 300_000;
     });
-    const sent = socket!.connection.messagesOut;
+    const sent = socket!.tracked!.messagesOut;
     const [pingsBefore, events] = [client.pings.length, app.recordEvents()];
     await until(() => events.some(({ type }) => type === 'ping'));
     expect(socket!.bufferedAmount).toBeGreaterThanOrEqual(300_000);

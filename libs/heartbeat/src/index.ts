@@ -28,7 +28,7 @@ export {
 } from './connection/listing/connection-query.js';
 export { type SortOrder } from './connection/listing/sort-order.js';
 export { type Authentication, type Identity } from './base/identity.js';
-export { Connection } from './connection/connection.js';
+export { Connection } from './connection/public-connection.js';
 export { type Kick } from './connection/connection.types.js';
 export { ConnectionService } from './connection/connection.service.js';
 export { TrackedSocket } from './transports/ws/tracked-socket.js';

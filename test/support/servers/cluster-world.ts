@@ -1,13 +1,6 @@
 import { jest } from '@jest/globals';
 import type { HttpAdapterHost } from '@nestjs/core';
-import {
-  BanList,
-  ClusterService,
-  type Connection,
-  ConnectionService,
-  HeartbeatEvents,
-  type HeartbeatOptions,
-} from 'nestjs-heartbeat';
+import { BanList, ClusterService, ConnectionService, HeartbeatEvents, type HeartbeatOptions } from 'nestjs-heartbeat';
 import { resolveOptions } from 'nestjs-heartbeat/tooling';
 import type { ClusterBus } from '../../../libs/heartbeat/src/messaging/cluster-bus.js';
 import { ClusterMembership } from '../../../libs/heartbeat/src/messaging/cluster-membership.js';
@@ -25,6 +18,7 @@ import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js
 import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
+import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import { wireNode } from './wire-node.js';
 import { transportOf } from './fake-transport.js';
 

@@ -25,6 +25,7 @@ import type { Closing, Kick, Opening } from './connection.types.js';
 import { Connection } from './connection.js';
 import { NodeState } from '../node/node-state.js';
 import { endOf, payloadOf } from './payload.js';
+import type { Connection as PublicConnection } from './public-connection.js';
 import { LocalUse } from './local-use.js';
 import { IdentityRule, InboundPolicy, OutboundPolicy, type TrackedTransport } from './ports.js';
 import { RegistryOwner } from './registry-owner.js';
@@ -94,6 +95,8 @@ export class ConnectionService {
     return this.registry.has(connection);
   }
 
+  /** @internal */ get(id: string): Connection | undefined;
+  get(id: string): PublicConnection | undefined;
   get(id: string): Connection | undefined {
     return this.registry.get(serialOf(this.node.id, id));
   }
@@ -103,24 +106,32 @@ export class ConnectionService {
     return this.registry.all();
   }
 
+  /** @internal */ find(filter: ConnectionFilter): Connection[];
   /**
    * All connections that match, oldest first (an empty filter: all). A user or an address is found by index, the rest by one pass.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value, here and in the three below.
    */
+  find(filter: ConnectionFilter): PublicConnection[];
   find(filter: ConnectionFilter): Connection[] {
     return this.#found(filter);
   }
 
+  /** @internal */ findByUser(userId: string): Connection[];
+  findByUser(userId: string): PublicConnection[];
   findByUser(userId: string): Connection[] {
     assertText('userId', userId);
     return this.registry.byUser.get(userId);
   }
 
+  /** @internal */ findByIp(ip: string): Connection[];
+  findByIp(ip: string): PublicConnection[];
   findByIp(ip: string): Connection[] {
     assertText('ip', ip);
     return this.registry.at(ip);
   }
 
+  /** @internal */ findByLabel(key: string, value: string): Connection[];
+  findByLabel(key: string, value: string): PublicConnection[];
   findByLabel(key: string, value: string): Connection[] {
     assertText('key', key);
     return this.find({ labels: { [key]: value } });
@@ -129,11 +140,6 @@ export class ConnectionService {
   /** @internal */
   countByUser(userId: string): number {
     return this.registry.byUser.count(userId);
-  }
-
-  /** Connections of one client network (see `clientNetwork`). @internal */
-  countByNetwork(network: string): number {
-    return this.registry.byNetwork.count(network);
   }
 
   /** Connections that must still be identified; live. @internal */
@@ -212,16 +218,6 @@ export class ConnectionService {
   /** Logs an error of application code that belongs to this connection. The connection is not affected. @internal */
   failed(connection: Connection, what: string, error: unknown): void {
     this.#owner.failed(connection, what, error);
-  }
-
-  /** Adds the connection to the indexes that lack it. Returns the number of missing entries. For the reaper. @internal */
-  repair(connection: Connection): number {
-    return this.registry.repair(connection);
-  }
-
-  /** Removes index entries without a connection. Returns their number. For the reaper. @internal */
-  sweepIndexes(): number {
-    return this.registry.sweep();
   }
 
   /** The only place that removes a connection from the registry. */

@@ -15,15 +15,15 @@ import { guarded, Lifetime } from './lifetime.js';
 import type { ConnectionState } from './listing/connection-view.js';
 import { closedError, goodbye, payloadOf } from './payload.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
-import type { Connection as PublicConnection } from './public-connection.js';
+import { Connection as PublicConnection } from './public-connection.js';
 import { transmit } from './sending.js';
 import { isSilenced, silence } from './silence.js';
 import type { Transport } from './transport.js';
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** The class behind the public interface, with the parts that the rules of a node need. Only `ConnectionService.open` creates it. */
-export class Connection implements PublicConnection {
+/** The class behind the public one, with the parts that the rules of a node need. Only `ConnectionService.open` creates it. */
+export class Connection extends PublicConnection {
   readonly transport: Transport;
   readonly path: string;
   readonly ip: string;
@@ -62,6 +62,7 @@ export class Connection implements PublicConnection {
     readonly serial: number,
     { transport, path, ip, userAgent, identity }: Opening,
   ) {
+    super();
     this.transport = transport;
     this.path = path;
     this.ip = ip;

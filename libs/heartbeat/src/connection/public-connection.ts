@@ -2,50 +2,53 @@ import type { Readable } from 'node:stream';
 
 import type { Identity } from '../base/identity.js';
 
-/** One connection, from the completed upgrade to its end, as applications use it. */
-export interface Connection {
+/**
+ * One connection, from the completed upgrade to its end, as applications use it. A class without code instead of an interface, for
+ * `instanceof` and for the metadata that decorators emit. Only the library creates connections.
+ */
+export abstract class Connection {
   /** Unique over all nodes and starts; contains its node's id. */
-  readonly id: string;
+  abstract readonly id: string;
   /** Null for an anonymous client. */
-  readonly userId: string | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly ip: string;
+  abstract readonly userId: string | null;
+  abstract readonly labels: Readonly<Record<string, string>>;
+  abstract readonly ip: string;
   /** The path of the upgrade, without the query string. */
-  readonly path: string;
+  abstract readonly path: string;
   /** Monotonic milliseconds. */
-  readonly openedAt: number;
+  abstract readonly openedAt: number;
   /** Round trip of the last answered ping, in milliseconds; null before the first. */
-  readonly rttMs: number | null;
+  abstract readonly rttMs: number | null;
   /**
    * Aborts when the connection has ended; `signal.reason` describes the end. It is meant for Node's own APIs, and for reading: an error of
    * your own listener would be an uncaught exception, which ends the process. `defer` is guarded.
    */
-  readonly signal: AbortSignal;
+  abstract readonly signal: AbortSignal;
 
   /**
    * Sets the identity of a client that is identified after the opening. A repeated call replaces it. It has no effect once the server has
    * begun to close the connection.
    * @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` without a `userId`, or with an end that is not a time.
    */
-  identify(identity: Identity): void;
+  abstract identify(identity: Identity): void;
 
   /**
    * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has already ended. Its error or rejection is
    * logged and has no other effect.
    */
-  defer(disposer: () => unknown): void;
+  abstract defer(disposer: () => unknown): void;
 
   /**
    * Sends text or bytes as they are, other values as JSON. Resolves when the bytes have left the buffers of this process.
    * @throws HeartbeatError `HEARTBEAT_CONNECTION_CLOSED` (as a rejection) if the connection ends first.
    */
-  send(data: unknown): Promise<void>;
+  abstract send(data: unknown): Promise<void>;
 
   /**
    * Sends the data of a stream, one message for each piece, at the rate of the peer. It ends with the connection, which destroys the
    * stream. Rejects if the source fails or the connection ends first; that need not be awaited.
    */
-  stream(source: Readable): Promise<void>;
+  abstract stream(source: Readable): Promise<void>;
 
   /**
    * Begins the closing handshake; a peer that does not answer is destroyed after `drain.closeTimeoutMs`.
@@ -53,5 +56,5 @@ export interface Connection {
    * @param reason Cut to the 123 bytes that fit into a close frame.
    * @throws HeartbeatError `HEARTBEAT_BAD_CLOSE` for a code that cannot be sent.
    */
-  close(code?: number, reason?: string): void;
+  abstract close(code?: number, reason?: string): void;
 }

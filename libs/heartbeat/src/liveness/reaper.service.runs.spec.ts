@@ -9,6 +9,7 @@ import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
 import type { TrackedTransport } from '../connection/ports.js';
+import type { Registry } from '../connection/registry.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { REAPER_JOB, ReaperService } from './reaper.service.js';
@@ -44,6 +45,7 @@ function moduleRefWith(registry: SchedulerRegistry | null): ModuleRef {
 describe('ReaperService, in its runs', () => {
   let node: NodeState;
   let connections: ConnectionService;
+  let entries: Registry;
   let reaper: ReaperService;
   let sockets: Set<TrackedTransport>;
   let events: EventPayload[];
@@ -54,8 +56,8 @@ describe('ReaperService, in its runs', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions(), clock);
     const stream = new HeartbeatEvents();
-    connections = wireNode(node, stream).connections;
-    reaper = new ReaperService(moduleRefWith(null), node, connections, stream);
+    ({ connections, registry: entries } = wireNode(node, stream));
+    reaper = new ReaperService(moduleRefWith(null), node, connections, entries, stream);
     sockets = new Set();
     connections.socketSets.push(sockets);
     stream.stream.subscribe(event => events.push(unstamped(event)));
@@ -138,7 +140,7 @@ describe('ReaperService, in its runs', () => {
     const first = reaper.run();
     expect(await reaper.run()).toBe(false);
     expect(await first).toBe(true);
-    jest.spyOn(connections, 'repair').mockImplementationOnce(() => {
+    jest.spyOn(entries, 'repair').mockImplementationOnce(() => {
       throw new Error('broken');
     });
     await expect(reaper.run()).rejects.toThrow('broken');
@@ -165,7 +167,13 @@ describe('ReaperService, in its runs', () => {
     'registers its job in the registry of the host (a scheduler there: %p), and removes it',
     async has => {
       const registry = new SchedulerRegistry();
-      reaper = new ReaperService(moduleRefWith(has ? registry : null), node, connections, new HeartbeatEvents());
+      reaper = new ReaperService(
+        moduleRefWith(has ? registry : null),
+        node,
+        connections,
+        entries,
+        new HeartbeatEvents(),
+      );
       reaper.onApplicationBootstrap();
       expect([...registry.getCronJobs().keys()]).toEqual(has ? [REAPER_JOB] : []);
       const ran = jest.spyOn(reaper, 'run');
@@ -188,7 +196,7 @@ describe('ReaperService, in its runs', () => {
     ['the host has stopped the job', registry => void registry.getCronJob(REAPER_JOB).stop()],
   ])('ends without an error where %s', async (_what, meddle) => {
     const registry = new SchedulerRegistry();
-    reaper = new ReaperService(moduleRefWith(registry), node, connections, new HeartbeatEvents());
+    reaper = new ReaperService(moduleRefWith(registry), node, connections, entries, new HeartbeatEvents());
     reaper.onApplicationBootstrap();
     const job = registry.getCronJob(REAPER_JOB);
     meddle(registry);
@@ -201,7 +209,7 @@ describe('ReaperService, in its runs', () => {
     const registry = new SchedulerRegistry();
     const taken = hostJob();
     registry.addCronJob(REAPER_JOB, taken);
-    reaper = new ReaperService(moduleRefWith(registry), node, connections, new HeartbeatEvents());
+    reaper = new ReaperService(moduleRefWith(registry), node, connections, entries, new HeartbeatEvents());
     reaper.onApplicationBootstrap();
     expect(registry.getCronJob(REAPER_JOB)).toBe(taken);
     await reaper.onApplicationShutdown();

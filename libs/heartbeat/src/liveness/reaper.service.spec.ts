@@ -6,6 +6,7 @@ import type { ModuleRef } from '@nestjs/core';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
+import type { Registry } from '../connection/registry.js';
 import { type EventPayload, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../options/heartbeat.options.js';
 import { resolveOptions } from '../options/resolve-options.js';
@@ -39,6 +40,7 @@ describe('ReaperService', () => {
   let time: number;
   let node: NodeState;
   let connections: ConnectionService;
+  let entries: Registry;
   let reaper: ReaperService;
   let events: EventPayload[];
 
@@ -48,8 +50,8 @@ describe('ReaperService', () => {
     const clock = { now: () => time, wallTime: (moment: number) => new Date(moment) };
     node = new NodeState(resolveOptions({ reaper: reaperOptions }), clock);
     const stream = new HeartbeatEvents();
-    connections = wireNode(node, stream).connections;
-    reaper = new ReaperService(moduleRef, node, connections, stream);
+    ({ connections, registry: entries } = wireNode(node, stream));
+    reaper = new ReaperService(moduleRef, node, connections, entries, stream);
     stream.stream.subscribe(event => events.push(unstamped(event)));
   }
 

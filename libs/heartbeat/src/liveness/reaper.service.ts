@@ -9,6 +9,7 @@ import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
 import { placeOf } from '../connection/pulse.js';
+import { Registry } from '../connection/registry.js';
 import type { TrackedTransport } from '../connection/ports.js';
 import { describeError } from '../base/describe-error.js';
 import { Handled } from '../base/handled.js';
@@ -38,6 +39,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     private readonly moduleRef: ModuleRef,
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
+    private readonly registry: Registry,
     private readonly events: HeartbeatEvents,
   ) {}
 
@@ -94,10 +96,10 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       await new Promise(resolve => setImmediate(resolve));
       let wrong = 0;
       await inSlices(this.connections.all(), connection => {
-        wrong += this.connections.repair(connection);
+        wrong += this.registry.repair(connection);
         this.#inspect(connection);
       });
-      this.#report('index', wrong + this.connections.sweepIndexes());
+      this.#report('index', wrong + this.registry.sweep());
       for (const sockets of this.connections.socketSets) await inSlices(sockets, transport => this.#disown(transport));
     } finally {
       this.#running = false;

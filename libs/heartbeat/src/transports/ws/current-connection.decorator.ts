@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 
-import type { Connection } from '../../connection/connection.js';
+import type { Connection } from '../../connection/public-connection.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
 /** The `Connection` of the client that sent the message: `handle(@CurrentConnection() connection: Connection)`. */

@@ -175,7 +175,7 @@ describe('TrackedSocket', () => {
       await turn();
       const asWs = afterUpgrade();
       received = [];
-      transmitShared(socket.connection, new SharedMessage(data));
+      transmitShared(socket.tracked!, new SharedMessage(data));
       await turn();
       expect(received).toEqual([asWs]);
       expect(told).toEqual([length, length]);
@@ -185,7 +185,7 @@ describe('TrackedSocket', () => {
       await turn();
       received = [];
       mayQueue = false;
-      transmitShared(socket.connection, new SharedMessage('news'));
+      transmitShared(socket.tracked!, new SharedMessage('news'));
       await turn();
       expect([told, received]).toEqual([[4], []]);
     });
@@ -194,7 +194,7 @@ describe('TrackedSocket', () => {
       socket.close(1000);
       await turn();
       const before = received.length;
-      transmitShared(socket.connection, new SharedMessage('news'));
+      transmitShared(socket.tracked!, new SharedMessage('news'));
       await turn();
       expect([told.includes(4), received.length]).toEqual([false, before]);
     });
@@ -203,7 +203,7 @@ describe('TrackedSocket', () => {
       socket.terminate();
       told = [];
       open({ perMessageDeflate: { threshold: 0 } }, { 'sec-websocket-extensions': 'permessage-deflate' });
-      transmitShared(socket.connection, new SharedMessage('news'));
+      transmitShared(socket.tracked!, new SharedMessage('news'));
       const [frame] = await came(1);
       expect(frame).toMatchObject({ fin: true, rsv: 4, opcode: Opcode.text });
       const tail = Buffer.from([0, 0, 0xff, 0xff]);
@@ -213,14 +213,14 @@ describe('TrackedSocket', () => {
 
     it('sends it after a Blob that is still being read', async () => {
       socket.send(new Blob(['first']));
-      transmitShared(socket.connection, new SharedMessage('second'));
+      transmitShared(socket.tracked!, new SharedMessage('second'));
       const frames = await came(2);
       expect(frames.map(({ payload }) => String(payload))).toEqual(['first', 'second']);
     });
 
     it('sends it in order among other messages', async () => {
       socket.send('a');
-      transmitShared(socket.connection, new SharedMessage('b'));
+      transmitShared(socket.tracked!, new SharedMessage('b'));
       socket.send('c');
       const frames = await came(3);
       expect(frames.map(({ payload }) => String(payload)).join('')).toBe('abc');
@@ -230,7 +230,7 @@ describe('TrackedSocket', () => {
       'begins no message within one that is sent in parts (%o): like any message then, it ends that one, as in ws',
       async part => {
         socket.send('first', part);
-        transmitShared(socket.connection, new SharedMessage(Buffer.from('second')));
+        transmitShared(socket.tracked!, new SharedMessage(Buffer.from('second')));
         const frames = await came(2);
         expect(frames).toMatchObject([
           { opcode: Opcode.text, fin: false },
@@ -249,27 +249,27 @@ describe('TrackedSocket', () => {
     it('leaves it to ws where that writes to another stream than the network socket', async () => {
       const other = new Line();
       socket.attach(other as unknown as Socket);
-      transmitShared(socket.connection, new SharedMessage('news'));
+      transmitShared(socket.tracked!, new SharedMessage('news'));
       const frames = await came(1);
       expect([frames.map(({ payload }) => String(payload)), other.writableLength, told]).toEqual([['news'], 0, [4]]);
     });
 
     it('begins no message within one whose first part was sent during its admission', async () => {
-      const connection = socket.connection;
+      const connection = socket.tracked!;
       const { admits } = connection;
       connection.admits = (kind, bytes) => {
         connection.admits = admits;
         socket.send('first', { fin: false });
         return admits(kind, bytes);
       };
-      transmitShared(socket.connection, new SharedMessage('second'));
+      transmitShared(socket.tracked!, new SharedMessage('second'));
       const frames = await came(2);
       expect(frames.map(({ opcode }) => opcode)).toEqual([Opcode.text, Opcode.continuation]);
     });
 
     it('sends none after the close frame, where the admission has closed the socket', async () => {
       Object.assign(socket.connection, { admits: () => (socket.close(1000), true) });
-      transmitShared(socket.connection, new SharedMessage('news'));
+      transmitShared(socket.tracked!, new SharedMessage('news'));
       await turn();
       expect((await came(1)).map(({ opcode }) => opcode)).toEqual([Opcode.close]);
     });

@@ -5,8 +5,9 @@ import { WebSocket } from 'ws';
 
 import type { Connection } from '../../connection/connection.js';
 import { failLater, reportDropped } from '../../connection/dropped.js';
+import type { Connection as PublicConnection } from '../../connection/public-connection.js';
 import type { SharedMessage } from '../../connection/shared-message.js';
-import type { Sent, Transport, TransportKind } from '../../connection/transport.js';
+import type { Sent, TransportKind } from '../../connection/transport.js';
 import { bytesTaken } from './bytes-taken.js';
 import { emitGuarded } from './guarded-emit.js';
 import { hasIncompleteMessage } from './incomplete-message.js';
@@ -28,7 +29,7 @@ const KIND: TransportKind = Object.freeze({ name: 'ws', closeCodes: 'all', isDis
  * `WebSocket` of its server, so there is no lookup and no closure for each socket and event. Methods for the application and `ws` (`send`,
  * `close`, `terminate`, `pong`) call the connection; methods for the connection are raw.
  */
-export class TrackedSocket extends WebSocket implements Transport {
+export class TrackedSocket extends WebSocket {
   #connection: Connection | undefined = undefined;
   /** Kept after the end, for the numbers that are recorded then. */
   #network: Socket | undefined = undefined;
@@ -48,8 +49,8 @@ export class TrackedSocket extends WebSocket implements Transport {
    * has returned. At run time it is `undefined` afterwards, since Nest keeps the last socket of each gateway: code that continues
    * after an `await` keeps the connection (`const { connection } = client`), not the socket.
    */
-  get connection(): Connection {
-    return this.#connection as Connection;
+  get connection(): PublicConnection {
+    return this.#connection as PublicConnection;
   }
 
   /** @internal */
