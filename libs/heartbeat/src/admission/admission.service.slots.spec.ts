@@ -52,7 +52,7 @@ class SlotsOfTest implements UserSlots {
 }
 
 /** A client whose upgrade waits for `authenticate`. */
-interface Visitor {
+interface Client {
   readonly ip: string;
   readonly socket: PassThrough;
   readonly verdicts: string[];
@@ -66,8 +66,8 @@ interface Visitor {
  * An admission whose `authenticate` the test answers. An admitted client becomes a connection in the same turn, as in the adapter, unless
  * the gateway delays it.
  */
-class Door {
-  gatewayTakesItsTime = false;
+class Setup {
+  gatewayIsSlow = false;
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly bans: BanList;
@@ -90,7 +90,7 @@ class Door {
     if (slots) slots.countByUser = userId => registry.byUser.count(userId);
   }
 
-  knock(ip = '10.0.0.1'): Visitor {
+  upgrade(ip = '10.0.0.1'): Client {
     const request = {
       method: 'GET',
       httpVersionMajor: 1,
@@ -101,19 +101,19 @@ class Door {
       socket: { remoteAddress: ip },
     };
     const [nothing, socket] = [() => undefined, new PassThrough()];
-    const visitor: Visitor = { ip, socket, verdicts: [], answer: nothing, open: nothing, connection: null };
+    const client: Client = { ip, socket, verdicts: [], answer: nothing, open: nothing, connection: null };
     this.#asked = null;
     const attempt = new UpgradeAttempt({ request: request as unknown as IncomingMessage, socket }, true);
-    this.admission.admit(attempt, verdict => this.#told(visitor, verdict));
-    visitor.answer = this.#asked ?? visitor.answer;
-    return visitor;
+    this.admission.admit(attempt, verdict => this.#decided(client, verdict));
+    client.answer = this.#asked ?? client.answer;
+    return client;
   }
 
-  #told(visitor: Visitor, verdict: Refusal | Admitted): void {
-    visitor.verdicts.push('reason' in verdict ? verdict.reason : 'admitted');
+  #decided(client: Client, verdict: Refusal | Admitted): void {
+    client.verdicts.push('reason' in verdict ? verdict.reason : 'admitted');
     if ('reason' in verdict) return;
-    visitor.open = () => {
-      visitor.connection = this.connections.open({
+    client.open = () => {
+      client.connection = this.connections.open({
         transport: transportOf({ close: () => undefined }),
         path: '/ws',
         userAgent: null,
@@ -121,10 +121,10 @@ class Door {
       });
       verdict.opened?.();
     };
-    if (!this.gatewayTakesItsTime) visitor.open();
+    if (!this.gatewayIsSlow) client.open();
   }
 
-  leave({ connection }: Visitor): void {
+  leave({ connection }: Client): void {
     if (connection) this.connections.closed(connection, 1000, '');
   }
 }
@@ -141,37 +141,37 @@ describe('AdmissionService, while authenticate is pending', () => {
     ['of an address', { maxPerIp: 1 }, '10.0.0.1', 'ip-limit'],
     ['of a /64', { maxPerIp: 1 }, '2001:db8::2', 'ip-limit'],
   ])('holds the slot %s', (_what, limits, other, reason) => {
-    const door = new Door({ limits });
-    door.knock(reason === 'ip-limit' && other.includes(':') ? '2001:db8::1' : '10.0.0.1');
-    expect([door.knock(other).verdicts, door.admission.pending]).toEqual([[reason], 1]);
+    const setup = new Setup({ limits });
+    setup.upgrade(reason === 'ip-limit' && other.includes(':') ? '2001:db8::1' : '10.0.0.1');
+    expect([setup.upgrade(other).verdicts, setup.admission.pending]).toEqual([[reason], 1]);
   });
 
-  it.each<[string, string[], (visitor: Visitor) => unknown]>([
-    ['a refusal', ['unauthenticated'], visitor => visitor.answer(null)],
-    ['an error', ['unauthenticated'], visitor => visitor.answer(new Error('no'))],
+  it.each<[string, string[], (client: Client) => unknown]>([
+    ['a refusal', ['unauthenticated'], client => client.answer(null)],
+    ['an error', ['unauthenticated'], client => client.answer(new Error('no'))],
     ['the timeout', ['authentication-timeout'], () => jest.advanceTimersByTimeAsync(TIMEOUT)],
-    ['the client’s disconnect, without a verdict', [], visitor => visitor.socket.destroy()],
+    ['the client’s disconnect, without a verdict', [], client => client.socket.destroy()],
   ])('releases the slot after %s', async (_what, verdicts, end) => {
-    const door = new Door({ limits: { maxConnections: 1, maxPerIp: 1, handshakeTimeoutMs: TIMEOUT } });
-    const visitor = door.knock();
-    await end(visitor);
+    const setup = new Setup({ limits: { maxConnections: 1, maxPerIp: 1, handshakeTimeoutMs: TIMEOUT } });
+    const client = setup.upgrade();
+    await end(client);
     await settled();
-    visitor.answer({ userId: 'too late' });
+    client.answer({ userId: 'too late' });
     await settled();
-    expect([visitor.verdicts, door.admission.pending, door.connections.count]).toEqual([verdicts, 0, 0]);
-    const next = door.knock();
+    expect([client.verdicts, setup.admission.pending, setup.connections.count]).toEqual([verdicts, 0, 0]);
+    const next = setup.upgrade();
     next.answer('anonymous');
     await settled();
     expect(next.verdicts).toEqual(['admitted']);
   });
 
   it('refuses a client whose authenticate is pending when admission closes, regardless of the answer', async () => {
-    const door = new Door();
-    const visitors = [door.knock(), door.knock(), door.knock()];
-    door.node.admissionClosed = true;
-    (['anonymous', { userId: 'ann' }, null] as const).forEach((answer, index) => visitors[index]!.answer(answer));
+    const setup = new Setup();
+    const clients = [setup.upgrade(), setup.upgrade(), setup.upgrade()];
+    setup.node.admissionClosed = true;
+    (['anonymous', { userId: 'ann' }, null] as const).forEach((answer, index) => clients[index]!.answer(answer));
     await settled();
-    expect(visitors.flatMap(({ verdicts }) => verdicts)).toEqual(['draining', 'draining', 'draining']);
+    expect(clients.flatMap(({ verdicts }) => verdicts)).toEqual(['draining', 'draining', 'draining']);
   });
 
   it.each<[string, Authentication]>([
@@ -179,18 +179,18 @@ describe('AdmissionService, while authenticate is pending', () => {
     ['anonymous', 'anonymous'],
     ['to be identified later', 'deferred'],
   ])('refuses a client whose address was banned meanwhile, being %s', async (_what, answer) => {
-    const door = new Door();
-    const visitor = door.knock();
-    door.bans.ban({ kind: 'ip', value: visitor.ip, forMs: 60_000 });
-    visitor.answer(answer);
+    const setup = new Setup();
+    const client = setup.upgrade();
+    setup.bans.ban({ kind: 'ip', value: client.ip, forMs: 60_000 });
+    client.answer(answer);
     await settled();
-    expect(visitor.verdicts).toEqual(['banned']);
+    expect(client.verdicts).toEqual(['banned']);
   });
 
   it('refuses a banned user, and no other user', async () => {
-    const door = new Door();
-    door.bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 });
-    const [ann, bob] = [door.knock(), door.knock()];
+    const setup = new Setup();
+    setup.bans.ban({ kind: 'user', value: 'ann', forMs: 60_000 });
+    const [ann, bob] = [setup.upgrade(), setup.upgrade()];
     ann.answer({ userId: 'ann' });
     bob.answer({ userId: 'bob' });
     await settled();
@@ -201,18 +201,28 @@ describe('AdmissionService, while authenticate is pending', () => {
     ['refuse' as const, ['admitted', 'admitted', 'user-limit', 'admitted'], [null, null, null, null]],
     ['replace-oldest' as const, ['admitted', 'admitted', 'admitted', 'admitted'], [4502, null, null, null]],
   ])('keeps to maxPerUser when many answers arrive at once: %s', async (onUserLimit, verdicts, codes) => {
-    const door = new Door({ limits: { maxPerUser: 2, onUserLimit } });
-    const visitors = ['ann', 'ann', 'ann', 'bob'].map(userId => ({ userId, visitor: door.knock() }));
-    for (const { userId, visitor } of visitors) visitor.answer({ userId });
+    const setup = new Setup({ limits: { maxPerUser: 2, onUserLimit } });
+    const clients = ['ann', 'ann', 'ann', 'bob'].map(userId => ({ userId, client: setup.upgrade() }));
+    for (const { userId, client } of clients) client.answer({ userId });
     await settled();
-    expect(visitors.flatMap(({ visitor }) => visitor.verdicts)).toEqual(verdicts);
-    expect(visitors.map(({ visitor: { connection } }) => connection?.closing?.code ?? null)).toEqual(codes);
+    expect(clients.flatMap(({ client }) => client.verdicts)).toEqual(verdicts);
+    expect(clients.map(({ client: { connection } }) => connection?.closing?.code ?? null)).toEqual(codes);
   });
 
   it('holds every limit exactly and releases every slot, in any order of events', async () => {
     const MAX = { maxConnections: 4, maxPerIp: 2, maxPerUser: 2 };
     const anyStep = fc.record({
-      what: fc.constantFrom('knock', 'knock', 'knock', 'answer', 'answer', 'go', 'leave', 'settle', 'timeout'),
+      what: fc.constantFrom(
+        'upgrade',
+        'upgrade',
+        'upgrade',
+        'answer',
+        'answer',
+        'disconnect',
+        'close',
+        'settle',
+        'timeout',
+      ),
       who: fc.nat(30),
       answer: fc.constantFrom<(Authentication | Error)[]>(
         { userId: 'ann' },
@@ -226,40 +236,40 @@ describe('AdmissionService, while authenticate is pending', () => {
     const anyPolicy = fc.constantFrom('refuse' as const, 'replace-oldest' as const);
     await fc.assert(
       fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), anyPolicy, async (steps, onUserLimit) => {
-        const door = new Door({ limits: { ...MAX, onUserLimit, handshakeTimeoutMs: TIMEOUT } });
-        const visitors: Visitor[] = [];
+        const setup = new Setup({ limits: { ...MAX, onUserLimit, handshakeTimeoutMs: TIMEOUT } });
+        const clients: Client[] = [];
         /** For each new client: whether it was refused, and whether the node was full. */
-        const turnedAway: [boolean, boolean][] = [];
-        const inside = () => visitors.filter(({ connection }) => connection && !connection.ended);
+        const refusals: [boolean, boolean][] = [];
+        const connected = () => clients.filter(({ connection }) => connection && !connection.ended);
         for (const { what, who, answer } of steps) {
-          const places = door.connections.count + door.admission.pending;
-          const visitor = visitors[who % Math.max(1, visitors.length)];
-          if (what === 'knock') {
-            const newcomer = door.knock(`10.0.0.${who % 4}`);
-            visitors.push(newcomer);
-            turnedAway.push([newcomer.verdicts.includes('at-capacity'), places === MAX.maxConnections]);
+          const used = setup.connections.count + setup.admission.pending;
+          const client = clients[who % Math.max(1, clients.length)];
+          if (what === 'upgrade') {
+            const added = setup.upgrade(`10.0.0.${who % 4}`);
+            clients.push(added);
+            refusals.push([added.verdicts.includes('at-capacity'), used === MAX.maxConnections]);
           }
-          if (what === 'answer') visitor?.answer(answer);
-          if (what === 'go') visitor?.socket.destroy();
-          if (what === 'leave' && visitor) door.leave(visitor);
+          if (what === 'answer') client?.answer(answer);
+          if (what === 'disconnect') client?.socket.destroy();
+          if (what === 'close' && client) setup.leave(client);
           if (what === 'settle') await settled();
           if (what === 'timeout') await jest.advanceTimersByTimeAsync(TIMEOUT / 2);
-          expect(door.connections.count + door.admission.pending).toBeLessThanOrEqual(MAX.maxConnections);
-          for (const { ip } of visitors) expect(door.connections.findByIp(ip).length).toBeLessThanOrEqual(MAX.maxPerIp);
+          expect(setup.connections.count + setup.admission.pending).toBeLessThanOrEqual(MAX.maxConnections);
+          for (const { ip } of clients) expect(setup.connections.findByIp(ip).length).toBeLessThanOrEqual(MAX.maxPerIp);
           for (const userId of ['ann', 'bob']) {
-            const open = door.connections.findByUser(userId).filter(({ state }) => state !== 'closing');
+            const open = setup.connections.findByUser(userId).filter(({ state }) => state !== 'closing');
             expect(open.length).toBeLessThanOrEqual(MAX.maxPerUser);
           }
         }
         await jest.advanceTimersByTimeAsync(TIMEOUT);
-        expect(door.admission.pending).toBe(0);
+        expect(setup.admission.pending).toBe(0);
         // No client is refused while a slot is free.
-        expect(turnedAway.filter(([was, full]) => was !== full)).toEqual([]);
-        expect(visitors.every(({ verdicts }) => verdicts.length <= 1)).toBe(true);
-        expect(inside()).toHaveLength(door.connections.count);
-        for (const visitor of inside()) door.leave(visitor);
+        expect(refusals.filter(([was, full]) => was !== full)).toEqual([]);
+        expect(clients.every(({ verdicts }) => verdicts.length <= 1)).toBe(true);
+        expect(connected()).toHaveLength(setup.connections.count);
+        for (const client of connected()) setup.leave(client);
         const asked = ['10.0.0.1', '10.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'].map(ip =>
-          door.knock(ip),
+          setup.upgrade(ip),
         );
         expect(asked.map(({ verdicts }) => verdicts[0] ?? 'asking')).toEqual([
           'asking',
@@ -280,61 +290,61 @@ describe('AdmissionService, while authenticate is pending', () => {
       [false, 'user-limit', ['acquire ann']],
     ])('acquires a slot before the verdict: %p', async (isGranted, verdict, asked) => {
       const slots = new SlotsOfTest();
-      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
-      const visitor = door.knock();
-      visitor.answer({ userId: 'ann' });
+      const setup = new Setup({ limits: { maxPerUser: 1 } }, slots);
+      const client = setup.upgrade();
+      client.answer({ userId: 'ann' });
       await settled();
-      expect([visitor.verdicts, door.admission.pending]).toEqual([[], 1]);
+      expect([client.verdicts, setup.admission.pending]).toEqual([[], 1]);
       slots.grant(isGranted);
       await settled();
-      expect([visitor.verdicts, door.admission.pending, slots.asked]).toEqual([[verdict], 0, asked]);
+      expect([client.verdicts, setup.admission.pending, slots.asked]).toEqual([[verdict], 0, asked]);
     });
 
     it('releases the slot where the client has disconnected meanwhile, or is refused for another reason', async () => {
       const slots = new SlotsOfTest();
-      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
-      for (const change of [(visitor: Visitor) => visitor.socket.destroy(), () => (door.node.admissionClosed = true)]) {
-        const visitor = door.knock();
-        visitor.answer({ userId: 'ann' });
+      const setup = new Setup({ limits: { maxPerUser: 1 } }, slots);
+      for (const change of [(client: Client) => client.socket.destroy(), () => (setup.node.admissionClosed = true)]) {
+        const client = setup.upgrade();
+        client.answer({ userId: 'ann' });
         await settled();
-        change(visitor);
+        change(client);
         slots.grant(true);
         await settled();
-        expect(visitor.connection).toBeNull();
+        expect(client.connection).toBeNull();
       }
       expect(slots.asked).toEqual(['acquire ann', 'release ann of 0', 'acquire ann', 'release ann of 0']);
     });
 
-    it.each<[string, string, (visitor: Visitor) => void]>([
-      ['the client has become a connection', 'release ann of 1', visitor => visitor.open()],
-      ['the client has disconnected', 'release ann of 0', visitor => void visitor.socket.destroy()],
+    it.each<[string, string, (client: Client) => void]>([
+      ['the client has become a connection', 'release ann of 1', client => client.open()],
+      ['the client has disconnected', 'release ann of 0', client => void client.socket.destroy()],
     ])(
       'keeps the slot while a gateway delays the client, until %s, and leaves no listener',
       async (_what, released, end) => {
         const slots = new SlotsOfTest();
-        const door = new Door({ limits: { maxPerUser: 1 } }, slots);
-        door.gatewayTakesItsTime = true;
-        const visitor = door.knock();
-        visitor.answer({ userId: 'ann' });
+        const setup = new Setup({ limits: { maxPerUser: 1 } }, slots);
+        setup.gatewayIsSlow = true;
+        const client = setup.upgrade();
+        client.answer({ userId: 'ann' });
         await settled();
-        const listeners = visitor.socket.listenerCount('close');
+        const listeners = client.socket.listenerCount('close');
         slots.grant(true);
         await settled();
-        expect([visitor.verdicts, slots.asked]).toEqual([['admitted'], ['acquire ann']]);
-        end(visitor);
+        expect([client.verdicts, slots.asked]).toEqual([['admitted'], ['acquire ann']]);
+        end(client);
         await settled();
         expect(slots.asked).toEqual(['acquire ann', released]);
-        visitor.socket.destroy();
+        client.socket.destroy();
         await settled();
-        expect([slots.asked.length, visitor.socket.listenerCount('close')]).toEqual([2, listeners]);
+        expect([slots.asked.length, client.socket.listenerCount('close')]).toEqual([2, listeners]);
       },
     );
 
     it('acquires no slot for a client without identity', async () => {
       const slots = new SlotsOfTest();
-      const door = new Door({ limits: { maxPerUser: 1 } }, slots);
+      const setup = new Setup({ limits: { maxPerUser: 1 } }, slots);
       for (const answer of ['anonymous', 'deferred', null] as const) {
-        door.knock().answer(answer);
+        setup.upgrade().answer(answer);
         await settled();
       }
       expect(slots.asked).toEqual([]);
