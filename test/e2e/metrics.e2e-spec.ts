@@ -233,8 +233,8 @@ describe('the metrics', () => {
     await second.app.opened();
     expect(await valueOf(first.port, 'ws_connections')).toBe(0);
     expect(await valueOf(second.port, 'ws_connections')).toBe(1);
-    // Each watches for what is left of those that were started after it.
-    await second.app.close();
+    // Together: each watches for what is left of all that was made after its start, by whichever of them.
+    await Promise.all([second.app.close(), first.app.close()]);
   });
 
   it('refuse the start where their names are taken, and say what to do', async () => {
