@@ -1,5 +1,6 @@
 export type { Ban, BanKind } from './admission/ban-index.js';
 export { BanList, type BanRequest } from './admission/ban-list.js';
+export { type Clock } from './base/clock.js';
 export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './protocol/close-code.js';
 export {
   type BulkKick,
@@ -50,6 +51,7 @@ export { type TcpOptions } from './options/tcp.options.js';
 export { type LoadLevel, type LoadSource } from './node/load-state.js';
 export { type NotReadyReason } from './connection/readiness.js';
 export { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
+export { HEARTBEAT_CLOCK } from './base/heartbeat.tokens.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
 export {
   type BanNotice,
@@ -73,6 +75,7 @@ export { type HeartbeatOptions } from './options/heartbeat.options.js';
 export { type LivenessOptions } from './options/liveness.options.js';
 export { type MetricsOptions } from './options/metrics.options.js';
 export { type ReaperOptions } from './options/reaper.options.js';
+export { VERSION } from './base/version.js';
 export { AdminPort } from './http/admin-port.js';
 export { type AdminPortOptions } from './http/http-settings.js';
 export { type RouteDecorator } from './http/own-routes.js';

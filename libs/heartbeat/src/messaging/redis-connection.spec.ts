@@ -7,7 +7,7 @@ import { RedisConnection } from './redis-connection.js';
 /** A client whose attempt to connect the test ends. */
 class FakeClient {
   isReady = false;
-  isDestroyed = false;
+  destroyed = 0;
   failed: (error: unknown) => void = () => undefined;
   end: (error?: Error) => void = () => undefined;
 
@@ -25,9 +25,13 @@ class FakeClient {
     });
   }
 
+  get isDestroyed(): boolean {
+    return this.destroyed > 0;
+  }
+
   destroy(): Promise<never> {
     this.isReady = false;
-    this.isDestroyed = true;
+    this.destroyed++;
     return Promise.reject(new Error('was not open'));
   }
 }
@@ -111,6 +115,16 @@ describe('RedisConnection', () => {
     made[1]!.end();
     await second;
     expect([connection.ready, errors, made.length]).toEqual([made[1], [], 2]);
+  });
+
+  it('destroys a replaced client that connects after all, without preparing it', async () => {
+    const first = connection.renew(0);
+    const second = connection.renew(5000);
+    made[0]!.end();
+    made[1]!.end();
+    await Promise.all([first, second]);
+    expect([prepared, connection.ready]).toEqual([[made[1]], made[1]]);
+    expect([made[0]!.destroyed, made[0]!.isReady]).toEqual([2, false]);
   });
 
   it('passes on later errors', async () => {

@@ -78,7 +78,9 @@ export class RedisConnection {
       timer.unref();
     });
     try {
-      await Promise.race([client.connect().then(() => this.prepare(client)), late]);
+      // A client that was replaced while it connected is open again: `destroy` does not end an attempt of the socket.
+      const prepared = client.connect().then(() => (this.#client === client ? this.prepare(client) : destroy(client)));
+      await Promise.race([prepared, late]);
     } finally {
       clearTimeout(timer);
     }
@@ -94,13 +96,16 @@ export class RedisConnection {
     const client = this.#client;
     this.#client = null;
     this.#isReady = false;
-    if (client === null) return;
-    // A client that was never connected cannot be destroyed, and one that is connecting rejects. Both can be ignored.
-    try {
-      const destroyed = client.destroy();
-      if (destroyed instanceof Promise) destroyed.catch(() => undefined);
-    } catch {
-      // The client has already ended.
-    }
+    if (client !== null) destroy(client);
+  }
+}
+
+/** A client that was never connected cannot be destroyed, and one that is connecting rejects. Both can be ignored. */
+function destroy(client: RedisClient): void {
+  try {
+    const destroyed = client.destroy();
+    if (destroyed instanceof Promise) destroyed.catch(() => undefined);
+  } catch {
+    // The client has already ended.
   }
 }
