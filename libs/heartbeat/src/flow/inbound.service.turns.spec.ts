@@ -15,10 +15,9 @@ const [TURN_MS, VISIT] = [10, 16];
 /** To be stopped after the test. */
 const worlds: World[] = [];
 
-/** A node whose clock advances only by the cost of its handlers. */
-
 const BANNED: Closing = { code: 4501, reason: 'banned', by: 'operator' };
 
+/** A node whose clock advances only by the cost of its handlers. */
 class World {
   time = 1000;
   /** The clients whose messages were handled, in order. */
@@ -88,6 +87,14 @@ describe('InboundService, of turns', () => {
     flood.send(100);
     await turn();
     expect([world.handled.length, flood.socket.isHeld]).toEqual([TURN_MS, true]);
+  });
+
+  it('begins and schedules nothing after the shutdown, also where messages wait', async () => {
+    const world = new World();
+    world.client('flood').send(100);
+    world.inbound.onApplicationShutdown();
+    for (let turns = 0; turns < 5; turns++) await turn();
+    expect([world.handled.length, process.getActiveResourcesInfo().includes('Immediate')]).toEqual([1, false]);
   });
 
   it('drops waiting messages of a connection that a ban matches, before the close has reached it', async () => {

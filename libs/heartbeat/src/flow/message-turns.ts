@@ -141,8 +141,10 @@ export class MessageTurns {
     this.#isFirst = false;
     this.#workOn();
     if (!this.#mayStart) return;
-    if (this.#ready.size > 0 && this.#serving) this.#owed = true;
-    if (this.#ready.size > 0) this.#turn ??= setImmediate(() => this.#serve());
+    if (this.#ready.size > 0 && !this.#isOver) {
+      if (this.#serving) this.#owed = true;
+      this.#turn ??= setImmediate(() => this.#serve());
+    }
     this.#rest();
   }
 
