@@ -28,7 +28,7 @@ class FakeSocket {
   readonly sent: unknown[] = [];
 
   send(text: string): void {
-    this.sent.push(JSON.parse(text));
+    this.sent.push(text === '' ? text : JSON.parse(text));
   }
 }
 
@@ -47,7 +47,6 @@ describe('MessageDispatcher', () => {
   let mayTake: boolean;
   /** Messages that wait for their turn. */
   let waiting: { message: RawMessage; take: Take }[];
-  /** The number of handlers of each message. */
 
   beforeEach(() => {
     [time, isAdmitted, mayTake, waiting] = [5000, true, true, []];
@@ -113,6 +112,7 @@ describe('MessageDispatcher', () => {
     ['null', () => null, []],
     ['a promise', () => Promise.resolve('later'), ['later']],
     ['zero', () => 0, [0]],
+    ['a function, which JSON does not know', () => () => 'called', ['']],
     ['an observable of one', () => of('one'), ['one']],
     ['an observable of many', () => of('one', undefined, null, 'two'), ['one', 'two']],
     ['a promise of an observable', () => Promise.resolve(of('one')), ['one']],

@@ -117,7 +117,8 @@ export class MessageDispatcher {
 
   #answer(connection: Connection, answer: unknown): void {
     if (answer === undefined || answer === null || !connection.transport.isOpen) return;
-    transmit(connection, 'answer', JSON.stringify(answer));
+    // Like with `WsAdapter`, an answer that JSON does not know, such as a function, is an empty message.
+    transmit(connection, 'answer', JSON.stringify(answer) ?? '');
   }
 
   /** The application heartbeat, for clients that cannot see ping frames: docs/protocol.md. */
