@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 
 import type { NodeState } from '../node/node-state.js';
+import { nodeIdOf } from './connection-id.js';
 
 /**
  * Detects an application that uses the API of one node in a cluster of several nodes, and warns once for each method. The effect on this
@@ -20,12 +21,9 @@ export class LocalUse {
     );
   }
 
-  /**
-   * A method of this node was called with an unknown id.
-   * @param id A connection's id: its node's id, and a serial.
-   */
+  /** A method of this node was called with an unknown id of a connection. */
   missed(method: 'kick' | 'send', id: string): undefined {
-    const nodeId = /^(.+)\.[0-9a-z]{8}$/s.exec(id)?.[1];
+    const nodeId = nodeIdOf(id);
     if (nodeId === undefined || nodeId === this.node.id) return;
     const cure = { kick: 'ClusterService.kick', send: 'ClusterService.sendToUser, or broadcast with a filter,' }[
       method
