@@ -29,7 +29,7 @@ class FakeSocket {
   bufferedAmount = 0;
   isDestroyed = false;
   readonly closed: unknown[][] = [];
-  readonly network = { bytesRead: 0, bytesWritten: 0, isPaused: () => false, cork: ignore, uncork: ignore };
+  readonly network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false, cork: ignore, uncork: ignore };
   readonly connection: Connection;
 
   constructor(world: World) {
@@ -133,6 +133,20 @@ describe('InboundService, of rates', () => {
       expect(world.inbound.admit(connection)).toBe(true);
     }
     expect(connection.closing).toBeNull();
+  });
+
+  it('keeps a client that pings when it has read all of a burst with as many messages as may wait', () => {
+    const world = new World({}, { maxBufferedBytes: 65_536, policy: 'drop-newest' });
+    const socket = new FakeSocket(world);
+    const { connection, network } = socket;
+    for (let sent = 1; sent <= 1100; sent++) {
+      void connection.send('x');
+      network.bytesWritten = network.writableLength = socket.bufferedAmount = sent;
+    }
+    const { messagesOut } = connection;
+    network.writableLength = socket.bufferedAmount = 0;
+    world.inbound.pinged(connection);
+    expect([messagesOut, socket.isDestroyed, connection.closing]).toEqual([1025, false, null]);
   });
 
   it('has no limit at 0', () => {

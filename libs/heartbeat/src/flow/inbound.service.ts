@@ -54,9 +54,9 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     const waiting = transport.bytesWaiting;
     const most = maxPieces(backpressure.maxBufferedBytes);
     // Each ping has an answer, which cannot be dropped. So a client that does not read the answers is destroyed.
-    const isTooMuch =
-      waiting > backpressure.maxBufferedBytes || (knownFlowOf(connection)?.isFull(most, transport) ?? false);
-    if (isTooMuch) return this.#overrun(connection, waiting);
+    // Where nothing waits, the count of waiting messages may be out of date.
+    const isFull = waiting > 0 && knownFlowOf(connection)?.isFull(most, transport) === true;
+    if (isFull || waiting > backpressure.maxBufferedBytes) return this.#overrun(connection, waiting);
     if (limits.pingsPerSecond === 0) return;
     const count = flowOf(connection).countPing(this.node.attendedMs);
     if (count > limits.pingsPerSecond * this.#seconds) this.#refuse(connection, 'pings');
