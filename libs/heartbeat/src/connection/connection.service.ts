@@ -137,11 +137,6 @@ export class ConnectionService {
     return this.find({ labels: { [key]: value } });
   }
 
-  /** @internal */
-  countByUser(userId: string): number {
-    return this.registry.byUser.count(userId);
-  }
-
   /** Connections that must still be identified; live. @internal */
   unidentified(): ReadonlySet<Connection> {
     return this.registry.unidentified;

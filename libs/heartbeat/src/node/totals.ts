@@ -3,7 +3,7 @@ import { ClosedTotals } from './closed-totals.js';
 import { Distribution } from './distribution.js';
 
 /** The operations of the cluster whose failures are counted. */
-export const CLUSTER_OPERATIONS = [
+const CLUSTER_OPERATIONS = [
   'connection',
   'lease',
   'publish',
@@ -15,7 +15,7 @@ export const CLUSTER_OPERATIONS = [
 export type ClusterOperation = (typeof CLUSTER_OPERATIONS)[number];
 
 /** The reasons for which an admin request is refused before its handler. */
-export const ADMIN_REFUSALS = ['unauthenticated', 'forbidden', 'too-many-failures'] as const;
+const ADMIN_REFUSALS = ['unauthenticated', 'forbidden', 'too-many-failures'] as const;
 export type AdminRefusal = (typeof ADMIN_REFUSALS)[number];
 
 /** Seconds, from a network in the same building to the default `pongTimeoutMs`. */

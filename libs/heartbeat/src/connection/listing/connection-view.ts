@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { wireCount, wireId, wireText } from '../../base/wire-values.js';
 
 /** `probing`: a ping is unanswered. `closing`: a close was begun and has not ended. */
-export const connectionState = z.enum(['open', 'probing', 'closing']);
+const connectionState = z.enum(['open', 'probing', 'closing']);
 export type ConnectionState = z.output<typeof connectionState>;
 
 const time = (description: string) => wireText.meta({ description, format: 'date-time' });
