@@ -29,7 +29,14 @@ class FakeSocket {
   bufferedAmount = 0;
   isDestroyed = false;
   readonly closed: unknown[][] = [];
-  readonly network = { bytesRead: 0, bytesWritten: 0, writableLength: 0, isPaused: () => false, cork: ignore, uncork: ignore };
+  readonly network = {
+    bytesRead: 0,
+    bytesWritten: 0,
+    writableLength: 0,
+    isPaused: () => false,
+    cork: ignore,
+    uncork: ignore,
+  };
   readonly connection: Connection;
 
   constructor(world: World) {
