@@ -110,7 +110,7 @@ export class NodeRequests implements OnApplicationShutdown {
     const waitingFor = new Set(nodeIds);
     await new Promise<void>(resolve => {
       const spentMs = this.node.clock.now() - since;
-      const timer = setTimeout(resolve, this.#timeoutMs(schemas) - spentMs);
+      const timer = setTimeout(resolve, Math.max(0, this.#timeoutMs(schemas) - spentMs));
       const finish = () => {
         clearTimeout(timer);
         resolve();

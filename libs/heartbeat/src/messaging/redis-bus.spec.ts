@@ -15,6 +15,8 @@ class FakeRedis {
   readonly hanging = new Map<string, number>();
   /** Whether scripts get no reply. */
   isBusy = false;
+  /** Duration of an attempt to connect. */
+  connectMs = 0;
   scripts = 0;
 
   constructor(readonly isCluster: boolean) {}
@@ -52,6 +54,8 @@ class FakeClient {
   on(): void {}
 
   async connect(): Promise<void> {
+    if (this.redis.connectMs > 0) await new Promise(resolve => setTimeout(resolve, this.redis.connectMs));
+    if (this.isDestroyed) throw new Error('destroyed');
     this.isReady = true;
   }
 
@@ -182,6 +186,20 @@ describe('RedisBus', () => {
     for (let n = 0; n < 12; n++) await second();
     redis.failOver('ns:all');
     expect(await secondsUntilWhole()).toBeLessThanOrEqual(WHOLE_S);
+  });
+
+  it.each([500, 900, 1200, 1400, 1900, 2400])('joins by a slow network, whose attempts to connect take %p ms', async ms => {
+    const redis = new FakeRedis(false);
+    redis.connectMs = ms;
+    const started = start(redis, 1);
+    await jest.advanceTimersByTimeAsync(1000);
+    now += 1000;
+    await started;
+    for (let n = 0; n < 12; n++) await second();
+    const made = redis.clients.length;
+    expect(await secondsUntilWhole()).toBe(0);
+    for (let n = 0; n < 5; n++) await second();
+    expect(redis.clients).toHaveLength(made);
   });
 
   it.each<[boolean, number]>([

@@ -32,7 +32,7 @@ import { withTimeout } from './with-timeout.js';
 const COMMAND_TIMEOUT_MS = 500;
 /** A connection without a reply or a message for this long is replaced. */
 const SILENT_MS = 2500;
-/** A connection is not replaced again before this age. */
+/** A connection is not replaced before it has been ready for this long, which is more than the interval of its own echo. */
 const MIN_AGE_MS = 1500;
 /** Maximum size of messages and commands without a reply from Redis. More are rejected. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
