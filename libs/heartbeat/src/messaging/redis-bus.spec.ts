@@ -188,19 +188,22 @@ describe('RedisBus', () => {
     expect(await secondsUntilWhole()).toBeLessThanOrEqual(WHOLE_S);
   });
 
-  it.each([500, 900, 1200, 1400, 1900, 2400])('joins by a slow network, whose attempts to connect take %p ms', async ms => {
-    const redis = new FakeRedis(false);
-    redis.connectMs = ms;
-    const started = start(redis, 1);
-    await jest.advanceTimersByTimeAsync(1000);
-    now += 1000;
-    await started;
-    for (let n = 0; n < 12; n++) await second();
-    const made = redis.clients.length;
-    expect(await secondsUntilWhole()).toBe(0);
-    for (let n = 0; n < 5; n++) await second();
-    expect(redis.clients).toHaveLength(made);
-  });
+  it.each([500, 900, 1200, 1400, 1900, 2400])(
+    'joins by a slow network, whose attempts to connect take %p ms',
+    async ms => {
+      const redis = new FakeRedis(false);
+      redis.connectMs = ms;
+      const started = start(redis, 1);
+      await jest.advanceTimersByTimeAsync(1000);
+      now += 1000;
+      await started;
+      for (let n = 0; n < 12; n++) await second();
+      const made = redis.clients.length;
+      expect(await secondsUntilWhole()).toBe(0);
+      for (let n = 0; n < 5; n++) await second();
+      expect(redis.clients).toHaveLength(made);
+    },
+  );
 
   it.each<[boolean, number]>([
     [true, 2],
