@@ -8,10 +8,10 @@ import { fieldProblems, liveLimitProblems } from './support/node-writers.js';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SRC = 'libs/heartbeat/src';
 
-/** Every TypeScript source below apps/ and libs/. */
+/** Every TypeScript source below apps/, libs/ and test/. */
 async function readSources(): Promise<Sources> {
   const names = await Promise.all(
-    ['apps', 'libs'].map(async folder =>
+    ['apps', 'libs', 'test'].map(async folder =>
       (await readdir(join(ROOT, folder), { recursive: true })).map(name => `${folder}/${name}`),
     ),
   );
@@ -21,7 +21,7 @@ async function readSources(): Promise<Sources> {
   );
 }
 
-describe('the sources of apps/ and libs/', () => {
+describe('the sources of apps/, libs/ and test/', () => {
   let sources: Sources = {};
   beforeAll(async () => {
     sources = await readSources();
@@ -116,6 +116,8 @@ describe('architectureProblems', () => {
       'apps/server/src/main.ts': `import { A } from 'nestjs-heartbeat'; Date.now();`,
       'apps/page/vite.config.ts': `export default {};`,
       [`${SRC}/base/long.ts`]: '\n'.repeat(250),
+      [`${SRC}/base/long.spec.ts`]: '\n'.repeat(400),
+      'test/e2e/long.e2e-spec.ts': '\n'.repeat(400),
     };
     expect(architectureProblems(sources)).toEqual([]);
   });
@@ -179,6 +181,7 @@ describe('architectureProblems', () => {
     ],
     ['Nest’s internals', { 'admin/a.ts': `import { x } from '@nestjs/core/internal';` }, 'internals are not public'],
     ['a long file', { 'admin/a.ts': '\n'.repeat(251) }, 'has 251 lines, more than 250'],
+    ['a long spec', { 'admin/a.spec.ts': '\n'.repeat(401) }, 'has 401 lines, more than 400'],
     ['export *', { 'admin/a.ts': `export * from './b.js'; const a = 1;` }, 'admin/a.ts:1 has "export *"'],
     ['export * as', { 'admin/a.ts': `export * as b from './b.js'; const a = 1;` }, 'has "export *"'],
     ['a default export', { 'admin/a.ts': 'export default class A {}' }, 'has a default export'],

@@ -1,25 +1,20 @@
 /**
- * The documents agree with the code: tables are compared with the constants that they describe, links with the files, commands with the
- * scripts. A new option, route or close code fails here until its table lists it. Each has its rule in exactly one document.
+ * The documents agree with the code: tables are compared with the constants that they describe. A new option, route or close code fails
+ * here until its table lists it. Each has its rule in exactly one document.
  */
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { CloseCodes } from 'nestjs-heartbeat';
 import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat/tooling';
 import { parse } from 'yaml';
-import { BENCH_FLAGS } from '../apps/bench/src/bench-arguments.js';
 import { readingsOf, type Results } from '../apps/bench/src/results.js';
 import { renderTable, titleOf } from '../apps/bench/src/table.js';
 import { FIGURE_NAMES } from '../apps/bench/src/figures.js';
-import { FLAGS } from '../apps/loadtest/src/flags.js';
 import { readEnvironment } from '../apps/server/src/environment.js';
 import { OPERATIONS } from '../apps/server/src/openapi.js';
 import { OPTION_VARIABLES, optionsFrom } from '../apps/server/src/option-variables.js';
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+import { ROOT, read, DOCUMENTS } from './support/documents.js';
 
 const README = read('README.md');
 const OPTIONS = read('docs/options.md');
@@ -29,15 +24,6 @@ const ENVIRONMENT = read('docs/operations/environment.md');
 const METRICS = read('docs/operations/probes-and-metrics.md');
 const DOCTOR = read('docs/operations/doctor.md');
 const PERFORMANCE = read('docs/performance/README.md');
-const DOCUMENTS = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'libs/heartbeat/README.md',
-  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.md'))
-    .map(name => `docs/${name}`),
-];
 
 /** The rows of all tables that begin with these headings, cells without their backticks; none without such a table. */
 function rowsOf(markdown: string, ...headings: string[]): string[][] {
@@ -184,8 +170,8 @@ describe('docs/protocol.md', () => {
 describe('docs/events.md', () => {
   it('lists every event', () => {
     const source = read('libs/heartbeat/src/connection/heartbeat.events.ts');
-    const types = [...source.matchAll(/readonly type: '([a-z-]+)'/g)].map(([, type]) => type);
-    const rows = tableOf(read('docs/events.md'), 'type', 'fields').map(([type]) => type);
+    const types = [...source.matchAll(/readonly type: '([a-z-]+)'/g)].map(([, type = '']) => type);
+    const rows = tableOf(read('docs/events.md'), 'type', 'fields').map(([type = '']) => type);
     expect(rows.toSorted()).toEqual(types.toSorted());
   });
 });
@@ -370,48 +356,3 @@ describe('the licence', () => {
     expect(read('LICENSE')).toMatch(/^MIT License\n/);
   });
 });
-
-describe.each(DOCUMENTS)('%s', path => {
-  const markdown = read(path);
-  /** Without code: a bracket there is no link. */
-  const prose = markdown.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').replaceAll(/`[^`\n]*`/g, '');
-
-  it('links to files and headings that exist', () => {
-    const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
-    expect(links.filter(target => !/^https?:/.test(target)).filter(target => !leadsSomewhere(path, target))).toEqual(
-      [],
-    );
-  });
-
-  it('names npm scripts, and flags of the load tool and the bench, that exist', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...markdown.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name);
-    const flags = [...markdown.matchAll(/npm run load -- (--.*?)[`\n]/g)].flatMap(([, line = '']) =>
-      [...line.matchAll(/--([a-z-]+)/g)].map(([, flag = '']) => flag),
-    );
-    expect(named.filter(name => !Object.hasOwn(scripts, name))).toEqual([]);
-    expect(flags.filter(flag => !Object.hasOwn(FLAGS, flag))).toEqual([]);
-    const ofBench = [...markdown.matchAll(/npm run bench -- (--.*?)[`\n#]/g)].flatMap(([, line = '']) =>
-      [...line.matchAll(/--([a-z-]+)/g)].map(([, flag = '']) => flag),
-    );
-    expect(ofBench.filter(flag => !Object.hasOwn(BENCH_FLAGS, flag))).toEqual([]);
-  });
-});
-
-function leadsSomewhere(from: string, target: string): boolean {
-  const [file = '', anchor] = target.split('#');
-  const to = file === '' ? from : join(dirname(from), file);
-  if (!existsSync(join(ROOT, to))) return false;
-  if (anchor === undefined || statSync(join(ROOT, to)).isDirectory()) return anchor === undefined;
-  return headingsOf(read(to)).includes(anchor);
-}
-
-/** Headings as they are linked to. */
-function headingsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
-}

@@ -9,7 +9,6 @@ interface Named {
 /** The parts of a source that matter to the architecture; comments and strings are not mistaken for code. */
 export interface Code {
   readonly path: string;
-  readonly lines: number;
   /** Of imports, re-exports, `import()` and types written `import('…')`. */
   readonly imports: readonly { readonly specifier: string; readonly line: number }[];
   /** Lines with `export *`. */
@@ -50,8 +49,7 @@ export function readCode(path: string, source: string): Code {
 
   const statements = file.statements.filter(statement => !ts.isImportDeclaration(statement));
   const reExportsOnly = statements.length > 0 && statements.every(isReExport);
-  const lines = source.split('\n').length - (source.endsWith('\n') ? 1 : 0);
-  return { path, lines, imports, starExports, defaultExports, reExportsOnly, identifiers, calls, decorators };
+  return { path, imports, starExports, defaultExports, reExportsOnly, identifiers, calls, decorators };
 }
 
 function isReExport(statement: ts.Statement): boolean {

@@ -1,24 +1,23 @@
 /**
  * A server to be attacked, as a process of its own: gateways that do what careless authors write. `OPTIONS` holds the module's
- * options as JSON, `AUTHENTICATE` names how clients are asked who they are. `GET /state` answers what the process costs now.
+ * options as JSON, `AUTHENTICATE` names how clients are authenticated. `GET /state` returns what the process costs now.
  */
 import 'reflect-metadata';
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller,Get,Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import type { IncomingMessage } from 'node:http';
+import { MessageBody,SubscribeMessage,WebSocketGateway } from '@nestjs/websockets';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type Authentication,
-  Connection,
-  ConnectionService,
-  CurrentConnection,
-  HeartbeatModule,
-  type HeartbeatOptions,
-  HeartbeatWsAdapter,
+Connection,
+ConnectionService,
+CurrentConnection,
+HeartbeatModule,
+type HeartbeatOptions,
+HeartbeatWsAdapter,
 } from 'nestjs-heartbeat';
 import { of } from 'rxjs';
+import { counts,unspeakable,ways } from './hostile-authentication.js';
 import { socketOf } from './socket-of.js';
 
 /** The part of {@link ServerState} about the process. */
@@ -33,44 +32,6 @@ export interface ServerState {
   readonly begun: number;
   /** Handlers of `fill-line` that have ended. */
   readonly filled: number;
-}
-
-const counts = { asked: 0, givenUp: 0, begun: 0, filled: 0 };
-
-/** How clients are asked who they are, by the word in `AUTHENTICATE`. */
-const ways: Record<
-  string,
-  (request: IncomingMessage, signal: AbortSignal) => Authentication | Promise<Authentication>
-> = {
-  /** Takes the user from the query after a moment. */
-  async user({ url = '' }): Promise<Authentication> {
-    counts.asked++;
-    await sleep(20);
-    const user = new URLSearchParams(url.split('?')[1]).get('user');
-    return user === null ? 'anonymous' : { userId: user };
-  },
-  /** Answers after a second. */
-  async slow(): Promise<Authentication> {
-    counts.asked++;
-    await sleep(1000);
-    return 'anonymous';
-  },
-  /** Never settles, whatever its signal, except for the first client: the observer. */
-  never(_, signal) {
-    if (counts.asked++ === 0) return 'anonymous';
-    signal.addEventListener('abort', () => counts.givenUp++);
-    return new Promise(() => {});
-  },
-  /** Rejects with what cannot be shown. */
-  async absurd(): Promise<Authentication> {
-    counts.asked++;
-    throw unspeakable();
-  },
-};
-
-/** A value that is no error and has no text form. */
-function unspeakable(): unknown {
-  return Object.create(null);
 }
 
 /** The values that handlers throw and reject with, by name. */
