@@ -3,21 +3,21 @@
  * options as JSON, `AUTHENTICATE` names how clients are authenticated. `GET /state` returns what the process costs now.
  */
 import 'reflect-metadata';
-import { Controller,Get,Module } from '@nestjs/common';
+import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessageBody,SubscribeMessage,WebSocketGateway } from '@nestjs/websockets';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-Connection,
-ConnectionService,
-CurrentConnection,
-HeartbeatModule,
-type HeartbeatOptions,
-HeartbeatWsAdapter,
+  Connection,
+  ConnectionService,
+  CurrentConnection,
+  HeartbeatModule,
+  type HeartbeatOptions,
+  HeartbeatWsAdapter,
 } from 'nestjs-heartbeat';
 import { of } from 'rxjs';
-import { counts,unspeakable,ways } from './hostile-authentication.js';
+import { counts, unspeakable, ways } from './hostile-authentication.js';
 import { socketOf } from './socket-of.js';
 
 /** The part of {@link ServerState} about the process. */
