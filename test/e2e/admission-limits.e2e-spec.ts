@@ -307,8 +307,6 @@ describe('Upgrade rates', () => {
       limits: { upgradesPerSecondPerIp: 1, upgradesPerSecond: 1, maxPerIp: 5 },
       trustedProxies: ['127.0.0.0/8'],
       authenticate: byQuery,
-      // A thousand upgrades in a turn are a load, and a client refused for that is not counted by address.
-      load: { source: { eventLoop: false, heap: false, memory: false, cpu: false } },
     });
     // One arrives over the network, as a template of an upgrade; the rest is passed to the server itself.
     const seen = new Promise<IncomingMessage>(resolve => app.app.getHttpServer().once('upgrade', resolve));

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 function start(options: HeartbeatOptions = {}, clock?: Clock): Promise<TestApp> {
-  return TestApp.start({ gateways: [EchoGateway], options, ...(clock && { clock }) });
+  return TestApp.start({ gateways: [EchoGateway], options: { load: {}, ...options }, ...(clock && { clock }) });
 }
 
 /** One reading, of an idle node by default. */
@@ -246,7 +246,7 @@ describe('A node that is overloaded', () => {
   });
 
   it('is found by itself when its loop is really blocked, and recovers by itself', async () => {
-    const attack = await Attack.lay({ observer: false });
+    const attack = await Attack.lay({ observer: false, options: { load: {} } });
     const client = await attack.opened();
     client.sendEvent('block', { forMs: 12_000, eachMs: 900 });
     await until(async () => (await attack.client().open()).status === 503, { timeoutMs: 20_000, message: 'a refusal' });

@@ -20,8 +20,6 @@ const OPTIONS = {
   heartbeat: beat(1000, 400),
   limits: { maxConnections: MAX_CONNECTIONS },
   drain: { closeTimeoutMs: 1000 },
-  // A busy machine is a load, and an overloaded node refuses upgrades.
-  load: { source: { eventLoop: false, heap: false, memory: false, cpu: false } },
   // Small, and full after the warming up: what is remembered on purpose does not grow any more.
   closedHistory: 100,
 };

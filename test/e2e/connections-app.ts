@@ -24,6 +24,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { writeHeapSnapshot } from 'node:v8';
 import { interval, map, type Observable } from 'rxjs';
+import { NO_LOAD } from '../support/servers/no-load.js';
 
 /** The state of the application. Counts are by name. */
 export interface ConnectionsApp {
@@ -139,7 +140,9 @@ class ConnectionsController {
 }
 
 @Module({
-  imports: [HeartbeatModule.forRoot(JSON.parse(process.env['OPTIONS'] ?? '{}') as HeartbeatOptions)],
+  imports: [
+    HeartbeatModule.forRoot({ load: NO_LOAD, ...(JSON.parse(process.env['OPTIONS'] ?? '{}') as HeartbeatOptions) }),
+  ],
   controllers: [ConnectionsController],
   providers: [ChurnGateway],
 })

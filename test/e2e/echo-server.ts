@@ -7,6 +7,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { ConnectionService, HeartbeatModule, type HeartbeatOptions, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+import { NO_LOAD } from '../support/servers/no-load.js';
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
@@ -24,7 +25,9 @@ class EchoGateway {
 }
 
 @Module({
-  imports: [HeartbeatModule.forRoot(JSON.parse(process.env['OPTIONS'] ?? '{}') as HeartbeatOptions)],
+  imports: [
+    HeartbeatModule.forRoot({ load: NO_LOAD, ...(JSON.parse(process.env['OPTIONS'] ?? '{}') as HeartbeatOptions) }),
+  ],
   providers: [EchoGateway],
 })
 class ServerModule {}

@@ -18,6 +18,7 @@ import { CapturingLogger } from './app.js';
 import { type Answer, ask, type Question } from '../clients/ask.js';
 import { watchLeaks } from '../assert/leaks.js';
 import { RawClient, type RawClientOptions } from '../clients/raw-client.js';
+import { NO_LOAD } from './no-load.js';
 
 /** The HTTP platforms of Nest that the library works on. */
 export const PLATFORMS: readonly (readonly [name: string, platform: Platform])[] = [
@@ -65,7 +66,7 @@ export class AdminApp {
   ): Promise<AdminApp> {
     const assertNothingLeft = watchLeaks();
     const logger = new CapturingLogger();
-    const imports = [HeartbeatModule.forRoot(options)];
+    const imports = [HeartbeatModule.forRoot({ load: NO_LOAD, ...options })];
     const module = await Test.createTestingModule({
       imports,
       controllers,

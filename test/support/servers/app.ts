@@ -16,6 +16,7 @@ import { type Clock, HEARTBEAT_CLOCK } from 'nestjs-heartbeat/tooling';
 import { watchLeaks } from '../assert/leaks.js';
 import { RawClient, type RawClientOptions } from '../clients/raw-client.js';
 import { unstamped } from '../assert/unstamped.js';
+import { NO_LOAD } from './no-load.js';
 
 export { freePort } from './free-port.js';
 
@@ -124,7 +125,7 @@ export class TestApp {
     // A test's clients are destroyed before its app closes; should one be left, it must not hold up the end.
     const drain = { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 3000, ...options.drain };
     const builder = Test.createTestingModule({
-      imports: [HeartbeatModule.forRoot({ ...options, drain }), ...imports],
+      imports: [HeartbeatModule.forRoot({ load: NO_LOAD, ...options, drain }), ...imports],
       providers: [...gateways, ...providers],
       controllers,
     }).setLogger(logger);

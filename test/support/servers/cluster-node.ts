@@ -23,6 +23,7 @@ import {
   type RedisClientSource,
 } from 'nestjs-heartbeat';
 import type { IncomingMessage } from 'node:http';
+import { NO_LOAD } from './no-load.js';
 
 class Gateway {
   @SubscribeMessage('echo')
@@ -94,7 +95,12 @@ const client = clientOf(process.env);
 
 @Module({
   imports: [
-    HeartbeatModule.forRoot({ ...options, authenticate, cluster: { ...options.cluster, ...(client && { client }) } }),
+    HeartbeatModule.forRoot({
+      load: NO_LOAD,
+      ...options,
+      authenticate,
+      cluster: { ...options.cluster, ...(client && { client }) },
+    }),
   ],
   controllers: [CallController],
   providers: [MainGateway, OtherGateway, AskingGateway],

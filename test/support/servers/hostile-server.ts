@@ -19,6 +19,7 @@ import {
 import { of } from 'rxjs';
 import { counts, unspeakable, ways } from './hostile-authentication.js';
 import { socketOf } from './socket-of.js';
+import { NO_LOAD } from './no-load.js';
 
 /** The part of {@link ServerState} about the process. */
 export interface ServerState {
@@ -226,7 +227,7 @@ const options = JSON.parse(OPTIONS) as HeartbeatOptions;
 const authenticate = ways[AUTHENTICATE];
 
 @Module({
-  imports: [HeartbeatModule.forRoot({ ...options, ...(authenticate && { authenticate }) })],
+  imports: [HeartbeatModule.forRoot({ load: NO_LOAD, ...options, ...(authenticate && { authenticate }) })],
   controllers: [StateController],
   providers: [EchoGateway, DeflateGateway, BrokenGateway],
 })

@@ -6,6 +6,11 @@ import { until } from '../assert/until.js';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const ADDRESS = /http:\/\/([\w.-]+|\[[\da-f:]+\]):(\d+)/;
 
+/** What `NO_LOAD` (no-load.ts) is for servers whose options a test gives. */
+const NO_LOAD_ENV = Object.fromEntries(
+  ['EVENT_LOOP', 'HEAP', 'MEMORY', 'CPU'].map(source => [`LOAD_SOURCE_${source}`, 'false']),
+);
+
 /** The environment of a server whose heartbeat is quick enough for a test, at a fixed interval. */
 export function beatEnv(intervalMs: number, pongTimeoutMs: number, missedPongs = 2) {
   return {
@@ -19,7 +24,7 @@ export function beatEnv(intervalMs: number, pongTimeoutMs: number, missedPongs =
 
 /** How a {@link ServerProcess} is started. */
 export interface ServerProcessOptions {
-  /** The server's environment. Nothing of the test's own is passed on but PATH, HOME and TMPDIR. PORT is 0 unless given. */
+  /** The server's environment. Nothing of the test's own is passed on but PATH, HOME and TMPDIR. PORT is 0 and load has no effect unless given. */
   readonly env?: Readonly<Record<string, string>>;
   /** Program, relative to the repository. Default the reference server, as `nest build server` left it. */
   readonly entry?: string;
@@ -65,7 +70,11 @@ export class ServerProcess {
     const [command, ...args] = words as [string, ...string[]];
     const inherited = Object.fromEntries(['PATH', 'HOME', 'TMPDIR'].map(name => [name, process.env[name]]));
     const stdio = ['ignore', 'pipe', 'pipe'] as const;
-    this.#child = spawn(command, args, { cwd: ROOT, env: { ...inherited, PORT: '0', ...env }, stdio: [...stdio] });
+    this.#child = spawn(command, args, {
+      cwd: ROOT,
+      env: { ...inherited, ...NO_LOAD_ENV, PORT: '0', ...env },
+      stdio: [...stdio],
+    });
     ServerProcess.#running.add(this);
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));

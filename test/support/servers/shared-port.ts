@@ -10,6 +10,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { HeartbeatModule, type HeartbeatOptions, HeartbeatWsAdapter } from 'nestjs-heartbeat';
 import { WebSocket } from 'ws';
 import { testCertificate } from './test-certificate.js';
+import { NO_LOAD } from './no-load.js';
 
 /** The longest wait for an answer; a busy machine needs some of it. */
 const ANSWER_MS = 30_000;
@@ -51,7 +52,7 @@ export class SharedPort {
     const isTls = platform.endsWith('https');
     const drain = { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 3000, ...rest.options?.drain };
     @Module({
-      imports: [HeartbeatModule.forRoot({ ...rest.options, drain })],
+      imports: [HeartbeatModule.forRoot({ load: NO_LOAD, ...rest.options, drain })],
       providers: [...gateways],
       controllers: [...controllers],
     })

@@ -25,6 +25,7 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { type Observable, of } from 'rxjs';
+import { NO_LOAD } from './no-load.js';
 
 /** A thrown value need not be an error, nor have a text form. */
 const THROWN: Readonly<Record<string, unknown>> = {
@@ -96,7 +97,7 @@ const { PORT = '0', OPTIONS = '{}', SHUTDOWN_HOOKS = 'exit' } = process.env;
 
 // Nest calls the hooks of the root module before those of the modules that it imports.
 @Module({
-  imports: [HeartbeatModule.forRoot(JSON.parse(OPTIONS) as HeartbeatOptions)],
+  imports: [HeartbeatModule.forRoot({ load: NO_LOAD, ...(JSON.parse(OPTIONS) as HeartbeatOptions) })],
   providers: [EchoGateway, Hooks],
 })
 class AppModule {}
