@@ -1,3 +1,4 @@
+// Measures: how soon dead clients are found, beside thousands of refused upgrades.
 /** A node at its limits keeps what it has promised to those inside: the load tool judges, while thousands knock. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';

@@ -226,6 +226,7 @@ describe('A deflate bomb', () => {
     const payload = deflateRawSync(Buffer.from(text), { finishFlush: 2 }).subarray(0, -4);
     client.sendFrame({ opcode: Opcode.text, rsv: 4, payload });
     await until(() => client.messages.length === 1);
+    expect(client.json).toEqual([JSON.parse(text)]);
     expect(client.closeFrame).toBeNull();
   });
 });

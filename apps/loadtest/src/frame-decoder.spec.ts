@@ -49,6 +49,17 @@ describe('FrameDecoder', () => {
     ]);
   });
 
+  it('takes a compressed message only where compression was agreed', () => {
+    const bytes = encodeFrame({ opcode: Opcode.text, rsv: 4, payload: 'deflated', mask: false });
+    const agreed = new FrameDecoder();
+    agreed.mayCompress = true;
+    expect(agreed.read(bytes)).toMatchObject([{ opcode: Opcode.text, isCompressed: true }]);
+    const notAgreed = new FrameDecoder();
+    expect([notAgreed.read(bytes), notAgreed.violation]).toEqual([[], expect.stringContaining('reserved bit')]);
+    expect(agreed.read(encodeFrame({ opcode: Opcode.ping, rsv: 4, mask: false }))).toEqual([]);
+    expect(agreed.violation).toContain('reserved bit');
+  });
+
   it('keeps what is unfinished even when the caller reuses its buffer', () => {
     const decoder = new FrameDecoder();
     const shared = Buffer.alloc(16);

@@ -5,6 +5,8 @@ export interface ReceivedFrame {
   readonly opcode: Opcode;
   /** May be a view of the bytes that were read: valid until the next read, copy it to keep it. */
   readonly payload: Buffer;
+  /** Whether the payload is compressed (RFC 7692). */
+  readonly isCompressed: boolean;
 }
 
 interface PartialFrame {
@@ -15,6 +17,8 @@ interface PartialFrame {
 
 const LONGEST_MESSAGE = 16 * 1024 * 1024;
 const LONGEST_CONTROL = 125;
+/** The reserved bit of a compressed message (RFC 7692, section 6). */
+const RSV1 = 4;
 const KNOWN_OPCODES: ReadonlySet<number> = new Set(Object.values(Opcode));
 
 /**
@@ -22,10 +26,12 @@ const KNOWN_OPCODES: ReadonlySet<number> = new Set(Object.values(Opcode));
  * unfinished only, so the caller may reuse one read buffer for thousands of connections.
  */
 export class FrameDecoder {
+  /** Whether permessage-deflate was agreed, so that messages may be compressed. Default false. */
+  mayCompress = false;
   #violation: string | null = null;
   #partialHeader: Buffer | null = null;
   #partialFrame: PartialFrame | null = null;
-  #message: { opcode: Opcode; fragments: Buffer[]; length: number } | null = null;
+  #message: { opcode: Opcode; isCompressed: boolean; fragments: Buffer[]; length: number } | null = null;
 
   /** Why the peer broke the protocol, `null` while it did not. Nothing is decoded after that. */
   get violation(): string | null {
@@ -47,7 +53,7 @@ export class FrameDecoder {
         this.#partialHeader = Buffer.from(bytes.subarray(offset));
         break;
       }
-      this.#violation = headerViolation(header);
+      this.#violation = headerViolation(header, this.mayCompress);
       if (this.#violation !== null) break;
       offset += header.bytes;
       const payload = bytes.subarray(offset, offset + header.length);
@@ -74,8 +80,9 @@ export class FrameDecoder {
   #complete(header: FrameHeader, payload: Buffer, frames: ReceivedFrame[]): void {
     const opcode = header.opcode as Opcode;
     const { fin } = header;
+    const isCompressed = header.rsv === RSV1;
     if (isControl(opcode)) {
-      frames.push({ opcode, payload });
+      frames.push({ opcode, payload, isCompressed });
       return;
     }
     if ((opcode === Opcode.continuation) !== (this.#message !== null)) {
@@ -83,15 +90,19 @@ export class FrameDecoder {
       return;
     }
     if (this.#message === null && fin) {
-      frames.push({ opcode, payload });
+      frames.push({ opcode, payload, isCompressed });
       return;
     }
-    this.#message ??= { opcode, fragments: [], length: 0 };
+    this.#message ??= { opcode, isCompressed, fragments: [], length: 0 };
     this.#message.fragments.push(Buffer.from(payload));
     this.#message.length += payload.length;
     if (this.#message.length > LONGEST_MESSAGE) this.#violation = 'a message over 16 MiB';
     if (!fin) return;
-    frames.push({ opcode: this.#message.opcode, payload: Buffer.concat(this.#message.fragments) });
+    frames.push({
+      opcode: this.#message.opcode,
+      payload: Buffer.concat(this.#message.fragments),
+      isCompressed: this.#message.isCompressed,
+    });
     this.#message = null;
   }
 }
@@ -105,8 +116,10 @@ function isControl(opcode: number): boolean {
   return opcode >= Opcode.close;
 }
 
-function headerViolation({ fin, rsv, opcode, masked, length }: FrameHeader): string | null {
-  if (rsv !== 0) return 'a reserved bit is set, and no extension was agreed';
+function headerViolation({ fin, rsv, opcode, masked, length }: FrameHeader, mayCompress: boolean): string | null {
+  const startsMessage = opcode === Opcode.text || opcode === Opcode.binary;
+  if (rsv !== 0 && !(mayCompress && rsv === RSV1 && startsMessage))
+    return 'a reserved bit is set, and no extension was agreed';
   if (masked) return 'a masked frame from a server';
   if (!KNOWN_OPCODES.has(opcode)) return `an unknown opcode, ${opcode}`;
   if (isControl(opcode) && (!fin || length > LONGEST_CONTROL)) return 'a control frame that is fragmented or too long';

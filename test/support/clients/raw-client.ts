@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { constants, inflateRawSync } from 'node:zlib';
 import { FrameDecoder, type ReceivedFrame } from '../../../apps/loadtest/src/frame-decoder.js';
 import { closeCodeOf, closePayload, encodeFrame, type FrameToSend, Opcode } from '../../../apps/loadtest/src/frames.js';
 import { acceptFor } from '../../../apps/loadtest/src/handshake.js';
@@ -63,6 +64,7 @@ export class RawClient {
   constructor(options: RawClientOptions) {
     this.#options = options;
     this.#autoPong = options.autoPong ?? true;
+    this.#decoder.mayCompress = String(options.headers?.['Sec-WebSocket-Extensions']).includes('permessage-deflate');
     this.ended = new Promise(resolve => (this.#resolveEnded = resolve));
     // For a client that only connects no code waits for an answer.
     this.#answer.answer.catch(() => {});
@@ -211,7 +213,8 @@ export class RawClient {
     if (this.#decoder.violation !== null) this.socket.destroy(new Error(`the server sent ${this.#decoder.violation}`));
   }
 
-  #handle({ opcode, payload }: ReceivedFrame): void {
+  #handle({ opcode, payload: sent, isCompressed }: ReceivedFrame): void {
+    const payload = isCompressed ? inflated(sent) : sent;
     if (opcode === Opcode.ping) {
       this.pings.push({ at: performance.now(), data: payload });
       if (this.#autoPong) this.pong(payload);
@@ -235,4 +238,10 @@ export class RawClient {
     const { code, reason } = this.closeFrame ?? { code: 1006, reason: '' };
     this.#resolveEnded({ code, reason, at: performance.now(), error: this.#error });
   }
+}
+
+/** The first compressed message of a connection (RFC 7692, section 7.2.2): one without the window of a message before it. */
+function inflated(payload: Buffer): Buffer {
+  const tail = Buffer.from([0, 0, 0xff, 0xff]);
+  return inflateRawSync(Buffer.concat([payload, tail]), { finishFlush: constants.Z_SYNC_FLUSH });
 }
