@@ -8,7 +8,7 @@ import { Probe } from '../support/assert/probe.js';
 import { RawClient, type RawClientOptions } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';
 import { Stalls } from '../support/faults/stalls.js';
-import { until } from '../support/assert/until.js';
+import { until, watchMachine } from '../support/assert/until.js';
 
 export const MAX_MESSAGE_BYTES = 65_536;
 export const MAX_FRAGMENTS = 16;
@@ -22,6 +22,7 @@ let server: ServerProcess | null = null;
 let pid = 0;
 let probe: Probe;
 let stalls: Stalls;
+let machineMs: () => number;
 const clients: RawClient[] = [];
 
 /** Starts a server for the tests of a file, and fails each test that affects the other clients of the server. */
@@ -40,6 +41,7 @@ export function probeServer(): void {
     pid = server.pid;
     probe = await Probe.start(server.port);
     stalls = Stalls.watch();
+    machineMs = watchMachine();
   });
 
   afterEach(async () => {
@@ -63,7 +65,7 @@ async function aftermath(): Promise<string[]> {
   await until(() => probe.answers > answered + 3, { message: 'more answers for the probe' });
   for (const one of clients.splice(0)) one.destroy();
   await until(async () => (await connections()) === 1, { message: "no connection but the probe's" });
-  const allowedMs = NOTICED_MS + stalls.longestMs;
+  const allowedMs = NOTICED_MS + stalls.longestMs + machineMs();
   const slow = probe.slowestMs < allowedMs ? [] : [`waited ${probe.slowestMs} ms for an answer`];
   return [...probe.complaints, ...slow].map(complaint => `the probe ${complaint}`);
 }

@@ -1,5 +1,5 @@
 import { transformFile, type Options } from '@swc/core';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -31,7 +31,7 @@ export class Program {
     private readonly folder: string,
   ) {}
 
-  /** Compiles `test/<name>.ts`, such as `support/servers/user-app`, which imports nothing of the repository but `nestjs-heartbeat`. */
+  /** Compiles `test/<name>.ts`, such as `support/servers/user-app`, and the files that it imports by their paths. */
   static async compile(name: string): Promise<Program> {
     await mkdir(join(ROOT, 'dist'), { recursive: true });
     const folder = await mkdtemp(join(ROOT, 'dist', 'test-'));
@@ -40,7 +40,8 @@ export class Program {
     const entry = `test/${name}.ts`;
     const program = new Program(relative(ROOT, join(folder, entry.replace(/\.ts$/, '.js'))), folder);
     try {
-      await Promise.all([...sources, entry].map(file => compileInto(folder, file)));
+      const own = await withImports(entry);
+      await Promise.all([...sources, ...own].map(file => compileInto(folder, file)));
     } catch (error) {
       await program.remove();
       throw error;
@@ -51,6 +52,17 @@ export class Program {
   async remove(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A file and all that it and its imports import by relative paths, from the root of the repository. */
+async function withImports(entry: string): Promise<Set<string>> {
+  const files = new Set([entry]);
+  // The loop takes the files that are added meanwhile, too.
+  for (const file of files) {
+    const source = await readFile(join(ROOT, file), 'utf8');
+    for (const [, path = ''] of source.matchAll(/ from '(\.[^']+)\.js'/g)) files.add(join(dirname(file), `${path}.ts`));
+  }
+  return files;
 }
 
 async function compileInto(folder: string, file: string): Promise<void> {
