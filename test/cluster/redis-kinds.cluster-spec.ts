@@ -1,4 +1,4 @@
-// Measures: how soon clusters are complete again.
+// Runs alone: how soon clusters are complete again.
 /** Redis in its other forms: Sentinel and Cluster, and the cost of a failover. No client is lost, and the cluster recovers soon. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { fixedHeartbeat, type Harm, type HeartbeatWatch, NO_HARM } from '../support/clients/heartbeat-watch.js';
