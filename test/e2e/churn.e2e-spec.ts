@@ -319,9 +319,13 @@ describe('when 20,000 have come and gone in every way', () => {
   it('no connection, and nothing that hung on one, is left in memory', () => {
     const ours = ['Connection', 'Pulse', 'Lifetime', 'Subscription', 'AbortController', 'AbortSignal'];
     const those = ours.slice(0, 3);
+    // The prototype of the class is an object of the published class, which has the same name.
+    const prototypes: Readonly<Record<string, number>> = { Connection: 1 };
+    const count = (objects: ReadonlyMap<string, number>, name: string) =>
+      `${name} ${(objects.get(name) ?? 0) - (prototypes[name] ?? 0)}`;
     // That is how they show while they are there.
-    expect(those.map(name => `${name} ${meanwhile.get(name)}`)).toEqual(those.map(name => `${name} ${GUESTS}`));
-    expect(those.map(name => `${name} ${after.objects.get(name) ?? 0}`)).toEqual(those.map(name => `${name} 0`));
+    expect(those.map(name => count(meanwhile, name))).toEqual(those.map(name => `${name} ${GUESTS}`));
+    expect(those.map(name => count(after.objects, name))).toEqual(those.map(name => `${name} 0`));
     expect(ours.map(name => `${name} ${grown(name)}`)).toEqual(ours.map(name => `${name} 0`));
   });
 
