@@ -4,6 +4,7 @@
  *   node .ci/prepare.mjs start   the reference server is installed and built
  *   node .ci/prepare.mjs load    the load generator is
  *   node .ci/prepare.mjs bench   the bench is
+ *   node .ci/prepare.mjs lib     what builds the library is installed
  *
  * Complete steps are skipped, without a request to the network. It writes to stderr only: stdout belongs to the program that
  * runs afterwards.
@@ -87,7 +88,7 @@ function say(text) {
   process.stderr.write(`prepare: ${text}\n`);
 }
 
-const APPS = { start: 'server', load: 'loadtest', bench: 'bench' };
+const APPS = { start: 'server', load: 'loadtest', bench: 'bench', lib: null };
 
 // Not when it is imported; the real path, since a folder above may be a symbolic link.
 if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
@@ -96,7 +97,7 @@ if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
     if (app === undefined) throw new PrepareError(`say what for: ${Object.keys(APPS).join(' or ')}`);
     requireNode();
     ensureModules();
-    ensureBuilt(app);
+    if (app !== null) ensureBuilt(app);
   } catch (error) {
     if (!(error instanceof PrepareError)) throw error;
     say(error.message);

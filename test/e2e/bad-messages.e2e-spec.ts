@@ -194,7 +194,7 @@ describe('a message that means nothing', () => {
     ['a text', '"echo"'],
     ['an empty object', '{}'],
     ['an object without an event', '{"data":1}'],
-    ['an event that nobody takes', '{"event":"nobody"}'],
+    ['an event without a handler', '{"event":"nobody"}'],
     ['an event that is null', '{"event":null}'],
     ['an event that is a number', '{"event":0}'],
     ['an event that is a list', '{"event":["echo"],"data":1}'],

@@ -1,7 +1,7 @@
 /**
  * An application that can be asked what it holds. Run it with `--expose-gc`:
  *
- *   GET /counts           what was announced since the start, what the books hold, timers and listeners of the process
+ *   GET /counts           the events since the start, the content of the registry, timers and listeners of the process
  *   GET /heap?file=<path> the same after the garbage was collected, and a heap snapshot in that file
  *
  * The library's options come as JSON in OPTIONS. Clients choose how they end by the event that they send.
