@@ -48,7 +48,10 @@ import { OutboundService } from './flow/outbound.service.js';
 import { IncompleteMessageService } from './flow/incomplete-message.service.js';
 import { GatewayInspector } from './transports/ws/gateway-inspector.js';
 import { HeartbeatGateway } from './transports/ws/heartbeat.gateway.js';
+import { HttpPorts } from './transports/ws/http-ports.js';
 import { MessageDispatcher } from './transports/ws/message-dispatcher.js';
+import { NodeSockets } from './transports/ws/node-sockets.js';
+import { Upgrades } from './transports/ws/upgrades.js';
 import { HeartbeatHealthIndicator } from './health/heartbeat.health.js';
 import { assertAsyncOptions, assertExtras } from './options/extras.js';
 import { HeartbeatEvents } from './connection/heartbeat.events.js';
@@ -139,6 +142,9 @@ const PUBLIC = [
     MessageDispatcher,
     HeartbeatGateway,
     GatewayInspector,
+    NodeSockets,
+    Upgrades,
+    HttpPorts,
     Problems,
     RefusedRequests,
     OwnRouting,

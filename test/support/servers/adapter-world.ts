@@ -11,7 +11,10 @@ import type { InboundService } from '../../../libs/heartbeat/src/flow/inbound.se
 import type { GatewayInspector } from '../../../libs/heartbeat/src/transports/ws/gateway-inspector.js';
 import { HeartbeatWsAdapter } from '../../../libs/heartbeat/src/transports/ws/heartbeat-ws.adapter.js';
 import { HeartbeatGateway } from '../../../libs/heartbeat/src/transports/ws/heartbeat.gateway.js';
+import { HttpPorts } from '../../../libs/heartbeat/src/transports/ws/http-ports.js';
 import type { MessageDispatcher } from '../../../libs/heartbeat/src/transports/ws/message-dispatcher.js';
+import { NodeSockets } from '../../../libs/heartbeat/src/transports/ws/node-sockets.js';
+import { Upgrades } from '../../../libs/heartbeat/src/transports/ws/upgrades.js';
 import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import type { HeartbeatService } from '../../../libs/heartbeat/src/liveness/heartbeat.service.js';
@@ -65,13 +68,13 @@ export class AdapterWorld {
     const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
     const gateway = new HeartbeatGateway(this.node, connections, heartbeat, inbound, dispatcher, stream, bans);
     const inspector = { guardHooks: () => undefined } as GatewayInspector;
+    const sockets = new NodeSockets(this.node, connections, addresses);
+    const upgrades = new Upgrades(this.node, admission, gateway, sockets, addresses);
     const services = new Map<unknown, unknown>([
       [NodeState, this.node],
       [AdmissionService, admission],
       [HeartbeatGateway, gateway],
-      [HeartbeatEvents, stream],
-      [ConnectionService, this.connections],
-      [ClientAddresses, addresses],
+      [HttpPorts, new HttpPorts(this.node, sockets, upgrades, stream)],
     ]);
     this.app = Object.assign(new EventEmitter(), {
       isInitialized: true,

@@ -2,13 +2,13 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { GuestUpgrades } from './guest-upgrades.js';
-import type { PathServer } from './path-server.js';
 import { PathTable } from './path-table.js';
+import type { ServedServer } from './served-server.js';
 import { answerAsPlainRequest } from './plain-request.js';
 import type { SilentSockets } from './silent-sockets.js';
 import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
-/** The parts of the adapter that {@link HttpPort} depends on. */
+/** The server of a port, and the parts of the node that {@link HttpPort} depends on. */
 export interface HttpPortOptions {
   readonly server: Server;
   /** Whether the adapter created the server, and so closes it. */
@@ -18,8 +18,8 @@ export interface HttpPortOptions {
   readonly now: () => number;
   /** The sockets of this and other servers that are not WebSockets. */
   readonly sockets: SilentSockets;
-  /** Serves an upgrade to a gateway's path, or refuses it where `server` is undefined. */
-  readonly serve: (server: PathServer | undefined, upgrade: Upgrade) => void;
+  /** Serves an upgrade to a path, or refuses it where `server` is undefined. */
+  readonly serve: (server: ServedServer | undefined, upgrade: Upgrade) => void;
 }
 
 /**

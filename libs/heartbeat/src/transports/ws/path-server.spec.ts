@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { heapBytesOf } from '../../../../../test/support/assert/heap-bytes.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { pathOf, PathServer } from './path-server.js';
+import type { SocketListeners } from './socket-listeners.js';
 
 describe('pathOf', () => {
   it.each([
@@ -31,7 +32,10 @@ describe('pathOf', () => {
 describe('PathServer', () => {
   const request = {} as IncomingMessage;
   const choose = (names: string[], own?: (names: Set<string>) => string | false) => {
-    const server = new PathServer(resolveOptions({}), own ? { handleProtocols: own } : {}, '/');
+    const server = new PathServer(resolveOptions({}), own ? { handleProtocols: own } : {}, {
+      path: '/',
+      socketListeners: {} as SocketListeners,
+    });
     return server.options.handleProtocols?.(new Set(names), request);
   };
 

@@ -6,7 +6,10 @@ import type { ResolvedOptions } from '../../options/heartbeat.options.js';
 import { detachString } from '../../base/detach-string.js';
 import { emitGuarded } from './guarded-emit.js';
 import { RoutingTable } from './routing-table.js';
+import type { ServedServer } from './served-server.js';
+import type { SocketListeners } from './socket-listeners.js';
 import { TrackedSocket } from './tracked-socket.js';
+import type { Upgrade } from './upgrade.js';
 import type { VerifyClient } from './verify-client.js';
 
 /** Options of a gateway's decorator beside those of `ws`. */
@@ -26,7 +29,7 @@ const MIN_CHUNKS = 16_384;
 const BYTES_PER_CHUNK = 64;
 
 /** A server of one path on one port. */
-export class PathServer extends WebSocketServer {
+export class PathServer extends WebSocketServer implements ServedServer {
   /** In the form of {@link gatewayPath}; `/` also where every path is served. */
   override readonly path: string;
   /** Whether this server belongs to a gateway without a path on its own port. As with `WsAdapter`, it serves every path. @internal */
@@ -37,13 +40,15 @@ export class PathServer extends WebSocketServer {
   readonly table = new RoutingTable();
   /** Handles errors of the app's listeners. @internal */
   failed: (what: string, error: unknown) => void = () => undefined;
+  /** @internal */
+  readonly socketListeners: SocketListeners;
   /** The gateway's own hook. It is not passed to `ws`, which would call it for clients that are already refused. @internal */
   readonly verifyClient: VerifyClient | undefined;
 
   constructor(
     { limits, drain }: ResolvedOptions,
     { verifyClient, handleProtocols = firstOf, ...options }: GatewayServerOptions,
-    path: string | null,
+    { path, socketListeners }: { readonly path: string | null; readonly socketListeners: SocketListeners },
   ) {
     super({
       maxPayload: limits.maxMessageBytes,
@@ -63,6 +68,17 @@ export class PathServer extends WebSocketServer {
     this.path = path ?? '/';
     this.servesEveryPath = path === null;
     this.verifyClient = verifyClient;
+    this.socketListeners = socketListeners;
+  }
+
+  /** @internal */
+  pathOf(request: IncomingMessage): string {
+    return this.servesEveryPath ? pathOf(request) : this.path;
+  }
+
+  /** @internal */
+  opened(client: TrackedSocket, { request }: Upgrade): void {
+    this.emit('connection', client, request);
   }
 
   /** Emits like any emitter, but an error of a listener affects neither the client's upgrade nor the other listeners. */

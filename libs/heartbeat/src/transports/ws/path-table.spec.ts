@@ -3,12 +3,17 @@ import type { IncomingMessage } from 'node:http';
 
 import { resolveOptions } from '../../options/resolve-options.js';
 import { PathServer } from './path-server.js';
+import type { SocketListeners } from './socket-listeners.js';
 import { gatewayPath, PathTable } from './path-table.js';
 
 function tableOf(paths: readonly (string | null)[]): PathTable {
   const table = new PathTable();
   for (const path of paths) {
-    const server = new PathServer(resolveOptions({}), {}, path === null ? null : gatewayPath(path));
+    const server = new PathServer(
+      resolveOptions({}),
+      {},
+      { path: path === null ? null : gatewayPath(path), socketListeners: {} as SocketListeners },
+    );
     server.takesSlash = path?.endsWith('/') ?? false;
     table.add(server);
   }

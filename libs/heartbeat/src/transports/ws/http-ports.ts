@@ -1,0 +1,61 @@
+import type { Server } from 'node:http';
+
+import { Injectable } from '@nestjs/common';
+
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
+import { NodeState } from '../../node/node-state.js';
+import { HttpPort } from './http-port.js';
+import { NodeSockets } from './node-sockets.js';
+import { Upgrades } from './upgrades.js';
+
+/** The HTTP servers of the application on which this library serves upgrades. */
+@Injectable()
+export class HttpPorts {
+  readonly #ports = new Map<Server, HttpPort>();
+  /** Functions that undo all registrations. */
+  readonly #leave: (() => void)[] = [];
+
+  constructor(
+    private readonly node: NodeState,
+    private readonly sockets: NodeSockets,
+    private readonly upgrades: Upgrades,
+    private readonly events: HeartbeatEvents,
+  ) {}
+
+  /**
+   * The port of an HTTP server; added at the first call.
+   * @param isOwn Whether this library made the server, and so closes it.
+   */
+  of(server: Server, isOwn = false): HttpPort {
+    const known = this.#ports.get(server);
+    if (known) return known;
+    if (this.#ports.size === 0) this.#awaitDrain();
+    const port = new HttpPort({
+      server,
+      isOwn,
+      timeoutMs: this.node.options.limits.handshakeTimeoutMs,
+      now: () => this.node.clock.now(),
+      sockets: this.sockets.silent,
+      serve: (served, upgrade) => this.upgrades.serve(served, upgrade),
+    });
+    this.sockets.guests.add(port.guests);
+    this.#leave.push(this.sockets.watch(server), () => this.sockets.guests.delete(port.guests));
+    this.#ports.set(server, port);
+    return port;
+  }
+
+  async close(): Promise<void> {
+    for (const leave of this.#leave.splice(0)) leave();
+    this.sockets.close();
+    await Promise.all([...this.#ports.values()].map(port => port.close()));
+    this.#ports.clear();
+  }
+
+  #awaitDrain(): void {
+    const { deadlineMs } = this.node.options.drain;
+    const draining = this.events.ofType('drain-started', 'drain-aborted').subscribe(({ type }) => {
+      for (const port of this.#ports.values()) port.onDrain(type, deadlineMs);
+    });
+    this.#leave.push(() => draining.unsubscribe());
+  }
+}
