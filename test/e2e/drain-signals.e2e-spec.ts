@@ -18,7 +18,7 @@ import { ReadinessWatch } from '../support/clients/readiness-watch.js';
 import { type Exit, ServerProcess, type ServerProcessOptions } from '../support/servers/server-process.js';
 import { Stalls } from '../support/faults/stalls.js';
 import { openNotified, type NotifiedClient } from '../support/clients/notified-client.js';
-import { until } from '../support/assert/until.js';
+import { until, watchMachine } from '../support/assert/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -51,14 +51,16 @@ async function drains(server: ServerProcess): Promise<void> {
   await until(() => performance.now() > from + SAME_SIGNAL_MS);
 }
 
-/** How the process ends; fails when it is still there so long after now. */
+/** How the process ends; fails when it is still there so long after now. Its time does not include what a busy machine costs. */
 async function endOf(server: ServerProcess, withinMs: number): Promise<Exit> {
+  const machineMs = watchMachine();
   let exit: Exit | undefined;
   void server.exited.then(ended => (exit = ended));
-  return until(() => exit, {
+  const { ms, ...rest } = await until(() => exit, {
     timeoutMs: withinMs,
     message: () => `the process to end:\n${server.output.slice(-1000)}`,
   });
+  return { ...rest, ms: ms - machineMs() };
 }
 
 /** The promise of the end, whatever else happens: 503 within 100 ms, all clients notified in time, ended by the deadline and a second. */
@@ -99,11 +101,12 @@ describe('a second signal', () => {
       await until(() => clients.filter(({ closeFrame }) => closeFrame?.code === 1001).length > 2);
       await drains(server);
       const secondAt = performance.now();
+      const machineMs = watchMachine();
       server.signal(second);
       expect((await endOf(server, 1000)).signal).not.toBe('SIGKILL');
       expect(server.output).toMatch(/second signal.*\b100 connections were terminated/);
       const ends = await Promise.all(clients.map(({ ended }) => ended));
-      expect(Math.max(...ends.map(({ at }) => at)) - secondAt).toBeLessThan(1000);
+      expect(Math.max(...ends.map(({ at }) => at)) - secondAt - machineMs()).toBeLessThan(1000);
       expect(clients.filter(({ closeFrame }) => closeFrame === null).length).toBeGreaterThan(50);
     },
   );
