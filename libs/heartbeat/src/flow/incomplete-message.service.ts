@@ -9,16 +9,14 @@ import { flowOf, type FlowRecord, knownFlowOf } from './flow-record.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { inSlices } from '../base/slices.js';
 
-/** Interval of the checks for incomplete messages. */
-const SWEEP_MS = 1000;
-
 /**
  * Finds incomplete messages, for which there is no event. It closes clients that do not complete one, and reports to liveness when its
  * bytes arrived, with a resolution of a second.
  */
 @Injectable()
 export class IncompleteMessageService implements OnApplicationBootstrap, OnApplicationShutdown {
-  #timer: NodeJS.Timeout | null = null;
+  /** Ends the work of every second. */
+  #end: (() => void) | null = null;
   #sweeping = false;
 
   constructor(
@@ -28,18 +26,21 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_MS);
-    this.#timer.unref();
+    this.#end = this.node.seconds.every(() => void this.sweep());
   }
 
   onApplicationShutdown(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#end?.();
+    this.#end = null;
   }
 
-  /** One pass over all connections. Does nothing during another pass. */
+  /** One pass over all connections, every second. Does nothing during another pass. */
   async sweep(): Promise<void> {
     if (this.#sweeping) return;
+    if (this.connections.count === 0) {
+      this.node.accountedUntil = this.node.attendedMs;
+      return;
+    }
     this.#sweeping = true;
     try {
       // Pending input is read before any connection is judged.

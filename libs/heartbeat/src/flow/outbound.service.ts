@@ -21,8 +21,6 @@ interface Waiting {
   readonly cost: number;
 }
 
-/** Interval of the checks of each backlog, independent of sends. */
-const CHECK_MS = 1000;
 /** Share of the limit by which all backlogs together may exceed it, so that not every message sums them. */
 const TOLERANCE = 0.05;
 
@@ -32,7 +30,8 @@ const TOLERANCE = 0.05;
  */
 @Injectable()
 export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, OnApplicationShutdown {
-  #timer: NodeJS.Timeout | null = null;
+  /** Ends the work of every second. */
+  #end: (() => void) | null = null;
   /** Only for connections with a backlog. */
   #backlogs = new Map<Connection, Backlog>();
   readonly #broadcast = new Broadcast();
@@ -67,13 +66,12 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   }
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => this.check(), CHECK_MS);
-    this.#timer.unref();
+    this.#end = this.node.seconds.every(() => this.check());
   }
 
   onApplicationShutdown(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#end?.();
+    this.#end = null;
   }
 
   admits(connection: Connection, kind: Outgoing, bytes: number): boolean {
@@ -126,7 +124,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   }
 
   /**
-   * One pass over all backlogs. It destroys clients that read too little for too long, and the largest backlogs while all together are too
+   * One pass over all backlogs, every second, independent of sends. It destroys clients that read too little for too long, and the largest backlogs while all together are too
    * large.
    */
   check(): void {

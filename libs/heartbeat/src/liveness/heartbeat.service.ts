@@ -31,7 +31,7 @@ const BEHIND_SLICE_MS = 2;
 export class HeartbeatService implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #wheel = new Wheel<Readonly<Pulse<Connection>>>(TICK_MS);
   readonly #time: AttendedClock;
-  readonly #timer = new TickTimer(() => this.#onTimer());
+  readonly #timer: TickTimer;
   #slice: NodeJS.Immediate | null = null;
   #sliceMs = SLICE_MS;
   #tickedAt: number;
@@ -46,6 +46,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   ) {
     this.#tickedAt = node.clock.now();
     this.#time = new AttendedClock(this.#tickedAt, TICK_MS + MAX_LATE_MS);
+    this.#timer = new TickTimer(node.seconds, () => this.#onTimer());
   }
 
   /** The interval in force, in milliseconds. */

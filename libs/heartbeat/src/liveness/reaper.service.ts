@@ -8,6 +8,7 @@ import type { Connection } from '../connection/connection.js';
 import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
+import { SECOND_MS } from '../node/second-timer.js';
 import { placeOf } from '../connection/pulse.js';
 import { Registry } from '../connection/registry.js';
 import type { TrackedTransport } from '../connection/ports.js';
@@ -19,8 +20,8 @@ import { inSlices } from '../base/slices.js';
 /** The job's name in the `SchedulerRegistry`. */
 export const REAPER_JOB = 'heartbeat-reaper';
 
-/** Interval of the check for connections that were not identified in time. */
-const IDENTITY_STEP_MS = 500;
+/** Interval of the check for connections that were not identified in time, while there are any. */
+const IDENTITY_STEP_MS = SECOND_MS / 2;
 
 /**
  * The scheduled task: it closes connections that are idle or too old, and compares the registry with the existing sockets. A run works in
@@ -33,7 +34,9 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   #registry: SchedulerRegistry | null = null;
   #running = false;
   #isExpecting = false;
-  #timer: NodeJS.Timeout | null = null;
+  /** Ends the work of every second. */
+  #end: (() => void) | null = null;
+  #halfTimer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly moduleRef: ModuleRef,
@@ -54,14 +57,14 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       errorHandler: error => this.#logger.error(`the reaper's run failed: ${describeError(error)}`),
     });
     this.#register(this.#job);
-    // The deadline of unidentified connections is precise: they lose nothing by it, and there are few of them at a time.
-    this.#timer = setInterval(() => void this.expectIdentities(), IDENTITY_STEP_MS);
-    this.#timer.unref();
+    this.#end = this.node.seconds.every(() => this.#expectTwice());
   }
 
   async onApplicationShutdown(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#end?.();
+    this.#end = null;
+    if (this.#halfTimer !== null) clearTimeout(this.#halfTimer);
+    this.#halfTimer = null;
     await this.#job?.stop();
     this.#unregister();
     this.#job = this.#registry = null;
@@ -127,6 +130,13 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     if (maxLifetimeMs > 0 && this.node.clock.now() - connection.openedAt >= this.#lifetimeOf(connection)) {
       this.#reap(connection, 'lifetime', CloseCodes.lifetime);
     }
+  }
+
+  /** The deadline of unidentified connections is precise: they lose nothing by it, and there are few of them at a time. */
+  #expectTwice(): void {
+    if (this.connections.unidentified().size === 0) return;
+    void this.expectIdentities();
+    this.#halfTimer = setTimeout(() => void this.expectIdentities(), IDENTITY_STEP_MS).unref();
   }
 
   /** Closes connections that were not identified in time, in slices. Does nothing during another check. */

@@ -1,16 +1,22 @@
+import { SECOND_MS, type SecondTimer } from '../node/second-timer.js';
+
 /** Time between two ticks while there are connections, in milliseconds. */
 export const TICK_MS = 50;
 /** The same without a connection: enough for attended time, the liveness probe and the distribution of lateness. */
-export const REST_MS = 1000;
+export const REST_MS = SECOND_MS;
 /** A tick that is later than this is a stall: attended time does not count more. */
 export const MAX_LATE_MS = TICK_MS;
 
-/** The timer of the tick. */
+/** The timer of the tick: one of its own, and at rest that of the node. */
 export class TickTimer {
-  #timer: NodeJS.Timeout | null = null;
+  /** Ends the timer; null where it is stopped. */
+  #end: (() => void) | null = null;
   #periodMs = TICK_MS;
 
-  constructor(private readonly fire: () => void) {}
+  constructor(
+    private readonly seconds: SecondTimer,
+    private readonly fire: () => void,
+  ) {}
 
   /** Time between two ticks that is in force, in milliseconds. */
   get periodMs(): number {
@@ -18,24 +24,30 @@ export class TickTimer {
   }
 
   start(): void {
-    this.#periodMs = TICK_MS;
-    this.#timer = setInterval(this.fire, TICK_MS);
-    // Open connections keep the process alive; without one there is nothing to watch.
-    this.#timer.unref();
+    this.#run(TICK_MS);
   }
 
-  /** Changes the period; the next tick is due one period from now. No effect where the timer is stopped or has this period. */
-  setPeriod(periodMs: number): void {
-    if (this.#timer === null || periodMs === this.#periodMs) return;
-    clearInterval(this.#timer);
-    this.#periodMs = periodMs;
-    this.#timer = setInterval(this.fire, periodMs);
-    this.#timer.unref();
+  /** Changes the period; the next tick is due within one period from now. No effect where the timer is stopped or has this period. */
+  setPeriod(periodMs: typeof TICK_MS | typeof REST_MS): void {
+    if (this.#end === null || periodMs === this.#periodMs) return;
+    this.#end();
+    this.#run(periodMs);
   }
 
   stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#end?.();
+    this.#end = null;
     this.#periodMs = TICK_MS;
+  }
+
+  #run(periodMs: number): void {
+    this.#periodMs = periodMs;
+    if (periodMs === REST_MS) {
+      this.#end = this.seconds.every(this.fire);
+      return;
+    }
+    // Open connections keep the process alive; without one there is nothing to watch.
+    const timer = setInterval(this.fire, periodMs).unref();
+    this.#end = () => clearInterval(timer);
   }
 }

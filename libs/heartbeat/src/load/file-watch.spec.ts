@@ -7,7 +7,9 @@ import { resolveOptions } from '../options/resolve-options.js';
 import { FileWatch } from './file-watch.js';
 
 const lines: string[] = [];
-const failing = (code: string) => () => Promise.reject(Object.assign(new Error(code), { code }));
+const failing = (code: string) => () => {
+  throw Object.assign(new Error(code), { code });
+};
 
 describe('FileWatch', () => {
   let watch: FileWatch;
@@ -22,23 +24,23 @@ describe('FileWatch', () => {
     Logger.overrideLogger(false);
   });
 
-  it('finds a free descriptor in this process, and logs nothing', async () => {
-    expect(await watch.check()).toBe(true);
+  it('finds a free descriptor in this process, and logs nothing', () => {
+    expect(watch.check()).toBe(true);
     expect(lines).toEqual([]);
   });
 
   it.each([
     ['EMFILE', 'this process'],
     ['ENFILE', 'this machine'],
-  ])('logs %s once, however often it occurs within a minute', async (code, whose) => {
-    for (let i = 0; i < 30; i++) expect(await watch.check(failing(code))).toBe(false);
+  ])('logs %s once, however often it occurs within a minute', (code, whose) => {
+    for (let i = 0; i < 30; i++) expect(watch.check(failing(code))).toBe(false);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(`(${code}): ${whose} is at its limit of open files`);
     expect(lines[0]).toContain('ulimit -n');
   });
 
-  it('ignores other errors', async () => {
-    expect(await watch.check(failing('EACCES'))).toBe(true);
+  it('ignores other errors', () => {
+    expect(watch.check(failing('EACCES'))).toBe(true);
     expect(lines).toEqual([]);
   });
 });

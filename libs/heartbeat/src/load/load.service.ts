@@ -8,6 +8,7 @@ import { BoundedHeap } from '../connection/listing/bounded-heap.js';
 import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
+import { SECOND_MS } from '../node/second-timer.js';
 import { containerUse } from '../base/container-memory.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { LoadSource } from '../node/load-state.js';
@@ -15,7 +16,6 @@ import { inSlices } from '../base/slices.js';
 import { loadBySource, median, nextLevel, type Reading } from './load-ratio.js';
 import { LoopDelay } from './loop-delay.js';
 
-const STEP_MS = 1000;
 /** Number of readings; their median is the load. */
 const READINGS = 5;
 /** Share of all connections that is closed in one step while shedding, and the minimum number. */
@@ -40,7 +40,8 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
   #utilisation: EventLoopUtilization = performance.eventLoopUtilization();
   #cpu = process.cpuUsage();
   #readAt: number;
-  #timer: NodeJS.Timeout | null = null;
+  /** Ends the work of every second. */
+  #end: (() => void) | null = null;
 
   constructor(
     private readonly node: NodeState,
@@ -68,13 +69,12 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
   onApplicationBootstrap(): void {
     // The start of the application is no load.
     this.#read();
-    this.#timer = setInterval(() => this.step(this.#read()), STEP_MS);
-    this.#timer.unref();
+    this.#end = this.node.seconds.every(() => this.step(this.#read()));
   }
 
   onApplicationShutdown(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#end?.();
+    this.#end = null;
     this.#delay.stop();
   }
 
@@ -130,7 +130,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     this.#cpu = process.cpuUsage();
     const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
     return {
-      loopDelayMs: this.#delay.read(utilization, elapsedMs - STEP_MS),
+      loopDelayMs: this.#delay.read(utilization, elapsedMs - SECOND_MS),
       loopUtilisation: utilization,
       cpu: (used.user + used.system) / 1000 / elapsedMs,
       heap: heapUsed / heapLimit,

@@ -7,7 +7,6 @@ import { NodeState } from '../node/node-state.js';
 import type { ClusterOperation } from '../node/totals.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
-import { LEASE_RENEWAL_MS } from '../options/option-pairs.js';
 import { type ClusterNode, encodeLease, NodeReporter } from './cluster-node.js';
 import type { ClusterBus, Renewal } from './cluster-bus.js';
 import { Inbox } from './inbox.js';
@@ -35,7 +34,8 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
   readonly #renewals = new Subject<Renewal>();
   #wasLost = false;
   readonly #subscription: Subscription;
-  #timer: NodeJS.Timeout | null = null;
+  /** Ends the renewals. */
+  #end: (() => void) | null = null;
   #isRenewing = false;
   #isOver = false;
   #lastError: unknown = null;
@@ -68,8 +68,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
       availability: isUp => this.#changeAvailability(isUp),
       failed: error => this.failed('connection', error),
     });
-    this.#timer = setInterval(() => void this.renew(), LEASE_RENEWAL_MS);
-    this.#timer.unref();
+    this.#end = this.node.seconds.every(() => void this.renew());
     await this.renew();
     if (this.node.clusterLost)
       this.#logger.warn(`Redis does not answer yet, this node works alone: ${this.#lastFailure}`);
@@ -79,7 +78,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
   async onApplicationShutdown(): Promise<void> {
     this.#isOver = true;
     this.#subscription.unsubscribe();
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#end?.();
     this.#inbox.close();
     this.#received.complete();
     this.#renewals.complete();

@@ -9,6 +9,7 @@ import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/he
 import { LimitedLogger } from '../base/limited-logger.js';
 import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
 import { type LiveLimits, liveLimitsOf } from './live-limits.js';
+import { SecondTimer } from './second-timer.js';
 import { Totals } from './totals.js';
 
 /**
@@ -24,6 +25,8 @@ export class NodeState {
   readonly startedAt: number;
   /** The logger for every line that a client can cause; closed by the module. */
   readonly log: LimitedLogger;
+  /** The timer for work that is due every second. */
+  readonly seconds = new SecondTimer();
 
   /** The limits in force; replaced as a whole where they change. */
   limits: LiveLimits;

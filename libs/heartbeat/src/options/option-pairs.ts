@@ -8,7 +8,7 @@ export interface PairProblem extends Problem {
 }
 
 /** The interval at which each node renews its lease in the cluster, and receives the changes that it has missed. */
-export const LEASE_RENEWAL_MS = 1000;
+const LEASE_RENEWAL_MS = 1000;
 
 /** Combinations that could not keep the guarantees: docs/options.md, Pairs. */
 export function impossiblePairs({
