@@ -25,11 +25,11 @@ describe('LoopLag', () => {
     return Object.fromEntries(lines.map(line => line.split(' ')).map(([name, value]) => [name, Number(value)]));
   }
 
-  /** Seconds at rest, each so late. */
-  function rest(...lateMs: number[]): void {
-    const start = performance.now();
-    lag.onApplicationBootstrap();
-    let now = start;
+  /** Seconds at rest after the last scrape, each so late. */
+  async function rest(...lateMs: number[]): Promise<void> {
+    let now = performance.now();
+    lag.step(now);
+    await scrape();
     for (const late of lateMs) lag.step((now += 1000 + late));
   }
 
@@ -46,21 +46,20 @@ describe('LoopLag', () => {
   });
 
   it('records the lateness of its timer at rest, beyond the resolution of 10 ms', async () => {
-    rest(0, 0, 0, 200);
+    await rest(0, 0, 0, 200);
     const { nodejs_eventloop_lag_min_seconds: min, nodejs_eventloop_lag_max_seconds: max } = await scrape();
     expect([min, max]).toEqual([expect.closeTo(0.01, 3), expect.closeTo(0.21, 2)]);
   });
 
   it('begins anew with each scrape, and keeps its values where there is none since', async () => {
-    rest(200);
+    await rest(200);
     const first = await scrape();
     expect(await scrape()).toEqual(first);
-    rest(0);
+    await rest(0);
     expect(await scrape()).toMatchObject({ nodejs_eventloop_lag_max_seconds: expect.closeTo(0.01, 3) });
   });
 
   it('monitors the loop while it is not at rest', async () => {
-    rest(0);
     isAtRest = false;
     lag.step();
     await until(async () => {
@@ -69,9 +68,7 @@ describe('LoopLag', () => {
       return (await scrape())['nodejs_eventloop_lag_max_seconds']! > 0.05;
     });
     isAtRest = true;
-    lag.step();
-    await scrape();
-    rest(0, 0);
+    await rest(0, 0);
     expect(await scrape()).toMatchObject({ nodejs_eventloop_lag_max_seconds: expect.closeTo(0.01, 3) });
   });
 });
