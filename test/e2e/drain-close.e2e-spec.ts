@@ -81,6 +81,15 @@ describe('app.close()', () => {
     expect(clients.every(({ advice }) => Number.isInteger(advice?.retryAfterMs))).toBe(true);
   });
 
+  it('closes with 1012 where drain.closeCode is 1012', async () => {
+    const app = await start({ spreadMs: 0, closeCode: 1012 });
+    const clients = await openClients(3, app);
+    await app.app.close();
+    await Promise.all(clients.map(({ ended }) => ended));
+    expect(clients.map(({ closeFrame }) => closeFrame?.code)).toEqual([1012, 1012, 1012]);
+    expect(clients.every(({ advice }) => Number.isInteger(advice?.retryAfterMs))).toBe(true);
+  });
+
   it('waits for three clients that never answer until closeTimeoutMs has passed, and no longer', async () => {
     const app = await start({ spreadMs: undefined, closeTimeoutMs: 1000, deadlineMs: 25_000 });
     const clients = await openClients(3, app);

@@ -18,6 +18,7 @@ export const turn = (): Promise<void> => new Promise(resolve => setImmediate(res
 export class DrainClient {
   readonly connection: Connection;
   closedAt: number | null = null;
+  code = 0;
   reason = '';
   terminated = false;
 
@@ -34,7 +35,8 @@ export class DrainClient {
     });
   }
 
-  close(_code: number, reason: string): void {
+  close(code: number, reason: string): void {
+    this.code = code;
     this.closedAt = this.world.time;
     this.reason = reason;
     if (this.answers) this.world.connections.closed(this.connection, 1001, '');

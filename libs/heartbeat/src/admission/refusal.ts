@@ -1,5 +1,6 @@
 import { CloseCodes, closeReason } from '../protocol/close-code.js';
 import type { RefusalReason } from '../connection/heartbeat.events.js';
+import type { ResolvedOptions } from '../options/heartbeat.options.js';
 
 /** The refusal of an upgrade: the HTTP response, or the close code where that is configured. */
 export interface Refusal {
@@ -99,6 +100,11 @@ export const refusals = {
   }),
 };
 
+/** The options that decide about close codes. */
+type CloseOptions = {
+  readonly [Group in 'load' | 'drain']: Pick<ResolvedOptions[Group], 'closeCode'>;
+};
+
 /** The close of a refused client after a finished upgrade. */
 export interface RefusalClose {
   readonly code: number;
@@ -108,12 +114,12 @@ export interface RefusalClose {
 /**
  * The close frame of a refusal where `refuseWith` is `close`. Returns null for a refusal that is only possible by HTTP. The text is the
  * operator's for a ban, and the end of the problem's type otherwise.
- * @param overloadCode The option `load.closeCode`.
+ * @param options For `load.closeCode` and `drain.closeCode`.
  */
-export function closeOf({ reason, detail, retryAfterMs }: Refusal, overloadCode: number): RefusalClose | null {
+export function closeOf({ reason, detail, retryAfterMs }: Refusal, options: CloseOptions): RefusalClose | null {
   if (reason === 'bad-upgrade' || reason === 'no-such-path') return null;
   const words = reason === 'banned' ? detail || reason : reason;
-  return { code: codeOf(reason, overloadCode), reason: closeReason(words, retryAfterMs) };
+  return { code: codeOf(reason, options), reason: closeReason(words, retryAfterMs) };
 }
 
 /** Whether another node could serve the client. */
@@ -121,8 +127,8 @@ export function isOfThisNode({ reason }: Refusal): boolean {
   return reason === 'draining' || reason === 'overloaded' || reason === 'at-capacity' || reason === 'starting';
 }
 
-function codeOf(reason: RefusalReason, overloadCode: number): number {
+function codeOf(reason: RefusalReason, { load, drain }: CloseOptions): number {
   if (reason === 'banned') return CloseCodes.banned.code;
   if (reason === 'unauthenticated' || reason === 'origin-refused') return CloseCodes.unauthenticated.code;
-  return reason === 'draining' ? CloseCodes.goingAway.code : overloadCode;
+  return reason === 'draining' ? drain.closeCode : load.closeCode;
 }

@@ -17,10 +17,10 @@ const STEP_MS = 10;
 /** Interval of the progress events. */
 const PROGRESS_MS = 1000;
 
-const { code, name } = CloseCodes.goingAway;
-const GOING_AWAY: Closing = { code, reason: name, by: 'server' };
 /** The recorded close of connections that a drain, or the end of the process, destroys. */
-export const TERMINATED: Closing = { code, reason: 'terminated at the end of a drain', by: 'server' };
+export function terminatedBy({ closeCode: code }: ResolvedOptions['drain']): Closing {
+  return { code, reason: 'terminated at the end of a drain', by: 'server' };
+}
 
 /** The limits of a drain, in milliseconds. */
 export type DrainSettings = Pick<ResolvedOptions['drain'], 'readinessDelayMs' | 'spreadMs' | 'deadlineMs'>;
@@ -151,9 +151,11 @@ export class DrainRun {
       const spreadMs = this.#spreadOf(this.connections.count);
       this.#schedule = new CloseSchedule(this.connections.all(), this.#admissionClosesAt, spreadMs);
     }
+    const { closeCode: code } = this.node.options.drain;
+    const closing: Closing = { code, reason: CloseCodes.goingAway.name, by: 'server' };
     return this.#schedule.closeDue(
       () => this.node.clock.now(),
-      connection => connection.end(GOING_AWAY, this.node.retryAfterMs()),
+      connection => connection.end(closing, this.node.retryAfterMs()),
     );
   }
 
@@ -170,10 +172,11 @@ export class DrainRun {
   async #terminateRest(): Promise<void> {
     this.#stop('terminating');
     this.#closeAdmission();
+    const terminated = terminatedBy(this.node.options.drain);
     await inSlices([...this.connections.all()], connection => {
       if (this.#phase !== 'terminating') return;
       this.#terminated++;
-      connection.destroy(TERMINATED);
+      connection.destroy(terminated);
     });
     if (this.#phase === 'terminating') this.#end();
   }

@@ -75,6 +75,17 @@ describe('DrainService', () => {
     ).toBe(true);
   });
 
+  it('closes and destroys with closeCode where that is set', async () => {
+    const world = new DrainWorld({ closeCode: 1012, deadlineMs: 8000 });
+    const clients = world.open(3);
+    world.open(2, false);
+    world.start();
+    await world.pass(8000);
+    expect(clients.map(({ code }) => code)).toEqual([1012, 1012, 1012]);
+    expect(clients[0]?.reason).toMatch(/^server is going away; retry-after=/);
+    expect(world.connections.closedHistory().map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => 1012));
+  });
+
   it('closes each connection at its own moment: evenly over the spread, in a different order than they were opened', async () => {
     const world = new DrainWorld();
     const clients = world.open(100);

@@ -3,7 +3,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { ConnectionService } from '../connection/connection.service.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
-import { type DrainResult, DrainRun, TERMINATED } from './drain-run.js';
+import { type DrainResult, DrainRun, terminatedBy } from './drain-run.js';
 
 /** `draining` from the failure of readiness on. `drained` when no connection is left and new ones are refused. */
 export type DrainState = 'serving' | 'draining' | 'drained';
@@ -72,7 +72,8 @@ export class DrainService implements OnModuleDestroy {
    */
   terminateAll(): number {
     const left = [...this.connections.all()];
-    for (const connection of left) connection.destroy(TERMINATED);
+    const terminated = terminatedBy(this.node.options.drain);
+    for (const connection of left) connection.destroy(terminated);
     return left.length;
   }
 

@@ -1,4 +1,9 @@
+import { z } from 'zod';
+
+import { CloseCodes } from '../protocol/close-code.js';
 import { group, milliseconds } from './checkers.js';
+
+const closeCodeRule = `must be ${CloseCodes.goingAway.code} or ${CloseCodes.serviceRestart.code}`;
 
 /** The default of `drain.spreadMs` never exceeds this time, for any number of connections. */
 export const LONGEST_DEFAULT_SPREAD_MS = 5000;
@@ -30,6 +35,12 @@ export interface DrainOptions {
    * Default: 10000.
    */
   returnWindowMs: number;
+  /**
+   * The close code of a drain: 1001 (going away), or 1012 (service restart) for client libraries that take 1001 for an end by design and do
+   * not reconnect. It is sent by nothing else.
+   * Default: 1001, which every client stack shows.
+   */
+  closeCode: 1001 | 1012;
 }
 
 export const DRAIN_DEFAULTS: DrainOptions = {
@@ -38,6 +49,7 @@ export const DRAIN_DEFAULTS: DrainOptions = {
   closeTimeoutMs: 2000,
   deadlineMs: 25_000,
   returnWindowMs: 10_000,
+  closeCode: 1001,
 };
 
 export const DRAIN_RULES = group<DrainOptions>({
@@ -46,4 +58,5 @@ export const DRAIN_RULES = group<DrainOptions>({
   closeTimeoutMs: milliseconds(1),
   deadlineMs: milliseconds(1),
   returnWindowMs: milliseconds(0),
+  closeCode: z.literal([CloseCodes.goingAway.code, CloseCodes.serviceRestart.code], closeCodeRule),
 });

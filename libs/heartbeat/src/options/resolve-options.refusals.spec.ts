@@ -91,6 +91,11 @@ describe('resolveOptions', () => {
       value,
       'must be 1013 or 4006',
     ]),
+    ...[4500, 1013, '1012', null].map((value): [string, unknown, string] => [
+      'drain.closeCode',
+      value,
+      'must be 1001 or 1012',
+    ]),
     ...['load.refuseAbove', 'load.shedAbove'].flatMap((key): [string, unknown, string][] =>
       [-0.1, 0, 0.19, 1.1, '0.5', null].map(value => [key, value, 'from 0.2 to 1']),
     ),

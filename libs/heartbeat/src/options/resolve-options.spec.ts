@@ -72,6 +72,7 @@ describe('resolveOptions', () => {
         closeTimeoutMs: 2000,
         deadlineMs: 25_000,
         returnWindowMs: 10_000,
+        closeCode: 1001,
       },
       admin: { tokens: [] },
       health: { notReadyAtCapacity: true },

@@ -9,6 +9,7 @@ describe('CloseCodes', () => {
   it.each([
     ['goingAway', 1001, 'after-delay'],
     ['tooBig', 1009, 'yes'],
+    ['serviceRestart', 1012, 'after-delay'],
     ['tryAgainLater', 1013, 'after-delay'],
     ['overloaded', 4006, 'after-delay'],
     ['heartbeatTimeout', 4000, 'yes'],

@@ -19,6 +19,7 @@ export const CloseCodes = Object.freeze({
   goingAway: define(1001, 'server is going away', 'after-delay'),
   abnormal: define(1006, 'connection lost', 'yes'),
   tooBig: define(1009, 'message too big', 'yes'),
+  serviceRestart: define(1012, 'server is going away', 'after-delay'),
   tryAgainLater: define(1013, 'server is overloaded', 'after-delay'),
   heartbeatTimeout: define(4000, 'heartbeat timeout', 'yes'),
   idle: define(4001, 'idle', 'yes'),

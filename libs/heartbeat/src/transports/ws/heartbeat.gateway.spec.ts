@@ -149,13 +149,18 @@ describe('HeartbeatGateway', () => {
   });
 
   it.each([
-    [true, [[1001, expect.stringMatching(/^server is going away; retry-after=\d+$/)]]],
-    [false, []],
-  ])('with admission closed: %p closes each connection whose handshake was in progress', (admissionClosed, closed) => {
-    node.draining = true;
-    node.admissionClosed = admissionClosed;
-    expect(open().socket.closed).toEqual(closed);
-  });
+    [true, 1001, [[1001, expect.stringMatching(/^server is going away; retry-after=\d+$/)]]],
+    [true, 1012, [[1012, expect.stringMatching(/^server is going away; retry-after=\d+$/)]]],
+    [false, 1001, []],
+  ] as const)(
+    'with admission closed: %p closes each handshake in progress with %d',
+    (admissionClosed, closeCode, closed) => {
+      start({ drain: { closeCode } });
+      node.draining = true;
+      node.admissionClosed = admissionClosed;
+      expect(open().socket.closed).toEqual(closed);
+    },
+  );
 
   it('passes messages to the dispatcher, with the current parser', () => {
     const { socket, connection } = open();

@@ -63,8 +63,8 @@ export class HeartbeatGateway {
     this.heartbeat.watch(connection);
     // A connection whose handshake was in progress when admission closed is closed, too.
     if (!this.node.admissionClosed) return;
-    const { code, name } = CloseCodes.goingAway;
-    connection.end({ code, reason: name, by: 'server' }, this.node.retryAfterMs());
+    const { closeCode: code } = this.node.options.drain;
+    connection.end({ code, reason: CloseCodes.goingAway.name, by: 'server' }, this.node.retryAfterMs());
   }
 
   /** The sockets of a server, which the reaper compares with the registry. */

@@ -27,10 +27,9 @@ export class RefusedClients {
    * could serve: a balancer retries there after a 503, and cannot after a finished upgrade.
    */
   closeFor(request: IncomingMessage, refusal: Refusal): RefusalClose | null {
-    const { limits, load } = this.options;
-    if (limits.refuseWith !== 'close' || this.#count >= MOST) return null;
+    if (this.options.limits.refuseWith !== 'close' || this.#count >= MOST) return null;
     if (isOfThisNode(refusal) && this.addresses.isBehindProxy(request)) return null;
-    return closeOf(refusal, load.closeCode);
+    return closeOf(refusal, this.options);
   }
 
   /** Closes with this code, and destroys the client if it has not answered after a second. */
