@@ -7,6 +7,9 @@ export interface Identity {
   readonly expiresAt?: Date | number;
 }
 
+/** The labels of an anonymous client. */
+export const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+
 /** The reason why a value is not an identity: field, kind of value and rule. Returns null for an identity. */
 export function identityProblem(value: unknown): string | null {
   if (typeof value !== 'object' || value === null)

@@ -6,26 +6,24 @@ import { assertSendable } from '../base/sendable-close-code.js';
 import { closeReason } from '../protocol/close-code.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
-import { frozenIdentity, type Identity, identityProblem } from '../base/identity.js';
+import { NO_PARAMS, type PathParams } from '../base/path-params.js';
+import { frozenIdentity, type Identity, identityProblem, NO_LABELS } from '../base/identity.js';
 import type { ConnectionOwner } from './connection-owner.js';
 import type { Closing, Opening, Outgoing } from './connection.types.js';
 import type { FlightNote } from './history/flight-note.js';
 import { type FlightRecord, withNote } from './history/flight-record.js';
 import { guarded, Lifetime } from './lifetime.js';
 import type { ConnectionState } from './listing/connection-view.js';
-import { closedError, goodbye, payloadOf } from './payload.js';
+import { closedError, goodbye } from './payload.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
 import { Connection as PublicConnection } from './public-connection.js';
-import { transmit } from './sending.js';
+import { deliver, transmit } from './sending.js';
 import { isSilenced, silence } from './silence.js';
 import type { Transport } from './transport.js';
-
-const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** The class behind the public one, with the parts that the rules of a node need. Only `ConnectionService.open` creates it. */
 export class Connection extends PublicConnection {
   readonly transport: Transport;
-  readonly path: string;
   readonly ip: string;
   readonly userAgent: string | null;
   /** Monotonic milliseconds. */
@@ -49,6 +47,8 @@ export class Connection extends PublicConnection {
 
   /** Whole microseconds: V8 would store a fraction outside of the object. */
   #rttMicros = NEVER;
+  /** One field for both, since most connections have no parameters. */
+  readonly #place: string | { readonly path: string; readonly params: PathParams };
   readonly #bytesReadBefore: number;
   readonly #bytesTakenBefore: number;
   #identity: Identity | null;
@@ -60,11 +60,11 @@ export class Connection extends PublicConnection {
   constructor(
     private readonly owner: ConnectionOwner,
     readonly serial: number,
-    { transport, path, ip, userAgent, identity }: Opening,
+    { transport, path, params = NO_PARAMS, ip, userAgent, identity }: Opening,
   ) {
     super();
     this.transport = transport;
-    this.path = path;
+    this.#place = params === NO_PARAMS ? path : { path, params };
     this.ip = ip;
     this.userAgent = userAgent;
     this.#identity = identity && frozenIdentity(identity);
@@ -77,6 +77,12 @@ export class Connection extends PublicConnection {
 
   get id(): string {
     return this.owner.idOf(this.serial);
+  }
+  get path(): string {
+    return typeof this.#place === 'string' ? this.#place : this.#place.path;
+  }
+  get params(): PathParams {
+    return typeof this.#place === 'string' ? NO_PARAMS : this.#place.params;
   }
   get identity(): Identity | null {
     return this.#identity;
@@ -147,12 +153,7 @@ export class Connection extends PublicConnection {
 
   @Handled()
   send(data: unknown): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      transmit(this, 'message', payloadOf(data), error => {
-        if (error) reject(error instanceof HeartbeatError ? error : closedError(this));
-        else resolve();
-      });
-    });
+    return deliver(this, data);
   }
 
   @Handled()

@@ -1,5 +1,6 @@
 import type { ClosedBy } from '../protocol/close-code.js';
 import type { Identity } from '../base/identity.js';
+import type { PathParams } from '../base/path-params.js';
 import type { Transport } from './transport.js';
 
 /** The end of a connection: the recorded code and text, and the side that began it. */
@@ -29,6 +30,8 @@ export type Outgoing = 'message' | 'answer' | 'shared' | 'event';
 export interface Opening {
   readonly transport: Transport;
   readonly path: string;
+  /** The parameters of the path's pattern. Default: none. */
+  readonly params?: PathParams;
   readonly ip: string;
   readonly userAgent: string | null;
   readonly identity: Identity | null;

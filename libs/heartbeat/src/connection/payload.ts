@@ -19,7 +19,7 @@ export function payloadOf(data: unknown): string | Buffer {
 }
 
 /** The facts about the end of a connection. */
-interface Ended {
+export interface Ended {
   readonly id: string;
   readonly closing: Closing | null;
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 
 import type { Identity } from '../base/identity.js';
+import type { PathParams } from '../base/path-params.js';
 
 /**
  * One connection, from the completed upgrade to its end, as applications use it. A class without code instead of an interface, for
@@ -15,6 +16,11 @@ export abstract class Connection {
   abstract readonly ip: string;
   /** The path of the upgrade, without the query string. */
   abstract readonly path: string;
+  /**
+   * The decoded parameters of the gateway's path pattern, frozen: `{ room: '42' }` for `/rooms/:room`. A wildcard is a list of segments, an
+   * optional parameter that the request does not have is absent.
+   */
+  abstract readonly params: PathParams;
   /** Monotonic milliseconds. */
   abstract readonly openedAt: number;
   /** Round trip of the last answered ping, in milliseconds; null before the first. */

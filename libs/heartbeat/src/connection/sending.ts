@@ -1,5 +1,7 @@
+import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { Outgoing } from './connection.types.js';
 import { reportDropped } from './dropped.js';
+import { closedError, type Ended, payloadOf } from './payload.js';
 import type { SharedMessage } from './shared-message.js';
 import type { Sent, Transport } from './transport.js';
 
@@ -16,6 +18,16 @@ export function transmit(sender: Sender, kind: Outgoing, data: string | Buffer, 
   // The transport reports to the caller if it is closed, also where the admission of the message has closed it.
   if (!transport.isOpen || sender.admits(kind, Buffer.byteLength(data))) transport.write(data, null, sent);
   else reportDropped(sent);
+}
+
+/** Sends a message of the application. Resolves when its bytes have left the buffers of this process. */
+export function deliver(sender: Sender & Ended, data: unknown): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    transmit(sender, 'message', payloadOf(data), error => {
+      if (error) reject(error instanceof HeartbeatError ? error : closedError(sender));
+      else resolve();
+    });
+  });
 }
 
 /** Sends a broadcast to one connection. */

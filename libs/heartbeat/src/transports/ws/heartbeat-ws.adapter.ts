@@ -17,6 +17,7 @@ import type { HttpPort } from './http-port.js';
 import { HttpPorts } from './http-ports.js';
 import { createOwnServer } from './own-server.js';
 import { type GatewayServerOptions, PathServer } from './path-server.js';
+import type { PathPattern } from './path-pattern.js';
 import { gatewayPath } from './path-table.js';
 import type { MessageHandler, SocketListeners } from './socket-listeners.js';
 import type { TrackedSocket } from './tracked-socket.js';
@@ -78,7 +79,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     return server;
   }
 
-  #createServer(path: string | null, options: GatewayServerOptions): PathServer {
+  #createServer(path: string | PathPattern | null, options: GatewayServerOptions): PathServer {
     const server = new PathServer(this.#node.options, options, { path, socketListeners: this.#listeners });
     server.failed = this.#failed;
     server.on('error', error => this.#node.codeFailed(`the server of ${server.path}`, error));

@@ -14,6 +14,7 @@ import { type EventPayload, HeartbeatEvents } from '../../connection/heartbeat.e
 import type { HeartbeatOptions } from '../../options/heartbeat.options.js';
 import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import { resolveOptions } from '../../options/resolve-options.js';
+import { NO_PARAMS } from '../../base/path-params.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageDispatcher, MessageParser } from './message-dispatcher.js';
 import type { SocketListeners } from './socket-listeners.js';
@@ -118,7 +119,7 @@ describe('HeartbeatGateway', () => {
     const socket = new FakeSocket();
     gateway.opened(
       socket as unknown as TrackedSocket,
-      { request: requestWith(headers), path: '/chat', admitted },
+      { request: requestWith(headers), path: '/chat', params: NO_PARAMS, admitted },
       listeners,
     );
     return { socket, connection: socket.tracked! };

@@ -13,6 +13,7 @@ import { BanCheck } from '../../connection/ports.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { HeartbeatService } from '../../liveness/heartbeat.service.js';
+import type { PathParams } from '../../base/path-params.js';
 import { detachString } from '../../base/detach-string.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
@@ -24,6 +25,7 @@ export interface Handshake {
   readonly request: IncomingMessage;
   /** Without the query string; one text for all connections of the path. */
   readonly path: string;
+  readonly params: PathParams;
   readonly admitted: Admitted;
 }
 
@@ -46,13 +48,14 @@ export class HeartbeatGateway {
   ) {}
 
   /** The upgrade is complete: the socket becomes a connection. */
-  opened(socket: TrackedSocket, { request, path, admitted }: Handshake, listeners: SocketListeners): void {
+  opened(socket: TrackedSocket, { request, path, params, admitted }: Handshake, listeners: SocketListeners): void {
     this.heartbeat.wake();
     const userAgent = request.headers['user-agent'];
     socket.attach(request.socket);
     const connection = this.connections.open({
       transport: socket,
       path,
+      params,
       ip: admitted.ip,
       userAgent: userAgent === undefined ? null : this.#strings.one(shortened(userAgent)),
       identity: admitted.identity,

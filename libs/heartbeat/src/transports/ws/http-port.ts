@@ -91,12 +91,16 @@ export class HttpPort {
     const { sockets } = this.options;
     sockets.upgrading(socket);
     if (!wantsWebSocket(request)) return this.#receivedOther(upgrade);
-    const served = this.paths.find(request);
-    if (served === undefined && this.#hasGuests && !this.guests.isOver) {
+    const found = this.paths.find(request);
+    if (found === undefined && this.#hasGuests && !this.guests.isOver) {
       sockets.forget(socket);
       return this.guests.leave(upgrade);
     }
-    this.options.serve(served, upgrade);
+    if (found) {
+      upgrade.params = found.params;
+      upgrade.pathFault = found.fault;
+    }
+    this.options.serve(found?.server, upgrade);
   }
 
   /** Handles an upgrade to another protocol. A guest that supports it has begun to use the socket by the next turn. */

@@ -5,6 +5,7 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
 import { detachString } from '../../base/detach-string.js';
 import { emitGuarded } from './guarded-emit.js';
+import { PathPattern } from './path-pattern.js';
 import { RoutingTable } from './routing-table.js';
 import type { ServedServer } from './served-server.js';
 import type { SocketListeners } from './socket-listeners.js';
@@ -30,8 +31,10 @@ const BYTES_PER_CHUNK = 64;
 
 /** A server of one path on one port. */
 export class PathServer extends WebSocketServer implements ServedServer {
-  /** In the form of {@link gatewayPath}; `/` also where every path is served. */
+  /** In the form of {@link gatewayPath}; a pattern as it is written; `/` also where every path is served. */
   override readonly path: string;
+  /** Set where the gateway's path has parameters, wildcards or optional parts. @internal */
+  readonly pattern: PathPattern | null;
   /** Whether this server belongs to a gateway without a path on its own port. As with `WsAdapter`, it serves every path. @internal */
   readonly servesEveryPath: boolean;
   /** Whether a gateway's path ends in a slash. Requests may then end in one, too. @internal */
@@ -48,7 +51,10 @@ export class PathServer extends WebSocketServer implements ServedServer {
   constructor(
     { limits, drain }: ResolvedOptions,
     { verifyClient, handleProtocols = firstOf, ...options }: GatewayServerOptions,
-    { path, socketListeners }: { readonly path: string | null; readonly socketListeners: SocketListeners },
+    {
+      path,
+      socketListeners,
+    }: { readonly path: string | PathPattern | null; readonly socketListeners: SocketListeners },
   ) {
     super({
       maxPayload: limits.maxMessageBytes,
@@ -65,7 +71,8 @@ export class PathServer extends WebSocketServer implements ServedServer {
       },
       WebSocket: TrackedSocket,
     } as ServerOptions);
-    this.path = path ?? '/';
+    this.pattern = path instanceof PathPattern ? path : null;
+    this.path = path instanceof PathPattern ? path.text : (path ?? '/');
     this.servesEveryPath = path === null;
     this.verifyClient = verifyClient;
     this.socketListeners = socketListeners;
@@ -73,6 +80,7 @@ export class PathServer extends WebSocketServer implements ServedServer {
 
   /** @internal */
   pathOf(request: IncomingMessage): string {
+    if (this.pattern !== null) return detachString(pathOf(request));
     return this.servesEveryPath ? pathOf(request) : this.path;
   }
 

@@ -3,19 +3,22 @@ import type { Duplex } from 'node:stream';
 
 import type { Attempt } from '../../admission/attempt.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
+import type { Upgrade } from './upgrade.js';
 import { faultOfUpgrade } from './upgrade-request.js';
 
 /** An upgrade as an attempt for admission. */
 export class UpgradeAttempt implements Attempt {
   readonly request: IncomingMessage;
   readonly #socket: Duplex;
+  readonly #pathFault: string | null;
 
   constructor(
-    { request, socket }: { readonly request: IncomingMessage; readonly socket: Duplex },
+    { request, socket, pathFault = null }: Pick<Upgrade, 'request' | 'socket'> & Partial<Pick<Upgrade, 'pathFault'>>,
     readonly isServed: boolean,
   ) {
     this.request = request;
     this.#socket = socket;
+    this.#pathFault = pathFault;
   }
 
   get isGone(): boolean {
@@ -28,7 +31,7 @@ export class UpgradeAttempt implements Attempt {
   }
 
   fault(): Refusal | null {
-    const fault = faultOfUpgrade(this.request);
+    const fault = faultOfUpgrade(this.request) ?? this.#pathFault;
     return fault === null ? null : refusals.badUpgrade(fault);
   }
 }

@@ -1,11 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
+import { NO_PARAMS, type PathParams } from '../../base/path-params.js';
+
 /** One `upgrade` event of Node, and its state. */
 export interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** The parameters of the path; set before the upgrade is served. */
+  params: PathParams;
+  /** The fault of the path, for which the upgrade is refused; null without one. */
+  pathFault: string | null;
   /** `bytesWritten` of the socket at the event: a socket that has served earlier requests has already written. */
   readonly bytesBefore: number;
   /** Whether the upgrade was admitted or refused. From then on, `ws` or the response handles errors of the socket. */
@@ -17,7 +23,7 @@ export interface Upgrade {
 type Given = Pick<Upgrade, 'request' | 'socket' | 'head' | 'leave'>;
 
 export function upgradeOf(given: Given): Upgrade {
-  return { ...given, bytesBefore: bytesWritten(given.socket), isSettled: false };
+  return { ...given, params: NO_PARAMS, pathFault: null, bytesBefore: bytesWritten(given.socket), isSettled: false };
 }
 
 /**

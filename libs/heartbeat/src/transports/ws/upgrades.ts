@@ -41,6 +41,7 @@ export class Upgrades {
 
   /** Serves an upgrade, or refuses it where no server exists for its path. */
   serve(server: ServedServer | undefined, upgrade: Upgrade): void {
+    Object.assign(upgrade.request, { params: upgrade.params });
     const attempt = new UpgradeAttempt(upgrade, server !== undefined);
     this.admission.admit(attempt, verdict => {
       if (this.#lost.includes(upgrade)) return 'status' in verdict ? undefined : verdict.opened?.();
@@ -77,7 +78,11 @@ export class Upgrades {
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
       this.sockets.opened(upgrade.socket, request.socket);
-      this.gateway.opened(tracked, { request, path: server.pathOf(request), admitted }, server.socketListeners);
+      this.gateway.opened(
+        tracked,
+        { request, path: server.pathOf(request), params: upgrade.params, admitted },
+        server.socketListeners,
+      );
       admitted.opened?.();
       server.opened(tracked, upgrade);
     });
