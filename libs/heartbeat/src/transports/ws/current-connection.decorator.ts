@@ -1,9 +1,10 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext, type PipeTransform, type Type } from '@nestjs/common';
 
 import type { Connection } from '../../connection/public-connection.js';
 import type { TrackedSocket } from './tracked-socket.js';
 
 /** The `Connection` of the client that sent the message: `handle(@CurrentConnection() connection: Connection)`. */
-export const CurrentConnection = createParamDecorator<undefined, Connection | undefined>(
-  (_: undefined, context: ExecutionContext) => context.switchToWs().getClient<TrackedSocket>().connection,
-);
+export const CurrentConnection: (...pipes: (Type<PipeTransform> | PipeTransform)[]) => ParameterDecorator =
+  createParamDecorator<undefined, Connection | undefined>(
+    (_: undefined, context: ExecutionContext) => context.switchToWs().getClient<TrackedSocket>().connection,
+  );
