@@ -89,7 +89,7 @@ describe('checkedFilter', () => {
     expect(() => checkedFilter(given)).toThrow(
       'user is undefined but must be a text: give a text, or leave the condition out; ' +
         'minAgeMs is -1 but must be a number from 0: give a finite number that is not negative; ' +
-        'usr is "ann" but is no condition: the conditions are user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, ' +
+        'usr is "ann" but is not a condition: the conditions are user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, ' +
         'minBufferedBytes, labels; labels.a is 1 but must be a text: give a text',
     );
   });
