@@ -190,9 +190,9 @@ describe('work on a whole set of connections', () => {
     const [one, two] = [await cluster.add(), await cluster.add()];
     await cluster.renewAll();
     const opened = Array.from({ length: CLIENTS }, () => two.open({ userId: 'ann' }).connection);
-    for (const { transport } of opened) {
-      const { shut } = transport;
-      transport.shut = (...given) => (world.turns.close(), shut(...given));
+    for (const { channel } of opened) {
+      const { shut } = channel;
+      channel.shut = (...given) => (world.turns.close(), shut(...given));
     }
     const closing = () => opened.filter(connection => connection.closing !== null).length;
     const { kicked, failed, nodes } = await one.cluster.kickAll({ user: 'ann' }, { reason: 'all' });

@@ -32,6 +32,7 @@ describe.each(PLATFORMS)('GET /admin/connections on %s', (_, platform) => {
       bytesOut: expect.any(Number),
       userAgent: '<b>',
       appHeartbeat: false,
+      transport: 'ws',
     };
     const nodes = [{ id: node, status: 'ok', connections: 1, ageMs: 0 }];
     expect(json).toEqual({ items: [item], nextCursor: null, total: 1, nodes });

@@ -68,6 +68,7 @@ const connectionExample = {
   bytesOut: 0,
   userAgent: 'Mozilla/5.0',
   appHeartbeat: false,
+  transport: 'ws',
 } satisfies ConnectionView;
 
 const flightExample = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened' }];

@@ -46,6 +46,7 @@ import { HeldAnswers } from './flow/held-answers.js';
 import { InboundService } from './flow/inbound.service.js';
 import { OutboundService } from './flow/outbound.service.js';
 import { IncompleteMessageService } from './flow/incomplete-message.service.js';
+import { ConnectionTracker } from './transports/ws/connection-tracker.js';
 import { GatewayInspector } from './transports/ws/gateway-inspector.js';
 import { HeartbeatGateway } from './transports/ws/heartbeat.gateway.js';
 import { HttpPorts } from './transports/ws/http-ports.js';
@@ -89,6 +90,7 @@ const PUBLIC = [
   HeapSnapshotService,
   HeartbeatHealthIndicator,
   AdminPort,
+  ConnectionTracker,
 ];
 
 /**

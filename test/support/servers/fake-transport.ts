@@ -33,7 +33,7 @@ const CLOSED = 3;
 /** A transport without a network, of which the test gives the parts that it looks at. They are read at each use. */
 export function transportOf(socket: FakeSocket = {}, network: FakeNetwork = {}): Transport {
   return {
-    kind: { name: 'ws', closeCodes: 'all', isDispatched: true },
+    kind: { name: 'ws', inBroadcasts: true, sentCode: code => code },
     emitters: [],
     get isOpen() {
       return (socket.readyState ?? OPEN) === OPEN;

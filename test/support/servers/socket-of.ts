@@ -8,5 +8,5 @@ export function insideOf(connection: object): Connection {
 
 /** The socket under a connection, as a gateway gets it. */
 export function socketOf(connection: object): TrackedSocket {
-  return insideOf(connection).transport as TrackedSocket;
+  return insideOf(connection).channel as TrackedSocket;
 }

@@ -80,7 +80,7 @@ export class SocketPair {
     this.socket.on('error', () => undefined);
     this.socket.attach(this.network as unknown as Socket);
     this.socket.track({
-      transport: this.socket,
+      channel: this.socket,
       closeBegun: (closing: unknown) => this.calls.push(closing),
       admits: (_kind: string, bytes: number) => (this.calls.push(bytes), this.mayQueue),
       catchUp: () => undefined,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type ClusterPosition, clusterPosition, type ClusterQuery } from '../cluster/cluster-answers.js';
 import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
 import { MAX_PAGE, SORT_KEYS } from '../connection/listing/connection-query.js';
+import { TRANSPORT_NAMES } from '../connection/transport.js';
 import { decodeCursor, encodeCursor } from '../http/cursor.js';
 import {
   isAddressOrCidr,
@@ -58,6 +59,9 @@ const list = parameters({
   state: oneOf(['open', 'probing', 'closing'])
     .optional()
     .meta({ description: '`probing`: a ping is unanswered; `closing`: the close has begun.' }),
+  transport: oneOf(TRANSPORT_NAMES)
+    .optional()
+    .meta({ description: 'How the connection came; `other`: a server of the application.' }),
   minIdleMs: atLeast('No application message in either direction for at least this long.'),
   minAgeMs: atLeast('Opened at least this long ago.'),
   minRttMs: atLeast('The last round trip took at least this long.'),

@@ -214,7 +214,7 @@ describe('ClusterService', () => {
 
   it('reports a connection that is already closing', async () => {
     const { id, connection } = three.open();
-    connection.transport.shut = () => undefined;
+    connection.channel.shut = () => undefined;
     connection.end({ code: 4001, reason: 'idle', by: 'server' });
     expect(await one.cluster.kick(id)).toBe('already-closing');
   });

@@ -258,6 +258,7 @@ describe('ConnectionService', () => {
       bytesOut: 30,
       userAgent: 'jest',
       appHeartbeat: false,
+      transport: 'ws',
       closedAt: '2023-11-14T22:13:22.500Z',
       durationMs: 1500,
       code: 4000,

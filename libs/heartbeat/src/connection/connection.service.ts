@@ -189,12 +189,15 @@ export class ConnectionService {
   /**
    * Sends to all connections of this node that match (all nodes: `ClusterService.broadcast`), serialised once, in slices, before any later
    * message to them. Returns their number. A failed send affects its own connection only.
-   * @param filter Default: all. `source` is for the library: a message from the cluster is not local use.
+   * @param filter Default: all connections of gateways and of Socket.IO. Those of other tracked servers, which have a protocol of their
+   * own, are reached only with the condition `transport`. `source` is for the library: a message from the cluster is not local use.
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
    */
   broadcast(data: unknown, filter: ConnectionFilter = {}, source: 'cluster' | null = null): number {
     if (source === null) this.#localUse.broadcast();
-    const [payload, receivers] = [payloadOf(data), this.#found(filter, { openOnly: true })];
+    const payload = payloadOf(data);
+    const found = this.#found(filter, { openOnly: true });
+    const receivers = filter.transport === undefined ? found.filter(({ channel }) => channel.kind.inBroadcasts) : found;
     this.outbound.broadcast(payload, receivers);
     return receivers.length;
   }

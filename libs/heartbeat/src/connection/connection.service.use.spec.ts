@@ -10,6 +10,7 @@ import { NodeState } from '../node/node-state.js';
 import type { SharedMessage } from './shared-message.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
+import type { TransportKind } from './transport.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 
 Logger.overrideLogger(false);
@@ -154,6 +155,14 @@ describe('ConnectionService, used by the app', () => {
       expect(ann.socket.sent.at(-1)).toBe('text');
       expect(connections.broadcast('text', { user: 'nobody' })).toBe(0);
     });
+
+    it('reaches a server with a protocol of its own only by its transport', () => {
+      const [own, gateway] = [open(), open()];
+      const kind: TransportKind = { name: 'other', inBroadcasts: false, sentCode: code => code };
+      Object.assign(own.connection.channel, { kind });
+      expect([connections.broadcast('all'), connections.broadcast('other', { transport: 'other' })]).toEqual([1, 1]);
+      expect([own.socket.sent, gateway.socket.sent]).toEqual([['other'], ['all']]);
+    });
   });
 
   it('sends to one, and returns whether it exists', async () => {
@@ -194,6 +203,7 @@ describe('ConnectionService, used by the app', () => {
           bytesOut: 0,
           userAgent: 'jest',
           appHeartbeat: false,
+          transport: 'ws',
         },
       ]);
     });

@@ -19,11 +19,11 @@ import { NEVER, phaseOf, Pulse } from './pulse.js';
 import { Connection as PublicConnection } from './public-connection.js';
 import { deliver, transmit } from './sending.js';
 import { isSilenced, silence } from './silence.js';
-import type { Transport } from './transport.js';
+import type { Transport, TransportName } from './transport.js';
 
 /** The class behind the public one, with the parts that the rules of a node need. Only `ConnectionService.open` creates it. */
 export class Connection extends PublicConnection {
-  readonly transport: Transport;
+  readonly channel: Transport;
   readonly ip: string;
   readonly userAgent: string | null;
   /** Monotonic milliseconds. */
@@ -44,7 +44,6 @@ export class Connection extends PublicConnection {
   mayBurst = true;
   /** The number of the last broadcast that was sent to it, or that it was no receiver of. */
   lastShared = 0;
-
   /** Whole microseconds: V8 would store a fraction outside of the object. */
   #rttMicros = NEVER;
   /** One field for both, since most connections have no parameters. */
@@ -60,17 +59,17 @@ export class Connection extends PublicConnection {
   constructor(
     private readonly owner: ConnectionOwner,
     readonly serial: number,
-    { transport, path, params = NO_PARAMS, ip, userAgent, identity }: Opening,
+    { transport: channel, path, params = NO_PARAMS, ip, userAgent, identity }: Opening,
   ) {
     super();
-    this.transport = transport;
+    this.channel = channel;
     this.#place = params === NO_PARAMS ? path : { path, params };
     this.ip = ip;
     this.userAgent = userAgent;
     this.#identity = identity && frozenIdentity(identity);
     this.openedAt = Math.trunc(owner.now());
-    this.#bytesReadBefore = transport.bytesRead;
-    this.#bytesTakenBefore = transport.bytesTaken;
+    this.#bytesReadBefore = channel.bytesRead;
+    this.#bytesTakenBefore = channel.bytesTaken;
     this.pulse = new Pulse<Connection>(this, phaseOf(serial), owner.attended(), this.#bytesReadBefore);
     this.pulse.seen(this.openedAt);
   }
@@ -83,6 +82,9 @@ export class Connection extends PublicConnection {
   }
   get params(): PathParams {
     return typeof this.#place === 'string' ? NO_PARAMS : this.#place.params;
+  }
+  get transport(): TransportName {
+    return this.channel.kind.name;
   }
   get identity(): Identity | null {
     return this.#identity;
@@ -110,11 +112,11 @@ export class Connection extends PublicConnection {
   }
 
   get bytesIn(): number {
-    return this.transport.bytesRead - this.#bytesReadBefore;
+    return this.channel.bytesRead - this.#bytesReadBefore;
   }
-  /** Bytes that the network has taken. Waiting bytes are in `transport.bytesWaiting`. */
+  /** Bytes that the network has taken. Waiting bytes are in `channel.bytesWaiting`. */
   get bytesOut(): number {
-    return this.transport.bytesTaken - this.#bytesTakenBefore;
+    return this.channel.bytesTaken - this.#bytesTakenBefore;
   }
   get flight(): FlightRecord | null {
     return this.#flight;
@@ -195,14 +197,14 @@ export class Connection extends PublicConnection {
     const { code, reason } = closing;
     this.catchUp();
     if (this.appHeartbeat) transmit(this, 'event', goodbye(code, reason, retryAfterMs));
-    this.transport.shut(code, closeReason(reason, retryAfterMs));
+    this.channel.shut(code, closeReason(reason, retryAfterMs));
     return true;
   }
 
   /** Ends without a handshake, for a peer that would not answer. `closing` is recorded. */
   destroy(closing: Closing): void {
     this.closeBegun(closing);
-    this.transport.destroy();
+    this.channel.destroy();
   }
 
   /**
@@ -238,12 +240,11 @@ export class Connection extends PublicConnection {
     this.#rttMicros = Math.round(rttMs * 1000);
   }
 
-  /** Adds a note to the flight record. */
   note(note: FlightNote): void {
     this.#flight = withNote(this.#flight, Math.trunc(this.owner.now()), note);
   }
 
-  /** Created on demand, so that no connection holds a closure. */
+  /** No connection holds a closure. */
   get #failed(): (what: string, error: unknown) => void {
     return (what, error) => this.owner.failed(this, what, error);
   }

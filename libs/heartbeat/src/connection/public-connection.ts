@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 
 import type { Identity } from '../base/identity.js';
 import type { PathParams } from '../base/path-params.js';
+import type { TransportName } from './transport.js';
 
 /**
  * One connection, from the completed upgrade to its end, as applications use it. A class without code instead of an interface, for
@@ -21,6 +22,8 @@ export abstract class Connection {
    * optional parameter that the request does not have is absent.
    */
   abstract readonly params: PathParams;
+  /** `ws` for a gateway, `socket.io`, `graphql-ws`, or `other` for another server that `ConnectionTracker` tracks. */
+  abstract readonly transport: TransportName;
   /** Monotonic milliseconds. */
   abstract readonly openedAt: number;
   /** Round trip of the last answered ping, in milliseconds; null before the first. */

@@ -7,16 +7,16 @@ import type { Sent, Transport } from './transport.js';
 
 /** The path of all messages: the connection asks the policy and counts, then the transport writes. */
 interface Sender {
-  readonly transport: Transport;
+  readonly channel: Transport;
   admits(kind: Outgoing, bytes: number): boolean;
   beforePong(): void;
 }
 
 /** Sends text or bytes as they are. */
 export function transmit(sender: Sender, kind: Outgoing, data: string | Buffer, sent?: Sent): void {
-  const { transport } = sender;
+  const { channel } = sender;
   // The transport reports to the caller if it is closed, also where the admission of the message has closed it.
-  if (!transport.isOpen || sender.admits(kind, Buffer.byteLength(data))) transport.write(data, null, sent);
+  if (!channel.isOpen || sender.admits(kind, Buffer.byteLength(data))) channel.write(data, null, sent);
   else reportDropped(sent);
 }
 
@@ -32,14 +32,14 @@ export function deliver(sender: Sender & Ended, data: unknown): Promise<void> {
 
 /** Sends a broadcast to one connection. */
 export function transmitShared(sender: Sender, message: SharedMessage): void {
-  const { transport } = sender;
-  if (!transport.isOpen || !sender.admits('shared', message.payload.length)) return;
+  const { channel } = sender;
+  if (!channel.isOpen || !sender.admits('shared', message.payload.length)) return;
   // The admission may have closed connections: this one, or one that a listener then closes.
-  if (transport.isOpen) transport.writeShared(message);
+  if (channel.isOpen) channel.writeShared(message);
 }
 
 /** Writes a frame without an answer, so that the end of a connection that is not read is detected. */
 export function probe(sender: Sender): void {
   sender.beforePong();
-  sender.transport.probe();
+  sender.channel.probe();
 }

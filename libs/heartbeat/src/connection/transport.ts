@@ -2,13 +2,18 @@ import type { EventEmitter } from 'node:events';
 
 import type { SharedMessage } from './shared-message.js';
 
+export const TRANSPORT_NAMES = ['ws', 'socket.io', 'graphql-ws', 'other'] as const;
+
+/** How a connection came: to a gateway, to Socket.IO, to GraphQL subscriptions, or to another tracked server of the application. */
+export type TransportName = (typeof TRANSPORT_NAMES)[number];
+
 /** The properties of a kind of transport: one object for all of its connections. */
 export interface TransportKind {
-  readonly name: 'ws' | 'socket.io' | 'graphql-ws' | 'other';
-  /** The close codes that its clients understand: those of this library too, or only those of RFC 6455. */
-  readonly closeCodes: 'all' | 'standard';
-  /** Whether its messages reach the dispatcher of this library, and with it the application heartbeat. */
-  readonly isDispatched: boolean;
+  readonly name: TransportName;
+  /** Whether broadcasts reach it without a condition on the transport. False where messages need a protocol of the application. */
+  readonly inBroadcasts: boolean;
+  /** The code in the close frame instead of `code`, where its clients understand other codes. `code` itself is recorded. */
+  sentCode(code: number): number;
 }
 
 /** Called once: without an error when the bytes have left the buffers of this process. */

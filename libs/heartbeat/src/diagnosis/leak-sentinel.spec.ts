@@ -20,7 +20,7 @@ function aConnection(id = 'n.1') {
   };
   return {
     id,
-    transport: { emitters: [socket, network] },
+    channel: { emitters: [socket, network] },
     lifetime: { disposers: 0, streams: 0 },
     ended: false,
     listen,

@@ -94,8 +94,8 @@ function higher(peak: Peak, count: number, connection: Connection): Peak {
 }
 
 /** The listeners on the socket that the app receives, and on the network socket below it. */
-function listenersOf({ transport }: Connection): number {
-  return transport.emitters.reduce((count, emitter) => count + countListeners(emitter), 0);
+function listenersOf({ channel }: Connection): number {
+  return channel.emitters.reduce((count, emitter) => count + countListeners(emitter), 0);
 }
 
 function countListeners(emitter: EventEmitter): number {
@@ -103,7 +103,7 @@ function countListeners(emitter: EventEmitter): number {
 }
 
 function describeListeners({ count, connection }: Peak): string {
-  const byName = connection!.transport.emitters.flatMap(emitter =>
+  const byName = connection!.channel.emitters.flatMap(emitter =>
     emitter.eventNames().map(name => ({ name: String(name), count: emitter.listenerCount(name) })),
   );
   const most = byName.toSorted((one, other) => other.count - one.count)[0]!;

@@ -135,7 +135,7 @@ describe('DrainService', () => {
     world.start();
     await world.pass(40);
     expect(begunBy(clients, world.time)).toBe(3);
-    for (const { connection } of clients) connection.transport.destroy();
+    for (const { connection } of clients) connection.channel.destroy();
     await world.pass(20);
     expect(world.result).toEqual({ total: 3, terminated: 0, durationMs: 50 });
   });

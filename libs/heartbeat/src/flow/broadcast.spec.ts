@@ -25,7 +25,7 @@ describe('Broadcast', () => {
         messages.push(String(payload));
       };
       const transport = { isOpen: true, writeShared };
-      return { transport, admits: () => true, serial: place + 1, lastShared: 0 } as unknown as Connection;
+      return { channel: transport, admits: () => true, serial: place + 1, lastShared: 0 } as unknown as Connection;
     });
   });
 
@@ -62,7 +62,7 @@ describe('Broadcast', () => {
 
   it('keeps the order of the calls where another begins while it is being sent', async () => {
     broadcast.start('first', connections);
-    const last = connections.at(-1)!.transport;
+    const last = connections.at(-1)!.channel;
     const { writeShared } = last;
     last.writeShared = message => {
       writeShared(message);
@@ -130,11 +130,11 @@ describe('Broadcast', () => {
     ['32 MiB', 4, 8 * 1024 * 1024 - 1000],
   ])('keeps at most %s, and finishes the oldest for one more', (_what, most, size) => {
     const counts = connections.map(() => 0);
-    for (const [place, { transport }] of connections.entries()) {
-      Object.assign(transport, { writeShared: () => counts[place]!++ });
+    for (const [place, { channel }] of connections.entries()) {
+      Object.assign(channel, { writeShared: () => counts[place]!++ });
     }
     // The first slice must end early.
-    Object.assign(connections[0]!.transport, { writeShared: () => busy(1) });
+    Object.assign(connections[0]!.channel, { writeShared: () => busy(1) });
     for (let message = 0; message < most; message++) broadcast.start('x'.repeat(size), connections);
     expect(counts[99]).toBe(0);
     broadcast.start('x'.repeat(size), connections);

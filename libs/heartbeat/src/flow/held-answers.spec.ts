@@ -18,7 +18,7 @@ function client(held: HeldAnswers, inFlight: number) {
       return line.writableLength;
     },
   };
-  const connection = { inFlight, transport } as unknown as Connection;
+  const connection = { inFlight, channel: transport } as unknown as Connection;
   const answer = (text: string) => {
     held.hold(connection);
     line.write(text);

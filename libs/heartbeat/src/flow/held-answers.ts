@@ -23,7 +23,7 @@ export class HeldAnswers {
 
   /** Holds bytes written to this connection from now on, where there is a reason. */
   hold(connection: Connection): void {
-    const { inFlight, transport } = connection;
+    const { inFlight, channel } = connection;
     if (!this.#isOpen) {
       if (inFlight <= 1) return;
       this.#isOpen = true;
@@ -32,21 +32,21 @@ export class HeldAnswers {
     }
     if (!this.#corked.has(connection)) {
       this.#corked.add(connection);
-      transport.cork();
-    } else if (transport.bytesWaiting >= MAX_HELD_BYTES) {
-      transport.uncork();
-      transport.cork();
+      channel.cork();
+    } else if (channel.bytesWaiting >= MAX_HELD_BYTES) {
+      channel.uncork();
+      channel.cork();
     }
   }
 
   release(connection: Connection): void {
-    if (this.#corked.size > 0 && this.#corked.delete(connection)) connection.transport.uncork();
+    if (this.#corked.size > 0 && this.#corked.delete(connection)) connection.channel.uncork();
   }
 
   readonly releaseAll = (): void => {
     this.#isOpen = false;
     if (this.#corked.size === 0) return;
-    for (const { transport } of this.#corked) transport.uncork();
+    for (const { channel } of this.#corked) channel.uncork();
     this.#corked.clear();
   };
 }

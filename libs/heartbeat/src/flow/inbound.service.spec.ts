@@ -35,7 +35,7 @@ class FakeSocket {
 class Client {
   readonly socket = new FakeSocket();
   readonly connection = {
-    transport: transportOf(this.socket),
+    channel: transportOf(this.socket),
     inFlight: 0,
     flow: null,
     mayBurst: true,

@@ -50,12 +50,12 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     // A closing connection gets no answers, and already has a deadline.
     if (connection.closing !== null) return void this.#dropped(connection);
     const { limits, backpressure } = this.node.options;
-    const { transport } = connection;
-    const waiting = transport.bytesWaiting;
+    const { channel } = connection;
+    const waiting = channel.bytesWaiting;
     const most = maxPieces(backpressure.maxBufferedBytes);
     // Each ping has an answer, which cannot be dropped. So a client that does not read the answers is destroyed.
     // Where nothing waits, the count of waiting messages may be out of date.
-    const isFull = waiting > 0 && knownFlowOf(connection)?.isFull(most, transport) === true;
+    const isFull = waiting > 0 && knownFlowOf(connection)?.isFull(most, channel) === true;
     if (isFull || waiting > backpressure.maxBufferedBytes) return this.#overrun(connection, waiting);
     if (limits.pingsPerSecond === 0) return;
     const count = flowOf(connection).countPing(this.node.attendedMs);
@@ -64,11 +64,11 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
 
   /** Stops reading a client that keeps sending after the close frame: reading and dropping a flood would take time from other clients. */
   #dropped(connection: Connection): false {
-    const { bytesRead } = connection.transport;
+    const { bytesRead } = connection.channel;
     const before = this.#readAtClose.get(connection);
     if (before === undefined) this.#readAtClose.set(connection, bytesRead);
     else if (bytesRead - before > this.node.options.backpressure.maxBufferedBytes) {
-      connection.transport.holdBack();
+      connection.channel.holdBack();
     }
     return false;
   }
@@ -82,7 +82,7 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
   #refuse(connection: Connection, limit: InputLimit): void {
     if (!connection.end({ code: CloseCodes.rate.code, reason: INPUT_LIMITS[limit], by: 'server' })) return;
     connection.note({ kind: 'limit', limit });
-    connection.transport.holdBack();
+    connection.channel.holdBack();
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'rate' });
   }
 

@@ -40,7 +40,7 @@ class World {
   client(name: string, cost: number | (() => Promise<void>) = 1) {
     const socket = { isHeld: false, holdBack: () => (socket.isHeld = true), letGo: () => (socket.isHeld = false) };
     const connection = {
-      transport: transportOf(socket),
+      channel: transportOf(socket),
       inFlight: 0,
       flow: null,
       mayBurst: true,

@@ -54,10 +54,10 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
   }
 
   #inspect(connection: Connection): void {
-    const { pulse, transport } = connection;
+    const { pulse, channel } = connection;
     if (connection.state === 'closing') return;
-    const { isHalted } = transport;
-    if (isHalted || !transport.hasIncompleteMessage) return this.#rest(connection, isHalted);
+    const { isHalted } = channel;
+    if (isHalted || !channel.hasIncompleteMessage) return this.#rest(connection, isHalted);
     const flow = flowOf(connection);
     this.#noteBytes(connection, flow);
     const now = this.node.attendedMs;
@@ -76,7 +76,7 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     const flow = knownFlowOf(connection);
     if (flow === null) return;
     flow.incompleteSince = NEVER;
-    if (connection.transport.bytesWaiting === 0) flow.drained();
+    if (connection.channel.bytesWaiting === 0) flow.drained();
     if (!isHalted && flow.isIdle(this.node.attendedMs)) connection.flow = null;
   }
 
@@ -84,7 +84,7 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
    * Bytes that are new since the previous sweep and since the last check arrived after the later of the two. Their exact time is unknown.
    */
   #noteBytes(connection: Connection, flow: FlowRecord): void {
-    const { bytesRead } = connection.transport;
+    const { bytesRead } = connection.channel;
     const { bytesSeen, checkedAt } = connection.pulse;
     if (bytesRead !== bytesSeen && bytesRead !== flow.bytesSwept) {
       connection.pulse.bytesCame(Math.max(this.node.accountedUntil, checkedAt), this.node.clock.now());

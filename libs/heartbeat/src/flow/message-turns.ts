@@ -168,7 +168,7 @@ export class MessageTurns {
       const queue = queueOf(connection);
       if (queue === null || queue.isHeld || isSilenced(connection)) continue;
       queue.isHeld = true;
-      connection.transport.holdBack();
+      connection.channel.holdBack();
       this.#total.keep(queue.share, connection);
       if (!this.#total.settle(queue.share, queue.messages)) this.refuse(connection);
     }
@@ -227,7 +227,7 @@ export class MessageTurns {
     queue.messages.clear();
     this.#total.set(queue.share, 0);
     if (queue.handlers.length === 0) return this.#letGo(connection, queue);
-    if (queue.isHeld) connection.transport.letGo();
+    if (queue.isHeld) connection.channel.letGo();
     queue.isHeld = false;
   }
 
@@ -237,7 +237,7 @@ export class MessageTurns {
     connection.mayBurst = isHeld;
     this.#leave(connection);
     // A refused flood is no longer read.
-    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) connection.transport.letGo();
+    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) connection.channel.letGo();
     // The queue must not reference the connection.
     queue.take = ignoreMessage;
     if (share.isKept) this.#total.close(share);

@@ -11,7 +11,7 @@ import { unstamped } from '../../../../test/support/assert/unstamped.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 
-const piecesOf = (connection: Connection) => knownFlowOf(connection)?.waitingPieces(connection.transport) ?? 0;
+const piecesOf = (connection: Connection) => knownFlowOf(connection)?.waitingPieces(connection.channel) ?? 0;
 
 describe('the limit of waiting messages', () => {
   it.each([

@@ -80,9 +80,9 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     if (kind === 'answer') this.held.hold(connection);
     else this.held.release(connection);
     const { maxBufferedBytes } = this.node.options.backpressure;
-    const { transport } = connection;
-    const waiting = transport.bytesWaiting;
-    const hasPlace = waiting === 0 || !knownFlowOf(connection)?.isFull(maxPieces(maxBufferedBytes), transport);
+    const { channel } = connection;
+    const waiting = channel.bytesWaiting;
+    const hasPlace = waiting === 0 || !knownFlowOf(connection)?.isFull(maxPieces(maxBufferedBytes), channel);
     if (waiting + bytes > maxBufferedBytes || !hasPlace) return this.#refuse(connection, waiting, bytes);
     if (kind !== 'event') this.node.totals.messagesOut++;
     const cost = waiting === 0 ? bytes : bytes + PIECE_BYTES;
@@ -94,7 +94,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
 
   beforePong(connection: Connection): void {
     this.held.release(connection);
-    this.#countPiece(connection, connection.transport.bytesWaiting);
+    this.#countPiece(connection, connection.channel.bytesWaiting);
   }
 
   catchUp(connection: Connection): void {
@@ -108,7 +108,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   /** Bytes written where nothing waits are sent at once. */
   #countPiece(connection: Connection, waiting: number): void {
     if (waiting === 0) knownFlowOf(connection)?.drained();
-    else flowOf(connection).countPiece(connection.transport);
+    else flowOf(connection).countPiece(connection.channel);
   }
 
   /** Handles a message above a limit. */
@@ -134,7 +134,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     const waiting: Waiting[] = [];
     const backlogs = new Map<Connection, Backlog>();
     for (const connection of this.registry.all()) {
-      const bytes = connection.transport.bytesWaiting;
+      const bytes = connection.channel.bytesWaiting;
       if (bytes === 0 || this.#doomed.has(connection)) continue;
       const backlog = this.#backlogs.get(connection) ?? new Backlog(this.node.options.backpressure.slowAfterMs);
       if (this.#isTooSlow(connection, backlog, now)) {
@@ -154,8 +154,8 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   }
 
   /** Whether this backlog moved too little over the whole of `slowAfterMs`. */
-  #isTooSlow({ transport }: Connection, backlog: Backlog, now: number): boolean {
-    const taken = transport.bytesTaken;
+  #isTooSlow({ channel }: Connection, backlog: Backlog, now: number): boolean {
+    const taken = channel.bytesTaken;
     const isSlow = backlog.rate(now, taken) < this.node.options.backpressure.minDrainBytesPerSecond;
     if (isSlow) this.#slowConsumers++;
     const isTooSlow = isSlow && backlog.isWhole(now);
@@ -206,7 +206,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
 }
 
 function piecesOf(connection: Connection): number {
-  return knownFlowOf(connection)?.waitingPieces(connection.transport) ?? 0;
+  return knownFlowOf(connection)?.waitingPieces(connection.channel) ?? 0;
 }
 
 function sumOf(waiting: readonly Waiting[], valueOf: (one: Waiting) => number): number {

@@ -109,7 +109,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       connection.measured(rttMs);
       this.node.totals.rtt.record(rttMs / 1000);
     }
-    pulse.compared(connection.transport.bytesRead);
+    pulse.compared(connection.channel.bytesRead);
     const { checkDueAt } = pulse;
     pulse.markAlive(
       Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)),
@@ -196,14 +196,14 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   /** Compares the bytes read with those at the last check. */
   #compareBytes(connection: Connection, now: number): void {
-    const { pulse, transport } = connection;
-    const { bytesRead } = transport;
-    if (bytesRead === pulse.bytesSeen) return transport.isHalted ? this.#probeUnread(connection, now) : undefined;
+    const { pulse, channel } = connection;
+    const { bytesRead } = channel;
+    if (bytesRead === pulse.bytesSeen) return channel.isHalted ? this.#probeUnread(connection, now) : undefined;
     pulse.compared(bytesRead);
     // The code that counted what came has recorded the time as well.
     if (pulse.lastActivityAt < pulse.checkedAt) pulse.seen(this.node.clock.now());
     // The client is active: `ws` pauses a socket while it inflates.
-    if (transport.isHalted) return pulse.markAlive(now);
+    if (channel.isHalted) return pulse.markAlive(now);
     if (!this.node.options.heartbeat.skipWhenActive) {
       if (pulse.pingedAt !== NEVER) pulse.markAlive(pulse.pingedAt);
       return;
@@ -226,7 +226,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
 
   #ping(connection: Connection, now: number): void {
     connection.pulse.pinged(now, this.node.clock.now());
-    connection.transport.ping();
+    connection.channel.ping();
     this.node.totals.pingsSent++;
     if (this.events.isWanted('ping')) this.events.announce({ type: 'ping', id: connection.id });
   }

@@ -112,7 +112,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   #inspect(connection: Connection): void {
-    if (connection.transport.isClosed) {
+    if (connection.channel.isClosed) {
       // The socket has closed, but its close event was missed.
       this.connections.closed(connection, CloseCodes.abnormal.code, '');
       return this.#report('registry', 1);
@@ -123,7 +123,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
       return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
     }
     // A connection whose messages wait unread, or are being handled, is not idle.
-    const isHeldUp = connection.transport.isHalted || connection.inFlight > 0;
+    const isHeldUp = connection.channel.isHalted || connection.inFlight > 0;
     if (idleTimeoutMs > 0 && !isHeldUp && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
       return this.#reap(connection, 'idle', CloseCodes.idle);
     }

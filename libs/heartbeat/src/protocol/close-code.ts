@@ -34,6 +34,11 @@ export const CloseCodes = Object.freeze({
   unauthenticated: define(4503, 'unauthenticated', 'no'),
 });
 
+/** Whether a client may reconnect after this code. */
+export function mayReconnect(code: number): boolean {
+  return code < 4500;
+}
+
 /** The initiator of a close: the peer, this application, an operator through the admin API, or `network` for a lost connection. */
 export type ClosedBy = 'client' | 'server' | 'operator' | 'network';
 

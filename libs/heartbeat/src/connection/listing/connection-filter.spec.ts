@@ -15,7 +15,19 @@ class Instance {
   user = 'ann';
 }
 
-const KEYS = ['user', 'ip', 'path', 'node', 'state', 'minIdleMs', 'minAgeMs', 'minRttMs', 'minBufferedBytes', 'labels'];
+const KEYS = [
+  'user',
+  'ip',
+  'path',
+  'node',
+  'state',
+  'transport',
+  'minIdleMs',
+  'minAgeMs',
+  'minRttMs',
+  'minBufferedBytes',
+  'labels',
+];
 const TEXTS = ['user', 'ip', 'path', 'node'];
 const NUMBERS = ['minIdleMs', 'minAgeMs', 'minRttMs', 'minBufferedBytes'];
 
@@ -41,6 +53,7 @@ const FAULTS: readonly (readonly [string, unknown, string])[] = [
       value => ['no number from 0', own(key, value), key] as const,
     ),
   ),
+  ...['', 'WS', 'http', 1, true, ['ws']].map(transport => ['no transport', { transport }, 'transport'] as const),
   ...['', 'OPEN', 'closed', 1, true, ['open']].map(state => ['no state', { state }, 'state'] as const),
   ...[{}, [], ['a'], [['a', 'b']], 'a', 1, new Map([['a', 'b']]), new Set(['a']), Object.create({ a: 'b' })].map(
     labels => ['no labels', { labels }, 'labels'] as const,
@@ -89,7 +102,7 @@ describe('checkedFilter', () => {
     expect(() => checkedFilter(given)).toThrow(
       'user is undefined but must be a text: give a text, or leave the condition out; ' +
         'minAgeMs is -1 but must be a number from 0: give a finite number that is not negative; ' +
-        'usr is "ann" but is not a condition: the conditions are user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, ' +
+        'usr is "ann" but is not a condition: the conditions are user, ip, path, node, state, transport, minIdleMs, minAgeMs, minRttMs, ' +
         'minBufferedBytes, labels; labels.a is 1 but must be a text: give a text',
     );
   });

@@ -1,4 +1,5 @@
 import type { ConnectionState } from './connection-view.js';
+import { TRANSPORT_NAMES, type TransportName } from '../transport.js';
 import { describeProblem, HeartbeatError, type Problem } from '../../base/heartbeat.error.js';
 
 /** Conditions on connections. All given conditions must be met. A condition that is `undefined` or null is an error, never "any". */
@@ -10,6 +11,7 @@ export interface ConnectionFilter {
   /** A node's id or name. */
   readonly node?: string;
   readonly state?: ConnectionState;
+  readonly transport?: TransportName;
   /** No application message in either direction for at least this long. */
   readonly minIdleMs?: number;
   readonly minAgeMs?: number;
@@ -33,11 +35,11 @@ const LEAST: Rule = {
   give: 'give a finite number that is not negative',
 };
 const STATES: readonly unknown[] = ['open', 'probing', 'closing'] satisfies readonly ConnectionState[];
-const STATE: Rule = {
-  holds: value => STATES.includes(value),
-  rule: `must be one of ${STATES.join(', ')}`,
+const oneOf = (values: readonly unknown[]): Rule => ({
+  holds: value => values.includes(value),
+  rule: `must be one of ${values.join(', ')}`,
   give: 'give one of them',
-};
+});
 const LABELS: Rule = {
   holds: value => (keysOf(value)?.length ?? 0) > 0,
   rule: 'must be an object of label names and values, with at least one',
@@ -50,7 +52,8 @@ const RULES: Readonly<Record<keyof ConnectionFilter, Rule>> = {
   ip: TEXT,
   path: TEXT,
   node: TEXT,
-  state: STATE,
+  state: oneOf(STATES),
+  transport: oneOf(TRANSPORT_NAMES),
   minIdleMs: LEAST,
   minAgeMs: LEAST,
   minRttMs: LEAST,

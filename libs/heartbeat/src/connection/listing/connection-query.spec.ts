@@ -23,7 +23,7 @@ interface Row {
   rttMs: number | null;
   messagesIn: number;
   messagesOut: number;
-  transport: { bytesWaiting: number };
+  channel: { bytesWaiting: number };
 }
 
 const EPOCH = 1_700_000_000_000;
@@ -53,7 +53,7 @@ const row = fc
     messagesOut: value,
     bytesWaiting: value,
   })
-  .map(({ bytesWaiting, ...rest }): Omit<Row, 'id'> => ({ ...rest, transport: { bytesWaiting } }));
+  .map(({ bytesWaiting, ...rest }): Omit<Row, 'id'> => ({ ...rest, channel: { bytesWaiting } }));
 const rows = fc
   .uniqueArray(fc.tuple(fc.stringMatching(/^[a-c]{1,3}$/), row), { selector: ([id]) => id, maxLength: 20 })
   .map(pairs => pairs.map(([id, rest]): Row => ({ id, ...rest })).toSorted(byId));
@@ -62,7 +62,7 @@ const order = fc.constantFrom('asc', 'desc');
 
 /** The value that a listing shows under this key; null without one. */
 function shown(of: Row, key: SortKey): number | null {
-  if (key === 'bufferedBytes') return of.transport.bytesWaiting;
+  if (key === 'bufferedBytes') return of.channel.bytesWaiting;
   return of[key] === NEVER ? null : of[key];
 }
 
@@ -158,7 +158,7 @@ describe('pageOf', () => {
       lastMessageAt: 7,
       rttMs: 7,
       messagesIn: 7,
-      transport: { bytesWaiting: 7 },
+      channel: { bytesWaiting: 7 },
       pulse: { seenAt: () => 7 },
     }));
     const query = { filter: {}, sort: key, order: 'asc', limit: 1, after: null } as const;

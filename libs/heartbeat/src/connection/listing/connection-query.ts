@@ -69,15 +69,17 @@ export type Predicate = (connection: Connection) => boolean;
 export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Predicate {
   const checks: Predicate[] = [];
   const checked = checkedFilter(filter);
-  const { user, ip, path, node, state, minIdleMs, minAgeMs, minRttMs, minBufferedBytes, labels = {} } = checked;
+  const { user, ip, path, node, state, transport, labels = {} } = checked;
+  const { minIdleMs, minAgeMs, minRttMs, minBufferedBytes } = checked;
   if (node !== undefined && node !== moment.nodeId && node !== moment.nodeName) return () => false;
   if (user !== undefined) checks.push(connection => connection.userId === user);
   if (ip !== undefined) checks.push(addressPredicate(ip));
   if (path !== undefined) checks.push(connection => connection.path === path);
   if (state !== undefined) checks.push(connection => connection.state === state);
+  if (transport !== undefined) checks.push(connection => connection.transport === transport);
   if (minAgeMs !== undefined) checks.push(({ openedAt }) => moment.now - openedAt >= minAgeMs);
   if (minRttMs !== undefined) checks.push(({ rttMs }) => rttMs !== null && rttMs >= minRttMs);
-  if (minBufferedBytes !== undefined) checks.push(({ transport }) => transport.bytesWaiting >= minBufferedBytes);
+  if (minBufferedBytes !== undefined) checks.push(({ channel }) => channel.bytesWaiting >= minBufferedBytes);
   if (minIdleMs !== undefined) checks.push(connection => idleMs(connection, moment.attended) >= minIdleMs);
   for (const [key, value] of Object.entries(labels)) {
     checks.push(connection => Object.hasOwn(connection.labels, key) && connection.labels[key] === value);
@@ -102,9 +104,9 @@ function addressPredicate(text: string): Predicate {
 function sortValue(sort: SortKey, moment: QueryMoment): (connection: Connection) => number | null {
   switch (sort) {
     case 'bufferedBytes':
-      return ({ transport }) => transport.bytesWaiting;
+      return ({ channel }) => channel.bytesWaiting;
     case 'lastSeenAt':
-      return connection => moment.toEpoch(connection.pulse.seenAt(moment.now, connection.transport.bytesRead));
+      return connection => moment.toEpoch(connection.pulse.seenAt(moment.now, connection.channel.bytesRead));
     case 'openedAt':
     case 'lastMessageAt':
       return ({ [sort]: at }) => (at === NEVER ? null : moment.toEpoch(at));

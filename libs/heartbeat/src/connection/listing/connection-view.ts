@@ -1,10 +1,13 @@
 import { z } from 'zod';
 
+import { TRANSPORT_NAMES } from '../transport.js';
 import { wireCount, wireId, wireText } from '../../base/wire-values.js';
 
 /** `probing`: a ping is unanswered. `closing`: a close was begun and has not ended. */
 const connectionState = z.enum(['open', 'probing', 'closing']);
 export type ConnectionState = z.output<typeof connectionState>;
+
+const transport = z.enum(TRANSPORT_NAMES);
 
 const time = (description: string) => wireText.meta({ description, format: 'date-time' });
 
@@ -47,6 +50,8 @@ export const connectionView = z.object({
   userAgent: wireText.nullable().meta({ description: 'As the client sent it; null without one.' }),
   /** Whether the client uses the application heartbeat. */
   appHeartbeat: z.boolean().meta({ description: 'Whether it uses the application heartbeat.' }),
+  /** Nodes of an earlier version, which have gateways only, do not send it. */
+  transport: transport.default('ws').meta({ description: '`other`: a server of the application.' }),
 });
 /** A connection in a response: docs/http-api.md. Times are ISO 8601 UTC. */
 export interface ConnectionView extends Readonly<z.output<typeof connectionView>> {}

@@ -27,6 +27,7 @@ const filters: fc.Arbitrary<ConnectionFilter> = fc.record(
     path: word,
     node: fc.constantFrom('n', 'n-1', 'm'),
     state: fc.constantFrom('open', 'probing', 'closing'),
+    transport: fc.constantFrom('ws', 'graphql-ws', 'other'),
     minIdleMs: least,
     minAgeMs: least,
     minRttMs: least,
@@ -44,23 +45,25 @@ const connectionLike = (filter: ConnectionFilter) =>
         path: word,
         labels: fc.oneof(labels, fc.constant({})),
         state: fc.constantFrom('open', 'probing'),
+        transport: fc.constantFrom('ws', 'graphql-ws'),
         rttMs: fc.oneof(least, fc.constant(null)),
       },
       { requiredKeys: [] },
     )
     .map(differences => {
-      const { user = null, path = '/', state = 'open' } = filter;
+      const { user = null, path = '/', state = 'open', transport = 'ws' } = filter;
       const like = {
         userId: user,
         path,
         state,
+        transport,
         labels: filter.labels ?? {},
         ip: '10.0.0.1',
         rttMs: 5e299,
         openedAt: 0,
       };
       const pulse = { activeAt: 0, openedAt: 0 };
-      return { ...like, transport: { bytesWaiting: 5e299 }, pulse, ...differences } as unknown as Connection;
+      return { ...like, channel: { bytesWaiting: 5e299 }, pulse, ...differences } as unknown as Connection;
     });
 const cases = filters.chain(filter =>
   fc.tuple(fc.constant(filter), fc.array(connectionLike(filter), { minLength: 1 })),
@@ -118,7 +121,7 @@ describe('a filter on its way to another node', () => {
   it.each<[string, unknown]>([
     ['a value that is no object', 'user=ann'],
     ['null', null],
-    ['an unknown condition', { user: 'ann', transport: 'ws' }],
+    ['an unknown condition', { user: 'ann', protocol: 'ws' }],
     ['the unknown condition __proto__', JSON.parse('{"user":"ann","__proto__":"x"}')],
     ['a condition of another type', { user: 7 }],
     ['a condition that is null', { user: null }],

@@ -20,7 +20,7 @@ type WallClock = Pick<Clock, 'wallTime'>;
 
 /** The facts at `now`. */
 export function factsOf(connection: Connection, now: number): Facts {
-  const { pulse, transport } = connection;
+  const { pulse, channel } = connection;
   return {
     path: connection.path,
     ip: connection.ip,
@@ -28,17 +28,18 @@ export function factsOf(connection: Connection, now: number): Facts {
     labels: connection.labels,
     state: connection.state,
     openedAt: connection.openedAt,
-    lastSeenAt: Math.trunc(pulse.seenAt(now, transport.bytesRead)),
+    lastSeenAt: Math.trunc(pulse.seenAt(now, channel.bytesRead)),
     lastMessageAt: connection.lastMessageAt,
     rttMs: connection.rttMs,
     missedPongs: pulse.missed,
-    bufferedBytes: transport.bytesWaiting,
+    bufferedBytes: channel.bytesWaiting,
     messagesIn: connection.messagesIn,
     messagesOut: connection.messagesOut,
     bytesIn: connection.bytesIn,
     bytesOut: connection.bytesOut,
     userAgent: connection.userAgent,
     appHeartbeat: connection.appHeartbeat,
+    transport: connection.transport,
   };
 }
 
@@ -66,6 +67,7 @@ export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock
     bytesOut: facts.bytesOut,
     userAgent: facts.userAgent,
     appHeartbeat: facts.appHeartbeat,
+    transport: facts.transport,
   };
 }
 

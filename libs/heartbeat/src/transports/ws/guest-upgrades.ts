@@ -63,6 +63,13 @@ export class GuestUpgrades {
     socket.on('close', this.#closed);
   }
 
+  /** Removes a socket that is no longer a guest's, because a tracked server was given it. */
+  forget(socket: Duplex): void {
+    if (!this.#sockets.delete(socket)) return;
+    socket.off('close', this.#closed);
+    if (this.#pending.delete(socket)) socket.off('error', ignoreError);
+  }
+
   /** Destroys the sockets of all guests. */
   end(): void {
     this.#isOver = true;

@@ -100,7 +100,7 @@ describe('HeartbeatWsAdapter', () => {
       adapter.bindMessageHandlers(client as TrackedSocket, [handler('a')]);
     });
     for (const url of ['/ws', '/ws']) ask(url);
-    const sockets = [...connections.all()].map(({ transport }) => transport as TrackedSocket);
+    const sockets = [...connections.all()].map(({ channel }) => channel as TrackedSocket);
     expect(sockets.map(({ handlers }) => handlers.length)).toEqual([3, 3]);
     const [table, same] = sockets.map(({ routes }) => routes);
     expect(table?.positionsOf('a')).toEqual([0, 2]);

@@ -19,6 +19,7 @@ import { HeartbeatGateway } from './heartbeat.gateway.js';
 import type { MessageDispatcher, MessageParser } from './message-dispatcher.js';
 import type { SocketListeners } from './socket-listeners.js';
 import { TrackedSocket } from './tracked-socket.js';
+import { KINDS } from './transport-kinds.js';
 import { wireNode } from '../../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../../test/support/assert/unstamped.js';
 
@@ -33,6 +34,7 @@ class FakeSocket extends EventEmitter {
   readonly closed: [number, string][] = [];
 
   readonly isOpen = true;
+  readonly kind = KINDS.ws;
 
   get bytesRead(): number {
     return this.#network!.bytesRead;

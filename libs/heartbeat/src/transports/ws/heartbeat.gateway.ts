@@ -14,11 +14,13 @@ import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import type { PathParams } from '../../base/path-params.js';
+import type { TransportKind } from '../../connection/transport.js';
 import { detachString } from '../../base/detach-string.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
-import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
+import { KIND, LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
 import { StringInterner } from './string-interner.js';
 import type { TrackedSocket } from './tracked-socket.js';
+import { KINDS } from './transport-kinds.js';
 
 /** A completed upgrade. */
 export interface Handshake {
@@ -52,6 +54,7 @@ export class HeartbeatGateway {
     this.heartbeat.wake();
     const userAgent = request.headers['user-agent'];
     socket.attach(request.socket);
+    socket.ownListeners = listeners;
     const connection = this.connections.open({
       transport: socket,
       path,
@@ -62,7 +65,6 @@ export class HeartbeatGateway {
       deferred: admitted.deferred,
     });
     socket.track(connection);
-    socket.ownListeners = listeners;
     this.heartbeat.watch(connection);
     // A connection whose handshake was in progress when admission closed is closed, too.
     if (!this.node.admissionClosed) return;
@@ -81,6 +83,7 @@ export class HeartbeatGateway {
     const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
     return {
+      [KIND]: KINDS.ws,
       message(data, isBinary) {
         const socket = this as TrackedSocket;
         const { tracked: connection } = socket;
@@ -108,6 +111,34 @@ export class HeartbeatGateway {
       },
       exception(data) {
         this.send(JSON.stringify({ event: 'exception', data }));
+      },
+    };
+  }
+
+  /**
+   * The same for the sockets of a server of the application. Its messages are counted and limited, and then are for its own listeners.
+   * @param sockets Those that are connections. A socket that has closed is removed, before `left` is called.
+   */
+  trackedListeners(kind: TransportKind, sockets: Set<TrackedSocket>, left: () => void): SocketListeners {
+    const { bans, connections, inbound, node } = this;
+    return {
+      ...this.listeners(() => undefined),
+      [KIND]: kind,
+      message() {
+        const { tracked: connection } = this as TrackedSocket;
+        if (connection === undefined) return false;
+        bans.closeIfBanned(connection);
+        if (!inbound.admit(connection)) return false;
+        connection.countReceived(node.clock.now());
+        node.totals.messagesIn++;
+        return true;
+      },
+      // The application's own listeners follow, and find the connection on the socket.
+      close(code, reason) {
+        const socket = this as TrackedSocket;
+        sockets.delete(socket);
+        if (socket.tracked) connections.closed(socket.tracked, code, reason.toString());
+        left();
       },
     };
   }

@@ -6,6 +6,7 @@ import { PathTable } from './path-table.js';
 import type { ServedServer } from './served-server.js';
 import { answerAsPlainRequest } from './plain-request.js';
 import type { SilentSockets } from './silent-sockets.js';
+import type { GivenUpgrade, TrackedServer } from './tracked-server.js';
 import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
 /** The server of a port, and the parts of the node that {@link HttpPort} depends on. */
@@ -30,6 +31,8 @@ export interface HttpPortOptions {
  */
 export class HttpPort {
   readonly paths = new PathTable();
+  /** Servers of the application that listen for upgrades themselves, and are tracked. */
+  readonly tracked = new Set<Pick<TrackedServer, 'serves'>>();
   readonly guests: GuestUpgrades;
   readonly server: Server;
   readonly isOwn: boolean;
@@ -49,6 +52,17 @@ export class HttpPort {
     this.guests = new GuestUpgrades({ timeoutMs, now, untaken: upgrade => serve(undefined, upgrade) });
     // The first of all listeners, so that bytes that a guest writes to a socket can be distinguished from earlier ones.
     this.server.prependListener('upgrade', this.#onUpgrade);
+  }
+
+  /** An upgrade of a tracked server, which was left to it as a guest. */
+  take(given: GivenUpgrade): Upgrade {
+    this.guests.forget(given.socket);
+    return upgradeOf({ ...given, leave: this.#leaveToGuest });
+  }
+
+  /** Stops serving, where the server stays open after the application has closed. */
+  leave(): void {
+    this.#leave();
   }
 
   /**
@@ -92,6 +106,8 @@ export class HttpPort {
     sockets.upgrading(socket);
     if (!wantsWebSocket(request)) return this.#receivedOther(upgrade);
     const found = this.paths.find(request);
+    // The listener of a tracked server follows this one.
+    if (found === undefined && this.#isTracked(request)) return;
     if (found === undefined && this.#hasGuests && !this.guests.isOver) {
       sockets.forget(socket);
       return this.guests.leave(upgrade);
@@ -116,6 +132,11 @@ export class HttpPort {
   }
 
   get #hasGuests(): boolean {
-    return this.server.listenerCount('upgrade') > 1;
+    return this.server.listenerCount('upgrade') > 1 + this.tracked.size;
+  }
+
+  #isTracked(request: IncomingMessage): boolean {
+    for (const server of this.tracked) if (server.serves(request)) return true;
+    return false;
   }
 }

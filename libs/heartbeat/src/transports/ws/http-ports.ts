@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { NodeState } from '../../node/node-state.js';
@@ -10,7 +10,7 @@ import { Upgrades } from './upgrades.js';
 
 /** The HTTP servers of the application on which this library serves upgrades. */
 @Injectable()
-export class HttpPorts {
+export class HttpPorts implements OnApplicationShutdown {
   readonly #ports = new Map<Server, HttpPort>();
   /** Functions that undo all registrations. */
   readonly #leave: (() => void)[] = [];
@@ -44,11 +44,27 @@ export class HttpPorts {
     return port;
   }
 
+  /** The port of an HTTP server, if it was added. */
+  find(server: Server | undefined): HttpPort | undefined {
+    return server && this.#ports.get(server);
+  }
+
+  /** Undoes the registrations at HTTP servers that stay open. */
+  onApplicationShutdown(): void {
+    this.#undo();
+    for (const port of this.#ports.values()) port.leave();
+    this.#ports.clear();
+  }
+
+  /** Closes own servers, and stops serving others once they have closed. */
   async close(): Promise<void> {
+    this.#undo();
+    await Promise.all([...this.#ports.values()].map(port => port.close()));
+  }
+
+  #undo(): void {
     for (const leave of this.#leave.splice(0)) leave();
     this.sockets.close();
-    await Promise.all([...this.#ports.values()].map(port => port.close()));
-    this.#ports.clear();
   }
 
   #awaitDrain(): void {

@@ -116,7 +116,7 @@ export class MessageDispatcher {
   }
 
   #answer(connection: Connection, answer: unknown): void {
-    if (answer === undefined || answer === null || !connection.transport.isOpen) return;
+    if (answer === undefined || answer === null || !connection.channel.isOpen) return;
     // Like with `WsAdapter`, an answer that JSON does not know, such as a function, is an empty message.
     transmit(connection, 'answer', JSON.stringify(answer) ?? '');
   }
@@ -125,7 +125,7 @@ export class MessageDispatcher {
   #heartbeat(connection: Connection, data: unknown): void {
     connection.appHeartbeat = true;
     connection.pulse.messageCame(this.node.attendedMs, this.node.clock.now());
-    if (!connection.transport.isOpen) return;
+    if (!connection.channel.isOpen) return;
     const sentAt = (data as { sentAt?: unknown } | null | undefined)?.sentAt;
     const { options, intervalMs } = this.node;
     const answer = {
@@ -162,7 +162,7 @@ export class MessageDispatcher {
   }
 
   #except(connection: Connection, message: string): void {
-    if (!connection.transport.isOpen) return;
+    if (!connection.channel.isOpen) return;
     transmit(connection, 'message', JSON.stringify({ event: 'exception', data: { status: 'error', message } }));
   }
 

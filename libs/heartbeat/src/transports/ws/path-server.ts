@@ -7,7 +7,6 @@ import { detachString } from '../../base/detach-string.js';
 import { emitGuarded } from './guarded-emit.js';
 import { PathPattern } from './path-pattern.js';
 import { RoutingTable } from './routing-table.js';
-import type { ServedServer } from './served-server.js';
 import type { SocketListeners } from './socket-listeners.js';
 import { TrackedSocket } from './tracked-socket.js';
 import type { Upgrade } from './upgrade.js';
@@ -22,15 +21,19 @@ export interface GatewayServerOptions {
   readonly [option: string]: unknown;
 }
 
+const MIN_CHUNKS = 16_384;
+const BYTES_PER_CHUNK = 64;
+
 /**
  * Limit for the buffered chunks of an incomplete message. Each chunk costs about 300 bytes beside its content, so a message that arrives
  * byte by byte is not accepted at full length.
  */
-const MIN_CHUNKS = 16_384;
-const BYTES_PER_CHUNK = 64;
+export function maxChunks(maxMessageBytes: number): number {
+  return Math.max(MIN_CHUNKS, Math.ceil(maxMessageBytes / BYTES_PER_CHUNK));
+}
 
 /** A server of one path on one port. */
-export class PathServer extends WebSocketServer implements ServedServer {
+export class PathServer extends WebSocketServer {
   /** In the form of {@link gatewayPath}; a pattern as it is written; `/` also where every path is served. */
   override readonly path: string;
   /** Set where the gateway's path has parameters, wildcards or optional parts. @internal */
@@ -59,7 +62,7 @@ export class PathServer extends WebSocketServer implements ServedServer {
     super({
       maxPayload: limits.maxMessageBytes,
       maxFragments: limits.maxFragments,
-      maxBufferedChunks: Math.max(MIN_CHUNKS, Math.ceil(limits.maxMessageBytes / BYTES_PER_CHUNK)),
+      maxBufferedChunks: maxChunks(limits.maxMessageBytes),
       ...options,
       closeTimeout: drain.closeTimeoutMs,
       clientTracking: true,

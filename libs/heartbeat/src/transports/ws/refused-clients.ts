@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 
 import type { ClientAddresses } from '../../admission/client-addresses.js';
 import { closeOf, isOfThisNode, type Refusal, type RefusalClose } from '../../admission/refusal.js';
+import type { TransportKind } from '../../connection/transport.js';
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
 import { LINGER_MS } from './upgrade-answer.js';
 
@@ -33,7 +34,7 @@ export class RefusedClients {
   }
 
   /** Closes with this code, and destroys the client if it has not answered after a second. */
-  close(client: WebSocket, { code, reason }: RefusalClose): void {
+  close(client: WebSocket, { code, reason }: RefusalClose, kind: TransportKind): void {
     this.#count++;
     const timer = setTimeout(() => client.terminate(), LINGER_MS);
     client.once('close', () => {
@@ -41,6 +42,6 @@ export class RefusedClients {
       this.#count--;
     });
     client.on('error', () => undefined);
-    client.close(code, reason);
+    client.close(kind.sentCode(code), reason);
   }
 }

@@ -4,8 +4,9 @@ import * as fc from 'fast-check';
 import { WebSocket } from 'ws';
 
 import { closePayload, encodeFrame, Opcode } from '../../../../../apps/loadtest/src/frames.js';
-import { LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
+import { KIND, LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
 import { TrackedSocket } from './tracked-socket.js';
+import { KINDS } from './transport-kinds.js';
 import { SocketPair, turn } from '../../../../../test/support/servers/socket-pair.js';
 
 describe('TrackedSocket', () => {
@@ -253,7 +254,9 @@ describe('TrackedSocket', () => {
     pair.socket.resume();
   });
 
-  it('is a transport whose clients understand all close codes, and whose messages are dispatched', () => {
-    expect(pair.socket.kind).toEqual({ name: 'ws', closeCodes: 'all', isDispatched: true });
+  it('is a transport of the kind of its server, whose clients understand all close codes by default', () => {
+    expect(pair.socket.kind).toBe(KINDS.ws);
+    pair.socket.ownListeners = { [KIND]: KINDS['graphql-ws'] } as unknown as SocketListeners;
+    expect(pair.socket.kind).toBe(KINDS['graphql-ws']);
   });
 });

@@ -14,15 +14,16 @@ import { hasIncompleteMessage } from './incomplete-message.js';
 import type { RoutingTable } from './routing-table.js';
 import {
   type DisconnectCallback,
+  KIND,
   LISTENER_FAILED,
   type MessageHandler,
+  type OwnEvent,
   type SocketListeners,
 } from './socket-listeners.js';
+import { KINDS } from './transport-kinds.js';
 import { noteParts, sharedFrame, takesFrames } from './shared-frame.js';
 import { isClosedByPeer } from './ws-fields.js';
 import { isPart, notOpen, type Sendable, type SendOptions, sizeOf } from './ws-message.js';
-
-const KIND: TransportKind = Object.freeze({ name: 'ws', closeCodes: 'all', isDispatched: true });
 
 /**
  * The socket that Nest's gateways receive: that of `ws`, with its connection, and as its transport. `ws` creates it by the public option
@@ -78,7 +79,7 @@ export class TrackedSocket extends WebSocket {
    * app's listeners is logged and counted, and has no other effect.
    */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
-    const own = this.ownListeners?.[event as keyof SocketListeners];
+    const own = this.ownListeners?.[event as OwnEvent];
     if (own === undefined) return super.emit(event, ...given);
     if (Reflect.apply(own, this, given) === false) return true;
     const isError = event === 'error';
@@ -143,7 +144,7 @@ export class TrackedSocket extends WebSocket {
 
   /** @internal */
   get kind(): TransportKind {
-    return KIND;
+    return this.ownListeners?.[KIND] ?? KINDS.ws;
   }
 
   /** @internal */
@@ -214,7 +215,7 @@ export class TrackedSocket extends WebSocket {
 
   /** @internal */
   shut(code: number, reason: string): void {
-    super.close(code, reason);
+    super.close(this.kind.sentCode(code), reason);
   }
 
   /** @internal */

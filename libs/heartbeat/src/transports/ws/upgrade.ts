@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { NO_PARAMS, type PathParams } from '../../base/path-params.js';
+import type { WebSocket } from 'ws';
 
 /** One `upgrade` event of Node, and its state. */
 export interface Upgrade {
@@ -18,9 +19,11 @@ export interface Upgrade {
   isSettled: boolean;
   /** Hands the socket over to another listener that has taken it. */
   readonly leave: (socket: Duplex) => void;
+  /** Takes the finished socket, for the owner of a tracked server. */
+  readonly upgraded?: (client: WebSocket) => void;
 }
 
-type Given = Pick<Upgrade, 'request' | 'socket' | 'head' | 'leave'>;
+type Given = Pick<Upgrade, 'request' | 'socket' | 'head' | 'leave' | 'upgraded'>;
 
 export function upgradeOf(given: Given): Upgrade {
   return { ...given, params: NO_PARAMS, pathFault: null, bytesBefore: bytesWritten(given.socket), isSettled: false };

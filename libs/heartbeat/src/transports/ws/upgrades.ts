@@ -13,6 +13,7 @@ import { NodeSockets } from './node-sockets.js';
 import { RefusedClients } from './refused-clients.js';
 import type { ServedServer } from './served-server.js';
 import type { TrackedSocket } from './tracked-socket.js';
+import { KIND } from './socket-listeners.js';
 import { answerAsVerified, answerRefusal } from './upgrade-answer.js';
 import { ignoreError, type Upgrade } from './upgrade.js';
 import { UpgradeAttempt } from './upgrade-attempt.js';
@@ -41,7 +42,8 @@ export class Upgrades {
 
   /** Serves an upgrade, or refuses it where no server exists for its path. */
   serve(server: ServedServer | undefined, upgrade: Upgrade): void {
-    Object.assign(upgrade.request, { params: upgrade.params });
+    // The owner of a tracked server may have set its own.
+    if (!('params' in upgrade.request)) Object.assign(upgrade.request, { params: upgrade.params });
     const attempt = new UpgradeAttempt(upgrade, server !== undefined);
     this.admission.admit(attempt, verdict => {
       if (this.#lost.includes(upgrade)) return 'status' in verdict ? undefined : verdict.opened?.();
@@ -95,7 +97,7 @@ export class Upgrades {
     if (close === null || server === undefined) {
       return this.#settle(upgrade, 'a refusal', () => answerRefusal(upgrade.socket, refusal));
     }
-    this.#shakeHands(server, upgrade, client => this.#refused.close(client, close));
+    this.#shakeHands(server, upgrade, client => this.#refused.close(client, close, server.socketListeners[KIND]));
   }
 
   #shakeHands(server: ServedServer, upgrade: Upgrade, upgraded: (client: WebSocket) => void): void {
