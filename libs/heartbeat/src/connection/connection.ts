@@ -110,7 +110,6 @@ export class Connection extends PublicConnection {
   get ended(): boolean {
     return this.#isOver;
   }
-
   get bytesIn(): number {
     return this.channel.bytesRead - this.#bytesReadBefore;
   }

@@ -80,7 +80,7 @@ export class ConnectionTracker implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): void {
-    for (const end of [...this.#tracked.values()]) end();
+    for (const end of this.#tracked.values()) end();
   }
 
   /**

@@ -28,7 +28,8 @@ export function socketClassFor(options: ServerOptions): SocketClass | null | und
   if (Object.getPrototypeOf(given.prototype) !== EventEmitter.prototype) return null;
   return class extends TrackedSocket implements Inside {
     constructor() {
-      super(null as never, undefined, options as object);
+      // The types of `ws` do not have the options that its servers pass.
+      super(...([null, undefined, options] as unknown as [address: null]));
     }
 
     setSocket(network: Socket, head: Buffer, some: object): void {

@@ -127,7 +127,7 @@ export class TrackedServer implements ServedServer {
   /** Passes the socket to the owner. An error of its listeners is reported, and the connection stays. */
   opened(client: TrackedSocket, { upgraded }: Upgrade): void {
     this.given.sockets.add(client);
-    guarded(() => void upgraded?.(client), 'a listener of "connection"', this.given.failed);
+    guarded(() => upgraded?.(client), 'a listener of "connection"', this.given.failed);
   }
 
   /** Sets the limits of this library. Returns a function that undoes that. */

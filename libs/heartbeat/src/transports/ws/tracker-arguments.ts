@@ -27,7 +27,6 @@ export function assertTrackable(server: unknown, options: unknown): asserts serv
 }
 
 function serverProblem(server: unknown): Problem | null {
-  const problem = (value: string, rule: string, remedy: string) => ({ key: 'server', value, rule, remedy });
   const has = (name: string) => typeof (server as Record<string, unknown> | null | undefined)?.[name] === 'function';
   const { options } = (server ?? {}) as { readonly options?: ServerOptions };
   if (!has('handleUpgrade') || !has('shouldHandle') || typeof options !== 'object' || options === null) {
@@ -58,6 +57,10 @@ function serverProblem(server: unknown): Problem | null {
     return problem('(with a WebSocket class of its own)', 'must create sockets that can be tracked', remedy);
   }
   return null;
+}
+
+function problem(value: string, rule: string, remedy: string): Problem {
+  return { key: 'server', value, rule, remedy };
 }
 
 function optionProblems(options: unknown): Problem[] {
