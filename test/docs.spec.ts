@@ -142,6 +142,28 @@ describe('docs/options.md', () => {
   });
 });
 
+describe('docs/api.md', () => {
+  const API = read('docs/api.md');
+
+  it('lists every member of a connection', () => {
+    const surface = read('test/public-surface.txt');
+    const members = [...surface.matchAll(/^index Connection\.(\w+)$/gm)].map(([, name]) => name);
+    const rows = tableOf(API, 'member', 'meaning').map(([member = '']) => member.replace(/\(.*/, ''));
+    expect(rows.toSorted()).toEqual(members.toSorted());
+  });
+
+  it('lists every error code', () => {
+    const [, union = ''] =
+      /HeartbeatErrorCode =([^;]+);/.exec(read('libs/heartbeat/src/base/heartbeat.error.ts')) ?? [];
+    const codes = [...union.matchAll(/'(\w+)'/g)].map(([, code = '']) => code);
+    expect(
+      tableOf(API, 'code', 'of')
+        .map(([code = '']) => code)
+        .toSorted(),
+    ).toEqual(codes.toSorted());
+  });
+});
+
 describe('docs/protocol.md', () => {
   it('lists every close code with its reason and whether to reconnect', () => {
     const reconnect = { yes: 'yes', 'after-delay': 'yes, after the advised delay', no: 'no' };
@@ -319,6 +341,8 @@ describe('docs/performance/README.md', () => {
 
 describe.each([
   ['option', ['option', 'default']],
+  ['member of a connection', ['member', 'meaning']],
+  ['error code', ['code', 'of']],
   ['close code', ['code', 'reason']],
   ['refusal', ['status', 'type ends in']],
   ['route', ['route']],
