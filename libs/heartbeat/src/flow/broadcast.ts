@@ -66,7 +66,8 @@ export class Broadcast {
   async #send(): Promise<void> {
     this.#isSending = true;
     try {
-      await inSlices(this.#steps(), receiver => this.#sendFirst(receiver));
+      // Few receivers fit into the first slice: then another message may begin in the same turn, before this one resumes.
+      while (this.#queue.length > 0) await inSlices(this.#steps(), receiver => this.#sendFirst(receiver));
     } finally {
       this.#isSending = false;
     }

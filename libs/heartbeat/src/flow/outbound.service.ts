@@ -146,7 +146,7 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     }
     this.#backlogs = backlogs;
     const left = this.#relieve(waiting);
-    this.#destroyDoomed();
+    void this.#destroyDoomed();
     this.#bufferedBytes = this.#broadcast.bytes + sumOf(left, ({ bytes }) => bytes);
     const { maxTotalBufferedBytes: most } = this.node.options.backpressure;
     const used = this.#broadcast.bytes + sumOf(left, ({ cost }) => cost);
@@ -185,15 +185,20 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   }
 
   /** In slices, since thousands of clients may have stopped reading at once; the first ones in this turn. */
-  #destroyDoomed(): void {
-    if (this.#isDestroying || this.#doomed.size === 0) return;
+  async #destroyDoomed(): Promise<void> {
+    if (this.#isDestroying) return;
     this.#isDestroying = true;
-    void inSlices(this.#doomed, ([connection, { bufferedBytes, why }]) => {
-      this.#doomed.delete(connection);
-      this.#destroy(connection, bufferedBytes, why);
-    }).finally(() => {
+    try {
+      // More may be doomed in the turn in which the last ones are destroyed.
+      while (this.#doomed.size > 0) {
+        await inSlices(this.#doomed, ([connection, { bufferedBytes, why }]) => {
+          this.#doomed.delete(connection);
+          this.#destroy(connection, bufferedBytes, why);
+        });
+      }
+    } finally {
       this.#isDestroying = false;
-    });
+    }
   }
 
   /** A close frame would wait behind the backlog. So the connection is destroyed, and its memory is free at once. */
