@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger, type LogLevel } from '@nestjs/common';
 import { VERSION } from 'nestjs-heartbeat/tooling';
 
-import { AuditMessage } from '../../../libs/heartbeat/src/http/admin-audit.js';
+import { type AuditEntry, AuditMessage } from '../../../libs/heartbeat/src/http/admin-audit.js';
 import { JsonLogger } from './json-logger.js';
 
 /** Everything that is written to either stream. */
@@ -53,7 +53,7 @@ describe('JsonLogger', () => {
     expect(lines()).toMatchObject([{ level: 'log', node: 'a', version: VERSION, message: 'text', other: value }]);
   });
 
-  it.each([
+  it.each<[string, Partial<AuditEntry>]>([
     ['a kick', { parameters: { reason: 'spam', reconnect: true } }],
     ['a ban', { what: 'ban', target: 'ban-1', parameters: { kind: 'user', value: 'u', forMs: 1000 } }],
     ['without parameters', { what: 'lift-ban', target: 'ban-1' }],
@@ -64,7 +64,14 @@ describe('JsonLogger', () => {
     ],
     ['a target of a client', { target: '\u009b2J "\n\u2028\u202e' }],
   ])('has an audit entry as fields: %s', (_what, part) => {
-    const entry = { who: 'ops', what: 'kick', target: 'a.00000001', from: '127.0.0.1', result: 'done', ...part };
+    const entry: AuditEntry = {
+      who: 'ops',
+      what: 'kick',
+      target: 'a.00000001',
+      from: '127.0.0.1',
+      result: 'done',
+      ...part,
+    };
     new JsonLogger('log', 'a').log(new AuditMessage(entry), 'HeartbeatAudit');
     expect(written).toMatch(/^[^\p{Cc}\u2028\u2029\u202e]+\n$/u);
     const { who, what, ...same } = entry;

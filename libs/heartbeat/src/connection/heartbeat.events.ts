@@ -51,7 +51,7 @@ export interface BanNotice {
 /** An event as the core publishes it. `id` is the id of a connection, and in `unbanned` that of a ban. */
 export type EventPayload =
   | { readonly type: 'opened'; readonly id: string; readonly path: string; readonly ip: string }
-  /** A connection got its identity, or another one, by `identify()`. An identity from the upgrade is only in `opened`. */
+  /** A connection got its identity, or another one, by `identify()`. An identity from the upgrade has no event. */
   | {
       readonly type: 'identified';
       readonly id: string;

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { ClientAddresses } from '../admission/client-addresses.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { adminOf } from '../http/admin-actor.js';
-import { AdminAudit } from '../http/admin-audit.js';
+import { AdminAudit, type AuditResult } from '../http/admin-audit.js';
 import { AdminRoutes } from '../http/admin-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
@@ -36,7 +36,7 @@ export function createHeapSnapshotController(path: string): Type<unknown> {
       @Res() response: object,
     ): Promise<HeapSnapshot | ProblemDetails> {
       const target = await existingNode(this.directory.find(node));
-      const record = (result: string) =>
+      const record = (result: AuditResult) =>
         this.audit.record({
           who: adminOf(request),
           what: 'heap-snapshot',

@@ -2,6 +2,13 @@ import { inspect, type InspectOptionsStylized } from 'node:util';
 
 import { Injectable, Logger } from '@nestjs/common';
 
+/**
+ * The result of a change. `unconfirmed`: its node did not confirm in time. `forbidden`: the role of the token forbids it. `refused` with a
+ * reason is a heap snapshot that would do harm, and without one the refused requests of an address and a minute.
+ */
+export type AuditResult =
+  'done' | 'not-found' | 'already-closing' | 'unconfirmed' | 'failed' | 'forbidden' | 'refused' | `refused: ${string}`;
+
 /** One change through the admin API, or an attempt: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
 export interface AuditEntry {
   /** The name of the token, or the name that the application's own guard set. */
@@ -11,8 +18,7 @@ export interface AuditEntry {
   readonly target: string;
   /** The address from which it was requested. */
   readonly from: string;
-  /** `done`, or the reason why it was not. */
-  readonly result: string;
+  readonly result: AuditResult;
   /** The parameters of the request. */
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
@@ -36,7 +42,7 @@ export class AuditMessage implements AuditEntry {
   readonly what: string;
   readonly target: string;
   readonly from: string;
-  readonly result: string;
+  readonly result: AuditResult;
   declare readonly parameters?: Readonly<Record<string, unknown>>;
   readonly #line: string;
 
