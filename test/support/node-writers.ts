@@ -10,7 +10,7 @@ export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
   // Of a later change: limits at run time.
   limits: null,
   bootstrapHookRan: 'heartbeat.module.ts',
-  application: 'transports/ws/heartbeat-ws.adapter.ts',
+  application: 'transports/node-of.ts',
   socketRoom: 'transports/ws/node-sockets.ts',
   draining: 'drain/drain-run.ts',
   admissionClosed: 'drain/drain-run.ts',

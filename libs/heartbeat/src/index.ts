@@ -42,7 +42,7 @@ export { type HeapSnapshot, HeapSnapshotService } from './diagnosis/heap-snapsho
 export { type SnapshotRefusal } from './diagnosis/snapshot-rules.js';
 export { type DrainResult } from './drain/drain-run.js';
 export { DrainService } from './drain/drain.service.js';
-export { CurrentConnection } from './transports/ws/current-connection.decorator.js';
+export { CurrentConnection } from './transports/current-connection.decorator.js';
 export { HeartbeatWsAdapter } from './transports/ws/heartbeat-ws.adapter.js';
 export { type GatewayServerOptions, type PathServer } from './transports/ws/path-server.js';
 export { type VerifyClient } from './transports/ws/verify-client.js';

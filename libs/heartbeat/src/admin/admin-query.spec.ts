@@ -5,8 +5,9 @@ import { banBody, closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { ProblemException } from '../http/problem.exception.js';
 import { InputPipe } from '../http/input.pipe.js';
 
+const pipe = new InputPipe();
 const read = <Schema extends typeof listQuery | typeof closedQuery | typeof kickQuery>(schema: Schema, query: object) =>
-  new InputPipe(schema).transform(query, { type: 'query' }) as Promise<Schema['_output']>;
+  pipe.transform(query as never, { type: 'query', schema }) as Promise<Schema['_output']>;
 
 async function errorsOf(schema: Parameters<typeof read>[0], query: object) {
   const error = await read(schema, query).then(
@@ -185,8 +186,8 @@ describe('the body of a ban', () => {
   it.each<[unknown, string]>([
     ['x', 'must be an object: the body is JSON with kind, value, forMs, reason and force'],
     [[ban], 'must be an object: the body is JSON with kind, value, forMs, reason and force'],
-    [{ ...ban, until: 'later' }, 'is not a key of a ban, which has kind, value, forMs, reason and force'],
-    [{ ...ban, Force: true }, 'is not a key of a ban, which has kind, value, forMs, reason and force'],
+    [{ ...ban, until: 'later' }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
+    [{ ...ban, Force: true }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
     [{ ...ban, force: 'true' }, 'must be true or false'],
   ])('lists the keys, and accepts no other value: %j', (body, message) => {
     expect(banBody.safeParse(body).error?.issues).toMatchObject([{ message }]);

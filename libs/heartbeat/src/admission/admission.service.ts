@@ -72,7 +72,7 @@ export class AdmissionService {
     ({ attempt }) => (attempt.isServed ? null : refusals.noSuchPath(attempt.request.url?.split('?', 1)[0] ?? '/')),
     // Names and origins. These two steps log advice, so they are only for existing paths.
     ({ attempt }) => this.#hosts.refusalOf(attempt.request.headers.host),
-    ({ attempt }) => this.#foreignOrigin(attempt.request.headers),
+    ({ attempt }) => this.#foreignOrigin(attempt),
     // Refuses no client: it warns where the limits by address below count all clients of a proxy as one.
     ({ attempt }) => this.#proxyNotes.note(attempt.request),
     ({ network }) => this.#addressLimit(network),
@@ -103,10 +103,9 @@ export class AdmissionService {
     private readonly addresses: ClientAddresses,
     private readonly events: HeartbeatEvents,
   ) {
-    const { origins, hosts } = node.options;
-    this.#hosts = new HostCheck(hosts, node.log);
-    this.#judgeOrigin = originJudge(origins);
-    this.#originLog = new OriginLog(node.log, node.clock, origins);
+    this.#hosts = new HostCheck(node.options.hosts, node.log);
+    this.#judgeOrigin = originJudge(node.options.origins);
+    this.#originLog = new OriginLog(node.log, node.clock, node.options.origins);
     this.#proxyNotes = new ProxyNotes(node, addresses);
     this.#upgrades = new RateLimiter(() => node.limits.upgradesPerSecond, 1);
     this.#upgradesByNetwork = new RateLimiter(() => node.limits.upgradesPerSecondPerIp, MAX_ADDRESSES);
@@ -161,10 +160,7 @@ export class AdmissionService {
     return refusals.unauthenticated('Authentication failed.');
   }
 
-  /**
-   * Holds the slot of an admitted attempt while a gateway's `verifyClient` is pending. The returned function releases it, and so does the
-   * client's disconnect.
-   */
+  /** Holds the slot of an admitted attempt until the returned function is called or the client disconnects. */
   hold({ ip }: Admitted, attempt: Attempt): () => void {
     return this.#held.holdFor(attempt, this.#networkOf(ip));
   }
@@ -172,6 +168,11 @@ export class AdmissionService {
   /** The refusal that became necessary while a gateway's own `verifyClient` was pending; null without one. */
   recheck(admitted: Admitted): Refusal | null {
     return firstRefusal(this.#ofVerified, admitted);
+  }
+
+  /** Whether an identity that was admitted before may be again: it has not expired, and neither a ban nor a limit refuses it. */
+  mayReturn(identity: Identity): boolean {
+    return !this.#isExpired(identity) && this.identities.refusalOf('', identity) === null;
   }
 
   /** The refusal of a client for which `authenticate` or `verifyClient` did not answer in time. */
@@ -194,8 +195,9 @@ export class AdmissionService {
     return isFull ? refusals.atCapacity(maxConnections, this.#delay()) : null;
   }
 
-  #foreignOrigin({ origin, host }: Attempt['request']['headers']): Refusal | null {
-    if (this.#judgeOrigin(origin, host) !== 'refused') return null;
+  #foreignOrigin({ request, judgeOrigin = this.#judgeOrigin }: Attempt): Refusal | null {
+    const { origin, host } = request.headers;
+    if (judgeOrigin(origin, host) !== 'refused') return null;
     this.#originLog.refused(origin ?? '', host ?? '');
     return refusals.originRefused(JSON.stringify(printable(origin ?? '', 200)));
   }
@@ -231,7 +233,7 @@ export class AdmissionService {
   }
 }
 
-const UNKNOWN_CLIENT = 'The credentials are missing or invalid: send valid ones.';
+const UNKNOWN_CLIENT = 'The server does not know who you are: send valid credentials.';
 const EXPIRED = 'Your credentials have expired: send new ones.';
 
 function firstRefusal<Client>(steps: readonly Step<Client>[], client: Client): Refusal | null {

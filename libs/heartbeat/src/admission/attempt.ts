@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 import type { Identity } from '../base/identity.js';
+import type { OriginJudge } from '../base/origin.js';
 import type { Refusal } from './refusal.js';
 
 /** A client's attempt to connect, as its transport presents it. Admission decides about it. The transport responds, in its own form. */
@@ -9,6 +10,8 @@ export interface Attempt {
   readonly request: IncomingMessage;
   /** Whether a server exists for the path. */
   readonly isServed: boolean;
+  /** The check of origins where the transport's server has its own. Default: the option `origins`. */
+  readonly judgeOrigin?: OriginJudge | undefined;
   /** Whether the client has disconnected. */
   readonly isGone: boolean;
   /** Calls `listener` once when the client disconnects. The returned function cancels that. */

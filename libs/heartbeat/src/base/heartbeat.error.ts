@@ -15,7 +15,8 @@ export type HeartbeatErrorCode =
   | 'HEARTBEAT_MESSAGE_DROPPED'
   | 'HEARTBEAT_MESSAGE_TOO_LARGE'
   | 'HEARTBEAT_NODE_SILENT'
-  | 'HEARTBEAT_REDIS_MISSING';
+  | 'HEARTBEAT_REDIS_MISSING'
+  | 'HEARTBEAT_SOCKET_IO_MISSING';
 
 /** One fault of the caller's input: key, value, the broken rule and the remedy. */
 export interface Problem {

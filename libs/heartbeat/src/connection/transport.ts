@@ -14,7 +14,14 @@ export interface TransportKind {
   readonly inBroadcasts: boolean;
   /** The code in the close frame instead of `code`, where its clients understand other codes. `code` itself is recorded. */
   sentCode(code: number): number;
+  /** Whether its clients expect a ping in each interval, whatever else the server sends. Default: false. */
+  readonly isAlwaysPinged?: boolean;
+  /** Whether a message may be dropped where too much waits. Default: true. */
+  readonly mayDrop?: boolean;
 }
+
+/** A client without a permanent socket: its bytes wait for its next request, or a response is being sent. */
+export type PollingState = 'waiting' | 'answering';
 
 /** Called once: without an error when the bytes have left the buffers of this process. */
 export type Sent = (error?: Error) => void;
@@ -40,6 +47,8 @@ export interface Transport {
   readonly bytesGiven: number;
   /** All bytes that wait in this process, in any buffer. */
   readonly bytesWaiting: number;
+  /** Present while the client polls. */
+  readonly polling?: PollingState | undefined;
   /** Whether a message has begun and is not complete. */
   readonly hasIncompleteMessage: boolean;
   /** The emitters to which an application may add listeners. */

@@ -119,7 +119,8 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
     const { code, name } = CloseCodes.slowConsumer;
     const { policy } = this.node.options.backpressure;
-    if (policy === 'close') connection.end({ code, reason: name, by: 'server' });
+    if (policy === 'close' || connection.channel.kind.mayDrop === false)
+      connection.end({ code, reason: name, by: 'server' });
     return false;
   }
 
@@ -134,14 +135,17 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
     const waiting: Waiting[] = [];
     const backlogs = new Map<Connection, Backlog>();
     for (const connection of this.registry.all()) {
-      const bytes = connection.channel.bytesWaiting;
+      const { bytesWaiting: bytes, polling } = connection.channel;
       if (bytes === 0 || this.#doomed.has(connection)) continue;
-      const backlog = this.#backlogs.get(connection) ?? new Backlog(this.node.options.backpressure.slowAfterMs);
-      if (this.#isTooSlow(connection, backlog, now)) {
-        this.#doom(connection, bytes, 'slow');
-        continue;
+      // A backlog that waits for the next request of its client is not slow.
+      if (polling !== 'waiting') {
+        const backlog = this.#backlogs.get(connection) ?? new Backlog(this.node.options.backpressure.slowAfterMs);
+        if (this.#isTooSlow(connection, backlog, now)) {
+          this.#doom(connection, bytes, 'slow');
+          continue;
+        }
+        backlogs.set(connection, backlog);
       }
-      backlogs.set(connection, backlog);
       waiting.push({ connection, bytes, cost: bytes + piecesOf(connection) * PIECE_BYTES });
     }
     this.#backlogs = backlogs;

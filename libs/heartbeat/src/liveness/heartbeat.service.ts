@@ -21,6 +21,8 @@ const SLICE_MS = 0.05;
 /** The same while the work of one tick is not done by the next: deadlines are more important than short waits. */
 const BEHIND_SLICE_MS = 2;
 
+const { code: DEAD_CODE, name: DEAD_REASON } = CloseCodes.heartbeatTimeout;
+
 /**
  * Finds dead connections without ending live ones: one tick for all connections. A check compares the bytes read with those at the
  * last check; it pings a connection that was silent for the interval, and destroys one that left `missedPongs` pings unanswered.
@@ -83,10 +85,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (this.#wheel.isDue) this.#slice ??= setImmediate(() => this.#workOn());
   }
 
-  /**
-   * Watches a new connection. Its first ping is at its own moment of the interval, so that the pings of connections that opened together
-   * are spread. @internal
-   */
+  /** Watches a new connection. Its first ping is at its own moment of the interval, so that pings are spread. @internal */
   watch(connection: Connection): void {
     const { pulse } = connection;
     pulse.checked(this.node.attendedMs);
@@ -110,13 +109,11 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       this.node.totals.rtt.record(rttMs / 1000);
     }
     pulse.compared(connection.channel.bytesRead);
-    const { checkDueAt } = pulse;
-    pulse.markAlive(
-      Math.max(pulse.lastActivityAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)),
-    );
+    const activeAt = skipsPings(connection, this.node) ? pulse.lastActivityAt : NEVER;
+    pulse.markAlive(Math.max(activeAt, pingMomentBefore(pulse.phase, pulse.pingedAt, this.node.intervalMs)));
     this.node.totals.pongsReceived++;
     // Scheduled at once, while the connection is in the CPU cache, and never earlier than the check that this one replaces.
-    this.#schedule(pulse, checkDueAt);
+    this.#schedule(pulse, pulse.checkDueAt);
     if (this.events.isWanted('pong')) this.events.announce({ type: 'pong', id: connection.id, rttMs });
     return true;
   }
@@ -184,11 +181,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       case 'dead':
         pulse.pongMissed();
         this.#missed(connection);
-        return connection.destroy({
-          code: CloseCodes.heartbeatTimeout.code,
-          reason: CloseCodes.heartbeatTimeout.name,
-          by: 'server',
-        });
+        return connection.destroy({ code: DEAD_CODE, reason: DEAD_REASON, by: 'server' });
       case 'wait':
     }
     this.#schedule(pulse);
@@ -204,7 +197,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (pulse.lastActivityAt < pulse.checkedAt) pulse.seen(this.node.clock.now());
     // The client is active: `ws` pauses a socket while it inflates.
     if (channel.isHalted) return pulse.markAlive(now);
-    if (!this.node.options.heartbeat.skipWhenActive) {
+    if (!skipsPings(connection, this.node)) {
       if (pulse.pingedAt !== NEVER) pulse.markAlive(pulse.pingedAt);
       return;
     }
@@ -247,4 +240,9 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const { pongTimeoutMs, missedPongs } = this.node.options.heartbeat;
     return { intervalMs: this.node.intervalMs, pongTimeoutMs, missedPongs };
   }
+}
+
+/** Whether received bytes replace the ping of their interval. */
+function skipsPings({ channel }: Connection, { options }: NodeState): boolean {
+  return options.heartbeat.skipWhenActive && channel.kind.isAlwaysPinged !== true;
 }

@@ -6,8 +6,8 @@ import { AbstractWsAdapter } from '@nestjs/websockets';
 import { AdmissionService } from '../../admission/admission.service.js';
 import { refusals } from '../../admission/refusal.js';
 import { guarded } from '../../connection/lifetime.js';
-import { NodeState } from '../../node/node-state.js';
-import { HeartbeatError } from '../../base/heartbeat.error.js';
+import type { NodeState } from '../../node/node-state.js';
+import { installIn } from '../node-of.js';
 import { assertAdapterArguments, assertNoNamespace } from './adapter-arguments.js';
 import { GatewayInspector } from './gateway-inspector.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
@@ -46,12 +46,7 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   constructor(app: INestApplicationContext, options: { messageParser?: MessageParser } = {}) {
     assertAdapterArguments(app, options);
     super(app);
-    try {
-      this.#node = app.get(NodeState, { strict: false });
-    } catch {
-      const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
-      throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatWsAdapter needs HeartbeatModule: ${remedy}`);
-    }
+    this.#node = installIn(app, 'HeartbeatWsAdapter');
     this.#admission = app.get(AdmissionService, { strict: false });
     this.#httpPorts = app.get(HttpPorts, { strict: false });
     this.#gateway = app.get(HeartbeatGateway, { strict: false });
@@ -59,7 +54,6 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
     this.#unlimitHandlerLog = limitHandlerLog(this.#node.log);
     this.#parser = options.messageParser;
     this.#listeners = this.#gateway.listeners(() => this.#parser);
-    this.#node.application = app;
   }
 
   /** Replaces the message parser, like the method of this name of `WsAdapter`. */

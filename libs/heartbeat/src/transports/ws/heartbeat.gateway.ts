@@ -9,7 +9,7 @@ import { noteText } from '../../connection/history/flight-note.js';
 import { guarded } from '../../connection/lifetime.js';
 import { ConnectionService } from '../../connection/connection.service.js';
 import { NodeState } from '../../node/node-state.js';
-import { BanCheck } from '../../connection/ports.js';
+import { BanCheck, type TrackedTransport } from '../../connection/ports.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import { HeartbeatService } from '../../liveness/heartbeat.service.js';
@@ -19,6 +19,7 @@ import { detachString } from '../../base/detach-string.js';
 import { MessageDispatcher, type MessageParser } from './message-dispatcher.js';
 import { KIND, LISTENER_FAILED, type SocketListeners } from './socket-listeners.js';
 import { StringInterner } from './string-interner.js';
+import type { Transport } from '../../connection/transport.js';
 import type { TrackedSocket } from './tracked-socket.js';
 import { KINDS } from './transport-kinds.js';
 
@@ -29,6 +30,11 @@ export interface Handshake {
   readonly path: string;
   readonly params: PathParams;
   readonly admitted: Admitted;
+}
+
+/** A transport that holds its connection from the opening on. */
+export interface OpenedTransport extends Transport {
+  track(connection: Connection): void;
 }
 
 /**
@@ -50,13 +56,18 @@ export class HeartbeatGateway {
   ) {}
 
   /** The upgrade is complete: the socket becomes a connection. */
-  opened(socket: TrackedSocket, { request, path, params, admitted }: Handshake, listeners: SocketListeners): void {
+  opened(socket: TrackedSocket, handshake: Handshake, listeners: SocketListeners): void {
+    socket.attach(handshake.request.socket);
+    socket.ownListeners = listeners;
+    this.open(socket, handshake);
+  }
+
+  /** A client of any transport becomes a connection. */
+  open(transport: OpenedTransport, { request, path, params, admitted }: Handshake): void {
     this.heartbeat.wake();
     const userAgent = request.headers['user-agent'];
-    socket.attach(request.socket);
-    socket.ownListeners = listeners;
     const connection = this.connections.open({
-      transport: socket,
+      transport,
       path,
       params,
       ip: admitted.ip,
@@ -64,7 +75,7 @@ export class HeartbeatGateway {
       identity: admitted.identity,
       deferred: admitted.deferred,
     });
-    socket.track(connection);
+    transport.track(connection);
     this.heartbeat.watch(connection);
     // A connection whose handshake was in progress when admission closed is closed, too.
     if (!this.node.admissionClosed) return;
@@ -73,14 +84,14 @@ export class HeartbeatGateway {
   }
 
   /** The sockets of a server, which the reaper compares with the registry. */
-  serves(sockets: ReadonlySet<TrackedSocket>): void {
+  serves(sockets: ReadonlySet<TrackedTransport>): void {
     this.connections.socketSets.push(sockets);
   }
 
   /** One function for each event, shared by all sockets: `this` is the socket. */
   listeners(parser: () => MessageParser | undefined): SocketListeners {
     const { bans, dispatcher, heartbeat, inbound, node } = this;
-    const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.#failed(connection, error);
+    const failed = (connection: Connection, error: NodeJS.ErrnoException) => this.failed(connection, error);
     const closed = (socket: TrackedSocket, code: number, reason: string) => this.#closed(socket, code, reason);
     return {
       [KIND]: KINDS.ws,
@@ -108,9 +119,6 @@ export class HeartbeatGateway {
       },
       close(code, reason) {
         closed(this as TrackedSocket, code, reason.toString());
-      },
-      exception(data) {
-        this.send(JSON.stringify({ event: 'exception', data }));
       },
     };
   }
@@ -144,7 +152,7 @@ export class HeartbeatGateway {
   }
 
   /** `ws` has error codes for faults of a peer's frames. Other errors are those of the network. */
-  #failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
+  failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
     connection.note({ kind: 'error', message: noteText(message) });
     if (!code?.startsWith('WS_ERR_')) return;
     const reason = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too-big' : 'protocol';

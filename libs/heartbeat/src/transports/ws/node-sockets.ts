@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -71,6 +71,13 @@ export class NodeSockets {
   opened(socket: Duplex, network: Socket): void {
     this.silent.forget(socket);
     this.#tcp.tune(network);
+  }
+
+  /** A request or an upgrade to a tracked server that is a guest of its HTTP server. */
+  served(request: IncomingMessage, response: ServerResponse | null): void {
+    if (response !== null) return this.silent.requested(request, response);
+    this.silent.upgrading(request.socket);
+    for (const guests of this.guests) guests.forget(request.socket);
   }
 
   /** Forgets all sockets. */

@@ -35,6 +35,12 @@ export class RefusedClients {
 
   /** Closes with this code, and destroys the client if it has not answered after a second. */
   close(client: WebSocket, { code, reason }: RefusalClose, kind: TransportKind): void {
+    this.linger(client);
+    client.close(kind.sentCode(code), reason);
+  }
+
+  /** Counts a client that receives its refusal by itself, and destroys it if it has not closed after a second. */
+  linger(client: WebSocket): void {
     this.#count++;
     const timer = setTimeout(() => client.terminate(), LINGER_MS);
     client.once('close', () => {
@@ -42,6 +48,5 @@ export class RefusedClients {
       this.#count--;
     });
     client.on('error', () => undefined);
-    client.close(kind.sentCode(code), reason);
   }
 }

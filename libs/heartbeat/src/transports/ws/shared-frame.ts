@@ -23,11 +23,15 @@ const FRAMES = new WeakMap<SharedMessage, Buffer>();
 export function sharedFrame(message: SharedMessage): Buffer {
   const known = FRAMES.get(message);
   if (known !== undefined) return known;
-  const opcode = message.isBinary ? 2 : 1;
-  const [header] = Sender.frame(message.payload, { fin: true, rsv1: false, opcode, mask: false });
+  const [header] = frameOf(message.payload, message.isBinary);
   const frame = message.behind(header);
   FRAMES.set(message, frame);
   return frame;
+}
+
+/** An uncompressed frame with a whole message: header and payload. */
+export function frameOf(payload: Buffer, isBinary: boolean): readonly [header: Buffer, payload: Buffer] {
+  return Sender.frame(payload, { fin: true, rsv1: false, opcode: isBinary ? 2 : 1, mask: false });
 }
 
 /** Sockets that were ever given a part of a message. They are so few that a field in each socket would cost more. */

@@ -1,4 +1,4 @@
-import { type OutgoingHttpHeaders, STATUS_CODES } from 'node:http';
+import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import type { Refusal } from '../../admission/refusal.js';
@@ -9,12 +9,26 @@ import type { OwnAnswer } from './verify-client.js';
 export const LINGER_MS = 1000;
 
 /** Responds to a refused upgrade with problem details (RFC 9457), and ends the socket. */
-export function answerRefusal(socket: Duplex, { status, reason, detail, retryAfterMs, headers }: Refusal): void {
-  answerUpgrade(socket, status, JSON.stringify(problemOf(reason, status, detail)), {
+export function answerRefusal(socket: Duplex, refusal: Refusal): void {
+  answerUpgrade(socket, refusal.status, bodyOf(refusal), headersOf(refusal));
+}
+
+/** Responds in the same form to a refused request that is no upgrade. Headers that are already set stay. */
+export function respondRefusal(response: ServerResponse, refusal: Refusal): void {
+  const body = bodyOf(refusal);
+  response.writeHead(refusal.status, { 'Content-Length': Buffer.byteLength(body), ...headersOf(refusal) }).end(body);
+}
+
+function bodyOf({ reason, status, detail }: Refusal): string {
+  return JSON.stringify(problemOf(reason, status, detail));
+}
+
+function headersOf({ retryAfterMs, headers }: Refusal): OutgoingHttpHeaders {
+  return {
     'Content-Type': PROBLEM_JSON,
     ...(retryAfterMs !== undefined && { 'Retry-After': Math.max(1, Math.ceil(retryAfterMs / 1000)) }),
     ...headers,
-  });
+  };
 }
 
 /** Responds to an upgrade that a gateway's `verifyClient` has refused, and ends the socket. */

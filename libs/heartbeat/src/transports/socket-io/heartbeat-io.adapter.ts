@@ -1,0 +1,113 @@
+import type { Server as HttpServer } from 'node:http';
+
+import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
+import { AbstractWsAdapter } from '@nestjs/websockets';
+import type { Observable } from 'rxjs';
+import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
+
+import { guarded } from '../../connection/lifetime.js';
+import type { NodeState } from '../../node/node-state.js';
+import { installIn } from '../node-of.js';
+import { assertAdapterArguments } from '../ws/adapter-arguments.js';
+import { GatewayInspector } from '../ws/gateway-inspector.js';
+import { HttpPorts } from '../ws/http-ports.js';
+import { limitHandlerLog } from '../ws/nest-handler-log.js';
+import { MessageHandlers } from './message-handlers.js';
+import { socketIo } from './socket-io-package.js';
+import { trackSocketIo } from './track-socket-io.js';
+
+/** The options of Socket.IO that a gateway's decorator may give, with its namespace and Nest's server of its port and path. */
+export interface IoServerOptions extends Partial<ServerOptions> {
+  readonly namespace?: string | RegExp;
+  readonly server?: Server;
+}
+
+/** The number that Nest uses for the app's own HTTP port. */
+const APP_PORT = 0;
+/** Time beside the handshake's, so that engine.io does not end an upgrade which another server on the port still checks. */
+const BESIDE_MS = 1000;
+
+/**
+ * Replaces Nest's `IoAdapter`: `app.useWebSocketAdapter(new HeartbeatIoAdapter(app))`. Gateways work as with `IoAdapter`. A subclass may override
+ * `createIOServer`, for example to install an adapter of Socket.IO.
+ */
+export class HeartbeatIoAdapter extends AbstractWsAdapter {
+  readonly #app: INestApplicationContext;
+  readonly #node: NodeState;
+  readonly #inspector: GatewayInspector;
+  readonly #httpPorts: HttpPorts;
+  readonly #handlers: MessageHandlers;
+  readonly #unlimitHandlerLog: () => void;
+  readonly #options: Partial<ServerOptions>;
+  readonly #failed = (what: string, error: unknown) => this.#node.codeFailed(what, error);
+
+  /**
+   * @param options Options of Socket.IO for all of its servers; those of a gateway's decorator override them.
+   * @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` without `HeartbeatModule`, `HEARTBEAT_BAD_OPTIONS` for a wrong argument.
+   */
+  constructor(app: INestApplicationContext, options: Partial<ServerOptions> = {}) {
+    assertAdapterArguments(app, options, 'HeartbeatIoAdapter');
+    super(app);
+    this.#app = app;
+    this.#node = installIn(app, 'HeartbeatIoAdapter');
+    this.#options = options;
+    this.#inspector = app.get(GatewayInspector, { strict: false });
+    this.#httpPorts = app.get(HttpPorts, { strict: false });
+    this.#unlimitHandlerLog = limitHandlerLog(this.#node.log);
+    this.#handlers = new MessageHandlers(this.#failed);
+  }
+
+  create(port: number, options: IoServerOptions = {}): Server | Namespace {
+    this.#inspector.guardHooks();
+    const { namespace, server: known, ...given } = options;
+    if (known !== undefined && namespace !== undefined) return known.of(namespace);
+    const server = this.createIOServer(port, given as ServerOptions);
+    trackSocketIo(this.#app, server);
+    const httpServer = server.httpServer as HttpServer;
+    if (port !== APP_PORT || httpServer !== this.httpServer) this.#inspector.awaitListening(port, httpServer);
+    this.#httpPorts.of(httpServer);
+    return namespace === undefined ? server : server.of(namespace);
+  }
+
+  /** Creates the server of a port, as the method of this name of Nest's `IoAdapter` does. */
+  createIOServer(port: number, options?: ServerOptions): Server {
+    const destroyUpgradeTimeout = this.#node.options.limits.handshakeTimeoutMs + BESIDE_MS;
+    const all = { destroyUpgradeTimeout, ...this.#options, ...options };
+    return new socketIo.Server(this.httpServer && port === APP_PORT ? this.httpServer : port, all);
+  }
+
+  /** Errors of Nest's handlers are reported and do not affect the connection. */
+  override bindClientConnect(server: Server | Namespace, callback: (...args: unknown[]) => void): void {
+    server.on('connection', (socket: Socket) => guarded(() => callback(socket), 'handleConnection', this.#failed));
+  }
+
+  override bindClientDisconnect(client: Socket, callback: (reason: string) => void): void {
+    client.once('disconnect', reason => guarded(() => callback(reason), 'handleDisconnect', this.#failed));
+  }
+
+  override bindMessageHandlers(
+    client: Socket,
+    handlers: WsMessageHandler[],
+    transform: (data: unknown) => Observable<unknown>,
+  ): void {
+    this.#handlers.bind(client, handlers, transform);
+  }
+
+  /** Runs after the drain. */
+  override async close(server: Server | Namespace): Promise<void> {
+    if (!('engine' in server)) return;
+    const httpServer = server.httpServer as HttpServer;
+    const isOwn = httpServer !== this.httpServer;
+    if (this.forceCloseConnections && !isOwn) return;
+    const closed = server.close();
+    // Kept connections without a request would hold the end for the time of their keep-alive.
+    httpServer.closeIdleConnections();
+    if (isOwn) httpServer.closeAllConnections();
+    await closed;
+  }
+
+  override async dispose(): Promise<void> {
+    this.#unlimitHandlerLog();
+    await this.#httpPorts.close();
+  }
+}
