@@ -1,217 +1,55 @@
-/** The library as npm would deliver it, in another app: it tracks that app's sockets with two lines. */
+/** The library as npm would deliver it, in applications with Nest 12 and with Nest 11. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ask, type Question } from '../support/clients/ask.js';
 import { RawClient } from '../support/clients/raw-client.js';
-import { ServerProcess } from '../support/servers/server-process.js';
+import { ROOT } from '../support/documents.js';
 import { until } from '../support/assert/until.js';
+import { ServerProcess } from '../support/servers/server-process.js';
+import { LIBRARY, PackedApp, packLibrary, type PackedLibrary, run } from './packed-app.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const LIBRARY = join(ROOT, 'libs/heartbeat');
-const run = promisify(execFile);
+let nest12: PackedApp;
+let nest11: PackedApp;
+let library: PackedLibrary;
+/** What the compiler objects to, in each application. */
+let problems: Record<string, string>;
 
-/** Packages of the app beside the library and its peers: Nest's own starter has these too. */
-const OF_THE_APP = ['@nestjs/platform-express', '@types/node', 'typescript'];
+beforeAll(async () => {
+  nest12 = await PackedApp.create('src/app.ts', 'src/types.ts', 'old/main.cts', 'express.js', 'fastify.js');
+  nest11 = await PackedApp.create('src/app.ts', 'src/types.ts', 'express.js', 'fastify.js');
+  [library] = await Promise.all([packLibrary(nest12.folder), nest11.installNest11()]);
+  await Promise.all([nest12.link(library), nest11.install(library)]);
+  const [of12, of11] = await Promise.all([nest12.compile('tsconfig.json'), nest11.compile('tsconfig.json')]);
+  problems = { '12': of12, '11': of11 };
+}, 400_000);
 
-const MAIN = `
-import 'reflect-metadata';
-import { Controller, Get, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { ConnectionService, HeartbeatModule, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+afterAll(async () => {
+  await ServerProcess.stopAll();
+  await Promise.all([nest12?.remove(), nest11?.remove()]);
+});
 
-@WebSocketGateway({ path: '/live' })
-class LiveGateway {
-  @SubscribeMessage('shout')
-  shout(@MessageBody() text: string) {
-    return { event: 'shout', data: text.toUpperCase() };
-  }
-}
-
-@Controller()
-class CountController {
-  constructor(private readonly connections: ConnectionService) {}
-
-  @Get('paths')
-  paths(): string[] {
-    return this.connections.list().items.map(({ path }) => path);
-  }
-}
-
-@Module({ imports: [HeartbeatModule.forRoot()], controllers: [CountController], providers: [LiveGateway] })
-class AppModule {}
-
-const app = await NestFactory.create(AppModule);
-app.useWebSocketAdapter(new HeartbeatWsAdapter(app)); // in the place of Nest's WsAdapter
-app.enableShutdownHooks();
-await app.listen(0, '127.0.0.1');
-console.log(await app.getUrl());
-`;
-
-/** Not run: what the compiler must take, and what it must not. */
-const TYPES = `
-import {
-  type Connection,
-  ConnectionService,
-  CurrentConnection,
-  type HeartbeatEvent,
-  HeartbeatEvents,
-  HeartbeatModule,
-  type HeartbeatOptions,
-  type TrackedSocket,
-} from 'nestjs-heartbeat';
-import { connectionView, resolveOptions, runChecks, thisSystem } from 'nestjs-heartbeat/tooling';
-
-export const options: HeartbeatOptions = { heartbeat: { intervalMs: 20_000 }, limits: { maxConnections: 5 } };
-HeartbeatModule.forRoot({ ...options, isGlobal: true });
-HeartbeatModule.forRootAsync({ inject: [String], useFactory: async (text: string) => ({ closedHistory: text.length }) });
-// @ts-expect-error no such group
-HeartbeatModule.forRoot({ heartbeats: {} });
-// @ts-expect-error no such option
-HeartbeatModule.forRoot({ heartbeat: { interval: 1 } });
-// @ts-expect-error durations are numbers
-HeartbeatModule.forRoot({ heartbeat: { intervalMs: '25s' } });
-
-export const worst = runChecks({ options: resolveOptions(options), system: thisSystem, proxyHeaderSeen: false })[0]?.severity;
-export const members: string[] = Object.keys(connectionView.shape);
-
-export class Uses {
-  constructor(
-    private readonly connections: ConnectionService,
-    private readonly events: HeartbeatEvents,
-  ) {}
-
-  async use(@CurrentConnection() connection: Connection, socket: TrackedSocket): Promise<number> {
-    connection.defer(() => socket.terminate());
-    await connection.send({ rtt: connection.rttMs?.toFixed(1), aborted: connection.signal.aborted });
-    this.events.stream.subscribe((event: HeartbeatEvent) => {
-      if (event.type === 'closed') console.log(event.code, event.by, event.connection.path);
-      // @ts-expect-error only a closed one has a code
-      if (event.type === 'opened') console.log(event.code);
-    });
-    const count: number = this.connections.count;
-    const buffered: number = socket.bufferedAmount;
-    // @ts-expect-error a socket is a WebSocket, not anything
-    socket.nothingOfTheKind();
-    return count + buffered;
-  }
-
-  handleConnection(client: TrackedSocket): void {
-    const { connection } = client;
-    const userId: string | null = client.connection.userId;
-    client.connection.defer(() => console.log(connection.id, userId));
-    // @ts-expect-error the connection is set by the library only
-    client.connection = connection;
-  }
-}
-`;
-
-/** Run as CommonJS and compiled with the resolution of old compilers, which reads \`main\` and \`types\`. */
-const OLD = `
-import { HeartbeatModule, type HeartbeatOptions } from 'nestjs-heartbeat';
-import { resolveOptions } from 'nestjs-heartbeat/tooling';
-
-const options: HeartbeatOptions = { heartbeat: { intervalMs: 20_000 } };
-console.log(HeartbeatModule.forRoot(options).module.name, resolveOptions(options).heartbeat.intervalMs);
-`;
-
-const OLD_TSCONFIG = {
-  compilerOptions: {
-    module: 'commonjs',
-    moduleResolution: 'node10',
-    ignoreDeprecations: '6.0',
-    target: 'ES2023',
-    types: ['node'],
-    strict: true,
-    esModuleInterop: true,
-    // Packages that are not ours do not resolve in their own declarations.
-    skipLibCheck: true,
-    rootDir: 'old',
-    outDir: 'old-dist',
-  },
-  include: ['old'],
-};
-
-const TSCONFIG = {
-  compilerOptions: {
-    module: 'nodenext',
-    target: 'ES2023',
-    types: ['node'],
-    strict: true,
-    // The packed types are checked too.
-    skipLibCheck: false,
-    emitDecoratorMetadata: true,
-    experimentalDecorators: true,
-    rootDir: 'src',
-    outDir: 'dist',
-  },
-  include: ['src'],
-};
+const dist = () => join(nest12.folder, 'node_modules/nestjs-heartbeat/dist');
 
 describe('The packed library', () => {
-  let folder: string;
-  let packed: string[];
-  let manifest: Record<string, unknown>;
-
-  beforeAll(async () => {
-    await run(process.execPath, [join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'heartbeat'], {
-      cwd: ROOT,
-    });
-    folder = await realpath(await mkdtemp(join(tmpdir(), 'packed-')));
-    const pack = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
-      cwd: LIBRARY,
-    });
-    const [tarball] = JSON.parse(pack.stdout) as { filename: string; files: { path: string }[] }[];
-    packed = tarball!.files.map(({ path }) => path);
-    const target = join(folder, 'node_modules/nestjs-heartbeat');
-    await mkdir(target, { recursive: true });
-    await run('tar', ['-xzf', join(folder, tarball!.filename), '--strip-components=1', '-C', target]);
-    // A registry would bring what the manifest names, and nothing else: so nothing else is there.
-    manifest = JSON.parse(await readFile(join(target, 'package.json'), 'utf8')) as Record<string, unknown>;
-    const { dependencies, peerDependencies } = manifest as Record<string, object>;
-    const wanted = [...OF_THE_APP, ...Object.keys({ ...dependencies, ...peerDependencies })];
-    for (const name of wanted) {
-      const link = join(folder, 'node_modules', name);
-      await mkdir(dirname(link), { recursive: true });
-      await symlink(join(ROOT, 'node_modules', name), link);
-    }
-    await mkdir(join(folder, 'src'));
-    await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'somebody', private: true, type: 'module' }));
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG));
-    await writeFile(join(folder, 'src/main.ts'), MAIN);
-    await writeFile(join(folder, 'src/types.ts'), TYPES);
-    await mkdir(join(folder, 'old'));
-    await writeFile(join(folder, 'tsconfig.old.json'), JSON.stringify(OLD_TSCONFIG));
-    await writeFile(join(folder, 'old/main.cts'), OLD);
-  }, 240_000);
-
-  afterAll(async () => {
-    await ServerProcess.stopAll();
-    await rm(folder, { recursive: true, force: true });
-  });
-
   it('holds what runs and its types, and no tests, no build records, no places of the machine that built it', async () => {
     const needed = ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts'];
-    expect(packed).toEqual(expect.arrayContaining(needed));
-    expect(packed.filter(path => /\.spec\.|\.tsbuildinfo$|^src\/|^test\//.test(path))).toEqual([]);
-    for (const name of await readdir(join(folder, 'node_modules/nestjs-heartbeat/dist'), { recursive: true })) {
+    expect(library.files).toEqual(expect.arrayContaining(needed));
+    expect(library.files.filter(path => /\.spec\.|\.tsbuildinfo$|^src\/|^test\//.test(path))).toEqual([]);
+    for (const name of await readdir(dist(), { recursive: true })) {
       if (!/\.(js|ts|map)$/.test(name)) continue;
-      const text = await readFile(join(folder, 'node_modules/nestjs-heartbeat/dist', name), 'utf8');
+      const text = await readFile(join(dist(), name), 'utf8');
       expect(text.includes(ROOT) ? `${name} names ${ROOT}` : '').toBe('');
     }
   });
 
   it('holds no source map, and refers to none, since the sources are not in it', async () => {
-    expect(packed.filter(path => path.endsWith('.map'))).toEqual([]);
-    const scripts = packed.filter(path => /^dist\/.*\.(js|ts)$/.test(path));
+    expect(library.files.filter(path => path.endsWith('.map'))).toEqual([]);
+    const scripts = library.files.filter(path => /^dist\/.*\.(js|ts)$/.test(path));
     expect(scripts.length).toBeGreaterThan(100);
     const referring = await Promise.all(
       scripts.map(async path => {
-        const text = await readFile(join(folder, 'node_modules/nestjs-heartbeat', path), 'utf8');
+        const text = await readFile(join(nest12.folder, 'node_modules/nestjs-heartbeat', path), 'utf8');
         return text.includes('sourceMappingURL') ? [path] : [];
       }),
     );
@@ -223,56 +61,124 @@ describe('The packed library', () => {
       .filter(path => path.endsWith('.ts') && !path.endsWith('.spec.ts'))
       .map(path => path.slice(0, -'.ts'.length));
     const expected = sources.flatMap(path => [`dist/${path}.d.ts`, `dist/${path}.js`]);
-    expect(packed.filter(path => path.startsWith('dist/')).toSorted()).toEqual(expected.toSorted());
+    expect(library.files.filter(path => path.startsWith('dist/')).toSorted()).toEqual(expected.toSorted());
   });
 
   it('states its licence, repository and keywords', () => {
-    expect(manifest).toMatchObject({ license: 'MIT', repository: { type: 'git', directory: 'libs/heartbeat' } });
-    expect(manifest['keywords']).toEqual(expect.arrayContaining(['nestjs', 'websocket', 'heartbeat']));
+    expect(library.manifest).toMatchObject({
+      license: 'MIT',
+      repository: { type: 'git', directory: 'libs/heartbeat' },
+    });
+    expect(library.manifest['keywords']).toEqual(expect.arrayContaining(['nestjs', 'websocket', 'heartbeat']));
   });
 
   it('resolves alike with and without exports', () => {
-    const { main, types, exports } = manifest as Record<string, string> & { exports: Record<string, object> };
+    const { main, types, exports } = library.manifest as Record<string, string> & { exports: Record<string, object> };
     expect(exports['.']).toEqual({ types, default: main });
-    expect(packed).toEqual(expect.arrayContaining([main, types].map(path => path?.replace('./', ''))));
-    const { tooling } = (manifest as { typesVersions: Record<string, Record<string, string[]>> }).typesVersions['*']!;
+    expect(library.files).toEqual(expect.arrayContaining([main, types].map(path => path?.replace('./', ''))));
+    const { tooling } = (library.manifest as { typesVersions: Record<string, Record<string, string[]>> }).typesVersions[
+      '*'
+    ]!;
     expect(exports['./tooling']).toEqual({ types: tooling?.[0], default: './dist/tooling.js' });
   });
 
   it('type-checks with the resolution of old compilers, and runs by require', async () => {
-    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
-    const { stdout } = await run(process.execPath, [tsc, '-p', 'tsconfig.old.json'], { cwd: folder }).catch(
-      (error: { stdout: string }) => error,
-    );
-    expect(stdout).toBe('');
-    const ran = await run(process.execPath, ['--no-warnings', join(folder, 'old-dist/main.cjs')], { cwd: folder });
+    expect(await nest12.compile('tsconfig.old.json')).toBe('');
+    const ran = await run(process.execPath, ['--no-warnings', join(nest12.folder, 'old-dist/main.cjs')], {
+      cwd: nest12.folder,
+    });
     expect(ran.stdout).toBe('HeartbeatModule 20000\n');
   }, 240_000);
+});
 
-  it('type-checks in an app of its own, its declarations included', async () => {
-    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
-    const { stdout } = await run(process.execPath, [tsc, '-p', '.'], { cwd: folder }).catch(
-      (error: { stdout: string }) => error,
-    );
-    expect(stdout).toBe('');
-  }, 240_000);
+describe.each([
+  ['12', () => nest12],
+  ['11', () => nest11],
+])('The packed library with Nest %s', (major, app) => {
+  it('is with that version, which its manifest admits', async () => {
+    const core = await readFile(join(app().folder, 'node_modules/@nestjs/core/package.json'), 'utf8');
+    expect((JSON.parse(core) as { version: string }).version).toMatch(new RegExp(`^${major}\\.`));
+  });
 
-  it('tracks the sockets of a gateway on a path of its own, and closes them with 1001 at the end', async () => {
-    const app = await ServerProcess.start({ entry: join(folder, 'dist/main.js') });
+  it('type-checks in an application, its declarations included', () => {
+    expect(problems[major]).toBe('');
+  });
+
+  it.each(['express', 'fastify'])('tracks, reports, rejects and drains on %s', async platform => {
+    const server = await ServerProcess.start({ entry: join(app().folder, `${platform}.js`) });
     const clients = [
-      await RawClient.opened({ port: app.port, path: '/live' }),
-      await RawClient.opened({ port: app.port, path: '/live' }),
-    ];
-    const paths = async (): Promise<unknown> => (await fetch(`${app.url}/paths`)).json();
-    expect(await paths()).toEqual(['/live', '/live']);
-    clients[0]!.sendEvent('shout', 'hello');
-    await until(() => clients[0]!.messages.length === 1);
-    expect(clients[0]!.json).toEqual([{ event: 'shout', data: 'HELLO' }]);
-    clients[0]!.close(1000);
-    await until(async () => JSON.stringify(await paths()) === '["/live"]');
-    app.signal('SIGTERM');
-    expect(await clients[1]!.ended).toMatchObject({ code: 1001 });
-    const { code, signal } = await app.exited;
-    expect({ code, signal }).toEqual({ code: null, signal: 'SIGTERM' });
+      await RawClient.opened({ port: server.port, path: '/live' }),
+      await RawClient.opened({ port: server.port, path: '/live' }),
+    ] as const;
+    await expectsMessages(clients[0]);
+    await expectsReports(server.port);
+    await expectsProblems(server.port);
+    await expectsKick(server.port, clients[0]);
+    server.signal('SIGTERM');
+    const { code, reason } = await clients[1].ended;
+    expect([code, reason]).toEqual([1001, expect.stringMatching(/^server is going away; retry-after=\d+$/)]);
+    const { code: status, signal } = await server.exited;
+    expect({ status, signal }).toEqual({ status: null, signal: 'SIGTERM' });
+    const order = server.stdout.match(/a connection ended, the pool is open|the pool is closed/g);
+    expect(order).toEqual([
+      'a connection ended, the pool is open',
+      'a connection ended, the pool is open',
+      'the pool is closed',
+    ]);
+    expect(server.output).not.toMatch(/ (WARN|ERROR) /);
   });
 });
+
+const admin = (port: number, path: string, more: Partial<Question> = {}) =>
+  ask({ port, path: `/admin/${path}`, ...more, headers: { authorization: 'Bearer secret', ...more.headers } });
+
+async function expectsMessages(client: RawClient): Promise<void> {
+  client.sendEvent('shout', 'hello');
+  client.sendEvent('shout', '');
+  client.sendEvent('whisper', '');
+  await until(() => client.messages.length === 3);
+  expect(client.json).toMatchObject([
+    { event: 'shout', data: 'HELLO/live' },
+    { event: 'exception', data: { status: 'error', message: 'Nothing to shout.' } },
+    { event: 'exception', data: { message: expect.stringContaining('"whisper"') } },
+  ]);
+}
+
+async function expectsReports(port: number): Promise<void> {
+  expect((await ask({ port, path: '/paths' })).json).toEqual(['/live', '/live']);
+  expect(await ask({ port, path: '/health/ready' })).toMatchObject({ status: 200, json: { status: 'ok' } });
+  expect((await ask({ port, path: '/metrics' })).text).toContain('\nws_connections 2\n');
+  const { status, json } = await admin(port, 'connections?limit=1&path=%2Flive&sort=messagesIn&order=desc');
+  expect([status, json.total, json.items]).toEqual([200, 2, [expect.objectContaining({ messagesIn: 3 })]]);
+}
+
+async function expectsProblems(port: number): Promise<void> {
+  const body = JSON.stringify({ kind: 'ip', value: '192.0.2.1', forMs: 'long', until: 1 });
+  const answers = [
+    await admin(port, 'connections?limit=0&colour=red'),
+    await admin(port, 'bans', { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+    await admin(port, 'connections', { headers: { authorization: 'Bearer other' } }),
+    await admin(port, 'nothing'),
+  ];
+  expect(
+    answers.map(({ status, json }) => [
+      status,
+      json.type,
+      json.errors?.map((error: { pointer: string }) => error.pointer),
+    ]),
+  ).toEqual([
+    [400, 'urn:nestjs-heartbeat:problem:bad-query', ['/limit', '/colour']],
+    [400, 'urn:nestjs-heartbeat:problem:bad-body', ['/forMs', '/until']],
+    [401, 'urn:nestjs-heartbeat:problem:unauthenticated', undefined],
+    [404, 'urn:nestjs-heartbeat:problem:not-found', undefined],
+  ]);
+  for (const { headers } of answers) expect(headers['content-type']).toMatch(/^application\/problem\+json/);
+}
+
+async function expectsKick(port: number, client: RawClient): Promise<void> {
+  const { json } = await admin(port, 'connections?sort=messagesIn&order=desc&limit=1');
+  const { status } = await admin(port, `connections/${json.items[0].id}?reason=enough`, { method: 'DELETE' });
+  expect(status).toBe(200);
+  expect(await client.ended).toMatchObject({ code: 4500, reason: 'enough' });
+  await until(async () => (await admin(port, 'closed')).json.items.length === 1);
+}
