@@ -60,14 +60,14 @@ describe('npm run doctor', () => {
   it('ends with 0 where nothing would break, and names options as variables', async () => {
     const { code, stdout, stderr } = await doctor({ ADMIN_TOKEN: 'a-token-that-is-long-enough' });
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/^ok +Open files .*LIMITS_MAX_CONNECTIONS is 10000$/m);
+    expect(stdout).toMatch(/^ok +open-files +Open files: .*LIMITS_MAX_CONNECTIONS is 10000$/m);
     expect(stdout).toMatch(/\n0 error, \d+ warn, \d+ info, \d+ ok\n$/);
     expect(code).toBe(0);
   });
 
   it('exits with 1 for an error, and has the remedy', async () => {
     const { code, stdout } = await doctor({ LIMITS_MAX_CONNECTIONS: '10000000' });
-    expect(stdout).toMatch(/^error +Open files .*\n +why: .*\n +do: .*LIMITS_MAX_CONNECTIONS to \d+\.$/m);
+    expect(stdout).toMatch(/^error +open-files +Open files: .*\n +why: .*\n +do: .*LIMITS_MAX_CONNECTIONS to \d+\.$/m);
     expect(code).toBe(1);
   });
 
@@ -79,24 +79,30 @@ describe('npm run doctor', () => {
 
   it('shows no token', async () => {
     const { stdout } = await doctor({ ADMIN_TOKEN: 'geheim-geheim-geheim' });
-    expect(stdout).toMatch(/^ok +Admin tokens/m);
+    expect(stdout).toMatch(/^ok +admin-tokens +Admin tokens: /m);
     expect(stdout).not.toContain('geheim');
   });
 
   it('finds anonymous clients where other machines reach the server', async () => {
     const { code, stdout } = await doctor({ HOST: '0.0.0.0' });
-    expect(stdout).toMatch(/^warn +Identity of clients .*JWKS_FILE is not set; the server listens on 0\.0\.0\.0$/m);
+    expect(stdout).toMatch(
+      /^warn +anonymous-clients +Identity of clients: .*JWKS_FILE is not set; the server listens on 0\.0\.0\.0$/m,
+    );
     expect(code).toBe(0);
     const JWT_SECRET = 'a secret of at least thirty-two bytes';
-    expect((await doctor({ HOST: '0.0.0.0', JWT_SECRET })).stdout).toMatch(/^ok +Identity of clients/m);
+    expect((await doctor({ HOST: '0.0.0.0', JWT_SECRET })).stdout).toMatch(
+      /^ok +anonymous-clients +Identity of clients: /m,
+    );
     const open = await doctor({ HOST: '0.0.0.0', JWT_SECRET, ALLOW_ANONYMOUS: 'true' });
     expect(open.stdout).toMatch(
-      /^warn +Identity of clients +anonymous clients are admitted .*\n.*\n +do: .*ALLOW_ANONYMOUS/m,
+      /^warn +anonymous-clients +Identity of clients: anonymous clients are admitted .*\n.*\n +do: .*ALLOW_ANONYMOUS/m,
     );
   });
 
   it('finds a supervisor that kills before the drain has ended', async () => {
     const { stdout } = await doctor({ pm_id: '0' });
-    expect(stdout).toMatch(/^warn +Drain against .*PM2 \(pm_id is set\) kills the process after 1\.6 s by default$/m);
+    expect(stdout).toMatch(
+      /^warn +drain-deadline +Drain against .*PM2 \(pm_id is set\) kills the process after 1\.6 s by default$/m,
+    );
   });
 });

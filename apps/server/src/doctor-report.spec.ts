@@ -14,17 +14,13 @@ const finding = (over: Partial<Finding>): Finding => ({
 });
 
 describe('doctorReport', () => {
-  it('shows what is well in a line, and the rest with why and what to do', () => {
-    const findings = [
-      finding({ severity: 'error', title: 'Longer title' }),
-      finding({}),
-      finding({ severity: 'warn' }),
-    ];
-    expect(doctorReport(findings)).toBe(`error  Longer title  Evidence.
+  it('begins each finding with its id, and shows reason and remedy of those that are not ok', () => {
+    const findings = [finding({ severity: 'error', id: 'longer-id' }), finding({}), finding({ severity: 'warn' })];
+    expect(doctorReport(findings)).toBe(`error  longer-id  Title: Evidence.
        why: Why.
        do:  Remedy.
-ok     Title         Evidence.
-warn   Title         Evidence.
+ok     a          Title: Evidence.
+warn   a          Title: Evidence.
        why: Why.
        do:  Remedy.
 
@@ -40,7 +36,9 @@ warn   Title         Evidence.
         why: 'trustedProxies is empty.',
         remedy: 'Raise heartbeat.maxIntervalMs.',
       }),
+      finding({ severity: 'warn', remedy: 'Set hosts (HOSTS) to the names of this server.' }),
     ]);
+    expect(report).toContain('do:  Set HOSTS to the names of this server.');
     expect(report).toContain('LIMITS_MAX_CONNECTIONS is 7, ADMIN_TOKEN is empty');
     expect(report).toContain('why: TRUSTED_PROXIES is empty.');
     expect(report).toContain('do:  Raise HEARTBEAT_MAX_INTERVAL_MS.');

@@ -6,10 +6,10 @@ const SEVERITIES: readonly Severity[] = ['error', 'warn', 'info', 'ok'];
 
 /** The findings for people, options by the names of their variables: what is well in a line, the rest with why and what to do. */
 export function doctorReport(findings: readonly Finding[]): string {
-  const width = Math.max(...findings.map(({ title }) => title.length));
+  const width = Math.max(...findings.map(({ id }) => id.length));
   const blocks = findings.map(finding => {
-    const { severity, title, evidence, why, remedy } = inVariables(finding);
-    const line = `${severity.padEnd(5)}  ${title.padEnd(width)}  ${evidence}\n`;
+    const { severity, id, title, evidence, why, remedy } = inVariables(finding);
+    const line = `${severity.padEnd(5)}  ${id.padEnd(width)}  ${title}: ${evidence}\n`;
     return severity === 'ok' ? line : `${line}       why: ${why}\n       do:  ${remedy}\n`;
   });
   const counts = SEVERITIES.map(

@@ -63,8 +63,8 @@ function asJson(addresses: Addresses, node: string | null): string {
 }
 
 const TOKEN_TEXTS: Readonly<Record<Settings['tokenSource'], string>> = {
-  variable: 'the value of ADMIN_TOKEN; the lines below read it from there',
-  file: 'the content of the file ADMIN_TOKEN_FILE; the lines below read it from there',
+  variable: 'the value of ADMIN_TOKEN; export ADMIN_TOKEN in each of the terminals below first',
+  file: 'the content of the file ADMIN_TOKEN_FILE; export ADMIN_TOKEN_FILE in each of the terminals below first',
   generated: 'made for this run, below; set ADMIN_TOKEN or ADMIN_TOKEN_FILE to keep one',
   nowhere:
     'none, and no access to the admin API: set ADMIN_TOKEN or ADMIN_TOKEN_FILE (only a terminal is shown a generated one)',
@@ -82,7 +82,7 @@ function asText(
     generatedToken === null
       ? ''
       : `
-  0. Name the token, in each of these terminals:
+  0. Export the token, in each of these terminals:
      export ADMIN_TOKEN=${generatedToken}`;
   return `
   The server listens on ${addresses.http}${everywhere}

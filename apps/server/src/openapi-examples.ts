@@ -17,7 +17,7 @@ const PROBLEMS: Readonly<Record<number, readonly [name: string, detail: string, 
   404: ['not-found', 'There is no open connection with this id.'],
   429: ['too-many-failures', 'Too many wrong tokens came from your address within a minute: try again in 42 s.'],
   503: ['insufficient-disk', 'The folder for temporary files has too little space for a snapshot.'],
-  504: ['node-silent', 'The node does not answer: try again in a moment.'],
+  504: ['node-silent', 'The node does not respond: try again in a moment.'],
 };
 
 /** A refusal with a status. */

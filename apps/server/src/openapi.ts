@@ -137,7 +137,7 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   404: 'There is nothing with this id, or no such node.',
   429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait for `Retry-After`.',
   503: 'It would do harm now; `detail` has the reason.',
-  504: 'Its node does not answer. Ask again in a moment.',
+  504: 'Its node does not respond. Try again in a moment.',
 };
 
 /** Serves the API's description: for people at `/docs`, for programs at `/docs-json`. */

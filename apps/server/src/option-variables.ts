@@ -46,11 +46,13 @@ export function namingVariables({ key, value, rule, remedy }: Problem): Problem 
   const option = key.replace(/\.\d+$/, '');
   const own = OPTION_VARIABLES.find(({ path }) => path.join('.') === option);
   const siblings = OPTION_VARIABLES.filter(({ path }) => path.length > 1 && path[0] === own?.path[0]);
-  const translate = (text: string) => {
-    const withPaths = OPTION_VARIABLES.reduce((said, { path, name }) => replaceWord(said, path.join('.'), name), text);
+  const translate = (given: string) => {
+    const withPaths = OPTION_VARIABLES.reduce((said, { path, name }) => replaceWord(said, path.join('.'), name), given);
     // A neighbour in the group may be named by its last word alone; words like `event` are left, for they are English too.
     const compounds = siblings.filter(({ path }) => /[A-Z]/.test(path.at(-1)!));
-    return compounds.reduce((said, { path, name }) => replaceWord(said, path.at(-1)!, name), withPaths);
+    const text = compounds.reduce((said, { path, name }) => replaceWord(said, path.at(-1)!, name), withPaths);
+    // The library's texts may name the variable after the option: `hosts (HOSTS)`.
+    return text.replaceAll(/\b([A-Z_]+) \(\1\)/g, '$1');
   };
   return { key: own?.name ?? key, value, rule: translate(rule), remedy: translate(remedy) };
 }

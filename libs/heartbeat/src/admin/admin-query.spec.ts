@@ -186,8 +186,8 @@ describe('the body of a ban', () => {
   it.each<[unknown, string]>([
     ['x', 'must be an object: the body is JSON with kind, value, forMs, reason and force'],
     [[ban], 'must be an object: the body is JSON with kind, value, forMs, reason and force'],
-    [{ ...ban, until: 'later' }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
-    [{ ...ban, Force: true }, 'is no key of a ban, which has kind, value, forMs, reason and force'],
+    [{ ...ban, until: 'later' }, 'is not a key of a ban, which has kind, value, forMs, reason and force'],
+    [{ ...ban, Force: true }, 'is not a key of a ban, which has kind, value, forMs, reason and force'],
     [{ ...ban, force: 'true' }, 'must be true or false'],
   ])('lists the keys, and accepts no other value: %j', (body, message) => {
     expect(banBody.safeParse(body).error?.issues).toMatchObject([{ message }]);

@@ -184,7 +184,7 @@ export const banBody = z.strictObject(
   {
     error: ({ code }) =>
       code === 'unrecognized_keys'
-        ? `is no key of a ban, which has ${BAN_KEYS}`
+        ? `is not a key of a ban, which has ${BAN_KEYS}`
         : `must be an object: the body is JSON with ${BAN_KEYS}`,
   },
 );

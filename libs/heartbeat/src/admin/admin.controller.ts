@@ -89,5 +89,5 @@ function noClosed(): ProblemException {
 }
 
 function noConnection(): ProblemException {
-  return notFound('There is no open connection with this id; if it has ended, the closed connections may tell how.');
+  return notFound('No open connection has this id. If it has ended, closed/:id of this API has its record.');
 }

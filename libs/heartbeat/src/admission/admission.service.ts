@@ -233,7 +233,7 @@ export class AdmissionService {
   }
 }
 
-const UNKNOWN_CLIENT = 'The server does not know who you are: send valid credentials.';
+const UNKNOWN_CLIENT = 'The credentials are missing or invalid: send valid ones.';
 const EXPIRED = 'Your credentials have expired: send new ones.';
 
 function firstRefusal<Client>(steps: readonly Step<Client>[], client: Client): Refusal | null {

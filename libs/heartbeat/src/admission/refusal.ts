@@ -42,7 +42,7 @@ export const refusals = {
     detail:
       option === 'origins'
         ? `Pages of ${named} may not connect here: the server's option "origins" decides.`
-        : `The server does not answer to the host ${named}: its option "hosts" decides.`,
+        : `The server is not configured for the host ${named}: its option "hosts" decides.`,
   }),
   banned: (reason: string): Refusal => ({ status: 403, reason: 'banned', detail: reason }),
   noSuchPath: (path: string): Refusal => ({
@@ -53,13 +53,13 @@ export const refusals = {
   ipLimit: (limit: number, retryAfterMs: number): Refusal => ({
     status: 429,
     reason: 'ip-limit',
-    detail: `Your address has all the ${limit} connections that it may have: close one first.`,
+    detail: `Your address has reached its limit of ${limit} connections: close one first.`,
     retryAfterMs,
   }),
   userLimit: (limit: number, retryAfterMs: number): Refusal => ({
     status: 429,
     reason: 'user-limit',
-    detail: `This user has all the ${limit} connections that it may have: close one first.`,
+    detail: `This user has reached its limit of ${limit} connections: close one first.`,
     retryAfterMs,
   }),
   upgradeRate: (waitMs: number): Refusal => ({
@@ -71,7 +71,7 @@ export const refusals = {
   atCapacity: (limit: number, retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'at-capacity',
-    detail: `This node holds all the ${limit} connections that it may: try again later.`,
+    detail: `This node has reached its limit of ${limit} connections: try again later.`,
     retryAfterMs,
   }),
   draining: (retryAfterMs: number): Refusal => ({
@@ -83,13 +83,13 @@ export const refusals = {
   overloaded: (retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'overloaded',
-    detail: 'The server has more to do than it can: try again later.',
+    detail: 'The server is overloaded: try again later.',
     retryAfterMs,
   }),
   authenticationTimeout: (limitMs: number, retryAfterMs: number): Refusal => ({
     status: 503,
     reason: 'authentication-timeout',
-    detail: `Nobody could say within ${limitMs} ms who you are: try again later.`,
+    detail: `The credentials were not verified within ${limitMs} ms: try again later.`,
     retryAfterMs,
   }),
   starting: (): Refusal => ({

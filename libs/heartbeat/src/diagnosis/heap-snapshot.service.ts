@@ -77,7 +77,7 @@ export class HeapSnapshotService {
 
   /**
    * Takes a snapshot on a node.
-   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when it does not answer.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when it does not respond.
    * @internal
    */
   takeOn(nodeId: string): Promise<HeapSnapshot | SnapshotRefusal> {

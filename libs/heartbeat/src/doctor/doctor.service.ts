@@ -44,7 +44,7 @@ export class DoctorService implements OnApplicationBootstrap {
 
   /**
    * The findings of a node.
-   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when it does not answer.
+   * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) when it does not respond.
    */
   reportOf(nodeId: string): Promise<DoctorReport> {
     return this.#report.sendToOne(nodeId, {});

@@ -96,7 +96,7 @@ export const wsVersion: Check = ({ system }) => {
 export const pingsAsLife: Check = ({ options }) => {
   const subject = {
     id: 'pings-as-life',
-    title: 'Clients that take pings as the sign of life',
+    title: 'Clients that wait for pings',
     why:
       'A client with a timer that only pings reset, as in the README of ws, ends its connection while it talks: with ' +
       'heartbeat.skipWhenActive a connection that sent anything within the interval is not pinged.',

@@ -44,7 +44,7 @@ export class StrictRouteGuard implements CanActivate {
 
 function misdirected(): ProblemException {
   const detail =
-    'The server does not answer to this host: add its name to the option hosts (HOSTS), or request it by its address.';
+    'The server is not configured for this host: add its name to the option hosts (HOSTS), or request it by its address.';
   return new ProblemException(problemOf('misdirected-request', 421, detail));
 }
 

@@ -71,7 +71,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
     this.#end = this.node.seconds.every(() => void this.renew());
     await this.renew();
     if (this.node.clusterLost)
-      this.#logger.warn(`Redis does not answer yet, this node works alone: ${this.#lastFailure}`);
+      this.#logger.warn(`Redis does not respond yet, this node works alone: ${this.#lastFailure}`);
   }
 
   /** Runs last, since the drain needs the cluster. Its duration is bounded regardless of Redis. */
@@ -155,8 +155,8 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
       this.node.clusterNodes = 1;
       this.#wasLost = true;
     }
-    if (isUp) this.#logger.log('Redis answers: this node is one of the cluster');
-    else this.#logger.warn(`Redis is lost, this node works alone until it answers again: ${this.#lastFailure}`);
+    if (isUp) this.#logger.log('Redis responds: this node is one of the cluster');
+    else this.#logger.warn(`Redis is lost, this node works alone until it responds again: ${this.#lastFailure}`);
   }
 
   get #lastFailure(): string {

@@ -156,5 +156,5 @@ export class NodeRequests implements OnApplicationShutdown {
 }
 
 export function nodeSilent(node: string): HeartbeatError {
-  return new HeartbeatError('HEARTBEAT_NODE_SILENT', `the node ${node} does not answer: ask again in a moment`);
+  return new HeartbeatError('HEARTBEAT_NODE_SILENT', `the node ${node} does not respond: try again in a moment`);
 }

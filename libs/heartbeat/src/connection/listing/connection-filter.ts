@@ -146,5 +146,5 @@ function problemOf(key: string, value: unknown, { rule, give }: Rule): Problem {
 }
 
 function unknownKey(key: string, value: unknown): Problem {
-  return { key, value, rule: 'is no condition', remedy: `the conditions are ${Object.keys(RULES).join(', ')}` };
+  return { key, value, rule: 'is not a condition', remedy: `the conditions are ${Object.keys(RULES).join(', ')}` };
 }

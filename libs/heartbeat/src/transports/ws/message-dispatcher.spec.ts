@@ -245,7 +245,7 @@ describe('MessageDispatcher', () => {
     on('ask', () => 'never');
     on('tell', () => 'never');
     await expect(receive(text({ event }))).resolves.toBeUndefined();
-    const message = expect.stringMatching(/^Nothing here takes the event .*: it may be ask, tell\.$/);
+    const message = expect.stringMatching(/^No handler for the event .*\. Known events: ask, tell\.$/);
     expect(socket.sent).toEqual([{ event: 'exception', data: { status: 'error', message } }]);
     expect(JSON.stringify(socket.sent)).toContain(JSON.stringify(shown).slice(1, -1));
   });

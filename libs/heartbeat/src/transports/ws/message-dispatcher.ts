@@ -79,7 +79,7 @@ export class MessageDispatcher {
       return this.#refuse(
         connection,
         'unknown-event',
-        `Nothing here takes the event ${name}: it may be ${table.events.join(', ')}.`,
+        `No handler for the event ${name}. Known events: ${table.events.join(', ')}.`,
       );
     }
     for (const position of positions) {
@@ -174,7 +174,7 @@ export class MessageDispatcher {
 }
 
 function tooManyStreams(maxStreams: number): string {
-  return `This connection has ${maxStreams} streams of answers, which is the most that it may have: end one first.`;
+  return `This connection has reached its limit of ${maxStreams} streams of answers: end one first.`;
 }
 
 /** Null for a text that is not a JSON object. */
