@@ -34,6 +34,7 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   'cluster.redisUrl': 'none',
   'cluster.client': 'none',
   authenticate: 'every client is anonymous',
+  identityFromRequest: 'none',
 };
 
 /** A default as the tables show it. */

@@ -9,7 +9,14 @@ const NAMED_OTHERWISE: Readonly<Record<string, string>> = {
   'cluster.nodeName': 'NODE_NAME',
   'cluster.redisUrl': 'REDIS_URL',
 };
-const BUILT_HERE = new Set(['admin.tokens', 'authenticate', 'cluster.client', 'metrics.registry']);
+const BUILT_HERE = new Set([
+  'admin.tokens',
+  'authenticate',
+  'handshakeMiddleware',
+  'identityFromRequest',
+  'cluster.client',
+  'metrics.registry',
+]);
 /** Options that are one word or a list. */
 const WORD_OR_LIST = new Set(['origins']);
 

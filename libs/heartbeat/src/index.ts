@@ -43,12 +43,18 @@ export { type SnapshotRefusal } from './diagnosis/snapshot-rules.js';
 export { type DrainResult } from './drain/drain-run.js';
 export { DrainService } from './drain/drain.service.js';
 export { CurrentConnection } from './transports/current-connection.decorator.js';
+export { HandshakeGuards } from './transports/ws/handshake-guards.decorator.js';
 export { HeartbeatWsAdapter } from './transports/ws/heartbeat-ws.adapter.js';
 export { type GatewayServerOptions, type PathServer } from './transports/ws/path-server.js';
 export { type VerifyClient } from './transports/ws/verify-client.js';
 export { type Message, type MessageParser } from './transports/ws/message-dispatcher.js';
 export { type BackpressureOptions } from './options/backpressure.options.js';
-export { type Authenticate, type GuardOptions } from './options/guard.options.js';
+export {
+  type Authenticate,
+  type GuardOptions,
+  type HandshakeMiddleware,
+  type IdentityFromRequest,
+} from './options/guard.options.js';
 export { type LimitOptions } from './options/limits.options.js';
 export { type LoadOptions, type LoadSources } from './options/load.options.js';
 export { type TcpOptions } from './options/tcp.options.js';

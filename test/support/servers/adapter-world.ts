@@ -67,7 +67,7 @@ export class AdapterWorld {
     const heartbeat = { wake: () => undefined, watch: () => undefined } as unknown as HeartbeatService;
     const [inbound, dispatcher] = [{} as InboundService, {} as MessageDispatcher];
     const gateway = new HeartbeatGateway(this.node, connections, heartbeat, inbound, dispatcher, stream, bans);
-    const inspector = { guardHooks: () => undefined } as GatewayInspector;
+    const inspector = { guardHooks: () => undefined, guarded: () => [] } as unknown as GatewayInspector;
     const sockets = new NodeSockets(this.node, connections, addresses);
     const upgrades = new Upgrades(this.node, admission, gateway, sockets, addresses);
     const services = new Map<unknown, unknown>([

@@ -1,4 +1,4 @@
-import type { INestApplication, Type } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata, Provider, Type } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -23,6 +23,8 @@ export interface SharedPortOptions {
   readonly platform?: Platform;
   readonly gateways?: readonly Type<unknown>[];
   readonly controllers?: readonly Type<unknown>[];
+  readonly imports?: ModuleMetadata['imports'];
+  readonly providers?: readonly Provider[];
   readonly options?: HeartbeatOptions;
   /** Called at these moments with the application's HTTP server. */
   readonly beforeAdapter?: (server: Server) => unknown;
@@ -47,13 +49,15 @@ export class SharedPort {
     platform = 'express',
     gateways = [],
     controllers = [],
+    imports = [],
+    providers = [],
     ...rest
   }: SharedPortOptions): Promise<SharedPort> {
     const isTls = platform.endsWith('https');
     const drain = { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 3000, ...rest.options?.drain };
     @Module({
-      imports: [HeartbeatModule.forRoot({ load: NO_LOAD, ...rest.options, drain })],
-      providers: [...gateways],
+      imports: [HeartbeatModule.forRoot({ load: NO_LOAD, ...rest.options, drain }), ...imports],
+      providers: [...gateways, ...providers],
       controllers: [...controllers],
     })
     class Root {}

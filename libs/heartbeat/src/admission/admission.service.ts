@@ -7,9 +7,8 @@ import { printable } from '../base/printable.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
 import { Registry } from '../connection/registry.js';
-import type { Authenticate } from '../options/guard.options.js';
 import type { Admitted, Attempt } from './attempt.js';
-import { type Authenticated, authenticate } from './authenticator.js';
+import { askOf, type Authenticated, authenticate } from './authenticator.js';
 import { ClientAddresses } from './client-addresses.js';
 import { HeldSlots, once } from './held-slots.js';
 import { HostCheck } from './host-check.js';
@@ -44,6 +43,7 @@ const MAX_ADDRESSES = 50_000;
  */
 @Injectable()
 export class AdmissionService {
+  readonly #authenticate: ReturnType<typeof askOf>;
   readonly #upgrades: RateLimiter;
   readonly #upgradesByNetwork: RateLimiter;
   /** Slots held by attempts whose `authenticate` or `verifyClient` is in progress. */
@@ -106,6 +106,7 @@ export class AdmissionService {
     this.#hosts = new HostCheck(node.options.hosts, node.log);
     this.#judgeOrigin = originJudge(node.options.origins);
     this.#originLog = new OriginLog(node.log, node.clock, node.options.origins);
+    this.#authenticate = askOf(node.options);
     this.#proxyNotes = new ProxyNotes(node, addresses);
     this.#upgrades = new RateLimiter(() => node.limits.upgradesPerSecond, 1);
     this.#upgradesByNetwork = new RateLimiter(() => node.limits.upgradesPerSecondPerIp, MAX_ADDRESSES);
@@ -126,18 +127,14 @@ export class AdmissionService {
     const candidate = { attempt, ip, network: this.#networkOf(ip) };
     const refusal = firstRefusal(this.#ofAttempt, candidate);
     if (refusal !== null) return done(refusal);
-    const ask = this.node.options.authenticate;
-    if (ask === undefined) return done({ ip, identity: null, deferred: false });
-    void this.#ask(ask, candidate, done);
+    if (this.#authenticate === undefined && attempt.checks === undefined)
+      return done({ ip, identity: null, deferred: false });
+    void this.#ask(candidate, done);
   }
 
-  async #ask(
-    ask: Authenticate,
-    { attempt, ip, network }: Candidate,
-    done: (verdict: Refusal | Admitted) => void,
-  ): Promise<void> {
+  async #ask({ attempt, ip, network }: Candidate, done: (verdict: Refusal | Admitted) => void): Promise<void> {
     this.#held.change(network, 1);
-    const end = await authenticate(ask, attempt, this.node.options.limits.handshakeTimeoutMs);
+    const end = await authenticate(this.#authenticate, attempt, this.node.options.limits.handshakeTimeoutMs);
     const identity = end.outcome === 'answered' ? identityOf(end.answer) : null;
     const release = identity === null ? undefined : await this.identities.acquire(identity.userId);
     this.#held.change(network, -1);
@@ -150,13 +147,15 @@ export class AdmissionService {
 
   #verdictOf(end: Exclude<Authenticated, { outcome: 'gone' }>, ip: string): Refusal | Admitted {
     if (end.outcome === 'timeout') return this.timeout();
+    if (end.outcome === 'refused') return end.refusal;
     if (end.outcome === 'answered') {
       const { answer } = end;
       const admitted = { ip, identity: identityOf(answer), deferred: answer === 'deferred' };
       return firstRefusal(this.#ofAnswer, { ip, answer }) ?? admitted;
     }
     this.node.totals.applicationErrors.authenticate++;
-    this.node.log.warn('authenticate failed', 'authenticate failed, the client is refused with 401', end.error);
+    const what = this.node.options.authenticate ? 'authenticate' : 'identityFromRequest';
+    this.node.log.warn(`${what} failed`, `${what} failed, the client is refused with 401`, end.error);
     return refusals.unauthenticated('Authentication failed.');
   }
 

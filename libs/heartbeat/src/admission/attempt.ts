@@ -16,6 +16,11 @@ export interface Attempt {
   readonly isGone: boolean;
   /** Calls `listener` once when the client disconnects. The returned function cancels that. */
   onGone(listener: () => void): () => void;
+  /**
+   * The application's checks before `authenticate`: a refusal, or null. They never reject, and are given up when the signal aborts. Undefined
+   * where there are none.
+   */
+  readonly checks?: ((signal: AbortSignal) => Promise<Refusal | null>) | undefined;
   /** The fault of the request by the rules of the transport; null without one. */
   fault(): Refusal | null;
 }

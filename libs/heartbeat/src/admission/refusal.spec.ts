@@ -10,6 +10,7 @@ const TABLE: [Refusal, number, string, number | undefined, number | null][] = [
   [refusals.unauthenticated('who?'), 401, 'unauthenticated', undefined, 4503],
   [refusals.originRefused('"https://evil.com"'), 403, 'origin-refused', undefined, 4503],
   [refusals.banned('spam'), 403, 'banned', undefined, 4501],
+  [refusals.guardRefused(403, 'no'), 403, 'guard-refused', undefined, 4503],
   [refusals.noSuchPath('/nowhere'), 404, 'no-such-path', undefined, null],
   [refusals.ipLimit(7, 4321), 429, 'ip-limit', 4321, 1013],
   [refusals.userLimit(7, 4321), 429, 'user-limit', 4321, 1013],
@@ -44,7 +45,7 @@ describe('refusals', () => {
 
   it('close with a code that forbids to reconnect only clients that must not', () => {
     const final = TABLE.filter(([, , , , code]) => (code ?? 0) >= 4500).map(([, , reason]) => reason);
-    expect(final).toEqual(['unauthenticated', 'origin-refused', 'banned']);
+    expect(final).toEqual(['unauthenticated', 'origin-refused', 'banned', 'guard-refused']);
   });
 
   it.each([
@@ -55,6 +56,19 @@ describe('refusals', () => {
     ['a text that is too long', refusals.banned('é'.repeat(100)), 'é'.repeat(61)],
   ])('close with their name and the delay, a ban with its reason: %s', (_what, refusal, reason) => {
     expect(closeOf(refusal, DEFAULTS)?.reason).toBe(reason);
+  });
+
+  it.each([
+    [302, 4503],
+    [401, 4503],
+    [404, 4503],
+    [408, 1013],
+    [425, 1013],
+    [429, 1013],
+    [500, 1013],
+    [503, 1013],
+  ])('of a guard with %d close with %d', (status, code) => {
+    expect(closeOf(refusals.guardRefused(status, 'no'), DEFAULTS)?.code).toBe(code);
   });
 
   it('report whether another node could serve the client', () => {

@@ -45,6 +45,8 @@ export const refusals = {
         : `The server is not configured for the host ${named}: its option "hosts" decides.`,
   }),
   banned: (reason: string): Refusal => ({ status: 403, reason: 'banned', detail: reason }),
+  /** The answer of a handshake guard or middleware of the application. */
+  guardRefused: (status: number, detail: string): Refusal => ({ status, reason: 'guard-refused', detail }),
   noSuchPath: (path: string): Refusal => ({
     status: 404,
     reason: 'no-such-path',
@@ -100,6 +102,9 @@ export const refusals = {
   }),
 };
 
+/** Statuses after which the same request may succeed (RFC 9110, section 15.5.9; RFC 8470; RFC 6585). */
+const MAY_RETRY: ReadonlySet<number> = new Set([408, 425, 429]);
+
 /** The options that decide about close codes. */
 type CloseOptions = {
   readonly [Group in 'load' | 'drain']: Pick<ResolvedOptions[Group], 'closeCode'>;
@@ -116,10 +121,10 @@ export interface RefusalClose {
  * operator's for a ban, and the end of the problem's type otherwise.
  * @param options For `load.closeCode` and `drain.closeCode`.
  */
-export function closeOf({ reason, detail, retryAfterMs }: Refusal, options: CloseOptions): RefusalClose | null {
+export function closeOf({ reason, status, detail, retryAfterMs }: Refusal, options: CloseOptions): RefusalClose | null {
   if (reason === 'bad-upgrade' || reason === 'no-such-path') return null;
   const words = reason === 'banned' ? detail || reason : reason;
-  return { code: codeOf(reason, options), reason: closeReason(words, retryAfterMs) };
+  return { code: codeOf({ reason, status }, options), reason: closeReason(words, retryAfterMs) };
 }
 
 /** Whether another node could serve the client. */
@@ -127,8 +132,9 @@ export function isOfThisNode({ reason }: Refusal): boolean {
   return reason === 'draining' || reason === 'overloaded' || reason === 'at-capacity' || reason === 'starting';
 }
 
-function codeOf(reason: RefusalReason, { load, drain }: CloseOptions): number {
+function codeOf({ reason, status }: Pick<Refusal, 'reason' | 'status'>, { load, drain }: CloseOptions): number {
   if (reason === 'banned') return CloseCodes.banned.code;
+  if (reason === 'guard-refused' && status < 500 && !MAY_RETRY.has(status)) return CloseCodes.unauthenticated.code;
   if (reason === 'unauthenticated' || reason === 'origin-refused') return CloseCodes.unauthenticated.code;
   return reason === 'draining' ? drain.closeCode : load.closeCode;
 }

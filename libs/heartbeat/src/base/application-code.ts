@@ -13,6 +13,8 @@ export const APPLICATION_CODE = [
   'message-parser',
   'authenticate',
   'verify-client',
+  /** A handshake guard of a gateway, or `handshakeMiddleware`. */
+  'guard',
   /** `handleProtocols` of a gateway, and any other code that fails while a handshake is answered. */
   'handshake',
   /** A metric in the application's registry that cannot be read. */

@@ -14,6 +14,7 @@ export const REFUSAL_REASONS = [
   'unauthenticated',
   'origin-refused',
   'banned',
+  'guard-refused',
   'no-such-path',
   'ip-limit',
   'user-limit',

@@ -10,6 +10,7 @@ export const anonymousClients: Check = ({ options, listensOn = null }) => {
     title: 'Identity of clients',
     why: 'A client that is admitted without an identity has no user: bans and limits by user have no effect on it.',
   };
+  if (options.identityFromRequest !== undefined) return ok(subject, 'identityFromRequest is set');
   const isSet = options.authenticate !== undefined;
   if (isSet && options.authenticate.admitsAnonymous !== true) return ok(subject, 'authenticate is set');
   const cause = isSet ? 'anonymous clients are admitted beside those with an identity' : 'authenticate is not set';

@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { z } from 'zod';
 
 import { isHostEntry } from '../base/host-names.js';
-import type { Authentication } from '../base/identity.js';
+import type { Authentication, Identity } from '../base/identity.js';
 import { isTrustedProxy } from '../base/network-address.js';
 import { isOriginEntry } from '../base/origin.js';
 
@@ -11,6 +11,7 @@ const originRule =
   'must be "same-host" or a list such as "https://app.example.com" and "capacitor://localhost": each with scheme, host and port only; ' +
   '"https://*.example.com" allows each subdomain of one label, "null" every page of opaque origin, "*" all';
 const hostRule = 'must be a list of host names such as "app.example.com", without scheme, port and wildcard';
+const middlewareRule = 'must be a list of functions (request, response, next), such as [cookieParser()]';
 const networkRule = 'must be a list of addresses and CIDRs such as "10.0.0.0/8", and "unix:" for a Unix socket';
 
 /** Options for the admission of clients, beside the groups. */
@@ -39,7 +40,27 @@ export interface GuardOptions {
    * Default: all clients are anonymous.
    */
   readonly authenticate: Authenticate | undefined;
+  /**
+   * Middleware that runs at the upgrade, before handshake guards and `authenticate`, such as `cookieParser()`; Nest's own middleware does not
+   * run then. The response is the detached one of the guards. An error passed to `next` refuses as an exception of a guard.
+   * Default: none.
+   */
+  readonly handshakeMiddleware: readonly HandshakeMiddleware[];
+  /**
+   * The identity of a client from what handshake guards have attached to the request, where there is no `authenticate`; null for an
+   * anonymous client. An error or an invalid value refuses with 401, as for `authenticate`.
+   * Default: none, clients without `authenticate` are anonymous.
+   */
+  readonly identityFromRequest: IdentityFromRequest | undefined;
 }
+
+/** Middleware of Connect and Express. The types of both, and those of an application with more properties, are accepted. */
+export type HandshakeMiddleware = {
+  handle(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): unknown;
+}['handle'];
+
+/** The parameter may be a subtype, such as `IncomingMessage & { user?: User }`. */
+export type IdentityFromRequest = { read(request: IncomingMessage): Identity | null }['read'];
 
 /**
  * Decides before the response to the upgrade whether a client is admitted. It returns an identity, null to refuse, `'anonymous'` for a
@@ -62,6 +83,8 @@ export const GUARD_DEFAULTS: GuardOptions = {
   hosts: [],
   trustedProxies: [],
   authenticate: undefined,
+  handshakeMiddleware: [],
+  identityFromRequest: undefined,
 };
 
 export const GUARD_RULES: Readonly<Record<keyof GuardOptions, z.ZodType>> = {
@@ -72,4 +95,12 @@ export const GUARD_RULES: Readonly<Record<keyof GuardOptions, z.ZodType>> = {
   hosts: z.array(z.string(hostRule).refine(isHostEntry, hostRule), hostRule),
   trustedProxies: z.array(z.string(networkRule).refine(isTrustedProxy, networkRule), networkRule),
   authenticate: z.custom(value => typeof value === 'function', 'must be a function (request, signal) => identity'),
+  handshakeMiddleware: z.array(
+    z.custom(value => typeof value === 'function', middlewareRule),
+    middlewareRule,
+  ),
+  identityFromRequest: z.custom(
+    value => typeof value === 'function',
+    'must be a function request => identity, or null for an anonymous client',
+  ),
 };

@@ -73,6 +73,8 @@ export const DEFAULT_TEXTS: Readonly<Record<string, string>> = {
   hosts: 'every name',
   trustedProxies: 'no trusted proxy',
   authenticate: 'anonymous clients',
+  handshakeMiddleware: 'no middleware',
+  identityFromRequest: 'anonymous clients',
 };
 
 export const RULES = group<ResolvedOptions>({

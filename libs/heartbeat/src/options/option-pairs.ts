@@ -18,6 +18,8 @@ export function impossiblePairs({
   drain,
   load,
   cluster,
+  authenticate,
+  identityFromRequest,
 }: ResolvedOptions): PairProblem[] {
   const { minIntervalMs, intervalMs, maxIntervalMs, pongTimeoutMs } = heartbeat;
   const { readinessDelayMs, spreadMs = LONGEST_DEFAULT_SPREAD_MS, closeTimeoutMs, deadlineMs } = drain;
@@ -72,6 +74,14 @@ export function impossiblePairs({
       rule: `must not be below three times the ${LEASE_RENEWAL_MS} ms after which a lease is renewed (${3 * LEASE_RENEWAL_MS})`,
       remedy: `set leaseMs to at least ${3 * LEASE_RENEWAL_MS}: one lost renewal must not end a lease`,
     },
+    authenticate !== undefined &&
+      identityFromRequest !== undefined && {
+        key: 'identityFromRequest',
+        keys: ['identityFromRequest', 'authenticate'],
+        value: '(a function)',
+        rule: 'must not be given beside authenticate, which returns the identity itself',
+        remedy: 'leave one of the two out: authenticate sees what handshake guards attached to the request',
+      },
     cluster.redisUrl !== undefined &&
       cluster.client !== undefined && {
         key: 'cluster.client',

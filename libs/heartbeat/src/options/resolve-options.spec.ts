@@ -58,6 +58,7 @@ describe('resolveOptions', () => {
       origins: 'same-host',
       hosts: [],
       trustedProxies: [],
+      handshakeMiddleware: [],
       tcp: { keepAlive: true, keepAliveDelayMs: 60_000, noDelay: true },
       load: {
         refuseAbove: 0.9,

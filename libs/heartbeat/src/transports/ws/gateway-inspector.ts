@@ -2,15 +2,20 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 
 import { type ExceptionFilter, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+import { DiscoveryService, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 
 import { NodeState } from '../../node/node-state.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
+import type { GuardedGateway } from './handshake-checks.js';
+import { guardedHandshakeOf } from './handshake-guards.decorator.js';
 import { type FindFilter, filterHookError } from './hook-filters.js';
 
 /** The metadata keys with which `@nestjs/websockets` marks gateways and stores their options. There is no public name for them. */
 const IS_GATEWAY = 'websockets:is_gateway';
 const GATEWAY_OPTIONS = 'websockets:gateway_options';
+
+/** The key of a gateway's port. */
+const PORT = 'port';
 
 const HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'] as const;
 type Hook = (...args: unknown[]) => unknown;
@@ -23,6 +28,7 @@ interface Gateway {
   /** Whether one instance serves all clients. */
   readonly isStatic: boolean;
   readonly findFilter: FindFilter;
+  readonly moduleRef: ModuleRef | undefined;
 }
 
 /** Checks the app's gateways before the first client is admitted: all are tracked, and none can end the process. */
@@ -75,6 +81,17 @@ export class GatewayInspector implements OnApplicationBootstrap {
     }
   }
 
+  /** The gateways with handshake guards whose port and path `isServed` accepts. */
+  guarded(isServed: (port: number, path: string | undefined) => boolean): GuardedGateway[] {
+    return this.#gateways().flatMap(({ metatype: gateway, moduleRef }) => {
+      const handshake = guardedHandshakeOf(gateway);
+      if (handshake === undefined || moduleRef === undefined) return [];
+      const { path } = (Reflect.getMetadata(GATEWAY_OPTIONS, gateway) ?? {}) as { readonly path?: string };
+      const port = (Reflect.getMetadata(PORT, gateway) ?? 0) as number;
+      return isServed(port, path) ? [{ ...handshake, gateway, moduleRef }] : [];
+    });
+  }
+
   #guardHook(target: Hooked, name: (typeof HOOKS)[number], { metatype, isStatic, findFilter }: Gateway): void {
     const hook = target[name];
     if (isStatic && hook === undefined) return;
@@ -121,11 +138,27 @@ export class GatewayInspector implements OnApplicationBootstrap {
     const gateways = this.#gateways();
     if (gateways.length > 0 && !this.node.adapterInstalled) this.#refuseUntracked();
     const untracked = gateways.filter(({ metatype }) => Reflect.getMetadata(GATEWAY_OPTIONS, metatype)?.server);
-    if (untracked.length === 0) return;
+    if (untracked.length === 0) return this.#refuseUnguarded();
     const names = untracked.map(({ metatype }) => metatype.name).join(', ');
     throw new HeartbeatError(
       'HEARTBEAT_GATEWAY_UNTRACKED',
       `${names} brings its own { server }, whose sockets would escape tracking: give it a port or a path instead.`,
+    );
+  }
+
+  /** Guards of a class that is no gateway would never run. */
+  #refuseUnguarded(): void {
+    const classes = [...this.discovery.getProviders(), ...this.discovery.getControllers()].map(
+      ({ metatype }) => metatype,
+    );
+    const wrong = classes.find(
+      metatype => metatype && guardedHandshakeOf(metatype) && !Reflect.hasMetadata(IS_GATEWAY, metatype),
+    );
+    if (!wrong) return;
+    const remedy = 'add @WebSocketGateway(), or use @UseGuards()';
+    throw new HeartbeatError(
+      'HEARTBEAT_BAD_OPTIONS',
+      `${wrong.name} has @HandshakeGuards() but is no gateway, so that they would never run: ${remedy}.`,
     );
   }
 
@@ -149,6 +182,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
         metatype: wrapper.metatype as new () => Hooked,
         instance: wrapper.instance as Hooked,
         isStatic: wrapper.isDependencyTreeStatic(),
+        moduleRef: wrapper.host?.providers.get(ModuleRef)?.instance as ModuleRef | undefined,
         findFilter: filter => wrapper.host?.injectables.get(filter)?.instance as ExceptionFilter | undefined,
       }));
   }

@@ -64,13 +64,19 @@ export class HeartbeatWsAdapter extends AbstractWsAdapter {
   create(port: number, { namespace, path, ...options }: GatewayServerOptions = {}): PathServer {
     assertNoNamespace(namespace);
     this.#inspector.guardHooks();
-    // As with `WsAdapter`, a gateway without a path serves every path of its own port, or `/` of the application's port.
-    const servedPath = !path && this.#isOwn(port) ? null : gatewayPath(path ?? '/');
+    const servedPath = this.#servedPath(port, path);
     const { paths } = this.#port(port);
     const server = paths.get(servedPath) ?? this.#createServer(servedPath, options);
     server.takesSlash ||= typeof path === 'string' && path.endsWith('/');
     paths.add(server);
+    const isServed = (at: number, served?: string) => at === port && paths.get(this.#servedPath(at, served)) === server;
+    server.guarded = this.#inspector.guarded(isServed);
     return server;
+  }
+
+  /** As with `WsAdapter`, a gateway without a path serves every path of its own port, or `/` of the application's port. */
+  #servedPath(port: number, path: string | undefined): string | PathPattern | null {
+    return !path && this.#isOwn(port) ? null : gatewayPath(path ?? '/');
   }
 
   #createServer(path: string | PathPattern | null, options: GatewayServerOptions): PathServer {

@@ -4,6 +4,8 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
 import { detachString } from '../../base/detach-string.js';
+import type { GuardedGateway } from './handshake-checks.js';
+import { answerHeaders } from './handshake-response.js';
 import { emitGuarded } from './guarded-emit.js';
 import { PathPattern } from './path-pattern.js';
 import { RoutingTable } from './routing-table.js';
@@ -42,6 +44,8 @@ export class PathServer extends WebSocketServer {
   readonly servesEveryPath: boolean;
   /** Whether a gateway's path ends in a slash. Requests may then end in one, too. @internal */
   takesSlash = false;
+  /** @internal */
+  guarded: readonly GuardedGateway[] = [];
   /** @internal */
   readonly table = new RoutingTable();
   /** Handles errors of the app's listeners. @internal */
@@ -95,10 +99,16 @@ export class PathServer extends WebSocketServer {
   /** Emits like any emitter, but an error of a listener affects neither the client's upgrade nor the other listeners. */
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     if (event !== 'connection' && event !== 'headers') return super.emit(event, ...given);
+    if (event === 'headers') joinHeaders(given as [string[], IncomingMessage]);
     return emitGuarded(this, event, given, error =>
       this.failed(`a listener of "${event}" on a gateway's server`, error),
     );
   }
+}
+
+/** Adds the headers that guards and middleware have set to those of the handshake. */
+function joinHeaders([lines, request]: [lines: string[], request: IncomingMessage]): void {
+  for (const [name, value] of answerHeaders(request)) lines.push(`${name}: ${value}`);
 }
 
 /** The default choice of `ws`. */

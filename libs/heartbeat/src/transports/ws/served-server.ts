@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
+import type { GuardedGateway } from './handshake-checks.js';
 import type { RoutingTable } from './routing-table.js';
 import type { SocketListeners } from './socket-listeners.js';
 import type { TrackedSocket } from './tracked-socket.js';
@@ -17,6 +18,8 @@ export interface ServedServer {
   readonly table: RoutingTable | undefined;
   /** Its own hook, which runs after admission. */
   readonly verifyClient: VerifyClient | undefined;
+  /** The gateways whose guards check a handshake; undefined for a server without a handshake of gateways. */
+  readonly guarded?: readonly GuardedGateway[];
   /** The path of a connection, without the query string; where possible one text for all connections of the path. */
   pathOf(request: IncomingMessage): string;
   /** Finishes the handshake, with a {@link TrackedSocket}. Responds by itself where it does not call `upgraded`. */

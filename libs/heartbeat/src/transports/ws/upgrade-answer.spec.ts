@@ -83,6 +83,23 @@ describe('answerRefusal', () => {
     expect(parse(line.written).headers).toMatchObject({ 'sec-websocket-version': '13, 8' });
   });
 
+  it('adds the headers of the application, which replace none of its own', () => {
+    const line = new Line();
+    answerRefusal(line, atCapacity, [
+      ['retry-after', '9'],
+      ['content-type', 'text/plain'],
+      ['set-cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+    ]);
+    expect(line.written.match(/^[^:\r\n]+: .*$/gm)?.filter(each => !each.startsWith('Content-Length'))).toEqual([
+      'Connection: close',
+      'Content-Type: application/problem+json',
+      'Retry-After: 5',
+      'set-cookie: a=1',
+      'set-cookie: b=2',
+    ]);
+  });
+
   it('keeps input of the client out of the body', () => {
     const line = new Line();
     answerRefusal(line, { ...atCapacity, detail: 'No WebSocket is served at /a\r\nSet-Cookie: b=c\r\n\r\n<script>.' });

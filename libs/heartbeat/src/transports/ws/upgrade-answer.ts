@@ -3,14 +3,26 @@ import type { Duplex } from 'node:stream';
 
 import type { Refusal } from '../../admission/refusal.js';
 import { PROBLEM_JSON, problemOf } from '../../base/problem.js';
+import type { answerHeaders } from './handshake-response.js';
 import type { OwnAnswer } from './verify-client.js';
 
 /** The time that a refused client has to read the response before its socket is destroyed, in milliseconds. */
 export const LINGER_MS = 1000;
 
+/** Header fields that the application's guards and middleware have set. Those of the answer itself come first. */
+type JoinedHeaders = ReturnType<typeof answerHeaders>;
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: OutgoingHttpHeaders | undefined;
+  readonly joined: JoinedHeaders;
+}
+
 /** Responds to a refused upgrade with problem details (RFC 9457), and ends the socket. */
-export function answerRefusal(socket: Duplex, refusal: Refusal): void {
-  answerUpgrade(socket, refusal.status, bodyOf(refusal), headersOf(refusal));
+export function answerRefusal(socket: Duplex, refusal: Refusal, joined: JoinedHeaders = []): void {
+  const { status } = refusal;
+  answerUpgrade(socket, { status, body: bodyOf(refusal), headers: headersOf(refusal), joined });
 }
 
 /** Responds in the same form to a refused request that is no upgrade. Headers that are already set stay. */
@@ -32,20 +44,22 @@ function headersOf({ retryAfterMs, headers }: Refusal): OutgoingHttpHeaders {
 }
 
 /** Responds to an upgrade that a gateway's `verifyClient` has refused, and ends the socket. */
-export function answerAsVerified(socket: Duplex, { status, message, headers }: OwnAnswer): void {
-  answerUpgrade(socket, status, message || STATUS_CODES[status] || '', headers);
+export function answerAsVerified(socket: Duplex, { status, message, headers }: OwnAnswer, joined: JoinedHeaders): void {
+  answerUpgrade(socket, { status, body: message || STATUS_CODES[status] || '', headers, joined });
 }
 
 /** Responds to an upgrade by HTTP, and ends the socket. */
-function answerUpgrade(socket: Duplex, status: number, body: string, headers?: OutgoingHttpHeaders): void {
+function answerUpgrade(socket: Duplex, { status, body, headers, joined }: Answer): void {
   // A client that resets instead of reading must not end the process.
   socket.on('error', () => undefined);
   const length = Buffer.byteLength(body);
   const all = { Connection: 'close', 'Content-Type': 'text/html', 'Content-Length': length, ...headers };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${String(value)}`);
+  const own = new Set(Object.keys(all).map(name => name.toLowerCase()));
+  const others = joined.filter(([name]) => !own.has(name));
+  const lines = [...Object.entries(all), ...others].map(([name, value]) => `${name}: ${String(value)}`);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
   // Further input of the client is discarded: a close with unread bytes would reset the connection and lose the response.
   socket.resume();
-  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`, ...lines, '', body].join('\r\n'));
 }

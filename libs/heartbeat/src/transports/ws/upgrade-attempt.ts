@@ -15,6 +15,7 @@ export class UpgradeAttempt implements Attempt {
   constructor(
     { request, socket, pathFault = null }: Pick<Upgrade, 'request' | 'socket'> & Partial<Pick<Upgrade, 'pathFault'>>,
     readonly isServed: boolean,
+    readonly checks?: Attempt['checks'],
   ) {
     this.request = request;
     this.#socket = socket;

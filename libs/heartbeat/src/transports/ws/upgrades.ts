@@ -7,6 +7,8 @@ import { ClientAddresses } from '../../admission/client-addresses.js';
 import type { Refusal } from '../../admission/refusal.js';
 import { guarded } from '../../connection/lifetime.js';
 import { NodeState } from '../../node/node-state.js';
+import { HandshakeChecks } from './handshake-checks.js';
+import { answerHeaders } from './handshake-response.js';
 import { HeartbeatGateway } from './heartbeat.gateway.js';
 import { LostUpgrades } from './lost-upgrades.js';
 import { NodeSockets } from './node-sockets.js';
@@ -27,6 +29,7 @@ import { askVerifyClient } from './verify-client.js';
 export class Upgrades {
   readonly #refused: RefusedClients;
   readonly #lost: LostUpgrades;
+  readonly #checks: HandshakeChecks;
   readonly #failed = (what: string, error: unknown) => this.node.codeFailed(what, error);
 
   constructor(
@@ -38,13 +41,15 @@ export class Upgrades {
   ) {
     this.#refused = new RefusedClients(node.options, addresses);
     this.#lost = new LostUpgrades(node.log);
+    this.#checks = new HandshakeChecks(node);
   }
 
   /** Serves an upgrade, or refuses it where no server exists for its path. */
   serve(server: ServedServer | undefined, upgrade: Upgrade): void {
     // The owner of a tracked server may have set its own.
     if (!('params' in upgrade.request)) Object.assign(upgrade.request, { params: upgrade.params });
-    const attempt = new UpgradeAttempt(upgrade, server !== undefined);
+    const checks = server?.guarded && this.#checks.of(server.guarded, upgrade.request);
+    const attempt = new UpgradeAttempt(upgrade, server !== undefined, checks);
     this.admission.admit(attempt, verdict => {
       if (this.#lost.includes(upgrade)) return 'status' in verdict ? undefined : verdict.opened?.();
       if ('status' in verdict) return this.#refuse(server, upgrade, verdict);
@@ -65,8 +70,11 @@ export class Upgrades {
       if (this.#lost.includes(upgrade)) return admitted.opened?.();
       if (answer === 'timeout') return this.#refuse(server, upgrade, this.admission.timeout());
       if (answer !== 'good') {
+        const { request } = upgrade;
         this.admission.refused(attempt, { status: answer.status, reason: 'unauthenticated' });
-        return this.#settle(upgrade, 'verifyClient', () => answerAsVerified(upgrade.socket, answer));
+        return this.#settle(upgrade, 'verifyClient', () =>
+          answerAsVerified(upgrade.socket, answer, answerHeaders(request)),
+        );
       }
       const refusal = this.admission.recheck(admitted);
       return refusal ? this.#refuse(server, upgrade, refusal) : this.#open(server, upgrade, admitted);
@@ -95,7 +103,9 @@ export class Upgrades {
     this.admission.refused(upgrade, refusal);
     const close = this.#refused.closeFor(upgrade.request, refusal);
     if (close === null || server === undefined) {
-      return this.#settle(upgrade, 'a refusal', () => answerRefusal(upgrade.socket, refusal));
+      return this.#settle(upgrade, 'a refusal', () =>
+        answerRefusal(upgrade.socket, refusal, answerHeaders(upgrade.request)),
+      );
     }
     this.#shakeHands(server, upgrade, client => this.#refused.close(client, close, server.socketListeners[KIND]));
   }
