@@ -47,7 +47,7 @@ const SPEECH = /\b(?:told|tells|said|says)\b/gi;
 const PERSON = /\b(?:operators?|engineers?|reviewers?|maintainers?|authors?|people|person)\W+(?:\w+\W+){0,2}$/i;
 /** For the reviewer: figures of speech. */
 const FIGURES =
-  /\b(?:who|others|answers|asks|in the place of|let in|goes|is gone|doors?|books|goodbyes?|house|crowds?|looks?|looked|hears?|heard|comes? back|whole again|newcomers?)\b/gi;
+  /\b(?:who|others|answers|asks|in the place of|let in|goes|is gone|doors?|books|goodbyes?|house|crowds?|looks?|looked|hears?|heard|comes? back|whole again|newcomers?|(?:signs? of|for) life|leaves? a trace|guests?)\b/gi;
 
 /** The counts of several files, by their paths from the root. */
 export function readLanguage(paths: readonly string[], withFigures = false): Language {

@@ -39,7 +39,7 @@ export interface Transport {
   readonly isClosed: boolean;
   /** Whether it is not being read: the application paused it, this library holds it back, or it is inflating. */
   readonly isHalted: boolean;
-  /** Increases with each sign of life of the peer: bytes of a socket, or packets of a session without one. Stays readable after the end. */
+  /** Increases with all that proves the peer alive: bytes of a socket, or packets of a session without one. Stays readable after the end. */
   readonly bytesRead: number;
   /** All bytes that the kernel, or the peer of a session without a socket, has taken. Stays readable after the end. */
   readonly bytesTaken: number;

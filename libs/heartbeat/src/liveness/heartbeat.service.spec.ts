@@ -75,7 +75,7 @@ describe('HeartbeatService', () => {
     expect(world.untilDestroyed(peer)).toBeLessThanOrEqual(1000 + 10 * 51 + SLACK);
   });
 
-  it('counts the first byte of a frame as a sign of life, not only its last', () => {
+  it('marks the peer alive at the first byte of a frame, not only at its last', () => {
     const world = new World();
     const peer = new Peer(world);
     peer.answers = false;

@@ -127,7 +127,7 @@ describe('HeartbeatService, of stalls and pauses', () => {
       expect(peer.pings).toHaveLength(10);
     });
 
-    it('counts bytes other than a pong as a sign of life', () => {
+    it('marks the peer alive by bytes other than a pong', () => {
       const world = new World(options);
       const peer = new Peer(world);
       peer.answers = false;

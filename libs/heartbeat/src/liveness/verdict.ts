@@ -30,7 +30,7 @@ export function nextCheck({ silentSince, pingedAt }: Timing, { intervalMs, pongT
 
 /**
  * The last of a connection's own ping moments that is not after `time`. An answered ping counts from this moment, not from its answer. So
- * an idle connection keeps its position in the interval for life. Connections that were pinged together (after a stall, or after they
+ * an idle connection keeps its position in the interval to its end. Connections that were pinged together (after a stall, or after they
  * answered one broadcast) are spread again at once.
  */
 export function pingMomentBefore(phase: number, time: number, intervalMs: number): number {

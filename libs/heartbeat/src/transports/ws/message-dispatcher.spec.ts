@@ -250,7 +250,7 @@ describe('MessageDispatcher', () => {
     expect(JSON.stringify(socket.sent)).toContain(JSON.stringify(shown).slice(1, -1));
   });
 
-  it('keeps a message until its turn, counts it once, and as a sign of life when it arrived', async () => {
+  it('keeps a message until its turn, counts it once, and marks the peer alive when it arrived', async () => {
     on('echo', data => data);
     mayTake = false;
     await receive(text({ event: 'echo', data: 1 }));

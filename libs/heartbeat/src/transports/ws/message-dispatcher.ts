@@ -56,7 +56,7 @@ export class MessageDispatcher {
       this.#take(connection, message, now, to, parse);
       return true;
     }
-    // It counts as a sign of life now, regardless of when it is handled.
+    // It marks the peer alive now, regardless of when it is handled.
     connection.pulse.messageCame(this.node.attendedMs, now);
     return this.inbound.wait(connection, message, (waited, at) => this.#take(connection, waited, at, to, parse));
   }
