@@ -111,7 +111,7 @@ describe('docs/api.md', () => {
     const surface = read('test/public-surface.txt');
     const members = [...surface.matchAll(/^index Connection\.(\w+)$/gm)].map(([, name]) => name);
     const rows = tableOf(API, 'member', 'meaning').map(([member = '']) => member.replace(/\(.*/, ''));
-    expect(rows.toSorted()).toEqual(members.toSorted());
+    expect(new Set(rows)).toEqual(new Set(members));
   });
 
   it('lists every error code', () => {
@@ -163,7 +163,7 @@ describe('docs/events.md', () => {
 describe('docs/http-api.md', () => {
   it('lists every side that closes', () => {
     const rows = tableOf(HTTP_API, 'closedBy').map(([side]) => side);
-    expect(rows.toSorted()).toEqual(unionIn('libs/heartbeat/src/protocol/close-code.ts', 'ClosedBy').toSorted());
+    expect(new Set(rows)).toEqual(new Set(unionIn('libs/heartbeat/src/protocol/close-code.ts', 'ClosedBy')));
   });
 
   it('lists every HTTP route', () => {
@@ -209,7 +209,7 @@ function unionIn(path: string, name: string): string[] {
 describe('docs/operations', () => {
   it('lists every result of the audit log', () => {
     const rows = tableOf(read('docs/operations/logs.md'), 'result', 'meaning').map(([result]) => result);
-    expect(rows.toSorted()).toEqual(unionIn('libs/heartbeat/src/http/admin-audit.ts', 'AuditResult').toSorted());
+    expect(new Set(rows)).toEqual(new Set(unionIn('libs/heartbeat/src/http/admin-audit.ts', 'AuditResult')));
   });
 
   it('lists every level of the load', () => {
