@@ -18,6 +18,9 @@ export interface BenchPlan {
   readonly floodMs: number;
   readonly drainSpreadMs: number;
   readonly silent: number;
+  /** Time for which the server's event loop is held, and how often. */
+  readonly stallMs: number;
+  readonly stalls: number;
   readonly broadcasts: number;
   /** How long a server is watched before each, to know what it uses anyhow. */
   readonly restMs: number;
@@ -46,6 +49,8 @@ export const FULL: BenchPlan = {
   floodMs: 4000,
   drainSpreadMs: 5000,
   silent: 300,
+  stallMs: 2500,
+  stalls: 3,
   broadcasts: 9,
   restMs: 2000,
   restWindowMs: 30_000,
@@ -68,6 +73,8 @@ export const QUICK: BenchPlan = {
   floodMs: 200,
   drainSpreadMs: 500,
   silent: 20,
+  stallMs: 250,
+  stalls: 2,
   broadcasts: 2,
   restMs: 200,
   restWindowMs: 500,

@@ -39,7 +39,7 @@ interface PartListener {
 }
 
 /** Measures that end connections. */
-const LAST: ReadonlySet<string> = new Set(['detection', 'drain']);
+const LAST: ReadonlySet<string> = new Set(['stalls', 'detection', 'drain']);
 
 /**
  * Every round asks every server in turn, so that other work of the machine affects all of them. A failure is reported,

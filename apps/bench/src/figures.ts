@@ -2,6 +2,8 @@ import type { ServerName } from './server/bench-server.js';
 
 /** A goal: an upper or lower bound, absolute or as a share of another server's figure of the same round. */
 export interface Goal {
+  /** The server that it is set for. Default: `heartbeat`. */
+  readonly of?: ServerName;
   readonly against?: ServerName;
   readonly most?: number;
   readonly least?: number;
@@ -32,6 +34,7 @@ const TRAITS = {
     goals: [
       { against: 'nest', most: 0.35 },
       { against: 'ws', most: 1.3 },
+      { of: 'heartbeat-io', against: 'nest-io', most: 1.1 },
     ],
     drawn: true,
   },
@@ -62,7 +65,17 @@ const TRAITS = {
   },
   restCpu: { title: 'CPU without a connection, of a core', unit: '%', goals: [{ most: 0.2 }] },
   idleCpu: { title: 'CPU with 100 idle connections at 25 s, of a core', unit: '%', goals: [{ most: 1 }] },
-  stall: { title: 'longest stall of the loop', unit: 'ms', goals: [{ most: 8 }], drawn: true },
+  stall: {
+    title: 'longest stall of the loop',
+    unit: 'ms',
+    goals: [{ most: 8 }, { of: 'heartbeat-io', most: 8 }],
+    drawn: true,
+  },
+  lost: {
+    title: 'healthy clients lost to three stalls of 2.5 s',
+    unit: '%',
+    goals: [{ most: 0 }, { of: 'heartbeat-io', most: 0 }],
+  },
   echoP50: { title: 'echo during heartbeats, p50', unit: 'ms' },
   echoP90: { title: 'echo during heartbeats, p90', unit: 'ms' },
   echoP99: {

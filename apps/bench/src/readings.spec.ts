@@ -42,6 +42,14 @@ describe('Readings', () => {
     expect(readings.judge('stall')).toEqual([{ goal: { most: 8 }, value: stall, reached }]);
   });
 
+  it('judges a goal of another server by the figures of that server', () => {
+    const readings = new Readings();
+    readings.add(0, 'nest-io', { heap: 100 });
+    readings.add(0, 'heartbeat-io', { heap: 60 });
+    const goal = { of: 'heartbeat-io', against: 'nest-io', most: 1.1 };
+    expect(readings.judge('heap')).toEqual([{ goal, value: 0.6, reached: true }]);
+  });
+
   it('judges each goal of a figure for itself', () => {
     const readings = new Readings();
     readings.add(0, 'ws', { throughput: 100 });

@@ -1,7 +1,7 @@
 import { FIGURE_NAMES, type FigureName, FIGURES, type Figures, type Goal } from './figures.js';
 import { SERVER_NAMES, type ServerName } from './server/bench-server.js';
 
-/** The server that the goals are set for. */
+/** The server that goals are set for unless they name another. */
 const OURS: ServerName = 'heartbeat';
 
 export interface Judgement {
@@ -36,9 +36,9 @@ export class Readings {
   }
 
   /** Servers of a round share what the machine did meanwhile: so the ratio is taken within each, and then the median. */
-  ratio(figure: FigureName, against: ServerName): number | null {
+  ratio(figure: FigureName, against: ServerName, of = OURS): number | null {
     const ratios = this.#rounds.flatMap(round => {
-      const [ours, theirs] = [round.get(OURS)?.[figure], round.get(against)?.[figure]];
+      const [ours, theirs] = [round.get(of)?.[figure], round.get(against)?.[figure]];
       return ours === undefined || theirs === undefined ? [] : ours / theirs;
     });
     return ratios.length === 0 ? null : medianOf(ratios);
@@ -47,8 +47,8 @@ export class Readings {
   /** One for each goal of the figure that there is something to hold against. */
   judge(figure: FigureName): Judgement[] {
     return (FIGURES[figure].goals ?? []).flatMap(goal => {
-      const { against, most = Infinity, least = -Infinity } = goal;
-      const value = against === undefined ? this.median(OURS, figure) : this.ratio(figure, against);
+      const { of = OURS, against, most = Infinity, least = -Infinity } = goal;
+      const value = against === undefined ? this.median(of, figure) : this.ratio(figure, against, of);
       return value === null ? [] : [{ goal, value, reached: value <= most && value >= least }];
     });
   }

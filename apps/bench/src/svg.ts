@@ -6,8 +6,10 @@ export const COLOURS = [
   '#f0b429',
   '#de911d',
   '#ba2525',
+  '#e66a6a',
   '#0b69a3',
   '#40c3f7',
+  '#127fbf',
 ] as const;
 
 export interface Label {

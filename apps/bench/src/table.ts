@@ -10,7 +10,10 @@ export function renderTable(readings: Readings): string {
     ...readings.figures.map(figure => [
       titleOf(figure),
       ...servers.map(server => shown(readings.median(server, figure))),
-      (FIGURES[figure].goals ?? []).map(goalOf).join(', '),
+      (FIGURES[figure].goals ?? [])
+        .filter(({ of }) => of === undefined || servers.includes(of))
+        .map(goalOf)
+        .join(', '),
       readings.judge(figure).map(verdictOf).join(', '),
     ]),
   ];
@@ -33,9 +36,10 @@ export function titleOf(figure: FigureName): string {
   return unit === '' ? title : `${title}, ${unit}`;
 }
 
-function goalOf({ against, most, least }: Goal): string {
+function goalOf({ of, against, most, least }: Goal): string {
   const bound = most === undefined ? `≥ ${least}` : `≤ ${most.toLocaleString('en-US')}`;
-  return against === undefined ? bound : `${bound} × ${SERVERS[against].title}`;
+  const goal = against === undefined ? bound : `${bound} × ${SERVERS[against].title}`;
+  return of === undefined ? goal : `${SERVERS[of].title}: ${goal}`;
 }
 
 function verdictOf({ value, reached }: Judgement): string {

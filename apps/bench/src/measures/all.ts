@@ -10,6 +10,7 @@ import { idleHeartbeats } from './idle-heartbeats.js';
 import { latency } from './latency.js';
 import type { Measure } from './measure.js';
 import { rest } from './rest.js';
+import { stalls } from './stalls.js';
 import { throughput } from './throughput.js';
 
 /** In the order in which those of a stage are taken: `heap` first, since nothing may have been sent, `drain` last. */
@@ -21,6 +22,7 @@ export const MEASURES: readonly Measure[] = [
   latency,
   broadcast,
   adminList,
+  stalls,
   detection,
   drain,
   busyHeartbeats,

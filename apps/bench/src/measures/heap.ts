@@ -5,7 +5,17 @@ export const heap: StagedMeasure = {
   name: 'heap',
   stage: 'connected',
   finds: 'heap and resident memory for each connection that is idle',
-  servers: ['ws', 'ws-recipe', 'nest', 'nest-recipe', 'socket-io', 'heartbeat', 'heartbeat-users'],
+  servers: [
+    'ws',
+    'ws-recipe',
+    'nest',
+    'nest-recipe',
+    'socket-io',
+    'nest-io',
+    'heartbeat',
+    'heartbeat-users',
+    'heartbeat-io',
+  ],
   async take({ server, plan, before }) {
     const full = await server.ask('collect');
     return {

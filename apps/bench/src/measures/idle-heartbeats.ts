@@ -6,7 +6,7 @@ export const idleHeartbeats: StagedMeasure = {
   name: 'idle',
   stage: 'connected',
   finds: 'CPU for 1,000 heartbeats while nothing else happens',
-  servers: ['ws-recipe', 'ws-spread', 'nest-recipe', 'socket-io', 'heartbeat'],
+  servers: ['ws-recipe', 'ws-spread', 'nest-recipe', 'socket-io', 'nest-io', 'heartbeat', 'heartbeat-io'],
   async take({ server, clients, plan }) {
     const [from, before] = [await server.ask('sample'), await clients.counts()];
     await sleep(plan.windowMs);

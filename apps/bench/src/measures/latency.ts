@@ -6,7 +6,7 @@ export const latency: StagedMeasure = {
   name: 'latency',
   stage: 'connected',
   finds: 'longest stall of the loop, and echo times of 20 connections, during heartbeats',
-  servers: ['ws', 'ws-recipe', 'ws-spread', 'nest', 'nest-recipe', 'socket-io', 'heartbeat'],
+  servers: ['ws', 'ws-recipe', 'ws-spread', 'nest', 'nest-recipe', 'socket-io', 'nest-io', 'heartbeat', 'heartbeat-io'],
   async take({ server, plan, addClients }) {
     const asking = addClients(plan.echoConnections);
     await asking.open();

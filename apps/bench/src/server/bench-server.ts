@@ -8,8 +8,10 @@ export const SERVER_NAMES = [
   'nest',
   'nest-recipe',
   'socket-io',
+  'nest-io',
   'heartbeat',
   'heartbeat-users',
+  'heartbeat-io',
 ] as const;
 export type ServerName = (typeof SERVER_NAMES)[number];
 
@@ -26,8 +28,10 @@ export const SERVERS: Readonly<Record<ServerName, ServerTrait>> = {
   nest: { title: 'Nest', dialect: 'json' },
   'nest-recipe': { title: 'Nest + recipe', dialect: 'json' },
   'socket-io': { title: 'Socket.IO', dialect: 'socket.io' },
+  'nest-io': { title: 'Nest + Socket.IO', dialect: 'socket.io' },
   heartbeat: { title: 'heartbeat', dialect: 'json' },
   'heartbeat-users': { title: 'heartbeat, with users', dialect: 'json' },
+  'heartbeat-io': { title: 'heartbeat + Socket.IO', dialect: 'socket.io' },
 };
 
 export interface ServerOrder {

@@ -18,11 +18,9 @@ import { EchoGateway } from './echo.gateway.js';
 const PLENTY = 1_000_000;
 const NEVER_MS = 3_600_000;
 
-/** This library, with every feature switched on. The interval is fixed, so that it equals that of the other servers. */
-export async function startHeartbeatNest(order: ServerOrder): Promise<BenchServer> {
-  const { name, intervalMs, connections, drainSpreadMs } = order;
-  let users = 0;
-  const options: HeartbeatOptions = {
+/** Every feature switched on. The interval is fixed, so that it equals that of the other servers. */
+export function heartbeatOptions({ intervalMs, connections, drainSpreadMs }: ServerOrder): HeartbeatOptions {
+  return {
     heartbeat: {
       intervalMs,
       minIntervalMs: intervalMs,
@@ -43,7 +41,15 @@ export async function startHeartbeatNest(order: ServerOrder): Promise<BenchServe
     },
     trustedProxies: ['10.0.0.0/8'],
     admin: { tokens: [{ token: VIEWER_TOKEN, role: 'viewer', name: 'bench' }] },
-    ...(name === 'heartbeat-users' && { authenticate: () => ({ userId: `user-${(users += 1)}` }) }),
+  };
+}
+
+/** This library with `ws`. */
+export async function startHeartbeatNest(order: ServerOrder): Promise<BenchServer> {
+  let users = 0;
+  const options: HeartbeatOptions = {
+    ...heartbeatOptions(order),
+    ...(order.name === 'heartbeat-users' && { authenticate: () => ({ userId: `user-${(users += 1)}` }) }),
   };
 
   @Module({ imports: [HeartbeatModule.forRoot(options)], providers: [EchoGateway] })

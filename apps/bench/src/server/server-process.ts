@@ -22,8 +22,10 @@ const STARTS: Readonly<Record<ServerName, () => Promise<Start>>> = {
   nest: async () => (await import('./stock-nest.js')).startStockNest,
   'nest-recipe': async () => (await import('./stock-nest.js')).startStockNest,
   'socket-io': async () => (await import('./socket-io.js')).startSocketIo,
+  'nest-io': async () => (await import('./socket-io-nest.js')).startStockSocketIo,
   heartbeat: async () => (await import('./heartbeat-nest.js')).startHeartbeatNest,
   'heartbeat-users': async () => (await import('./heartbeat-nest.js')).startHeartbeatNest,
+  'heartbeat-io': async () => (await import('./socket-io-nest.js')).startHeartbeatSocketIo,
 };
 
 /** The process under test: it reports about itself to its parent, so that nothing of the bench stands between. */
@@ -60,6 +62,11 @@ export class ServerProcess {
 
   longestStall(): number {
     return this.#watch.stop();
+  }
+
+  /** Holds the event loop, as a long computation of an application does. */
+  block(forMs: number): void {
+    for (const end = performance.now() + forMs; performance.now() < end;);
   }
 
   broadcast(text: string): void {

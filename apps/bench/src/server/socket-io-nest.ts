@@ -1,0 +1,61 @@
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type INestApplication, type ModuleMetadata, Module, type WebSocketAdapter } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer, type WsResponse } from '@nestjs/websockets';
+import { HeartbeatModule } from 'nestjs-heartbeat';
+import { HeartbeatIoAdapter } from 'nestjs-heartbeat/socket.io';
+import type { Server } from 'socket.io';
+import { type BenchServer, pongTimeoutOf, type ServerOrder } from './bench-server.js';
+import { heartbeatOptions } from './heartbeat-nest.js';
+
+/** Nest with its own adapter for Socket.IO. */
+export async function startStockSocketIo(order: ServerOrder): Promise<BenchServer> {
+  const { intervalMs: pingInterval } = order;
+  const gateway = gatewayWith({ pingInterval, pingTimeout: pongTimeoutOf(pingInterval) });
+  return start(gateway, [], app => new IoAdapter(app));
+}
+
+/** This library with its adapter for Socket.IO, every feature switched on. */
+export async function startHeartbeatSocketIo(order: ServerOrder): Promise<BenchServer> {
+  const imports = [HeartbeatModule.forRoot(heartbeatOptions(order))];
+  return start(gatewayWith({}), imports, app => new HeartbeatIoAdapter(app));
+}
+
+type Gateway = new () => { readonly server?: Server };
+
+/** WebSockets only, like the other servers. */
+function gatewayWith(times: { readonly pingInterval?: number; readonly pingTimeout?: number }): Gateway {
+  @WebSocketGateway({ transports: ['websocket'], serveClient: false, ...times })
+  class SocketIoGateway {
+    @WebSocketServer()
+    readonly server?: Server;
+
+    @SubscribeMessage('echo')
+    echo(@MessageBody() data: unknown): WsResponse {
+      return { event: 'echo', data };
+    }
+
+    @SubscribeMessage('tell')
+    tell(): void {}
+  }
+  return SocketIoGateway;
+}
+
+async function start(
+  gateway: Gateway,
+  imports: ModuleMetadata['imports'] & object,
+  adapterOf: (app: INestApplication) => WebSocketAdapter,
+): Promise<BenchServer> {
+  @Module({ imports, providers: [gateway] })
+  class AppModule {}
+
+  const app = await NestFactory.create(AppModule, { logger: ['error'], abortOnError: false });
+  app.useWebSocketAdapter(adapterOf(app));
+  const http = (await app.listen(0, '127.0.0.1')) as HttpServer;
+  return {
+    port: (http.address() as AddressInfo).port,
+    broadcast: text => void app.get(gateway).server?.emit('news', JSON.parse(text)),
+  };
+}
