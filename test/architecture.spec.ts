@@ -188,6 +188,8 @@ describe('architectureProblems', () => {
     ['a default export of an expression', { 'admin/a.ts': 'export default { a: 1 };' }, 'has a default export'],
     ['a default export by renaming', { 'admin/a.ts': 'const a = 1; export { a as default };' }, 'has a default export'],
     ['@Cron', { 'liveness/a.ts': `class A { @Cron('* * * * *') run() {} }` }, 'uses @Cron'],
+    ['@Query', { 'admin/a.ts': `class A { run(@Query({ schema }) query: object) {} }` }, 'write @ValidQuery(schema)'],
+    ['@Body', { 'admin/a.ts': `class A { run(@Body() body: object) {} }` }, 'write @ValidBody(schema)'],
     ['Date.now', { 'drain/a.ts': 'const at = Date.now();' }, 'drain/a.ts:1 reads the wall clock'],
     ['a timeout in connection/', { 'connection/a.ts': 'setTimeout(() => {}, 1);' }, 'calls setTimeout()'],
     [

@@ -85,7 +85,11 @@ function codeProblems(code: Code): string[] {
 /** Further problems of sources of the library. */
 function libraryProblems(code: Code): string[] {
   const { path, calls } = code;
-  const problems: string[] = [];
+  const problems = code.decorators
+    .filter(({ name }) => name === 'Query' || name === 'Body')
+    .map(
+      ({ name, line }) => `${path}:${line} uses @${name}: Nest 11 would not validate it, write @Valid${name}(schema)`,
+    );
   if (!ENTRIES.has(path) && (path.endsWith('/index.ts') || code.reExportsOnly)) {
     problems.push(`${path} is an inner barrel: import the file itself`);
   }

@@ -5,9 +5,8 @@ import { banBody, closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { ProblemException } from '../http/problem.exception.js';
 import { InputPipe } from '../http/input.pipe.js';
 
-const pipe = new InputPipe();
 const read = <Schema extends typeof listQuery | typeof closedQuery | typeof kickQuery>(schema: Schema, query: object) =>
-  pipe.transform(query as never, { type: 'query', schema }) as Promise<Schema['_output']>;
+  new InputPipe(schema).transform(query, { type: 'query' }) as Promise<Schema['_output']>;
 
 async function errorsOf(schema: Parameters<typeof read>[0], query: object) {
   const error = await read(schema, query).then(

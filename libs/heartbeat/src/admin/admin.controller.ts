@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { Delete, Get, HttpStatus, Param, Query, Req, Res, type Type } from '@nestjs/common';
+import { Delete, Get, HttpStatus, Param, Req, Res, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
@@ -14,6 +14,7 @@ import { AdminAudit } from '../http/admin-audit.js';
 import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { AdminRoutes } from '../http/admin-routes.js';
+import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
 
@@ -31,7 +32,7 @@ export function createAdminController(path: string): Type<unknown> {
     ) {}
 
     @Get('connections')
-    async list(@Query({ schema: listQuery }) query: z.output<typeof listQuery>): Promise<ConnectionList> {
+    async list(@ValidQuery(listQuery) query: z.output<typeof listQuery>): Promise<ConnectionList> {
       const { cursorTo, ...asked } = query;
       const { items, end, total, nodes } = await this.cluster.list(asked);
       return { items, nextCursor: end && cursorTo(end), total, nodes, ...degradedIf(this.cluster.isDegraded) };
@@ -48,7 +49,7 @@ export function createAdminController(path: string): Type<unknown> {
     @Delete('connections/:id')
     async kick(
       @Param('id') id: string,
-      @Query({ schema: kickQuery }) parameters: z.output<typeof kickQuery>,
+      @ValidQuery(kickQuery) parameters: z.output<typeof kickQuery>,
       @Req() request: IncomingMessage,
       @Res() response: object,
     ): Promise<KickAnswer> {
@@ -65,7 +66,7 @@ export function createAdminController(path: string): Type<unknown> {
     }
 
     @Get('closed')
-    async closed(@Query({ schema: closedQuery }) query: z.output<typeof closedQuery>): Promise<ClosedList> {
+    async closed(@ValidQuery(closedQuery) query: z.output<typeof closedQuery>): Promise<ClosedList> {
       const { limit, after, cursorTo } = query;
       const node = await existingNode(this.directory.find(query.node));
       const { items, hasMore } = await orSilent(this.ended.page(node, { limit, after }));

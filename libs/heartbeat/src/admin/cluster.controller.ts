@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 
-import { Body, Delete, Get, Param, Post, Query, Req, type Type } from '@nestjs/common';
+import { Delete, Get, Param, Post, Req, type Type } from '@nestjs/common';
 import type { z } from 'zod';
 
 import { AdminRoutes } from '../http/admin-routes.js';
+import { ValidBody, ValidQuery } from '../http/input.pipe.js';
 import { type Ban, type BanTarget, valueOf } from '../admission/ban-index.js';
 import { BanList, type BanRequest } from '../admission/ban-list.js';
 import { assertBan, faultOfReach, faultOfWidth } from '../admission/ban-rules.js';
@@ -41,7 +42,7 @@ export function createClusterController(path: string): Type<unknown> {
     }
 
     @Get('bans')
-    async bans(@Query({ schema: bansQuery }) { cursorTo, ...query }: z.output<typeof bansQuery>): Promise<BanPage> {
+    async bans(@ValidQuery(bansQuery) { cursorTo, ...query }: z.output<typeof bansQuery>): Promise<BanPage> {
       const { items, total, hasMore } = await this.banList.page(query);
       const last = items.at(-1);
       return { items: items.map(shown), nextCursor: hasMore && last ? cursorTo(last.id) : null, total };
@@ -49,7 +50,7 @@ export function createClusterController(path: string): Type<unknown> {
 
     @Post('bans')
     async ban(
-      @Body({ schema: banBody }) given: z.output<typeof banBody>,
+      @ValidBody(banBody) given: z.output<typeof banBody>,
       @Req() request: IncomingMessage,
     ): Promise<BanAnswer> {
       const { reason, force, ...rest } = given;

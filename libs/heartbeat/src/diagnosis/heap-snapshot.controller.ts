@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { HttpStatus, Post, Query, Req, Res, type Type } from '@nestjs/common';
+import { HttpStatus, Post, Req, Res, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
@@ -9,6 +9,7 @@ import { NodeDirectory } from '../messaging/node-directory.js';
 import { adminOf } from '../http/admin-actor.js';
 import { AdminAudit, type AuditResult } from '../http/admin-audit.js';
 import { AdminRoutes } from '../http/admin-routes.js';
+import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemException } from '../http/problem.exception.js';
 import { nodeQuery } from '../http/query-parameter.js';
@@ -30,7 +31,7 @@ export function createHeapSnapshotController(path: string): Type<unknown> {
 
     @Post('heap-snapshot')
     async take(
-      @Query({ schema: nodeQuery }) { node }: z.output<typeof nodeQuery>,
+      @ValidQuery(nodeQuery) { node }: z.output<typeof nodeQuery>,
       @Req() request: IncomingMessage,
       @Res() response: object,
     ): Promise<HeapSnapshot | ProblemDetails> {

@@ -1,8 +1,9 @@
-import { Get, Query, type Type } from '@nestjs/common';
+import { Get, type Type } from '@nestjs/common';
 import type { z } from 'zod';
 
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { AdminRoutes } from '../http/admin-routes.js';
+import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { nodeQuery } from '../http/query-parameter.js';
 import { type DoctorReport, DoctorService } from './doctor.service.js';
@@ -17,7 +18,7 @@ export function createDoctorController(path: string): Type<unknown> {
     ) {}
 
     @Get('doctor')
-    async findings(@Query({ schema: nodeQuery }) { node }: z.output<typeof nodeQuery>): Promise<DoctorReport> {
+    async findings(@ValidQuery(nodeQuery) { node }: z.output<typeof nodeQuery>): Promise<DoctorReport> {
       return orSilent(this.doctor.reportOf(await existingNode(this.directory.find(node))));
     }
   }

@@ -7,13 +7,11 @@ import {
   UseFilters,
   UseGuards,
   UseInterceptors,
-  UsePipes,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 
 import type { AdminRole } from '../options/admin.options.js';
 import { AdminGuard, MetricsGuard } from './admin-guard.js';
-import { InputPipe } from './input.pipe.js';
 import { JsonBodyGuard } from './json-body.guard.js';
 import { handlersOf, type RouteArea, setArea } from './own-routes.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -52,7 +50,6 @@ function ownRoutes(area: RouteArea, path: string, guards: readonly Type<CanActiv
     Controller({ path, version: VERSION_NEUTRAL }),
     UseGuards(...guards),
     UseInterceptors(ReplyInterceptor),
-    UsePipes(new InputPipe()),
     UseFilters(ProblemFilter),
     ((controller: Type<unknown>) => {
       setArea(controller, area);

@@ -51,7 +51,9 @@ export class Problems implements OnApplicationShutdown {
     if (httpAdapter.isHeadersSent(response)) return void httpAdapter.end(response);
     const all = { ...headers, 'Cache-Control': 'no-store', 'Content-Type': PROBLEM_JSON };
     for (const [name, value] of Object.entries(all)) httpAdapter.setHeader(response, name, value);
-    httpAdapter.reply(response, problem, problem.status);
+    httpAdapter.status(response, problem.status);
+    // With a status here, Nest 11 on Express replaces a content type other than `application/json`.
+    httpAdapter.reply(response, problem);
   }
 }
 

@@ -120,6 +120,9 @@ export class HeartbeatGateway {
       close(code, reason) {
         closed(this as TrackedSocket, code, reason.toString());
       },
+      exception(data) {
+        this.send(JSON.stringify({ event: 'exception', data }));
+      },
     };
   }
 

@@ -15,7 +15,8 @@ type WsClient = Parameters<BaseWsExceptionFilter['handleUnknownError']>[1];
 /** The filter of a gateway without filters. An error other than a `WsException` is logged by the caller, with a limit. */
 class DefaultFilter extends BaseWsExceptionFilter {
   override handleUnknownError(_error: unknown, client: WsClient, cause?: object): void {
-    this.emitMessage(client, 'exception', { status: 'error', message: 'Internal server error', cause });
+    // Sockets of `ws` are tracked ones, which send this event.
+    client.emit?.('exception', { status: 'error', message: 'Internal server error', cause });
   }
 }
 

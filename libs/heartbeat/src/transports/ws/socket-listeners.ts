@@ -24,6 +24,8 @@ export interface SocketListeners {
   pong(this: WebSocket): void;
   error(this: WebSocket, error: Error): void;
   close(this: WebSocket, code: number, reason: Buffer): void;
+  /** Nest 11's exception filters emit this on the client, which Socket.IO sends. Nest 12's send it themselves. */
+  exception(this: WebSocket, data: unknown): void;
   /** A listener of the app threw, or rejected. */
   [LISTENER_FAILED](event: string, error: unknown): void;
 }
