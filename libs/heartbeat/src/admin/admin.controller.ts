@@ -85,7 +85,7 @@ export function createAdminController(path: string): Type<unknown> {
 
 function noClosed(): ProblemException {
   return notFound(
-    'No closed connection with this id is remembered: it is open, closed too long ago, of a node that has ended, or never was.',
+    'The closed history has no connection with this id: it is open, was closed too long ago, was on a node that has ended, or never existed.',
   );
 }
 

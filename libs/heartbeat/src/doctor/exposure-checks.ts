@@ -32,7 +32,7 @@ export const hostNames: Check = ({ options, isTls = false }) => {
   const { origins, hosts, trustedProxies } = options;
   if (origins !== 'same-host') return ok(subject, 'origins is a list');
   if (hosts.length > 0) return ok(subject, `hosts is ${hosts.join(', ')}`);
-  if (isTls) return ok(subject, 'hosts is empty; the server speaks TLS');
+  if (isTls) return ok(subject, 'hosts is empty; the server uses TLS');
   const remedy = 'Set hosts (HOSTS) to the names by which clients reach this server, such as app.example.com.';
   if (trustedProxies.length === 0)
     return finding('warn', subject, 'origins is "same-host", hosts is empty, and plain HTTP is served', remedy);

@@ -45,7 +45,7 @@ export const listenBacklog: Check = ({ system }) => {
   };
   const somaxconn = numberIn(system.file, SOMAXCONN);
   if (somaxconn === null) return unreadable(subject, SOMAXCONN);
-  const evidence = `net.core.somaxconn is ${somaxconn}, Node asks for ${NODE_BACKLOG}`;
+  const evidence = `net.core.somaxconn is ${somaxconn}, Node requests ${NODE_BACKLOG}`;
   if (somaxconn >= NODE_BACKLOG) return ok(subject, evidence);
   return finding('warn', subject, evidence, '`sysctl -w net.core.somaxconn=4096`, in a container as its own sysctl.');
 };

@@ -44,7 +44,7 @@ export const proxyHeader: Check = ({ options, proxyHeaderSeen }) => {
   if (trustedProxies.length > 0) return ok(subject, believed);
   if (proxyHeaderSeen === null) {
     const remedy = 'If clients come through a proxy, set trustedProxies to its addresses.';
-    return finding('info', subject, `${believed}; whether there is a proxy only a running node can tell`, remedy);
+    return finding('info', subject, `${believed}; only a running node sees the header of a proxy`, remedy);
   }
   if (!proxyHeaderSeen) return ok(subject, `${believed}; no X-Forwarded-For or Forwarded was seen so far`);
   const limited = limits.maxPerIp > 0 || limits.upgradesPerSecondPerIp > 0;
@@ -57,7 +57,7 @@ export const adminTokens: Check = ({ options }) => {
   const subject = {
     id: 'admin-tokens',
     title: 'Admin tokens',
-    why: 'Without a token, and without a guard of the app’s own (adminGuard), the admin routes answer 401 only. A short token can be guessed.',
+    why: 'Without a token, and without a guard of the app’s own (adminGuard), every admin route responds 401. A short token can be guessed.',
   };
   const { tokens } = options.admin;
   const count = tokens.length === 1 ? '1 admin token is' : `${tokens.length} admin tokens are`;
@@ -98,7 +98,7 @@ export const pingsAsLife: Check = ({ options }) => {
     id: 'pings-as-life',
     title: 'Clients that wait for pings',
     why:
-      'A client with a timer that only pings reset, as in the README of ws, ends its connection while it talks: with ' +
+      'A client with a timer that only pings reset, as in the README of ws, ends its connection while it is active: with ' +
       'heartbeat.skipWhenActive a connection that sent anything within the interval is not pinged.',
   };
   const longestMs = longestIntervalMs(options.heartbeat);
