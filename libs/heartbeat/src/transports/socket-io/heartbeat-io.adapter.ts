@@ -65,7 +65,7 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     trackSocketIo(this.#app, server);
     const httpServer = server.httpServer as HttpServer;
     if (port !== APP_PORT || httpServer !== this.httpServer) this.#inspector.awaitListening(port, httpServer);
-    this.#httpPorts.of(httpServer);
+    this.#httpPorts.of(httpServer).hasOwnEngine = true;
     return namespace === undefined ? server : server.of(namespace);
   }
 

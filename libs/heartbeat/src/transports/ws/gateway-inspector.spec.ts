@@ -64,7 +64,7 @@ describe('GatewayInspector', () => {
       totals: new Totals(),
       applicationFailed: NodeState.prototype.applicationFailed,
     } as NodeState;
-    const discovery = { getProviders: () => providers } as unknown as DiscoveryService;
+    const discovery = { getProviders: () => providers, getControllers: () => [] } as unknown as DiscoveryService;
     inspector = new GatewayInspector(node, discovery, { init$, httpAdapter } as unknown as HttpAdapterHost);
     init$.next();
   });

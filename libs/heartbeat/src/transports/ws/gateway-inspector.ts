@@ -35,6 +35,8 @@ interface Gateway {
 @Injectable()
 export class GatewayInspector implements OnApplicationBootstrap {
   readonly #listening: Promise<void>[] = [];
+  /** The gateways whose handshake guards a server runs. */
+  readonly #handshakes = new Set<unknown>();
   #guarded = false;
 
   constructor(
@@ -50,6 +52,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
     await Promise.all(this.#listening);
     // The adapter's `create` was never called: another adapter serves the gateways.
     if (this.node.adapterInstalled && !this.#guarded && this.#gateways().length > 0) this.#refuseUntracked();
+    if (this.node.adapterInstalled) this.#refuseUnguarded();
   }
 
   /** Fails the start with an error that names the port if `server` cannot open it. */
@@ -88,7 +91,9 @@ export class GatewayInspector implements OnApplicationBootstrap {
       if (handshake === undefined || moduleRef === undefined) return [];
       const { path } = (Reflect.getMetadata(GATEWAY_OPTIONS, gateway) ?? {}) as { readonly path?: string };
       const port = (Reflect.getMetadata(PORT, gateway) ?? 0) as number;
-      return isServed(port, path) ? [{ ...handshake, gateway, moduleRef }] : [];
+      if (!isServed(port, path)) return [];
+      this.#handshakes.add(gateway);
+      return [{ ...handshake, gateway, moduleRef }];
     });
   }
 
@@ -138,7 +143,7 @@ export class GatewayInspector implements OnApplicationBootstrap {
     const gateways = this.#gateways();
     if (gateways.length > 0 && !this.node.adapterInstalled) this.#refuseUntracked();
     const untracked = gateways.filter(({ metatype }) => Reflect.getMetadata(GATEWAY_OPTIONS, metatype)?.server);
-    if (untracked.length === 0) return this.#refuseUnguarded();
+    if (untracked.length === 0) return;
     const names = untracked.map(({ metatype }) => metatype.name).join(', ');
     throw new HeartbeatError(
       'HEARTBEAT_GATEWAY_UNTRACKED',
@@ -146,19 +151,17 @@ export class GatewayInspector implements OnApplicationBootstrap {
     );
   }
 
-  /** Guards of a class that is no gateway would never run. */
+  /** Handshake guards that would never run: those of a class that is no gateway, or of one that another adapter serves. */
   #refuseUnguarded(): void {
     const classes = [...this.discovery.getProviders(), ...this.discovery.getControllers()].map(
       ({ metatype }) => metatype,
     );
-    const wrong = classes.find(
-      metatype => metatype && guardedHandshakeOf(metatype) && !Reflect.hasMetadata(IS_GATEWAY, metatype),
-    );
+    const wrong = classes.find(metatype => metatype && guardedHandshakeOf(metatype) && !this.#handshakes.has(metatype));
     if (!wrong) return;
-    const remedy = 'add @WebSocketGateway(), or use @UseGuards()';
+    const cause = Reflect.hasMetadata(IS_GATEWAY, wrong) ? 'is not served by HeartbeatWsAdapter' : 'is no gateway';
     throw new HeartbeatError(
       'HEARTBEAT_BAD_OPTIONS',
-      `${wrong.name} has @HandshakeGuards() but is no gateway, so that they would never run: ${remedy}.`,
+      `${wrong.name} has @HandshakeGuards() but ${cause}, so that they would never run: use @UseGuards(), or a gateway of HeartbeatWsAdapter.`,
     );
   }
 

@@ -1,7 +1,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
+import { GuestFilter, type GuestKind } from './guest-filter.js';
 import { GuestUpgrades } from './guest-upgrades.js';
+import { GuestWarnings } from './guest-warnings.js';
 import { PathTable } from './path-table.js';
 import type { ServedServer } from './served-server.js';
 import { answerAsPlainRequest } from './plain-request.js';
@@ -21,6 +23,8 @@ export interface HttpPortOptions {
   readonly sockets: SilentSockets;
   /** Serves an upgrade to a path, or refuses it where `server` is undefined. */
   readonly serve: (server: ServedServer | undefined, upgrade: Upgrade) => void;
+  /** Logs advice about a guest. */
+  readonly warn: (kind: GuestKind, text: string) => void;
 }
 
 /**
@@ -33,6 +37,8 @@ export class HttpPort {
   readonly paths = new PathTable();
   /** Servers of the application that listen for upgrades themselves, and are tracked. */
   readonly tracked = new Set<Pick<TrackedServer, 'serves'>>();
+  /** Whether its engine.io is that of an adapter of this library, which leaves upgrades of others alone for as long as this port does. */
+  hasOwnEngine = false;
   readonly guests: GuestUpgrades;
   readonly server: Server;
   readonly isOwn: boolean;
@@ -42,6 +48,8 @@ export class HttpPort {
   };
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     this.#received(upgradeOf({ request, socket, head, leave: this.#leaveToGuest }));
+  readonly #warnings: GuestWarnings;
+  readonly #filter: GuestFilter;
   #deadline: NodeJS.Timeout | null = null;
   #isClosing = false;
 
@@ -52,6 +60,12 @@ export class HttpPort {
     this.guests = new GuestUpgrades({ timeoutMs, now, untaken: upgrade => serve(undefined, upgrade) });
     // The first of all listeners, so that bytes that a guest writes to a socket can be distinguished from earlier ones.
     this.server.prependListener('upgrade', this.#onUpgrade);
+    this.#warnings = new GuestWarnings(this, options.warn);
+    this.#filter = new GuestFilter(
+      this.server,
+      (request, kind) => this.#isKept(request, kind),
+      found => this.#warnings.checkLater(found),
+    );
   }
 
   /** An upgrade of a tracked server, which was left to it as a guest. */
@@ -95,6 +109,8 @@ export class HttpPort {
   }
 
   #leave(): void {
+    this.#warnings.close();
+    this.#filter.close();
     this.server.off('upgrade', this.#onUpgrade);
     this.guests.end();
     if (this.#deadline) clearTimeout(this.#deadline);
@@ -133,6 +149,11 @@ export class HttpPort {
 
   get #hasGuests(): boolean {
     return this.server.listenerCount('upgrade') > 1 + this.tracked.size;
+  }
+
+  /** Whether a guest that ends upgrades of others must not see this one. A tracked `ws` server still needs those to its own path. */
+  #isKept(request: IncomingMessage, kind: GuestKind): boolean {
+    return this.paths.find(request) !== undefined || (kind === 'engine.io' && this.#isTracked(request));
   }
 
   #isTracked(request: IncomingMessage): boolean {

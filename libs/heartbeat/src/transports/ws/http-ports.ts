@@ -37,6 +37,7 @@ export class HttpPorts implements OnApplicationShutdown {
       now: () => this.node.clock.now(),
       sockets: this.sockets.silent,
       serve: (served, upgrade) => this.upgrades.serve(served, upgrade),
+      warn: (kind, text) => this.node.log.warn(`${kind} as a guest`, text),
     });
     this.sockets.guests.add(port.guests);
     this.#leave.push(this.sockets.watch(server), () => this.sockets.guests.delete(port.guests));
