@@ -10,7 +10,7 @@ const MAX_SPEC_LINES = 400;
 const SPEC = /[.-]spec\.tsx?$/;
 const LIBRARY = 'libs/heartbeat/src/';
 /** The entries of the package. */
-const ENTRIES = new Set([`${LIBRARY}index.ts`, `${LIBRARY}socket.io.ts`, `${LIBRARY}tooling.ts`]);
+const ENTRIES = new Set(['index.ts', 'graphql.ts', 'socket.io.ts', 'tooling.ts'].map(name => LIBRARY + name));
 const CLOCK = `${LIBRARY}base/clock.ts`;
 
 /** From the bottom up: the folders of each layer. Folders of one layer do not import each other. */
@@ -31,6 +31,7 @@ const WIRING = new Set([
   'index.ts',
   'socket.io.ts',
   'tooling.ts',
+  'graphql.ts',
   'heartbeat.module.ts',
   'heartbeat.module-definition.ts',
   'module-imports.ts',

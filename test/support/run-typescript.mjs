@@ -14,6 +14,7 @@ import { isMainThread, threadId } from 'node:worker_threads';
 /** The entries of the library, by the names under which they are imported. */
 const LIBRARY = {
   'nestjs-heartbeat': new URL('../../libs/heartbeat/src/index.ts', import.meta.url).href,
+  'nestjs-heartbeat/graphql': new URL('../../libs/heartbeat/src/graphql.ts', import.meta.url).href,
   'nestjs-heartbeat/tooling': new URL('../../libs/heartbeat/src/tooling.ts', import.meta.url).href,
 };
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));

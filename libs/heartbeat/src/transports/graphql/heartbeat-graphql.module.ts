@@ -1,0 +1,100 @@
+import { Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+
+import { HeartbeatError } from '../../base/heartbeat.error.js';
+import { DrainService } from '../../drain/drain.service.js';
+import { ConnectionTracker } from '../ws/connection-tracker.js';
+import { graphqlWs, nestGraphqlPath } from './graphql-peers.js';
+import {
+  type FastifyLike,
+  type GraphQLDriver,
+  serversOfDriver,
+  serversOfFastify,
+  type SubscriptionServer,
+} from './subscription-servers.js';
+
+/**
+ * Tracks the subscription servers of all GraphQL modules of the application: `imports: [HeartbeatModule.forRoot(),
+ * GraphQLModule.forRoot({ … }), HeartbeatGraphQLModule]`. Supported are the drivers of Apollo and Mercurius. The keep-alive timers of
+ * graphql-ws, one for each socket, are replaced by the heartbeat of this library.
+ */
+@Module({})
+export class HeartbeatGraphQLModule implements OnApplicationBootstrap {
+  /** Instances of Fastify, to each of which a plugin may add a server. */
+  readonly #instances = new Set<FastifyLike>();
+
+  /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` where `@nestjs/graphql` is not installed. */
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly moduleRef: ModuleRef,
+    { httpAdapter }: HttpAdapterHost,
+  ) {
+    nestGraphqlPath();
+    if ((httpAdapter as typeof httpAdapter | undefined)?.getType() !== 'fastify') return;
+    const fastify = httpAdapter.getInstance<FastifyLike>();
+    this.#instances.add(fastify);
+    fastify.addHook('onRegister', instance => void this.#instances.add(instance));
+  }
+
+  /**
+   * All GraphQL modules have started by now, and no client is admitted yet.
+   * @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` without `HeartbeatModule` or without a GraphQL module.
+   */
+  onApplicationBootstrap(): void {
+    const tracker = this.#service(ConnectionTracker);
+    const drivers = this.#drivers();
+    const servers = [...drivers.flatMap(serversOfDriver), ...serversOfFastify(this.#instances)];
+    for (const driver of drivers) this.#stopAfterDrain(driver);
+    for (const subscriptions of servers) {
+      tracker.track(subscriptions.server, { transport: subscriptions.transport });
+      stopKeepAlive(subscriptions);
+    }
+    if (servers.length > 0) return;
+    const remedy = "set subscriptions: { 'graphql-ws': true } (Apollo) or subscription: true (Mercurius)";
+    new Logger('Heartbeat').warn(`HeartbeatGraphQLModule has found no subscription server: ${remedy}`);
+  }
+
+  /** Drivers close all of their clients at once. They do so after the drain, which has closed them with a delay. */
+  #stopAfterDrain(driver: GraphQLDriver): void {
+    const drain = this.#service(DrainService);
+    const stop = driver.stop.bind(driver);
+    driver.stop = async () => {
+      await drain.onModuleDestroy();
+      await stop();
+    };
+  }
+
+  #drivers(): GraphQLDriver[] {
+    const drivers = [...this.modules.values()]
+      .map(
+        ({ metatype, providers }) =>
+          providers.get(metatype)?.instance as { graphQlAdapter?: GraphQLDriver } | undefined,
+      )
+      .flatMap(instance => (instance?.graphQlAdapter ? [instance.graphQlAdapter] : []));
+    if (drivers.length > 0) return drivers;
+    const remedy = 'import GraphQLModule.forRoot({ … }) beside it';
+    throw new HeartbeatError(
+      'HEARTBEAT_MODULE_MISSING',
+      `HeartbeatGraphQLModule has found no GraphQL module: ${remedy}.`,
+    );
+  }
+
+  #service<Service>(token: new (...given: never[]) => Service): Service {
+    try {
+      return this.moduleRef.get(token as new () => Service, { strict: false });
+    } catch {
+      const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
+      throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatGraphQLModule needs HeartbeatModule: ${remedy}`);
+    }
+  }
+}
+
+/**
+ * graphql-ws arms two timers for each socket, which close healthy clients after a stall of the server. It has no way to turn them off
+ * later, so its handler is made anew, without them.
+ */
+function stopKeepAlive({ server, handler }: SubscriptionServer): void {
+  if (handler === null) return;
+  server.removeAllListeners('connection').removeAllListeners('error');
+  graphqlWs()(handler, server, 0);
+}
