@@ -4,42 +4,24 @@
  * promised 10 MB for each hostile connection.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
 import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
+import { INSTALL_WS_MS, installWs } from '../support/servers/other-ws.js';
 import { until } from '../support/assert/until.js';
 
 const VERSION = '8.22.0';
 /** As many as make what any process that works may grow by a small part of each one's cost. */
 const ATTACKERS = 8;
-/** How long npm may take, and how often it is asked. */
-const INSTALL_MS = 60_000;
-const TRIES = 2;
 let folder = '';
 
-beforeAll(
-  async () => {
-    folder = await mkdtemp(join(tmpdir(), 'old-ws-'));
-    const words = ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', folder, `ws@${VERSION}`];
-    for (let turn = 1; ; turn++) {
-      try {
-        await promisify(execFile)('npm', words, { cwd: folder, timeout: INSTALL_MS });
-        break;
-      } catch (error) {
-        if (turn < TRIES) continue;
-        // Where nothing can be attacked nothing is proved.
-        const remedy = `see why by npm install --no-save --prefix "$(mktemp -d)" ws@${VERSION}`;
-        throw new Error(`ws ${VERSION} could not be had in ${TRIES} tries: ${remedy}`, { cause: error });
-      }
-    }
-  },
-  TRIES * INSTALL_MS + 5000,
-);
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'old-ws-'));
+  await installWs(VERSION, folder);
+}, INSTALL_WS_MS);
 afterEach(() => Attack.raiseAll());
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -21,7 +21,7 @@ export interface TrackOptions {
 export function assertTrackable(server: unknown, options: unknown): asserts server is WebSocketServer {
   const problems = [serverProblem(server), ...optionProblems(options)].filter(problem => problem !== null);
   if (problems.length === 0) return;
-  const lines = problems.map(problem => `\n  - ${describeProblem(problem)}`);
+  const lines = problems.map(one => `\n  - ${describeProblem(one)}`);
   const text = `ConnectionTracker cannot track this server, an argument is wrong:${lines.join('')}`;
   throw new HeartbeatError('HEARTBEAT_BAD_OPTIONS', text, problems);
 }
