@@ -169,7 +169,7 @@ class World {
 
   async close(): Promise<void> {
     // A client that gave up rejects.
-    await Promise.allSettled(this.clients.map(client => client.dispose()));
+    await Promise.allSettled(this.clients.map(async client => client.dispose()));
     for (const socket of this.sockets) socket.terminate();
     await this.app.close();
   }

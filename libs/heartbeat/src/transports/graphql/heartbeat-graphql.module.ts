@@ -86,7 +86,7 @@ export class HeartbeatGraphQLModule implements OnApplicationBootstrap {
 
   #service<Service>(token: new (...given: never[]) => Service): Service {
     try {
-      return this.moduleRef.get(token as new () => Service, { strict: false });
+      return this.moduleRef.get(token, { strict: false });
     } catch {
       const remedy = 'add HeartbeatModule.forRoot() to the imports of your root module';
       throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatGraphQLModule needs HeartbeatModule: ${remedy}`);

@@ -21,7 +21,7 @@ export interface TrackOptions {
 export function assertTrackable(server: unknown, options: unknown): asserts server is WebSocketServer {
   const problems = [serverProblem(server), ...optionProblems(options)].filter(problem => problem !== null);
   if (problems.length === 0) return;
-  const lines = problems.map(one => `\n  - ${describeProblem(one)}`);
+  const lines = problems.map(problem => `\n  - ${describeProblem(problem)}`);
   const text = `ConnectionTracker cannot track this server, an argument is wrong:${lines.join('')}`;
   throw new HeartbeatError('HEARTBEAT_BAD_OPTIONS', text, problems);
 }
@@ -31,14 +31,14 @@ function serverProblem(server: unknown): Problem | null {
   const { options } = (server ?? {}) as { readonly options?: ServerOptions };
   if (!has('handleUpgrade') || !has('shouldHandle') || typeof options !== 'object' || options === null) {
     const remedy = 'give it the WebSocketServer itself, such as new WebSocketServer({ noServer: true })';
-    return problem(
+    return faulty(
       server === null || server === undefined ? String(server) : '(another value)',
       'must be a server of ws',
       remedy,
     );
   }
   if (server instanceof PathServer) {
-    return problem(
+    return faulty(
       '(the server of a gateway)',
       'must be a server of the application',
       'leave it out: gateways are tracked already',
@@ -46,7 +46,7 @@ function serverProblem(server: unknown): Problem | null {
   }
   const socketClass = socketClassFor(options);
   if (socketClass === undefined) {
-    return problem(
+    return faulty(
       '(a server of an old ws)',
       'must have the option WebSocket',
       'install ws 8.16 or newer for this package',
@@ -54,12 +54,12 @@ function serverProblem(server: unknown): Problem | null {
   }
   if (socketClass === null) {
     const remedy = 'let your class extend TrackedSocket of nestjs-heartbeat, or leave the option WebSocket out';
-    return problem('(with a WebSocket class of its own)', 'must create sockets that can be tracked', remedy);
+    return faulty('(with a WebSocket class of its own)', 'must create sockets that can be tracked', remedy);
   }
   return null;
 }
 
-function problem(value: string, rule: string, remedy: string): Problem {
+function faulty(value: string, rule: string, remedy: string): Problem {
   return { key: 'server', value, rule, remedy };
 }
 
