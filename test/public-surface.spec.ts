@@ -21,7 +21,10 @@ beforeAll(() => {
     config: object;
   };
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, join(ROOT, 'libs/heartbeat'));
-  const entries = ['index', 'graphql', 'socket.io', 'tooling'].map(name => ({ name, file: join(SOURCE, `${name}.ts`) }));
+  const entries = ['index', 'graphql', 'socket.io', 'tooling'].map(name => ({
+    name,
+    file: join(SOURCE, `${name}.ts`),
+  }));
   surface = publicSurface(entries, { ...options, outDir: undefined }, file => file.startsWith(SOURCE));
   reviewed = readFileSync(LIST, 'utf8').trimEnd().split('\n');
 }, 120_000);
