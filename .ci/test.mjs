@@ -8,7 +8,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { ensurePackages, FOR_CLUSTER } from './packages.mjs';
@@ -69,30 +69,43 @@ async function everything() {
   });
   if (!installed) return;
   await step('packages of Debian', () => ensurePackages());
-  await step('package-lock.json', () => node(join(ROOT, '.ci/lockcheck.mjs')));
-  // The build takes as long as the other three.
-  await Promise.all([build(), checkSources()]);
-  await step('jest: unit', () => jest('unit', ['--selectProjects', 'unit']));
-  const files = TIMED.flatMap(project => filesOf(project));
-  for (const [index, { title, workers }] of GROUPS.entries()) {
-    const group = files.filter(path => groupOf(path) === index);
-    const howMany = workers === 1 ? ['--runInBand'] : [`--maxWorkers=${workers}`];
-    const order = `--testSequencer=${join(ROOT, '.ci/longest-first.mjs')}`;
-    await step(`jest: ${group.length} files ${title}, ${workers} at a time`, () =>
-      jest(`group${index}`, [...group, '--runTestsByPath', ...howMany, order, '--selectProjects', ...TIMED]),
-    );
-  }
-}
-
-function build() {
-  return stepBeside('build: nest build --all', [bin('@nestjs/cli/bin/nest.js'), 'build', '--all']);
+  await step('package-lock.json', () => run([join(ROOT, '.ci/lockcheck.mjs')], { stdio: 'inherit' }));
+  await Promise.all([
+    programBeside('build: nest build --all', [bin('@nestjs/cli/bin/nest.js'), 'build', '--all']),
+    checkSources(),
+  ]);
+  const [waiting, ...rest] = GROUPS.keys();
+  // What only computes has the time of the processors that those files leave.
+  await Promise.all([testGroup(waiting), compute()]);
+  for (const index of rest) await testGroup(index);
 }
 
 async function checkSources() {
-  await stepBeside('format: prettier --check', [bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.']);
-  await stepBeside('types: tsc', [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit']);
+  await programBeside('format: prettier --check', [
+    bin('prettier/bin/prettier.cjs'),
+    '--check',
+    '--log-level=warn',
+    '.',
+  ]);
   const sources = ['apps', 'libs', 'test'];
-  await stepBeside('lint: oxlint', [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...sources]);
+  await programBeside('lint: oxlint', [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...sources]);
+}
+
+/** Unit tests and types, at the lowest priority. */
+async function compute() {
+  const how = { stdio: 'pipe', isNice: true };
+  await stepBeside('jest: unit', () => jest('unit', ['--selectProjects', 'unit'], how));
+  await programBeside('types: tsc', [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'], how);
+}
+
+function testGroup(index) {
+  const { title, workers } = GROUPS[index];
+  const group = TIMED.flatMap(project => filesOf(project)).filter(path => groupOf(path) === index);
+  const howMany = workers === 1 ? ['--runInBand'] : [`--maxWorkers=${workers}`];
+  const order = `--testSequencer=${join(ROOT, '.ci/longest-first.mjs')}`;
+  return step(`jest: ${group.length} files ${title}, ${workers} at a time`, () =>
+    jest(`group${index}`, [...group, '--runTestsByPath', ...howMany, order, '--selectProjects', ...TIMED]),
+  );
 }
 
 /** The index of the group that a test file belongs to. */
@@ -127,43 +140,48 @@ async function onlyJest(given) {
   await step(`jest ${given.join(' ')}`, () => jest('jest', inBand ? ['--runInBand', ...given] : given));
 }
 
-/** Runs a step and prints its result. A step fails by throwing, by returning false or a status other than 0. */
+/** Runs a step and prints its result. A step fails by throwing, or by a status other than 0. */
 async function step(title, work) {
   console.log(`\n=== ${title}`);
   const startedAt = performance.now();
-  const failedBefore = totals.failed;
-  let status;
+  let result;
   try {
-    status = await work();
+    result = await work();
   } catch (error) {
     if (!(error instanceof PrepareError)) throw error;
     console.log(error.message);
-    status = 1;
+    result = { status: 1 };
   }
-  return ended({ title, startedAt, isOk: status === undefined || status === 0, failedBefore });
+  return ended(title, startedAt, result);
 }
 
 /** Runs a step beside others: its headline and output are printed when it has ended. */
-async function stepBeside(title, nodeArgs) {
+async function stepBeside(title, work) {
   const startedAt = performance.now();
-  const { status, output } = await run(nodeArgs, { stdio: 'pipe' });
+  const result = await work();
   console.log(`\n=== ${title}`);
-  process.stdout.write(output);
-  return ended({ title, startedAt, isOk: status === 0, failedBefore: totals.failed });
+  process.stdout.write(result.output);
+  return ended(title, startedAt, result);
 }
 
-function ended({ title, startedAt, isOk, failedBefore }) {
-  // jest's own failures are in the totals already; a jest that failed without one is counted here like any step.
-  if (!isOk && totals.failed === failedBefore) totals.failed += 1;
+function programBeside(title, nodeArgs, how = { stdio: 'pipe' }) {
+  return stepBeside(title, () => run(nodeArgs, how));
+}
+
+/** Prints and counts the result of a step; jest's own failures are in the totals already. */
+function ended(title, startedAt, { status, isCounted = false } = { status: 0 }) {
+  const isOk = status === 0;
+  if (!isOk && !isCounted) totals.failed += 1;
   const line = `${isOk ? 'ok  ' : 'FAIL'} ${title}, ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
   console.log(`--- ${line}`);
   summary.push(line);
   return isOk;
 }
 
-async function jest(name, jestArgs) {
+/** Runs jest and adds its tests to the totals. `isCounted` is whether they include its failure. */
+async function jest(name, jestArgs, how = { stdio: 'inherit' }) {
   const report = join(reports, `${name}.json`);
-  const status = await node(...JEST, '--json', `--outputFile=${report}`, ...jestArgs);
+  const { status, output } = await run([...JEST, '--json', `--outputFile=${report}`, ...jestArgs], how);
   try {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
@@ -171,27 +189,28 @@ async function jest(name, jestArgs) {
     for (const { name: path, startTime, endTime } of testResults) {
       durations.set(relative(ROOT, path), (endTime - startTime) / 1000);
     }
+    const failed = numFailedTests + numRuntimeErrorTestSuites;
     totals.passed += numPassedTests;
-    totals.failed += numFailedTests + numRuntimeErrorTestSuites;
+    totals.failed += failed;
     totals.skipped += numPendingTests;
+    return { status, output, isCounted: failed > 0 };
   } catch {
     // No report: jest printed the reason, and its status fails the step.
-    return status || 1;
+    return { status: status || 1, output };
   }
-  return status;
 }
 
-/** Runs node and resolves with its status. */
-async function node(...nodeArgs) {
-  return (await run(nodeArgs, { stdio: 'inherit' })).status;
-}
-
-/** Runs node in a process group of its own, so that ending it ends what it has started. With `stdio` "pipe" the output is kept. */
-function run(nodeArgs, { stdio }) {
+/**
+ * Runs node in a process group of its own, so that ending it ends what it has started. With `stdio` "pipe" the output is kept, with
+ * `isNice` it has the lowest priority.
+ */
+function run(nodeArgs, { stdio, isNice = false }) {
   const leftMs = BUDGET_MS - (performance.now() - startedAt);
   return new Promise(resolve => {
     const child = spawn(process.execPath, nodeArgs, { cwd: ROOT, stdio: ['ignore', stdio, stdio], detached: true });
     children.add(child);
+    // What it starts inherits its priority.
+    if (isNice && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', text => (output += text));
     const timer = setTimeout(() => {

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { ServerProcess } from '../support/servers/server-process.js';
 import { until } from '../support/assert/until.js';
 import {
-  FROM_SOURCE,
   SECRET,
   type Claims,
   base64url,
@@ -149,7 +148,7 @@ describe('A start that cannot be', () => {
     ['anonymous clients where no token is read', { ALLOW_ANONYMOUS: 'true' }, 'ALLOW_ANONYMOUS'],
     ['no anonymous clients without a key', { ALLOW_ANONYMOUS: 'false' }, 'every client is anonymous'],
   ])('because of %s, names the variable and no secret', async (_, env, name) => {
-    const server = ServerProcess.spawn({ ...FROM_SOURCE, env });
+    const server = ServerProcess.spawn({ env });
     expect((await server.exited).code).toBe(1);
     expect(server.stderr).toContain(name);
     expect(server.output).not.toContain('streng-geheim');

@@ -111,7 +111,7 @@ describe('A flood', () => {
       for (const { socket } of clients) {
         socket.removeAllListeners('data').on('data', chunk => (answered += chunk.length));
       }
-      await Promise.all(clients.map(client => flood(client, bytes, 3 * SECOND)));
+      await Promise.all(clients.map(client => flood(client, bytes, 2 * SECOND)));
       return answered;
     }
 

@@ -4,10 +4,6 @@ import { ask } from '../support/clients/ask.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { ServerProcess } from '../support/servers/server-process.js';
 
-export const FROM_SOURCE = {
-  entry: 'apps/server/src/main.ts',
-  nodeArgs: ['--import', './test/support/run-typescript.mjs'],
-} as const;
 const ADMIN_TOKEN = 'an-operator-of-this-test';
 export const SECRET = 'ein Schlüssel, dessen UTF-8 mehr Bytes hat als Zeichen';
 
@@ -51,7 +47,6 @@ export function kept(token: string): string {
 
 export async function startServer(env: Record<string, string>): Promise<ServerProcess> {
   return ServerProcess.start({
-    ...FROM_SOURCE,
     env: { ADMIN_TOKEN, LOG_LEVEL: 'verbose', REAPER_CRON: '* * * * * *', ...env },
   });
 }

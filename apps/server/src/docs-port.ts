@@ -5,7 +5,8 @@ import { AdminPort } from 'nestjs-heartbeat';
 
 /** Where the API's description is. */
 export const DOCS_PATHS = ['/docs', '/docs-json', '/docs-yaml'] as const;
-const DOCS = /^\/docs(?:-json|-yaml)?(?:[/?#]|$)/i;
+/** The addresses of the description. */
+export const DOCS = /^\/docs(?:-json|-yaml)?(?:[/?#]|$)/i;
 
 /** With ADMIN_PORT the description of the admin API is served there only, beside what it describes. */
 export function keepDocsToAdminPort(app: INestApplication): void {

@@ -12,6 +12,7 @@ import { resolveOptions, VERSION } from 'nestjs-heartbeat/tooling';
 
 import { withoutHiddenToken } from './admin-tokens.js';
 import { AppModule } from './app.module.js';
+import { serveDocs } from './docs.js';
 import { keepDocsToAdminPort } from './docs-port.js';
 import { readEnvironment, type Settings } from './environment.js';
 import { exposureOf } from './exposure.js';
@@ -19,7 +20,6 @@ import { greeting } from './greeting.js';
 import { serveHomePage } from './home-page.js';
 import { JsonLogger } from './json-logger.js';
 import { assertCanListen } from './listen-failure.js';
-import { serveDocs } from './openapi.js';
 import { secureResponses } from './response-headers.js';
 import { takeSnapshotsBySignal } from './snapshot-signal.js';
 import { reportFailure } from './start-failure.js';

@@ -141,8 +141,8 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
 };
 
 /** Serves the API's description: for people at `/docs`, for programs at `/docs-json`. */
-export function serveDocs(app: INestApplication): void {
-  SwaggerModule.setup('docs', app, createDocument(app), {
+export function setUpDocs(docs: INestApplication, described: INestApplication): void {
+  SwaggerModule.setup('docs', docs, createDocument(described), {
     jsonDocumentUrl: 'docs-json',
     customSiteTitle: 'Heartbeat API',
   });

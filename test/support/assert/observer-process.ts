@@ -1,4 +1,5 @@
 /** The process of an `Observer`: one well-behaved client that echoes all the time. It ends with its parent. */
+import { once } from 'node:events';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { ObserverReport } from './observer.js';
 import { RawClient } from '../clients/raw-client.js';
@@ -8,7 +9,7 @@ const PACE_MS = 10;
 /** The step at which the loop is sampled. */
 const STEP_MS = 5;
 
-const port = Number(process.argv[2]);
+const [port] = (await once(process, 'message')) as [number];
 const client = await RawClient.opened({ port });
 const sentAt: number[] = [];
 const loop = monitorEventLoopDelay({ resolution: STEP_MS });

@@ -29,13 +29,15 @@ export class Observer {
     Observer.#running.add(this);
   }
 
-  static async start(port: number): Promise<Observer> {
+  /** Its process starts while the port is awaited. */
+  static async start(port: Promise<number>): Promise<Observer> {
     const loader = new URL('../run-typescript.mjs', import.meta.url).href;
-    const child = fork(fileURLToPath(new URL('observer-process.ts', import.meta.url)), [`${port}`], {
+    const child = fork(fileURLToPath(new URL('observer-process.ts', import.meta.url)), [], {
       execArgv: ['--import', loader],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const observer = new Observer(child);
+    child.send(await port);
     await once(child, 'message', { signal: AbortSignal.timeout(20_000) });
     return observer;
   }

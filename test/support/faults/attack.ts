@@ -1,13 +1,14 @@
+import { afterAll } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { ask } from '../clients/ask.js';
 import type { ServerState } from '../servers/hostile-server.js';
 import { Observer, type ObserverReport } from '../assert/observer.js';
 import { RawClient, type RawClientOptions } from '../clients/raw-client.js';
+import { Program } from '../servers/program.js';
 import { ServerProcess } from '../servers/server-process.js';
 import { until } from '../assert/until.js';
 
-const RUN_TYPESCRIPT = ['--import', './test/support/run-typescript.mjs'];
 const PAGE_BYTES = 4096;
 /** How often the process's memory is read. */
 const SAMPLE_MS = 20;
@@ -35,6 +36,8 @@ export interface AttackOptions {
 /** A server in a process of its own under attack, with a well-behaved client in a third one, and the watch on both. */
 export class Attack {
   static readonly #running = new Set<Attack>();
+  /** Compiled once for all attacks of a file. */
+  static #program: Promise<Program> | null = null;
   readonly #clients: RawClient[] = [];
   #peakBytes = 0;
   #restingBytes = 0;
@@ -47,12 +50,16 @@ export class Attack {
   ) {}
 
   static async lay({ options = {}, authenticate, env = {}, ...rest }: AttackOptions = {}): Promise<Attack> {
-    const server = await ServerProcess.start({
-      entry: 'test/support/servers/hostile-server.ts',
-      nodeArgs: [...RUN_TYPESCRIPT, ...(rest.nodeArgs ?? [])],
+    Attack.#program ??= Program.compile('support/servers/hostile-server');
+    const { entry } = await Attack.#program;
+    const starting = ServerProcess.start({
+      entry,
+      nodeArgs: rest.nodeArgs ?? [],
       env: { ...env, OPTIONS: JSON.stringify(options), ...(authenticate && { AUTHENTICATE: authenticate }) },
     });
-    const attack = new Attack(server, (rest.observer ?? true) ? await Observer.start(server.port) : null);
+    const observed = (rest.observer ?? true) ? Observer.start(starting.then(({ port }) => port)) : null;
+    const [server, observer] = await Promise.all([starting, observed]);
+    const attack = new Attack(server, observer);
     Attack.#running.add(attack);
     attack.#restingBytes = (await attack.state()).rssBytes;
     attack.#peakBytes = attack.#restingBytes;
@@ -69,6 +76,13 @@ export class Attack {
     }
     await Observer.stopAll();
     await ServerProcess.stopAll();
+  }
+
+  /** Removes the program of this file. */
+  static async forget(): Promise<void> {
+    const program = await Attack.#program?.catch(() => null);
+    Attack.#program = null;
+    await program?.remove();
   }
 
   /** Whether the server's process is the one that was started. */
@@ -151,6 +165,8 @@ export class Attack {
     }
   }
 }
+
+afterAll(() => Attack.forget());
 
 /**
  * How long a process's main thread has run, and how long the process was kept waiting for a processor (proc_pid_schedstat): all its
