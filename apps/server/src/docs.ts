@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 
 import { DOCS } from './docs-port.js';
 
-type Handler = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 /** The application that serves the description of the other one. */
 @Module({})
@@ -17,12 +17,11 @@ class DocsModule {}
  */
 export function serveDocs(app: INestApplication): void {
   let docs: Promise<Handler> | null = null;
-  const serve: Handler = (request, response, next) => {
+  app.use(async (request: IncomingMessage, response: ServerResponse, next: () => void) => {
     if (!DOCS.test(request.url ?? '')) return next();
-    docs ??= createDocs(app);
-    docs.then(handler => handler(request, response, next)).catch(next);
-  };
-  app.use(serve);
+    const handle = await (docs ??= createDocs(app));
+    return handle(request, response, next);
+  });
 }
 
 async function createDocs(app: INestApplication): Promise<Handler> {
