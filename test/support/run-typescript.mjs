@@ -15,6 +15,7 @@ import { isMainThread, threadId } from 'node:worker_threads';
 const LIBRARY = {
   'nestjs-heartbeat': new URL('../../libs/heartbeat/src/index.ts', import.meta.url).href,
   'nestjs-heartbeat/graphql': new URL('../../libs/heartbeat/src/graphql.ts', import.meta.url).href,
+  'nestjs-heartbeat/socket.io': new URL('../../libs/heartbeat/src/socket.io.ts', import.meta.url).href,
   'nestjs-heartbeat/tooling': new URL('../../libs/heartbeat/src/tooling.ts', import.meta.url).href,
 };
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));

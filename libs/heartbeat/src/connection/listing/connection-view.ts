@@ -52,6 +52,8 @@ export const connectionView = z.object({
   appHeartbeat: z.boolean().meta({ description: 'Whether it uses the application heartbeat.' }),
   /** Nodes of an earlier version, which have gateways only, do not send it. */
   transport: transport.default('ws').meta({ description: '`other`: a server of the application.' }),
+  /** Present while a client of Socket.IO uses HTTP polling. */
+  polling: z.literal(true).optional().meta({ description: 'Present while a client of Socket.IO uses HTTP polling.' }),
 });
 /** A connection in a response: docs/http-api.md. Times are ISO 8601 UTC. */
 export interface ConnectionView extends Readonly<z.output<typeof connectionView>> {}

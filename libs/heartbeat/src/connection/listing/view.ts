@@ -40,6 +40,7 @@ export function factsOf(connection: Connection, now: number): Facts {
     userAgent: connection.userAgent,
     appHeartbeat: connection.appHeartbeat,
     transport: connection.transport,
+    polling: connection.channel.polling !== undefined || undefined,
   };
 }
 
@@ -47,7 +48,7 @@ export function factsOf(connection: Connection, now: number): Facts {
 export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock): ConnectionView {
   const { openedAt, lastSeenAt, lastMessageAt } = facts;
   // Written out, because V8 turns an object with so many members into a hash table when it is created by a spread or an assignment.
-  return {
+  const view: ConnectionView & { polling?: true | undefined } = {
     id,
     node: nodeId,
     path: facts.path,
@@ -69,6 +70,8 @@ export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock
     appHeartbeat: facts.appHeartbeat,
     transport: facts.transport,
   };
+  if (facts.polling) view.polling = true;
+  return view;
 }
 
 /** A connection as a view. */
