@@ -4,7 +4,6 @@ import { HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { DrainService } from '../../drain/drain.service.js';
 import { ConnectionTracker } from '../ws/connection-tracker.js';
-import { HttpPorts } from '../ws/http-ports.js';
 import { graphqlWs, nestGraphqlPath } from './graphql-peers.js';
 import {
   type FastifyLike,
@@ -46,10 +45,6 @@ export class HeartbeatGraphQLModule implements OnApplicationBootstrap {
     const drivers = this.#drivers();
     const servers = [...drivers.flatMap(serversOfDriver), ...serversOfFastify(this.#instances)];
     for (const driver of drivers) this.#stopAfterDrain(driver);
-    for (const { server } of this.#instances) {
-      // `@fastify/websocket` passes each upgrade to the router, which responds with 404 to the path of a gateway.
-      if (server) this.#service(HttpPorts).of(server).hidePathsFrom('onUpgrade');
-    }
     for (const subscriptions of servers) {
       tracker.track(subscriptions.server, { transport: subscriptions.transport });
       stopKeepAlive(subscriptions);

@@ -1,5 +1,3 @@
-import type { Server } from 'node:http';
-
 import type { WebSocketServer } from 'ws';
 
 import type { TrackOptions } from '../ws/tracker-arguments.js';
@@ -32,7 +30,6 @@ interface SubscriptionService {
 /** An instance of Fastify: `@fastify/websocket` adds its server to it. */
 export interface FastifyLike {
   addHook(name: 'onRegister', hook: (instance: FastifyLike) => void): unknown;
-  readonly server?: Server;
   readonly websocketServer?: WebSocketServer;
 }
 

@@ -8,9 +8,9 @@ type Filtered = Listener & { listener: Listener };
 
 /**
  * Guests whose `upgrade` listener ends upgrades that are not their own: engine.io (Socket.IO) those that have no answer after a second,
- * a `ws` server with `{ server }` all others at once.
+ * a `ws` server with `{ server }` all others at once, and `@fastify/websocket` those for which the router has no path.
  */
-export type GuestKind = 'engine.io' | 'ws';
+export type GuestKind = 'engine.io' | 'ws' | 'fastify';
 
 /** The listener of a `ws` server: an arrow function that passes all upgrades to the server, also in minified code. */
 const OF_WS =
@@ -18,10 +18,14 @@ const OF_WS =
 /** The option that the listener of engine.io reads. */
 const OF_ENGINE_IO = /\bdestroyUpgrade\b/;
 
+/** The listener of `@fastify/websocket`: it passes all upgrades to the router, as requests. */
+const OF_FASTIFY = /\.assignSocket\([^]*\.routing\(/;
+
 /** The kind of a listener by its source, since a listener has no public reference to its owner; null for any other. */
 export function kindOf(listener: (...given: never[]) => unknown): GuestKind | null {
   const source = Function.prototype.toString.call(listener);
   if (OF_ENGINE_IO.test(source)) return 'engine.io';
+  if (OF_FASTIFY.test(source)) return 'fastify';
   return OF_WS.test(source) ? 'ws' : null;
 }
 

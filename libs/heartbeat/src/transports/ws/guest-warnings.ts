@@ -10,6 +10,9 @@ const TEXTS: Readonly<Record<GuestKind, string>> = {
   'engine.io':
     'Socket.IO (engine.io) ends upgrades of other "upgrade" listeners that have no answer within its destroyUpgradeTimeout, by default a ' +
     'second. Paths of gateways are kept from it, those of other listeners are not: make it with { destroyUpgrade: false }.',
+  fastify:
+    '@fastify/websocket passes each upgrade to the router of Fastify, which answers those of other "upgrade" listeners with 404. Paths of ' +
+    'gateways are kept from it, those of other listeners are not: give them a port of their own, or a route of Fastify.',
 };
 
 /** The parts of a port that decide about its guests. */
@@ -51,6 +54,9 @@ export class GuestWarnings {
   #check(filter: GuestFilter): void {
     const { tracked, hasOwnEngine } = this.port;
     if (filter.listeners('ws').length > tracked.size) this.#warn('ws');
+    const routers = filter.listeners('fastify').length;
+    // The other one is that of this library.
+    if (routers > 0 && this.port.server.listenerCount('upgrade') > routers + 1) this.#warn('fastify');
     if (hasOwnEngine || this.#warned.has('engine.io')) return;
     for (const listener of filter.listeners('engine.io')) this.#probe(listener);
   }

@@ -11,8 +11,6 @@ import type { SilentSockets } from './silent-sockets.js';
 import type { GivenUpgrade, TrackedServer } from './tracked-server.js';
 import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
-type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-
 /** The server of a port, and the parts of the node that {@link HttpPort} depends on. */
 export interface HttpPortOptions {
   readonly server: Server;
@@ -74,22 +72,6 @@ export class HttpPort {
   take(given: GivenUpgrade): Upgrade {
     this.guests.forget(given.socket);
     return upgradeOf({ ...given, leave: this.#leaveToGuest });
-  }
-
-  /**
-   * Hides the paths of gateways from another `upgrade` listener, which would respond to each upgrade. Only for a listener that is known to
-   * do so: others ignore such paths, and may observe them.
-   */
-  hidePathsFrom(name: string): void {
-    const { server, paths } = this;
-    for (const listener of server.listeners('upgrade') as UpgradeListener[]) {
-      if (listener.name !== name) continue;
-      const hidden: UpgradeListener = (request, ...rest) => {
-        if (paths.find(request) === undefined) listener(request, ...rest);
-      };
-      // As with `once`, the owner can still remove its listener.
-      server.off('upgrade', listener).on('upgrade', Object.assign(hidden, { listener }));
-    }
   }
 
   /** Stops serving, where the server stays open after the application has closed. */
@@ -171,7 +153,7 @@ export class HttpPort {
 
   /** Whether a guest that ends upgrades of others must not see this one. A tracked `ws` server still needs those to its own path. */
   #isKept(request: IncomingMessage, kind: GuestKind): boolean {
-    return this.paths.find(request) !== undefined || (kind === 'engine.io' && this.#isTracked(request));
+    return this.paths.find(request) !== undefined || (kind !== 'ws' && this.#isTracked(request));
   }
 
   #isTracked(request: IncomingMessage): boolean {
