@@ -11,6 +11,7 @@ import { SystemClock } from '../../base/clock.js';
 import { NodeState } from '../../node/node-state.js';
 import { Totals } from '../../node/totals.js';
 import { LimitedLogger } from '../../base/limited-logger.js';
+import { HandshakeGuards } from './handshake-guards.decorator.js';
 import { GatewayInspector } from './gateway-inspector.js';
 
 Logger.overrideLogger(false);
@@ -31,6 +32,10 @@ class Chat {
 
 @WebSocketGateway({ server: {} } as object)
 class Stray {}
+
+@HandshakeGuards({ canActivate: () => true })
+@WebSocketGateway({ path: '/guarded' })
+class Guarded {}
 
 class NoGateway {
   readonly name = 'none';
@@ -94,6 +99,17 @@ describe('GatewayInspector', () => {
       providers = [provider(Chat)];
       await expect(inspector.onApplicationBootstrap()).rejects.toMatchObject({ code: 'HEARTBEAT_ADAPTER_MISSING' });
       inspector.guardHooks();
+      await expect(inspector.onApplicationBootstrap()).resolves.toBeUndefined();
+    });
+
+    it('rejects handshake guards that no server runs, with the adapter', async () => {
+      providers = [provider(Guarded)];
+      inspector.guardHooks();
+      await expect(inspector.onApplicationBootstrap()).rejects.toMatchObject({
+        code: 'HEARTBEAT_BAD_OPTIONS',
+        message: expect.stringContaining('Guarded has @HandshakeGuards() but is not served by HeartbeatWsAdapter'),
+      });
+      adapterInstalled = false;
       await expect(inspector.onApplicationBootstrap()).resolves.toBeUndefined();
     });
 
