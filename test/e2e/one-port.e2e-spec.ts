@@ -129,7 +129,9 @@ describe('One port', () => {
     const library = io(`http://${base}`, { transports: ['websocket'], reconnection: false });
     await once(library as unknown as NodeJS.EventEmitter, 'connect_error');
     library.close();
-    const closed = sockets.map(socket => socket.readyState === WebSocket.OPEN && once(socket, 'close'));
+    const closed = sockets
+      .filter(({ readyState }) => readyState === WebSocket.OPEN)
+      .map(socket => once(socket, 'close'));
     for (const { id } of connections.list().items) connections.kick(id);
     await Promise.all(closed);
     await until(() => connections.count === 0);
