@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { io, type Socket as ClientSocket } from 'socket.io-client';
 import { ask, type Question } from '../support/clients/ask.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { ROOT } from '../support/documents.js';
@@ -16,8 +17,15 @@ let library: PackedLibrary;
 let problems: Record<string, string>;
 
 beforeAll(async () => {
-  nest12 = await PackedApp.create('src/app.ts', 'src/types.ts', 'old/main.cts', 'express.js', 'fastify.js');
-  nest11 = await PackedApp.create('src/app.ts', 'src/types.ts', 'express.js', 'fastify.js');
+  nest12 = await PackedApp.create(
+    'src/app.ts',
+    'src/types.ts',
+    'old/main.cts',
+    'express.js',
+    'fastify.js',
+    'socket-io.js',
+  );
+  nest11 = await PackedApp.create('src/app.ts', 'src/types.ts', 'express.js', 'fastify.js', 'socket-io.js');
   [library] = await Promise.all([packLibrary(nest12.folder), nest11.installNest11()]);
   await Promise.all([nest12.link(library), nest11.install(library)]);
   const [of12, of11] = await Promise.all([nest12.compile('tsconfig.json'), nest11.compile('tsconfig.json')]);
@@ -127,7 +135,38 @@ describe.each([
     ]);
     expect(server.output).not.toMatch(/ (WARN|ERROR) /);
   });
+
+  it('tracks and kicks clients of Socket.IO', async () => {
+    const server = await ServerProcess.start({ entry: join(app().folder, 'socket-io.js') });
+    const { received, socket } = await socketIoClient(server.port);
+    socket.emit('shout', 'hello');
+    socket.emit('shout', '');
+    await until(() => received.length === 2);
+    const { items } = (await admin(server.port, 'connections')).json;
+    expect(items).toMatchObject([{ transport: 'socket.io' }]);
+    expect((await admin(server.port, `connections/${items[0].id}`, { method: 'DELETE' })).status).toBe(200);
+    await until(() => received.length === 3);
+    socket.disconnect();
+    expect(received).toEqual(
+      expect.arrayContaining([
+        ['shout', expect.stringMatching(/^HELLO\/live/)],
+        ['exception', expect.objectContaining({ message: 'Nothing to shout.' })],
+        'io server disconnect',
+      ]),
+    );
+    await server.stop();
+  });
 });
+
+/** What a client of Socket.IO receives until its end. */
+async function socketIoClient(port: number): Promise<{ received: unknown[]; socket: ClientSocket }> {
+  const socket = io(`ws://127.0.0.1:${port}`, { path: '/live', transports: ['websocket'], forceNew: true });
+  const received: unknown[] = [];
+  socket.onAny((event, data) => received.push([event, data]));
+  socket.on('disconnect', reason => received.push(reason));
+  await until(() => socket.connected);
+  return { received, socket };
+}
 
 const admin = (port: number, path: string, more: Partial<Question> = {}) =>
   ask({ port, path: `/admin/${path}`, ...more, headers: { authorization: 'Bearer secret', ...more.headers } });

@@ -10,7 +10,7 @@ export const LIBRARY = join(ROOT, 'libs/heartbeat');
 export const run = promisify(execFile);
 
 /** Packages of an application beside the library and its peers: Nest's own starter has most of them. */
-const OF_THE_APP = ['@nestjs/platform-express', '@nestjs/platform-fastify', '@types/node', 'typescript'];
+const OF_THE_APP = ['@nestjs/platform-express', '@nestjs/platform-fastify', '@types/node', 'socket.io', 'typescript'];
 /** The packages that belong to Nest 11. The registry has their last versions. */
 const NEST_11 = [
   '@nestjs/common@11',
@@ -71,7 +71,7 @@ export class PackedApp {
     await mkdir(target, { recursive: true });
     await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target]);
     const { dependencies, peerDependencies } = manifest as Record<string, object>;
-    for (const name of [...OF_THE_APP, ...Object.keys({ ...dependencies, ...peerDependencies })]) {
+    for (const name of new Set([...OF_THE_APP, ...Object.keys({ ...dependencies, ...peerDependencies })])) {
       const link = join(this.folder, 'node_modules', name);
       await mkdir(dirname(link), { recursive: true });
       await symlink(join(ROOT, 'node_modules', name), link);

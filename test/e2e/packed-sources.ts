@@ -3,7 +3,7 @@
 /** The application that an issue of the library's users would be about: a gateway, a controller and the two lines. */
 const APP = `
 import 'reflect-metadata';
-import { Controller, Get, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { Controller, Get, type INestApplication, Injectable, Module, type OnApplicationShutdown, type WebSocketAdapter } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import { type Connection, ConnectionService, CurrentConnection, HeartbeatModule, HeartbeatWsAdapter } from 'nestjs-heartbeat';
@@ -22,8 +22,8 @@ class Pool implements OnApplicationShutdown {
 class LiveGateway {
   constructor(private readonly pool: Pool) {}
 
-  handleConnection(client: { connection: Connection }): void {
-    client.connection.defer(() => console.log(\`a connection ended, the pool is \${this.pool.isOpen ? 'open' : 'closed'}\`));
+  handleConnection(client: { connection?: Connection }): void {
+    client.connection?.defer(() => console.log(\`a connection ended, the pool is \${this.pool.isOpen ? 'open' : 'closed'}\`));
   }
 
   @SubscribeMessage('shout')
@@ -48,9 +48,11 @@ const heartbeat = HeartbeatModule.forRoot({ admin: { tokens: [{ token: 'secret',
 @Module({ imports: [heartbeat], controllers: [CountController], providers: [LiveGateway, Pool] })
 class AppModule {}
 
-export async function start(adapter?: AbstractHttpAdapter): Promise<void> {
+const onWs = (app: INestApplication): WebSocketAdapter => new HeartbeatWsAdapter(app); // instead of Nest's WsAdapter
+
+export async function start(adapter?: AbstractHttpAdapter, sockets = onWs): Promise<void> {
   const app = await (adapter ? NestFactory.create(AppModule, adapter) : NestFactory.create(AppModule));
-  app.useWebSocketAdapter(new HeartbeatWsAdapter(app)); // instead of Nest's WsAdapter
+  app.useWebSocketAdapter(sockets(app));
   app.enableShutdownHooks();
   await app.listen(0, '127.0.0.1');
   console.log(await app.getUrl());
@@ -60,6 +62,12 @@ export async function start(adapter?: AbstractHttpAdapter): Promise<void> {
 const EXPRESS = `
 import { start } from './dist/app.js';
 await start();
+`;
+
+const SOCKET_IO = `
+import { HeartbeatIoAdapter } from 'nestjs-heartbeat/socket.io';
+import { start } from './dist/app.js';
+await start(undefined, app => new HeartbeatIoAdapter(app));
 `;
 
 const FASTIFY = `
@@ -174,6 +182,7 @@ export const PROGRAMS = {
   'old/main.cts': OLD,
   'express.js': EXPRESS,
   'fastify.js': FASTIFY,
+  'socket-io.js': SOCKET_IO,
 } as const;
 
 export const TSCONFIGS = { 'tsconfig.json': TSCONFIG, 'tsconfig.old.json': OLD_TSCONFIG } as const;
