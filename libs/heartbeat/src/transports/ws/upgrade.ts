@@ -25,7 +25,7 @@ export interface Upgrade {
 
 type Given = Pick<Upgrade, 'request' | 'socket' | 'head' | 'leave' | 'upgraded'>;
 
-/** Without a spread, which V8 makes a hash table of: 20 µs of an upgrade in a profile, and slow to write. */
+/** Without a spread, which V8 makes a hash table of: 4 % of an upgrade in a profile, and slow to write. */
 export function upgradeOf({ request, socket, head, leave, upgraded }: Given): Upgrade {
   const bytesBefore = bytesWritten(socket);
   return { request, socket, head, leave, upgraded, params: NO_PARAMS, pathFault: null, bytesBefore, isSettled: false };
