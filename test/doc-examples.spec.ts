@@ -42,7 +42,10 @@ const OPTIONS: ts.CompilerOptions = {
   esModuleInterop: true,
   skipLibCheck: true,
   noEmit: true,
-  paths: { 'nestjs-heartbeat': [join(ROOT, 'libs/heartbeat/src/index.ts')] },
+  paths: {
+    'nestjs-heartbeat': [join(ROOT, 'libs/heartbeat/src/index.ts')],
+    'nestjs-heartbeat/*': [join(ROOT, 'libs/heartbeat/src/*.ts')],
+  },
 };
 
 /** The faults of the examples, each with its place in the document. */

@@ -5,7 +5,7 @@ import type { WebSocket, WebSocketServer } from 'ws';
 
 /**
  * The parts of engine.io 6.6 and socket.io 4.8 that are used. Parts without a public description are marked: private
- * (docs/decisions/0023). Tests with real clients fail if they change.
+ * (docs/decisions/0024). Tests with real clients fail if they change.
  */
 
 /** One packet of a session. Its `data` is present in packets of Socket.IO, which have the type `message`. */

@@ -1,0 +1,81 @@
+// Measures: memory.
+/** Socket.IO's clients that connect and leave by the thousand, over both transports: nothing of them is left in the heap. */
+import { afterEach, expect, it } from '@jest/globals';
+import { ConnectedSocket, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { once } from 'node:events';
+import { queryObjects } from 'node:v8';
+import { connectionOf } from 'nestjs-heartbeat/socket.io';
+import type { Socket } from 'socket.io';
+import { WebSocket } from 'ws';
+import { Connection } from '../../libs/heartbeat/src/connection/connection.js';
+import { EngineSocket } from '../../libs/heartbeat/src/transports/socket-io/engine-socket.js';
+import { IoSession } from '../../libs/heartbeat/src/transports/socket-io/io-session.js';
+import { PollingTraffic } from '../../libs/heartbeat/src/transports/socket-io/polling-traffic.js';
+import { until } from '../support/assert/until.js';
+import { PollingClient } from '../support/clients/polling-client.js';
+import { IoApp } from '../support/servers/io-app.js';
+
+@WebSocketGateway()
+class GreetingGateway {
+  handleConnection(socket: Socket): void {
+    connectionOf(socket).defer(() => undefined);
+    socket.emit('welcome', 'to the server');
+  }
+
+  @SubscribeMessage('leave')
+  leave(@ConnectedSocket() socket: Socket): void {
+    socket.disconnect(true);
+  }
+}
+
+/** Clients of one round, of which a tenth polls. */
+const ROUND = 2000;
+const ROUNDS = 5;
+
+afterEach(() => IoApp.closeAll());
+
+async function round(app: IoApp): Promise<void> {
+  const sockets = Array.from({ length: ROUND * 0.9 }, () => {
+    return new WebSocket(`ws://127.0.0.1:${app.port}/socket.io/?EIO=4&transport=websocket`);
+  });
+  const polling = Array.from({ length: ROUND * 0.1 }, () => new PollingClient(app.port));
+  await Promise.all([
+    ...sockets.map(async socket => {
+      await once(socket, 'open');
+      socket.send('40');
+      await once(socket, 'message');
+    }),
+    ...polling.map(async client => {
+      await client.open();
+      await client.post('40');
+      await client.poll();
+    }),
+  ]);
+  expect(app.connections.count).toBe(ROUND);
+  for (const [index, socket] of sockets.entries()) {
+    // A third closes, a third disappears, a third is disconnected by the application.
+    if (index % 3 === 0) socket.close();
+    else if (index % 3 === 1) socket.terminate();
+    else socket.send('42["leave"]');
+  }
+  await Promise.all(polling.map(client => client.post('1')));
+  await until(() => app.connections.count === 0, { timeoutMs: 20_000 });
+  for (const client of polling) client.destroy();
+  for (const socket of sockets) socket.terminate();
+}
+
+/** The objects in the heap that belong to clients. */
+function left(): number[] {
+  return [Connection, IoSession, EngineSocket, PollingTraffic].map(kind => queryObjects(kind, { format: 'count' }));
+}
+
+it('leaves nothing in the heap', async () => {
+  const app = await IoApp.start({ gateways: [GreetingGateway], options: { closedHistory: 100 } });
+  for (let rounds = 0; rounds < ROUNDS; rounds++) await round(app);
+  // Nest and Socket.IO keep the last client of each namespace, without its connection.
+  await until(() => left().every(count => count <= 1), {
+    timeoutMs: 10_000,
+    message: () => `objects left: ${left().join()}`,
+  });
+  expect(left()[0]).toBe(0);
+});
