@@ -6,7 +6,7 @@ import type { Refusal } from '../../admission/refusal.js';
 import { guarded } from '../../connection/lifetime.js';
 import type { NodeState } from '../../node/node-state.js';
 import type { RefusedClients } from '../ws/refused-clients.js';
-import { ignoreError } from '../ws/upgrade.js';
+import { ignoreError, stopIgnoringErrors } from '../ws/upgrade.js';
 import { answerRefusal, respondRefusal } from '../ws/upgrade-answer.js';
 import type { AllowRequest, EngineRequest } from './engine-fields.js';
 import { IoAttempt } from './io-attempt.js';
@@ -51,7 +51,7 @@ export class IoAdmission {
     const isUpgrade = !request.res;
     if (isUpgrade) request.socket.on('error', ignoreError);
     const settled: Done = (error, success) => {
-      if (isUpgrade) request.socket.off('error', ignoreError);
+      if (isUpgrade) stopIgnoringErrors(request.socket);
       done(error, success);
     };
     this.parts.originRule(request, judge => this.#decide(new IoAttempt(request, judge), settled));

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 
-import { ignoreError, isTaken, type Upgrade } from './upgrade.js';
+import { ignoreError, isTaken, stopIgnoringErrors, type Upgrade } from './upgrade.js';
 
 /** Upgrades that are answered in one turn of the event loop; each costs about 20 µs. */
 const ANSWERS_PER_TURN = 200;
@@ -67,7 +67,7 @@ export class GuestUpgrades {
   forget(socket: Duplex): void {
     if (!this.#sockets.delete(socket)) return;
     socket.off('close', this.#closed);
-    if (this.#pending.delete(socket)) socket.off('error', ignoreError);
+    if (this.#pending.delete(socket)) stopIgnoringErrors(socket);
   }
 
   /** Destroys the sockets of all guests. */
@@ -97,7 +97,7 @@ export class GuestUpgrades {
       if (dueAt > now) return this.#arm(dueAt - now);
       if (answered === ANSWERS_PER_TURN) return this.#arm(0);
       this.#pending.delete(socket);
-      socket.off('error', ignoreError);
+      stopIgnoringErrors(socket);
       if (isTaken(upgrade)) continue;
       answered++;
       this.#sockets.delete(socket);

@@ -9,7 +9,7 @@ import type { ServedServer } from './served-server.js';
 import { answerAsPlainRequest } from './plain-request.js';
 import type { SilentSockets } from './silent-sockets.js';
 import type { GivenUpgrade, TrackedServer } from './tracked-server.js';
-import { ignoreError, isTaken, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
+import { ignoreError, isTaken, stopIgnoringErrors, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
 /** The server of a port, and the parts of the node that {@link HttpPort} depends on. */
 export interface HttpPortOptions {
@@ -142,7 +142,7 @@ export class HttpPort {
     upgrade.socket.on('error', ignoreError);
     setImmediate(() => {
       if (!isTaken(upgrade)) return answerAsPlainRequest(server, upgrade);
-      upgrade.socket.off('error', ignoreError);
+      stopIgnoringErrors(upgrade.socket);
       upgrade.leave(upgrade.socket);
     });
   }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
 
-import { ignoreError, type Upgrade } from './upgrade.js';
+import { ignoreError, stopIgnoringErrors, type Upgrade } from './upgrade.js';
 
 /** Header fields that only the upgrade needs. */
 const OF_THE_UPGRADE = new Set(['upgrade', 'http2-settings']);
@@ -18,15 +18,14 @@ const OF_THE_UPGRADE = new Set(['upgrade', 'http2-settings']);
 export function answerAsPlainRequest(server: Server, upgrade: Upgrade): void {
   const { socket } = upgrade;
   const response = responseUnderWay(socket);
-  if (response) {
-    // If another response follows, Node assigns it the socket before this listener is called.
-    response.once('close', () => answerAsPlainRequest(server, upgrade));
-    if (socket.listeners('error').includes(ignoreError)) return;
-    socket.on('error', ignoreError);
+  // If another response follows, Node assigns it the socket before this listener is called.
+  if (response) response.once('close', () => answerAsPlainRequest(server, upgrade));
+  if (response || socket.destroyed || socket.writableEnded) {
+    // Nothing else handles the errors of the socket meanwhile, or of one that has ended and may still be reset.
+    if (!socket.listeners('error').includes(ignoreError)) socket.on('error', ignoreError);
     return;
   }
-  socket.off('error', ignoreError);
-  if (socket.destroyed || socket.writableEnded) return;
+  stopIgnoringErrors(socket);
   socket.unshift(Buffer.concat([headOf(upgrade), upgrade.head]));
   // The old parser may have set the timeout of an idle connection.
   if (socket instanceof Socket) socket.setTimeout(server.timeout);

@@ -62,3 +62,8 @@ function bytesWritten(socket: Duplex): number {
 
 /** A listener for `error`: a client that resets while its upgrade waits must not end the process. */
 export function ignoreError(): void {}
+
+/** Undoes {@link ignoreError} where other code handles errors from now on. A destroyed socket keeps it: its error may still be emitted. */
+export function stopIgnoringErrors(socket: Duplex): void {
+  if (!socket.destroyed) socket.off('error', ignoreError);
+}

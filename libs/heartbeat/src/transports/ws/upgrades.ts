@@ -17,7 +17,7 @@ import type { ServedServer } from './served-server.js';
 import type { TrackedSocket } from './tracked-socket.js';
 import { KIND } from './socket-listeners.js';
 import { answerAsVerified, answerRefusal } from './upgrade-answer.js';
-import { ignoreError, type Upgrade } from './upgrade.js';
+import { ignoreError, stopIgnoringErrors, type Upgrade } from './upgrade.js';
 import { UpgradeAttempt } from './upgrade-attempt.js';
 import { askVerifyClient } from './verify-client.js';
 
@@ -84,7 +84,7 @@ export class Upgrades {
   #open(server: ServedServer, upgrade: Upgrade, admitted: Admitted): void {
     const { request } = upgrade;
     this.#shakeHands(server, upgrade, client => {
-      upgrade.socket.off('error', ignoreError);
+      stopIgnoringErrors(upgrade.socket);
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
       this.sockets.opened(upgrade.socket, request.socket);
