@@ -6,14 +6,13 @@ import { describe, expect, it } from '@jest/globals';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CloseCodes } from 'nestjs-heartbeat';
-import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat/tooling';
-import { parse } from 'yaml';
+import { DEFAULTS } from 'nestjs-heartbeat/tooling';
 import { readingsOf, type Results } from '../apps/bench/src/results.js';
 import { renderTable, titleOf } from '../apps/bench/src/table.js';
 import { FIGURE_NAMES } from '../apps/bench/src/figures.js';
 import { readEnvironment } from '../apps/server/src/environment.js';
 import { OPERATIONS } from '../apps/server/src/openapi.js';
-import { OPTION_VARIABLES, optionsFrom } from '../apps/server/src/option-variables.js';
+import { OPTION_VARIABLES } from '../apps/server/src/option-variables.js';
 import { blocksOf, cellsOf, columns, DOCUMENTS, read, ROOT, rowsOf, tableOf } from './support/documents.js';
 
 const README = read('README.md');
@@ -253,52 +252,7 @@ describe('docs/operations', () => {
     expect(ids.length).toBeGreaterThan(0);
     expect(new Set(tableOf(DOCTOR, 'check').map(([id]) => id))).toEqual(new Set(ids));
   });
-
-  describe('in its Kubernetes manifest', () => {
-    const [manifest = ''] = blocksOf(read('docs/operations/deployment.md'), 'yaml');
-    const { spec } = (parse(manifest) as { spec: { template: { spec: PodSpec } } }).spec.template;
-    const [container] = spec.containers;
-    // A value from a secret may be a token or the URL of Redis: a text that could be either.
-    const env = Object.fromEntries(container.env.map(({ name, value = elsewhere(name) }) => [name, value]));
-
-    it('sets variables that exist', () => {
-      expect(() => readEnvironment(env)).not.toThrow();
-    });
-
-    it('leaves the drain its time before SIGKILL', () => {
-      const { deadlineMs } = resolveOptions(optionsFrom(env)).drain;
-      expect(spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(deadlineMs + 1000);
-    });
-
-    it('uses the probes that exist', () => {
-      const { startupProbe, readinessProbe, livenessProbe } = container;
-      const paths = [startupProbe, readinessProbe, livenessProbe].map(probe => probe.httpGet.path);
-      const health = String(DEFAULT_ROUTES.health);
-      expect(paths).toEqual([`${health}/startup`, `${health}/ready`, `${health}/live`]);
-    });
-  });
 });
-
-/** A value that the manifest takes from elsewhere. */
-function elsewhere(name: string): string {
-  return name === 'NODE_NAME' ? 'pod-1' : 'redis://elsewhere';
-}
-
-interface Probe {
-  readonly httpGet: { readonly path: string };
-}
-
-interface PodSpec {
-  readonly terminationGracePeriodSeconds: number;
-  readonly containers: readonly [
-    {
-      readonly env: readonly { readonly name: string; readonly value?: string }[];
-      readonly startupProbe: Probe;
-      readonly readinessProbe: Probe;
-      readonly livenessProbe: Probe;
-    },
-  ];
-}
 
 describe('docs/architecture.md', () => {
   it('lists every folder of the library', () => {
