@@ -5,6 +5,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { DEFAULT_ROUTES, DEFAULTS, resolveOptions } from 'nestjs-heartbeat/tooling';
 import { parse } from 'yaml';
 import { readEnvironment } from '../apps/server/src/environment.js';
@@ -298,6 +299,24 @@ describe('deploy/Dockerfile', () => {
     expect(argumentOf('HEALTHCHECK')).toContain(`fetch('${READY}')`);
   });
 
+  it('has the dependencies of production alone, from a stage whose tools stay behind', () => {
+    const [build = '', ...more] = instructions.filter(line => line.startsWith('FROM '));
+    expect(more).toEqual([build.replace(' AS build', '')]);
+    expect(build).toMatch(/^FROM node:\d+-slim AS build$/);
+    expect(instructions[instructions.indexOf(more[0] ?? '') - 1]).toMatch(/ && npm prune --omit=dev$/);
+    expect(final).toContain('COPY --from=build /app/node_modules ./node_modules');
+    expect(final.filter(line => line.startsWith('RUN '))).toEqual([]);
+  });
+
+  it('has every package that the server imports among them', () => {
+    const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
+    const imported = packagesOf(['main', 'doctor'].map(name => `apps/server/src/${name}.ts`));
+    expect(imported).toEqual(
+      expect.arrayContaining(['@nestjs/core', '@nestjs/swagger', '@redis/client', 'reflect-metadata']),
+    );
+    expect(imported.filter(name => !Object.hasOwn(dependencies, name))).toEqual([]);
+  });
+
   it('copies only what is there', () => {
     const sources = instructions
       .filter(line => line.startsWith('COPY ') && !line.includes('--from='))
@@ -306,3 +325,22 @@ describe('deploy/Dockerfile', () => {
     expect(sources.length).toBeGreaterThan(0);
   });
 });
+
+/** Imports with and without names, and `import()`. */
+const IMPORTS = /(^(?:import|export)(?! type)\s(?:[^;']*?from )?|(?<!typeof )import\()'([^']+)'/gm;
+
+/** The packages that these sources of the repository import, and all that they import from it. Types are no imports. */
+function packagesOf(entries: readonly string[]): string[] {
+  const files = new Set(entries);
+  const packages = new Set<string>();
+  // The loop takes the files that are added meanwhile, too.
+  for (const file of files) {
+    for (const [, , specifier = ''] of read(file).matchAll(IMPORTS)) {
+      const [, library, entry = 'index'] = /^(nestjs-heartbeat)(?:\/([\w.]+))?$/.exec(specifier) ?? [];
+      if (library !== undefined) files.add(`libs/heartbeat/src/${entry}.ts`);
+      else if (specifier.startsWith('.')) files.add(join(dirname(file), specifier.replace(/\.js$/, '.ts')));
+      else if (!specifier.startsWith('node:')) packages.add(/^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier);
+    }
+  }
+  return [...packages].toSorted();
+}

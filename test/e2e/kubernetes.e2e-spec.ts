@@ -1,12 +1,15 @@
 /** The server in the environment that the Deployment of deploy/kubernetes gives it, with a real Redis. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
 import { ask } from '../support/clients/ask.js';
 import { openNotified } from '../support/clients/notified-client.js';
 import { until } from '../support/assert/until.js';
 import { RedisServer } from '../support/redis/redis-server.js';
-import { ServerProcess } from '../support/servers/server-process.js';
+import { ServerProcess, type ServerProcessOptions } from '../support/servers/server-process.js';
 import { type DeploymentSpec, only, PodEnvironment, type Probe, secondsAfterSigterm } from '../support/kubernetes.js';
 import { build } from '../support/kustomize.js';
 import { bearer, hmacToken, SECRET, VALID } from './token-clients.js';
@@ -48,9 +51,12 @@ const linesOf = ({ stdout, stderr }: ServerProcess) =>
 const portOf = (url: string) => Number(new URL(url).port);
 
 /** The container as its pod starts it: on free ports, since those of the pod belong to this machine. */
-function startContainer(): ServerProcess {
+function startContainer({ env, via = [] }: ServerProcessOptions = {}): ServerProcess {
   const cluster = { KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' };
-  return ServerProcess.spawn({ env: { ...environment.variables, ...cluster, PORT: '0', ADMIN_PORT: '0' } });
+  return ServerProcess.spawn({
+    env: { ...environment.variables, ...cluster, PORT: '0', ADMIN_PORT: '0', ...env },
+    via,
+  });
 }
 
 /** The ports of the container as this start has them, by their names. */
@@ -108,6 +114,57 @@ describe('the Deployment', () => {
     expect(clients.map(({ closeFrame, advice }) => [closeFrame?.code, advice !== null])).toEqual(
       clients.map(() => [1001, true]),
     );
+    expect(linesOf(server).filter(({ level }) => !['log', 'debug', 'verbose'].includes(level))).toEqual([]);
+  });
+});
+
+const { runAsUser: uid, runAsGroup: gid } = pod.securityContext;
+const files = container.env.flatMap(({ name, value }) =>
+  name.endsWith('_FILE') ? [[name, value ?? ''] as const] : [],
+);
+
+/**
+ * The view of a container: everything is read-only but a `/tmp` of its own, and the folder of secrets ($1) is mounted where the
+ * Deployment has it, readable by the group alone. The command runs as the user of the Deployment, without capabilities.
+ */
+const CONFINE = `
+  chown -R 0:${gid} "$1"; chmod 0750 "$1"; chmod 0440 "$1"/*
+  mount -t tmpfs -o mode=0755 tmpfs /run
+  mkdir -p ${dirname(files[0]?.[1] ?? '')} /run/app
+  mount --bind "$1" ${dirname(files[0]?.[1] ?? '')}
+  mount --bind "$PWD" /run/app
+  mount -o remount,bind,ro /run/app
+  cd /run/app
+  mount -t tmpfs -o mode=1777 tmpfs /tmp
+  mount -o remount,ro /run
+  mount -o remount,bind,ro /
+  shift
+  exec setpriv --reuid=${uid} --regid=${gid} --groups=${gid} --no-new-privs --bounding-set=-all --inh-caps=-all "$@"`;
+const NAMESPACE = ['unshare', '--mount', '--propagation', 'private'] as const;
+const mayMount = spawnSync(NAMESPACE[0], [...NAMESPACE.slice(1), 'true']).status === 0;
+if (!mayMount) process.stderr.write(`NOT RUN unless in CI: "${NAMESPACE.join(' ')}" needs root\n`);
+// In CI a test must not pass without having run.
+const describeConfined = mayMount || process.env['CI'] !== undefined ? describe : describe.skip;
+
+describeConfined('its security context', () => {
+  it('is enough for a server: a user without rights, a read-only root, and secrets for the group alone', async () => {
+    const server = startContainer({
+      env: { ...Object.fromEntries(files), TMPDIR: '/tmp' },
+      via: [...NAMESPACE, 'sh', '-ec', CONFINE, 'sh', environment.folder],
+    });
+    const ports = await portsOf(server);
+    const { path, port } = container.readinessProbe.httpGet;
+    expect(await ask({ port: ports[port] ?? 0, path })).toMatchObject({ status: 200 });
+    const asOperator = { port: ports['admin'] ?? 0, headers: bearer(ADMIN_TOKEN) };
+    expect(await ask({ ...asOperator, path: '/admin/nodes' })).toMatchObject({ status: 200 });
+    const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+    expect(status).toMatch(new RegExp(`^Uid:\\s+${uid}\\s`, 'm'));
+    expect(status).toMatch(/^CapEff:\s+0+$/m);
+    const mounts = readFileSync(`/proc/${server.pid}/mountinfo`, 'utf8');
+    expect(mounts).toMatch(/ \/ \/ ro,/);
+
+    server.signal('SIGTERM');
+    expect(await server.exited).toMatchObject({ code: 0, signal: null });
     expect(linesOf(server).filter(({ level }) => !['log', 'debug', 'verbose'].includes(level))).toEqual([]);
   });
 });

@@ -26,6 +26,7 @@ export interface Container {
 
 export interface PodSpec {
   readonly terminationGracePeriodSeconds: number;
+  readonly securityContext: { readonly runAsUser: number; readonly runAsGroup: number };
   readonly containers: readonly [Container];
   readonly volumes: readonly {
     readonly name: string;
