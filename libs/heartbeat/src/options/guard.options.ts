@@ -101,6 +101,6 @@ export const GUARD_RULES: Readonly<Record<keyof GuardOptions, z.ZodType>> = {
   ),
   identityFromRequest: z.custom(
     value => typeof value === 'function',
-    'must be a function request => identity, or null for an anonymous client',
+    'must be a function that takes a request and returns an identity',
   ),
 };
