@@ -222,7 +222,7 @@ describe('a drain', () => {
     stalls.stop();
     const early = newcomers.filter(({ answeredAt }) => answeredAt < delayMs - 10);
     const late = newcomers.filter(isLate);
-    expect(early.length).toBeGreaterThan(10);
+    expect(early.length).toBeGreaterThan(2);
     for (const { client, answer, sentAt } of early) {
       expect(answer?.status).toBe(101);
       expect(client.json).toEqual([{ event: 'echo', data: sentAt }]);
