@@ -7,11 +7,19 @@ import { SubscribeMessage, MessageBody, WebSocketGateway, WebSocketServer } from
 import { createAdapter } from '@socket.io/redis-adapter';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { ConnectionService, DrainService, HeartbeatModule, HeartbeatWsAdapter } from 'nestjs-heartbeat';
+import { connect } from 'node:net';
+import {
+  ConnectionService,
+  DrainService,
+  HeartbeatModule,
+  type HeartbeatOptions,
+  HeartbeatWsAdapter,
+} from 'nestjs-heartbeat';
 import { connectionOf, HeartbeatIoAdapter, trackSocketIo } from 'nestjs-heartbeat/socket.io';
 import { Server, type ServerOptions } from 'socket.io';
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket, WebSocketServer as WsServer } from 'ws';
+import { collected } from '../support/assert/heap-bytes.js';
 import { until } from '../support/assert/until.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 import { next } from '../support/servers/io-app.js';
@@ -36,7 +44,7 @@ afterEach(async () => {
 });
 afterAll(() => RedisServer.stopAll());
 
-async function created(gateways: unknown[]): Promise<INestApplication> {
+async function created(gateways: unknown[], options: HeartbeatOptions = {}): Promise<INestApplication> {
   const heartbeat = { intervalMs: 500, minIntervalMs: 500, maxIntervalMs: 500, pongTimeoutMs: 200 };
   const module = await Test.createTestingModule({
     imports: [
@@ -44,6 +52,7 @@ async function created(gateways: unknown[]): Promise<INestApplication> {
         load: NO_LOAD,
         heartbeat,
         drain: { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 3000 },
+        ...options,
       }),
     ],
     providers: gateways as never[],
@@ -63,8 +72,8 @@ async function joined(url: string, options: Parameters<typeof io>[1] = {}): Prom
 }
 
 /** An application with a `ws` gateway, a Socket.IO server and a `ws` server of its own, on one port. */
-async function crowded(isTracked: boolean) {
-  const app = await created([WsGateway]);
+async function crowded(isTracked: boolean, options: HeartbeatOptions = {}) {
+  const app = await created([WsGateway], options);
   app.useWebSocketAdapter(new HeartbeatWsAdapter(app));
   const server = new Server(app.getHttpServer(), { destroyUpgrade: false });
   closers.push(() => server.close());
@@ -154,6 +163,83 @@ describe('A Socket.IO server of the application beside a gateway and a ws server
     server.attach(app.getHttpServer() as never);
     await joined(`http://127.0.0.1:${portOf(app)}`);
     expect(app.get(ConnectionService).count).toBe(1);
+  });
+});
+
+describe('After the end of the tracking', () => {
+  const EVENT = 'x'.repeat(10_000);
+
+  it('sessions that stay tracked work on, in new namespaces too, and nothing is added by tracking again', async () => {
+    const app = await created([]);
+    const server = new Server(app.getHttpServer());
+    const end = trackSocketIo(app, server);
+    server.of(/^\/late-\d+$/);
+    await app.listen(0, '127.0.0.1');
+    const client = await joined(`http://127.0.0.1:${portOf(app)}`, { transports: ['websocket'] });
+    const connections = app.get(ConnectionService);
+    const { engine } = server as unknown as { engine: { middlewares: unknown[] } };
+    const before = { sets: connections.socketSets.length, middlewares: engine.middlewares.length };
+    end();
+    for (let times = 0; times < 5; times++) trackSocketIo(app, server)();
+    expect({ sets: connections.socketSets.length, middlewares: engine.middlewares.length }).toEqual(before);
+    expect(Object.hasOwn(server, 'bind')).toBe(false);
+    let received = 0;
+    client.on('news', () => received++);
+    // More than the limit of what may wait, in parts that are read.
+    for (let sent = 1; sent <= 120; sent++) {
+      server.emit('news', EVENT);
+      await until(() => received === sent);
+    }
+    const late = client.io.socket('/late-1');
+    await next(late, 'connect');
+    expect([client.connected, connections.list().items[0]!.bufferedBytes]).toEqual([true, 0]);
+    client.disconnect();
+    late.disconnect();
+    await until(() => connections.count === 0);
+    expect(connections.socketSets).toHaveLength(before.sets - 1);
+  });
+
+  it.each(['websocket', 'polling'])('the server is a guest, whose %s clients do not hold the end', async transport => {
+    const { app, end, port } = await crowded(true, { drain: { spreadMs: 0, closeTimeoutMs: 500, deadlineMs: 500 } });
+    end();
+    const guest = await joined(`http://127.0.0.1:${port}`, { transports: [transport] });
+    const lost = next(guest, 'disconnect');
+    await app.close();
+    expect((await lost)[0]).toMatch(/^transport (close|error)$/);
+  });
+});
+
+describe('The port of a tracked Socket.IO server', () => {
+  it('refuses unknown paths at once, and limits request heads', async () => {
+    const app = await created([], { limits: { handshakeTimeoutMs: 300 } });
+    const server = new Server(app.getHttpServer());
+    trackSocketIo(app, server);
+    await app.listen(0, '127.0.0.1');
+    const unknown = new WebSocket(`ws://127.0.0.1:${portOf(app)}/nope`);
+    const [{ message }] = (await once(unknown, 'error')) as [Error];
+    expect(message).toMatch(/404/);
+    const slow = connect(portOf(app), '127.0.0.1').on('error', () => undefined);
+    slow.write('GET /');
+    await once(slow, 'close');
+  });
+
+  it('keeps no namespace that Socket.IO has removed', async () => {
+    const app = await created([]);
+    const server = new Server(app.getHttpServer(), { cleanupEmptyChildNamespaces: true });
+    trackSocketIo(app, server);
+    server.of(/^\/dynamic-\d+$/);
+    await app.listen(0, '127.0.0.1');
+    const client = await joined(`http://127.0.0.1:${portOf(app)}`);
+    const removed: WeakRef<object>[] = [];
+    server.on('new_namespace', namespace => removed.push(new WeakRef(namespace)));
+    for (let number = 0; number < 20; number++) {
+      const dynamic = client.io.socket(`/dynamic-${number}`);
+      await next(dynamic, 'connect');
+      dynamic.disconnect();
+    }
+    // The last one may still be referenced by the packet that was handled last.
+    await until(() => collected() > 0 && removed.filter(reference => reference.deref()).length <= 2);
+    expect(removed).toHaveLength(20);
   });
 });
 

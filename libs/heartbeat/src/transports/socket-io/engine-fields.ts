@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 import type { WebSocket, WebSocketServer } from 'ws';
 
@@ -72,6 +73,9 @@ export interface EngineOptions {
   readonly allowEIO3?: boolean | undefined;
   readonly transports: readonly string[];
   readonly cors?: unknown;
+  /** Absent for an engine that the application attached itself. */
+  readonly path?: string;
+  readonly addTrailingSlash?: boolean;
 }
 
 export type EngineMiddleware = (
@@ -86,6 +90,7 @@ export interface Engine extends EventEmitter {
   readonly clients: Readonly<Record<string, EngineSession>>;
   readonly ws?: WebSocketServer;
   use(middleware: EngineMiddleware): void;
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Protected: replaces `ws` by one of `opts.wsEngine`. */
   init(): void;
 }
@@ -95,7 +100,7 @@ export interface NamespaceSocket {
   readonly id: string;
   readonly conn: EngineSession;
   readonly client: NamespaceClient;
-  readonly nsp: { readonly name: string };
+  readonly nsp: Namespace;
   readonly recovered: boolean;
   readonly data: object;
   emit(event: string, ...values: unknown[]): boolean;

@@ -104,6 +104,7 @@ export class IoSession implements TrackedTransport, SocketSession {
     if (transport.name === 'polling') transport.closeTimeout = this.hooks.closeTimeoutMs;
     if (!(socket instanceof EngineSocket)) return;
     this.network.upgraded(socket);
+    this.hooks.upgraded(socket.network);
     socket.session = this;
     if (this.#heldBack) socket.pause();
   }

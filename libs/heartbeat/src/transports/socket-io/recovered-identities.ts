@@ -1,5 +1,5 @@
 import { type Identity, identityProblem } from '../../base/identity.js';
-import type { KeptSession, Namespace, NamespaceSocket } from './engine-fields.js';
+import type { KeptSession, Namespace, NamespaceSocket, SocketIoServer } from './engine-fields.js';
 import { connectionOfClient } from './session-of.js';
 
 /** The member of a kept session's data that holds the identity. It is never in the `data` of a socket. */
@@ -24,7 +24,12 @@ export class RecoveredIdentities {
   /** @param isAdmitted Whether a client with this identity would be admitted now. */
   constructor(private readonly isAdmitted: (identity: Identity) => boolean) {}
 
-  /** Must be called before a client joins the namespace: an application may replace the adapter at any time. */
+  /** Must be called before a client joins: an application may replace the adapter of all namespaces at any time. */
+  watchAll({ sockets, _nsps: namespaces }: SocketIoServer): void {
+    if (this.#watched.has(sockets.adapter)) return;
+    for (const namespace of namespaces.values()) this.watch(namespace);
+  }
+
   watch(namespace: Namespace): void {
     const { adapter } = namespace;
     if (this.#watched.has(adapter)) return;

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import type { Connection } from '../../connection/connection.js';
 import type { Encoder } from './engine-fields.js';
 
@@ -8,6 +10,8 @@ export interface SessionHooks {
   readonly closeTimeoutMs: number;
   /** Whether each event is kept for the recovery of connection states. */
   readonly keepsEvents: boolean;
+  /** A session uses the WebSocket on this network socket from now on. */
+  upgraded(network: Socket): void;
   pinged(connection: Connection): void;
   /** An error of a WebSocket. */
   socketFailed(connection: Connection, error: NodeJS.ErrnoException): void;

@@ -6,7 +6,8 @@ import { nodeOf } from '../node-of.js';
 import type { SocketIoServer } from './engine-fields.js';
 import { TrackedIo } from './tracked-io.js';
 
-const TRACKED = new WeakSet<Server>();
+/** The last tracking of each server. It can be resumed, so that nothing is added to a server twice. */
+const TRACKED = new WeakMap<Server, TrackedIo>();
 
 /**
  * Tracks a Socket.IO server that the application made itself: admission, liveness, limits, lists, kicks, drain and metrics, as for gateways.
@@ -20,13 +21,15 @@ export function trackSocketIo(app: INestApplicationContext, server: Server): () 
   if (typeof (server as Partial<Server> | undefined)?.of !== 'function') {
     refuse(server, 'must be a Server of socket.io', 'write trackSocketIo(app, new Server(app.getHttpServer()))');
   }
-  if (TRACKED.has(server)) refuse('(a server)', 'is already tracked', 'call trackSocketIo once for each server');
-  const tracked = new TrackedIo(app, server as unknown as SocketIoServer);
+  const known = TRACKED.get(server);
+  if (known?.isOver === false) refuse('(a server)', 'is already tracked', 'call trackSocketIo once for each server');
+  const tracked = known?.app === app ? known : new TrackedIo(app, server as unknown as SocketIoServer);
   tracked.start();
-  TRACKED.add(server);
+  TRACKED.set(server, tracked);
+  let isEnded = false;
   return () => {
-    tracked.end();
-    TRACKED.delete(server);
+    if (!isEnded) tracked.end();
+    isEnded = true;
   };
 }
 

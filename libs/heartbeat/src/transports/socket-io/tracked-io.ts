@@ -1,5 +1,3 @@
-import type { EventEmitter } from 'node:events';
-
 import type { INestApplicationContext } from '@nestjs/common';
 
 import { AdmissionService } from '../../admission/admission.service.js';
@@ -12,29 +10,21 @@ import { InboundService } from '../../flow/inbound.service.js';
 import { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import { NodeState } from '../../node/node-state.js';
 import { HeartbeatGateway } from '../ws/heartbeat.gateway.js';
+import { HttpPorts } from '../ws/http-ports.js';
 import { NodeSockets } from '../ws/node-sockets.js';
 import { pathOf } from '../ws/path-server.js';
 import { RefusedClients } from '../ws/refused-clients.js';
 import { StringInterner } from '../ws/string-interner.js';
-import type {
-  Engine,
-  EngineMiddleware,
-  EngineRequest,
-  EngineSession,
-  Namespace,
-  NamespaceSocket,
-  SocketIoServer,
-} from './engine-fields.js';
-import { applyEngineOptions, assertSupported } from './engine-options.js';
-import { type Decision, IoAdmission } from './io-admission.js';
-import { queryOf } from './io-attempt.js';
-import { originRule } from './io-origins.js';
+import type { Engine, EngineSession, Namespace, NamespaceSocket, SocketIoServer } from './engine-fields.js';
+import { assertSupported } from './engine-options.js';
+import type { Decision } from './io-admission.js';
 import { IoSession } from './io-session.js';
 import { RecoveredIdentities } from './recovered-identities.js';
 import { refuseSession } from './refused-session.js';
 import type { SessionHooks } from './session-hooks.js';
 import { sessionListeners, type SessionListeners } from './session-listeners.js';
 import { carry, sessionOf } from './session-of.js';
+import { TrackedEngine, type TrackedEngineParts } from './tracked-engine.js';
 
 type Admission = Decision & { readonly outcome: 'admitted' };
 
@@ -43,7 +33,6 @@ type Admission = Decision & { readonly outcome: 'admitted' };
  * application's own listeners, middleware and adapters work as before.
  */
 export class TrackedIo {
-  readonly #node: NodeState;
   readonly #admission: AdmissionService;
   readonly #gateway: HeartbeatGateway;
   readonly #sockets: NodeSockets;
@@ -51,20 +40,23 @@ export class TrackedIo {
   readonly #listeners: SessionListeners;
   readonly #hooks: SessionHooks;
   readonly #identities: RecoveredIdentities;
-  readonly #namespaces = new Set<Namespace>();
   /** Compared with the registry by the reaper. */
   readonly #sessions = new Set<IoSession>();
   readonly #paths = new StringInterner();
-  /** Functions that undo all registrations. */
+  readonly #engines = new Map<Engine, TrackedEngine>();
+  readonly #parts: TrackedEngineParts;
+  /** Functions that undo what admits new sessions. */
   readonly #leave: (() => void)[] = [];
-  #isOver = false;
+  /** Functions that undo what open sessions need. */
+  readonly #unfollow: (() => void)[] = [];
+  #isOver = true;
 
   constructor(
-    app: INestApplicationContext,
+    readonly app: INestApplicationContext,
     private readonly server: SocketIoServer,
   ) {
     const get = <T>(token: abstract new (...args: never[]) => T): T => app.get<T>(token, { strict: false });
-    const node = (this.#node = get(NodeState));
+    const node = get(NodeState);
     this.#admission = get(AdmissionService);
     this.#gateway = get(HeartbeatGateway);
     this.#sockets = get(NodeSockets);
@@ -72,83 +64,125 @@ export class TrackedIo {
     const inbound = get(InboundService);
     this.#listeners = sessionListeners(
       { node, connections: get(ConnectionService), heartbeat: get(HeartbeatService), inbound, bans: get(BanCheck) },
-      { hasOwnParser: server.opts.parser !== undefined, forgotten: transport => this.#sessions.delete(transport) },
+      { hasOwnParser: server.opts.parser !== undefined, forgotten: transport => this.#forget(transport) },
     );
     this.#hooks = {
       encoder: server.encoder,
       closeTimeoutMs: node.options.drain.closeTimeoutMs,
       keepsEvents: Boolean(server.opts.connectionStateRecovery),
+      upgraded: network => this.#sockets.opened(network, network),
       pinged: connection => inbound.pinged(connection),
       socketFailed: (connection, error) => this.#gateway.failed(connection, error),
       failed: (what, error) => node.codeFailed(what, error),
     };
     this.#identities = new RecoveredIdentities(identity => this.#admission.mayReturn(identity));
-    this.#gateway.serves(this.#sessions);
+    this.#parts = {
+      node,
+      admission: this.#admission,
+      refused: this.#refused,
+      sockets: this.#sockets,
+      ports: get(HttpPorts),
+      server,
+      tracks: session => (session === undefined ? !this.#isOver : this.#sessions.has(sessionOf(session)!)),
+      opened: (session, decision) => this.#opened(session, decision),
+    };
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` for an option of the server that cannot be supported. */
   start(): void {
     const { server } = this;
     assertSupported(server.opts);
-    const { _nsps: namespaces } = server;
-    for (const namespace of namespaces.values()) this.#serveNamespace(namespace);
-    this.#on(server, 'new_namespace', namespace => this.#serveNamespace(namespace as Namespace));
-    if (server.engine !== undefined) this.#serveEngine(server.engine);
+    this.#isOver = false;
+    try {
+      if (this.#unfollow.length === 0) this.#follow();
+      for (const engine of this.#engines.values()) this.#leave.push(engine.serve());
+      if (server.engine) this.#serveEngine(server.engine);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
     // An application may attach its server later, or to several HTTP servers.
-    const bind = server.bind.bind(server);
-    server.bind = engine => {
-      const bound = bind(engine);
+    const { bind } = server;
+    const isOwn = Object.hasOwn(server, 'bind');
+    const tracked = (server.bind = engine => {
+      const bound = Reflect.apply(bind, server, [engine]);
       if (!this.#isOver) this.#serveEngine(engine as Engine);
       return bound;
-    };
+    });
+    this.#leave.push(() => {
+      if (server.bind !== tracked) return;
+      if (isOwn) server.bind = bind;
+      else Reflect.deleteProperty(server, 'bind');
+    });
   }
 
-  /** Tracks no further session. */
+  /** Tracks no further session. Those that are open stay tracked. */
   end(): void {
     this.#isOver = true;
     for (const leave of this.#leave.splice(0)) leave();
+    this.#endIfUnused();
   }
 
-  #serveEngine(engine: Engine): void {
-    const { opts } = engine;
-    assertSupported({ allowEIO3: opts.allowEIO3, transports: opts.transports });
-    const admission = new IoAdmission({
-      node: this.#node,
-      admission: this.#admission,
-      refused: this.#refused,
-      originRule: originRule(opts.cors),
-      allowRequest: opts.allowRequest,
+  #forget(session: IoSession): void {
+    this.#sessions.delete(session);
+    this.#endIfUnused();
+  }
+
+  #endIfUnused(): void {
+    if (this.#isOver && this.#sessions.size === 0) for (const undo of this.#unfollow.splice(0)) undo();
+  }
+
+  /** Adds what sessions need until their end. */
+  #follow(): void {
+    const { server } = this;
+    const { _nsps: namespaces } = server;
+    for (const namespace of namespaces.values()) this.#followNamespace(namespace);
+    server.on('new_namespace', this.#followNamespace);
+    for (const engine of this.#engines.values()) engine.follow();
+    this.#unfollow.push(this.#gateway.serves(this.#sessions), () => {
+      server.off('new_namespace', this.#followNamespace);
+      for (const namespace of namespaces.values()) namespace.off('connect', this.#joined);
+      for (const engine of this.#engines.values()) engine.unfollow();
     });
-    this.#leave.push(applyEngineOptions(engine, this.server, this.#node.options, admission.allowRequest));
-    const requested: EngineMiddleware = (request, response, next) => {
-      // The response to an upgrade is a stand-in without events.
-      const isUpgrade = typeof (response as { once?: unknown }).once !== 'function';
-      this.#sockets.served(request, isUpgrade ? null : response);
-      const { sid } = queryOf(request);
-      if (!isUpgrade && sid && Object.hasOwn(engine.clients, sid)) {
-        sessionOf(engine.clients[sid])?.network.requested(request, response);
-      }
-      next();
-    };
-    engine.use(requested);
-    this.#on(engine, 'connection', session => this.#opened(session as EngineSession, admission));
-    this.#on(engine, 'flush', session => sessionOf(session as EngineSession)?.flushed());
-    this.#on(engine, 'connection_error', error => admission.abandoned((error as { req: EngineRequest }).req));
+  }
+
+  readonly #followNamespace = (namespace: Namespace) => {
+    // Before the listeners of the application.
+    namespace.prependListener('connect', this.#joined);
+    if (this.#hooks.keepsEvents) this.#identities.watch(namespace);
+  };
+
+  readonly #joined = (socket: NamespaceSocket) => {
+    const session = sessionOf(socket.conn);
+    if (session === undefined || !this.#sessions.has(session)) return;
+    session.joined(socket.client);
+    if (this.#hooks.keepsEvents) this.#identities.watch(socket.nsp);
+    if (socket.recovered) this.#identities.recovered(socket);
+  };
+
+  #serveEngine(engine: Engine): void {
+    if (this.#engines.has(engine)) return;
+    const tracked = new TrackedEngine(this.#parts, engine, this.server.httpServer);
+    this.#engines.set(engine, tracked);
+    tracked.follow();
+    this.#leave.push(tracked.serve());
   }
 
   /** Called after Socket.IO has added its listeners, and before any packet of the client is read. */
-  #opened(session: EngineSession, admission: IoAdmission): void {
-    const decision = admission.take(session.request);
-    if (decision?.outcome === 'admitted') this.#open(session, decision);
-    else if (decision !== undefined) this.#refuse(session, decision.refusal);
+  #opened(session: EngineSession, decision: Decision): void {
+    if (decision.outcome === 'admitted') this.#open(session, decision);
+    else this.#refuse(session, decision.refusal);
   }
 
   #open(session: EngineSession, { admitted, release, response }: Admission): void {
     const transport = new IoSession(session, this.#hooks);
     const { request } = session;
     if (response !== null) transport.network.requested(request, response);
-    else this.#sockets.opened(request.socket, request.socket);
-    if (this.#hooks.keepsEvents) for (const namespace of this.#namespaces) this.#identities.watch(namespace);
+    if (this.#hooks.keepsEvents) this.#identities.watchAll(this.server);
     carry(session, transport);
     this.#sessions.add(transport);
     this.#listen(session);
@@ -167,21 +201,5 @@ export class TrackedIo {
   #refuse(session: EngineSession, refusal: Refusal): void {
     this.#refused.linger(session.transport.socket!);
     refuseSession(this.server, session, refusal);
-  }
-
-  #serveNamespace(namespace: Namespace): void {
-    this.#namespaces.add(namespace);
-    const joined = (socket: NamespaceSocket) => {
-      sessionOf(socket.conn)?.joined(socket.client);
-      if (socket.recovered) this.#identities.recovered(socket);
-    };
-    // Before the listeners of the application.
-    namespace.prependListener('connect', joined);
-    this.#leave.push(() => namespace.off('connect', joined));
-  }
-
-  #on(emitter: EventEmitter, event: string, listener: (given: unknown) => void): void {
-    emitter.on(event, listener);
-    this.#leave.push(() => emitter.off(event, listener));
   }
 }

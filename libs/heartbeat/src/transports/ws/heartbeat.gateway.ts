@@ -83,9 +83,14 @@ export class HeartbeatGateway {
     connection.end({ code, reason: CloseCodes.goingAway.name, by: 'server' }, this.node.retryAfterMs());
   }
 
-  /** The sockets of a server, which the reaper compares with the registry. */
-  serves(sockets: ReadonlySet<TrackedTransport>): void {
-    this.connections.socketSets.push(sockets);
+  /** The sockets of a server, which the reaper compares with the registry. The returned function undoes that. */
+  serves(sockets: ReadonlySet<TrackedTransport>): () => void {
+    const { socketSets } = this.connections;
+    socketSets.push(sockets);
+    return () => {
+      const place = socketSets.indexOf(sockets);
+      if (place !== -1) socketSets.splice(place, 1);
+    };
   }
 
   /** One function for each event, shared by all sockets: `this` is the socket. */

@@ -35,8 +35,8 @@ export interface HttpPortOptions {
  */
 export class HttpPort {
   readonly paths = new PathTable();
-  /** Servers of the application that listen for upgrades themselves, and are tracked. */
-  readonly tracked = new Set<Pick<TrackedServer, 'serves'>>();
+  /** Servers of the application that listen for upgrades themselves, and are tracked. The listener of each is of its `kind`. */
+  readonly tracked = new Set<Pick<TrackedServer, 'serves' | 'kind'>>();
   /** Whether its engine.io is that of an adapter of this library, which leaves upgrades of others alone for as long as this port does. */
   hasOwnEngine = false;
   readonly guests: GuestUpgrades;
@@ -151,13 +151,14 @@ export class HttpPort {
     return this.server.listenerCount('upgrade') > 1 + this.tracked.size;
   }
 
-  /** Whether a guest that ends upgrades of others must not see this one. A tracked `ws` server still needs those to its own path. */
+  /** Whether a guest that ends upgrades of others must not see this one. A tracked server still needs those to its own path. */
   #isKept(request: IncomingMessage, kind: GuestKind): boolean {
-    return this.paths.find(request) !== undefined || (kind !== 'ws' && this.#isTracked(request));
+    return this.paths.find(request) !== undefined || this.#isTracked(request, kind);
   }
 
-  #isTracked(request: IncomingMessage): boolean {
-    for (const server of this.tracked) if (server.serves(request)) return true;
+  /** @param except The kind of servers that are not asked. */
+  #isTracked(request: IncomingMessage, except?: GuestKind): boolean {
+    for (const server of this.tracked) if (server.kind !== except && server.serves(request)) return true;
     return false;
   }
 }

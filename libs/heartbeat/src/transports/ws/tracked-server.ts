@@ -5,6 +5,7 @@ import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
 import { guarded } from '../../connection/lifetime.js';
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
+import type { GuestKind } from './guest-filter.js';
 import { maxChunks, pathOf } from './path-server.js';
 import type { ServedServer } from './served-server.js';
 import { socketClassFor } from './socket-class.js';
@@ -52,6 +53,8 @@ export interface TrackedServerOptions {
  * are {@link TrackedSocket}s. The rest is its own: its routing, protocols, compression, `clients`, listeners and `close()`.
  */
 export class TrackedServer implements ServedServer {
+  /** The kind of its listener as a guest. */
+  readonly kind: GuestKind = 'ws';
   readonly socketListeners: SocketListeners;
   /** Its messages are for its own listeners. */
   readonly table = undefined;
