@@ -24,7 +24,7 @@ class RoomGateway extends AppGateway {}
 
 afterEach(() => Promise.all([SharedPort.closeAll(), TestApp.closeAll()]));
 
-const own = JSON.stringify({ event: 'echo', data: 'own' });
+const OWN = JSON.stringify({ event: 'echo', data: 'own' });
 /** Longer than the time after which the engine.io of these tests ends upgrades. */
 const SLOW_MS = 250;
 const TIMEOUT_MS = 100;
@@ -85,16 +85,39 @@ describe.each(Object.entries(GUESTS))('Beside %s', (_name, { make, opens }) => {
       for (const path of ['/ws', '/rooms/a', '/ws?x=1']) {
         const client = await shared.webSocket(path);
         if (typeof client === 'number') throw new Error(`refused: ${client}`);
-        client.send(own);
-        expect(String((await once(client, 'message'))[0])).toBe(own);
-        client.send(own);
-        expect(String((await once(client, 'message'))[0])).toBe(own);
+        client.send(OWN);
+        expect(String((await once(client, 'message'))[0])).toBe(OWN);
+        client.send(OWN);
+        expect(String((await once(client, 'message'))[0])).toBe(OWN);
         expect(client.readyState).toBe(WebSocket.OPEN);
       }
       expect(await opens(shared)).toMatch(/guest: a|"sid"/);
       guests.splice(0).forEach(guest => guest.close());
       await shared.close();
     }
+  });
+});
+
+describe.each(Object.entries(GUESTS))('Beside %s', (_name, { make, opens }) => {
+  it.each(['before', 'after'] as const)('that was added %s it, a tracked ws server serves its own path', async when => {
+    const shared = await SharedPort.start({ gateways: [AppGateway], options: slow });
+    const { server } = shared;
+    const seen: unknown[] = [];
+    server.on('upgrade', request => Object.assign(request, { seen: true }));
+    const guest = when === 'before' ? make(server) : null;
+    const own = new WebSocketServer({ server, path: '/own' });
+    own.on('connection', (client, request) => {
+      seen.push((request as { seen?: boolean }).seen);
+      client.on('message', () => client.send('own'));
+    });
+    shared.app.get(ConnectionTracker).track(own);
+    const other = guest ?? make(server);
+    expect(await Promise.all([1, 2].map(() => shared.echo('/own', 'a')))).toEqual(['own', 'own']);
+    expect(seen).toEqual([true, true]);
+    expect(await shared.echo('/ws', OWN)).toBe(OWN);
+    expect(await opens(shared)).toMatch(/guest: a|"sid"/);
+    for (const one of [own, other]) one.close();
+    await shared.close();
   });
 });
 
@@ -112,7 +135,7 @@ describe('The filter of guests', () => {
     const listeners = server.listeners('upgrade');
     expect(listeners[1]).toBe(first);
     expect(listeners[3]).toBe(last);
-    expect(await shared.echo('/ws', own)).toBe(own);
+    expect(await shared.echo('/ws', OWN)).toBe(OWN);
     expect(order).toEqual(['first', 'last', 'once']);
     guest.close();
     await until(() => server.listenerCount('upgrade') === 3);
@@ -134,7 +157,7 @@ describe('The filter of guests', () => {
       },
     });
     await expect(shared.webSocket('/ws?bad')).rejects.toThrow('socket hang up');
-    expect(await shared.echo('/ws', own)).toBe(own);
+    expect(await shared.echo('/ws', OWN)).toBe(OWN);
     expect(seen).toEqual(['/ws?bad', '/ws']);
   });
 

@@ -5,9 +5,11 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../support/servers/free-port.js';
+import { IoApp } from '../support/servers/io-app.js';
 import { answerTo, PLATFORMS, SharedPort, upgradeHead } from '../support/servers/shared-port.js';
 
 @WebSocketGateway({ path: '/ws' })
@@ -185,6 +187,36 @@ describe.each(['express', 'https'] as const)('A body of 3 MB, on %s', platform =
     const shared = await SharedPort.start({ platform, gateways: [AppGateway], controllers: [Routes] });
     const start = Buffer.from(head('POST /bytes HTTP/1.1', { 'Content-Type': 'x/y', ...headers }));
     expect(await shared.exchange(Buffer.concat([start, ...parts]), DIGEST)).toContain(sha256(body));
+  });
+});
+
+@WebSocketGateway()
+class IoGateway {}
+
+async function answerSlowly(_request: unknown, response: { end(text: string): void }): Promise<void> {
+  // Longer than engine.io waits by default before it ends an upgrade of another listener.
+  await sleep(1200);
+  response.end('slow');
+}
+
+describe('Beside gateways of Socket.IO', () => {
+  afterEach(() => IoApp.closeAll());
+
+  it('answers routes and polling requests, however long they take', async () => {
+    const io = await IoApp.start({
+      gateways: [IoGateway],
+      options: { limits: { handshakeTimeoutMs: 100 } },
+      configure: app =>
+        (app.getHttpAdapter() as { get(path: string, handler: unknown): unknown }).get('/slow', answerSlowly),
+    });
+    for (const [path, answered] of [
+      ['/slow', /slow$/],
+      ['/socket.io/?EIO=4&transport=polling', /"sid":".*\}$/],
+    ] as const) {
+      const socket = connect(io.port, '127.0.0.1');
+      io.onClose(() => socket.destroy());
+      expect(statuses(await answerTo(socket, head(`GET ${path} HTTP/1.1`), answered))).toEqual(['200']);
+    }
   });
 });
 

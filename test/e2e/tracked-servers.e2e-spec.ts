@@ -299,4 +299,19 @@ describe('A tracked server with { server }', () => {
     expect(await world.client({}, world.url.replace('/own', '/none'))).toBe(404);
     expect(world.connections.count).toBe(0);
   });
+
+  it('leaves its path to others once its owner closes it, while its connections stay', async () => {
+    const world = await World.start('server', { limits: { handshakeTimeoutMs: 60_000 } });
+    const client = await world.opened();
+    const { url } = world;
+    world.server.close();
+    expect(await world.client({}, url)).toBe(404);
+    const end = ending(client);
+    world.connections.kick(world.connections.list().items[0]!.id);
+    expect(await end).toEqual([4500, 'kicked']);
+    const guest = new WebSocketServer({ server: world.shared.server, path: '/own' });
+    guest.on('connection', one => one.close(3000));
+    expect(await ending(await world.opened({}, url))).toEqual([3000, '']);
+    guest.close();
+  });
 });

@@ -24,8 +24,6 @@ export interface IoServerOptions extends Partial<ServerOptions> {
 
 /** The number that Nest uses for the app's own HTTP port. */
 const APP_PORT = 0;
-/** Time beside the handshake's, so that engine.io does not end an upgrade which another server on the port still checks. */
-const BESIDE_MS = 1000;
 
 /**
  * Replaces Nest's `IoAdapter`: `app.useWebSocketAdapter(new HeartbeatIoAdapter(app))`. Gateways work as with `IoAdapter`. A subclass may override
@@ -65,14 +63,16 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     trackSocketIo(this.#app, server);
     const httpServer = server.httpServer as HttpServer;
     if (port !== APP_PORT || httpServer !== this.httpServer) this.#inspector.awaitListening(port, httpServer);
-    this.#httpPorts.of(httpServer).hasOwnEngine = true;
+    this.#httpPorts.of(httpServer);
     return namespace === undefined ? server : server.of(namespace);
   }
 
-  /** Creates the server of a port, as the method of this name of Nest's `IoAdapter` does. */
+  /**
+   * Creates the server of a port, as the method of this name of Nest's `IoAdapter` does. By default it does not end upgrades to other paths,
+   * which this library answers.
+   */
   createIOServer(port: number, options?: ServerOptions): Server {
-    const destroyUpgradeTimeout = this.#node.options.limits.handshakeTimeoutMs + BESIDE_MS;
-    const all = { destroyUpgradeTimeout, ...this.#options, ...options };
+    const all = { destroyUpgrade: false, ...this.#options, ...options };
     return new socketIo.Server(this.httpServer && port === APP_PORT ? this.httpServer : port, all);
   }
 

@@ -77,13 +77,14 @@ export class TrackedEngine {
     };
   }
 
-  /** Limits the sockets of the HTTP server. An upgrade to the path of the engine is not one of a guest. */
+  /** Limits the sockets of the HTTP server, and takes upgrades to the path of the engine. */
   #servePort(httpServer: HttpServer): (() => void) | undefined {
     const { path, addTrailingSlash, transports } = this.engine.opts;
     const port = this.parts.ports.of(httpServer);
     if (path === undefined || !transports.includes('websocket')) return undefined;
     const prefix = path.replace(/\/$/, '') + (addTrailingSlash === false ? '' : '/');
-    const serves = ({ url = '' }: IncomingMessage) => url.startsWith(prefix) && this.#tracks(sidOf(url));
+    // The upgrade of a session that is not tracked stays one of a guest.
+    const serves = ({ url = '' }: IncomingMessage) => url.startsWith(prefix);
     const receive = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.engine.handleUpgrade(request, socket, head);
     const served = { kind: 'engine.io', serves, receive } as const;
@@ -114,9 +115,4 @@ export class TrackedEngine {
 
 function flushed(session: EngineSession): void {
   sessionOf(session)?.flushed();
-}
-
-/** The session id of a request whose query is not parsed yet; the last one, as engine.io reads it. */
-function sidOf(url: string): string | undefined {
-  return new URLSearchParams(url.slice(url.indexOf('?') + 1)).getAll('sid').at(-1);
 }

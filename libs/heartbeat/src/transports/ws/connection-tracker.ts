@@ -42,6 +42,7 @@ export class ConnectionTracker implements OnApplicationShutdown {
    * with `{ server }` leaves upgrades to other paths alone from now on. The server's own `maxPayload`, `maxFragments`, `closeTimeout` and
    * `maxBufferedChunks` apply where they differ from the defaults of `ws`, otherwise those of this library.
    * @returns A function that ends the tracking of new connections; the server then works as before. Connections that are open stay tracked.
+   * A server that its owner closes is no longer tracked.
    * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` for another value than a server of `ws`, one that is tracked already, or a wrong option.
    */
   track(server: WebSocketServer, options: TrackOptions = {}): () => void {
@@ -64,6 +65,7 @@ export class ConnectionTracker implements OnApplicationShutdown {
       }),
       sockets,
       path: options.path ?? null,
+      closing: () => end(),
       received: (one, upgrade) => this.#received(one, upgrade),
       failed: (what, error) => this.node.codeFailed(`${what} of a tracked server`, error),
     });
@@ -79,6 +81,7 @@ export class ConnectionTracker implements OnApplicationShutdown {
     return end;
   }
 
+  /** Ends the tracking of all servers, which stay open. Called by Nest after the drain; an application need not call it. */
   onApplicationShutdown(): void {
     for (const end of this.#tracked.values()) end();
   }

@@ -57,7 +57,7 @@ describe('GuestFilter', () => {
     own.handleUpgrade = ({ url }) => void seen.push(`own ${url}`);
     const filter = new GuestFilter(
       server,
-      ({ url }, kind) => url === '/ws' && kind === 'ws',
+      ([{ url }], kind) => url === '/ws' && kind === 'ws',
       () => undefined,
     );
     emit(server, '/ws');

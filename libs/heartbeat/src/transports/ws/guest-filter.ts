@@ -1,7 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-type Listener = (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
+/** The arguments of an `upgrade` listener. */
+export type UpgradeEvent = [request: IncomingMessage, socket: Duplex, head: Buffer];
+
+type Listener = (...upgrade: UpgradeEvent) => unknown;
 
 /** A filtered listener. Node removes it by its original, as it does with the wrappers of `once`. */
 type Filtered = Listener & { listener: Listener };
@@ -30,7 +33,7 @@ export function kindOf(listener: (...given: never[]) => unknown): GuestKind | nu
 }
 
 /**
- * Keeps upgrades to the paths of this library from those guests, which would end them. All other listeners receive every upgrade: one of
+ * Keeps upgrades to the paths of gateways and of tracked servers from those guests, which would end them. All other listeners receive every upgrade: one of
  * them may be a check of the application that must see it.
  */
 export class GuestFilter {
@@ -40,10 +43,13 @@ export class GuestFilter {
     if (event === 'upgrade' && !this.#isReplacing) queueMicrotask(() => this.#apply());
   };
 
-  /** @param changed Called when a listener of such a guest was found. */
+  /**
+   * @param isKept Whether a listener must not receive an upgrade.
+   * @param changed Called when a listener of such a guest was found.
+   */
   constructor(
     private readonly server: Server,
-    private readonly isKept: (request: IncomingMessage, kind: GuestKind) => boolean,
+    private readonly isKept: (upgrade: UpgradeEvent, kind: GuestKind) => boolean,
     private readonly changed: (filter: GuestFilter) => void,
   ) {
     server.on('newListener', this.#added);
@@ -71,8 +77,8 @@ export class GuestFilter {
 
   #filtered(listener: Listener, kind: GuestKind): Filtered {
     const { isKept } = this;
-    const filter = function (this: unknown, ...given: Parameters<Listener>) {
-      if (!isKept(given[0], kind)) Reflect.apply(listener, this, given);
+    const filter = function (this: unknown, ...given: UpgradeEvent) {
+      if (!isKept(given, kind)) Reflect.apply(listener, this, given);
     };
     filtered.add(filter);
     return Object.assign(filter, { listener });

@@ -14,6 +14,13 @@ export interface GuestUpgradesOptions {
   readonly untaken: (upgrade: Upgrade) => void;
 }
 
+interface Pending {
+  readonly upgrade: Upgrade;
+  readonly dueAt: number;
+  /** Whether a tracked server was given the upgrade. */
+  isGiven: boolean;
+}
+
 /**
  * Upgrades that belong to other `upgrade` listeners of a shared HTTP server ("guests"). They are neither answered nor counted here. Two
  * cases are handled: an upgrade that no listener takes would hang forever, and open sockets of guests would keep the HTTP server from
@@ -22,7 +29,7 @@ export interface GuestUpgradesOptions {
 export class GuestUpgrades {
   readonly #sockets = new Set<Duplex>();
   /** Upgrades that no listener may have taken, the oldest first. */
-  readonly #pending = new Map<Duplex, { readonly upgrade: Upgrade; readonly dueAt: number }>();
+  readonly #pending = new Map<Duplex, Pending>();
   readonly #closed: (this: Duplex) => void;
   #timer: NodeJS.Timeout | null = null;
   #isOver = false;
@@ -52,7 +59,7 @@ export class GuestUpgrades {
     const { socket } = upgrade;
     this.own(socket);
     socket.on('error', ignoreError);
-    this.#pending.set(socket, { upgrade, dueAt: this.options.now() + this.options.timeoutMs });
+    this.#pending.set(socket, { upgrade, dueAt: this.options.now() + this.options.timeoutMs, isGiven: false });
     this.#arm(this.options.timeoutMs);
   }
 
@@ -61,6 +68,13 @@ export class GuestUpgrades {
     if (this.#sockets.has(socket) || socket.destroyed) return;
     this.#sockets.add(socket);
     socket.on('close', this.#closed);
+  }
+
+  /** Whether an upgrade waits, and is given to a tracked server for the first time. */
+  give(socket: Duplex): boolean {
+    const pending = this.#pending.get(socket);
+    if (pending === undefined || pending.isGiven) return false;
+    return (pending.isGiven = true);
   }
 
   /** Removes a socket that is no longer a guest's, because a tracked server was given it. */

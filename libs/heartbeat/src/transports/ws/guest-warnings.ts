@@ -5,8 +5,9 @@ import type { GuestFilter, GuestKind } from './guest-filter.js';
 
 const TEXTS: Readonly<Record<GuestKind, string>> = {
   ws:
-    'A ws server with { server } that is not tracked answers upgrades to all other paths with 400. Paths of gateways are kept from it, ' +
-    'those of other "upgrade" listeners are not: track it with ConnectionTracker.track(server), or make it with { noServer: true }.',
+    'A ws server with { server } that is not tracked answers upgrades to all other paths with 400. Paths of gateways are kept from it, and ' +
+    'those of tracked servers; those of other "upgrade" listeners are not: track it with ConnectionTracker.track(server), or make it with ' +
+    '{ noServer: true }.',
   'engine.io':
     'Socket.IO (engine.io) ends upgrades of other "upgrade" listeners that have no answer within its destroyUpgradeTimeout, by default a ' +
     'second. Paths of gateways are kept from it, those of other listeners are not: make it with { destroyUpgrade: false }.',
@@ -18,9 +19,7 @@ const TEXTS: Readonly<Record<GuestKind, string>> = {
 /** The parts of a port that decide about its guests. */
 interface GuestPort {
   readonly server: Server;
-  /** Tracked servers with a listener of their own. */
-  readonly tracked: ReadonlySet<unknown>;
-  readonly hasOwnEngine: boolean;
+  readonly tracked: ReadonlySet<{ readonly kind: GuestKind }>;
 }
 
 /** Warns once of each kind of guest that ends upgrades of other listeners: at the start, or when the guest is added later. */
@@ -52,12 +51,12 @@ export class GuestWarnings {
   }
 
   #check(filter: GuestFilter): void {
-    const { tracked, hasOwnEngine } = this.port;
-    if (filter.listeners('ws').length > tracked.size) this.#warn('ws');
+    const tracked = [...this.port.tracked].filter(({ kind }) => kind === 'ws');
+    if (filter.listeners('ws').length > tracked.length) this.#warn('ws');
     const routers = filter.listeners('fastify').length;
     // The other one is that of this library.
     if (routers > 0 && this.port.server.listenerCount('upgrade') > routers + 1) this.#warn('fastify');
-    if (hasOwnEngine || this.#warned.has('engine.io')) return;
+    if (this.#warned.has('engine.io')) return;
     for (const listener of filter.listeners('engine.io')) this.#probe(listener);
   }
 

@@ -1,14 +1,15 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { GuestFilter, type GuestKind } from './guest-filter.js';
+import { GuestFilter, type GuestKind, type UpgradeEvent } from './guest-filter.js';
 import { GuestUpgrades } from './guest-upgrades.js';
 import { GuestWarnings } from './guest-warnings.js';
 import { PathTable } from './path-table.js';
 import type { ServedServer } from './served-server.js';
 import { answerAsPlainRequest } from './plain-request.js';
 import type { SilentSockets } from './silent-sockets.js';
-import type { GivenUpgrade, TrackedServer } from './tracked-server.js';
+import type { TrackedListener } from './tracked-listener.js';
+import type { GivenUpgrade } from './tracked-server.js';
 import { ignoreError, isTaken, stopIgnoringErrors, type Upgrade, upgradeOf, wantsWebSocket } from './upgrade.js';
 
 /** The server of a port, and the parts of the node that {@link HttpPort} depends on. */
@@ -35,10 +36,7 @@ export interface HttpPortOptions {
  */
 export class HttpPort {
   readonly paths = new PathTable();
-  /** Servers of the application that listen for upgrades themselves, and are tracked. The listener of each is of its `kind`. */
-  readonly tracked = new Set<Pick<TrackedServer, 'serves' | 'kind'>>();
-  /** Whether its engine.io is that of an adapter of this library, which leaves upgrades of others alone for as long as this port does. */
-  hasOwnEngine = false;
+  readonly tracked = new Set<TrackedListener>();
   readonly guests: GuestUpgrades;
   readonly server: Server;
   readonly isOwn: boolean;
@@ -63,7 +61,7 @@ export class HttpPort {
     this.#warnings = new GuestWarnings(this, options.warn);
     this.#filter = new GuestFilter(
       this.server,
-      (request, kind) => this.#isKept(request, kind),
+      (upgrade, kind) => this.#isKept(upgrade, kind),
       found => this.#warnings.checkLater(found),
     );
   }
@@ -122,8 +120,8 @@ export class HttpPort {
     sockets.upgrading(socket);
     if (!wantsWebSocket(request)) return this.#receivedOther(upgrade);
     const found = this.paths.find(request);
-    // The listener of a tracked server follows this one.
-    if (found === undefined && this.#isTracked(request)) return;
+    // The listener of its server follows this one, unless the application has removed it.
+    if (found === undefined && this.#trackedFor(request)) return this.guests.leave(upgrade);
     if (found === undefined && this.#hasGuests && !this.guests.isOver) {
       sockets.forget(socket);
       return this.guests.leave(upgrade);
@@ -151,14 +149,22 @@ export class HttpPort {
     return this.server.listenerCount('upgrade') > 1 + this.tracked.size;
   }
 
-  /** Whether a guest that ends upgrades of others must not see this one. A tracked server still needs those to its own path. */
-  #isKept(request: IncomingMessage, kind: GuestKind): boolean {
-    return this.paths.find(request) !== undefined || this.#isTracked(request, kind);
+  /**
+   * Whether a guest that ends upgrades of others must not see this one. A listener has no reference to its server, so the upgrade of a
+   * tracked server is given to it in place of the first listener of its kind.
+   */
+  #isKept(upgrade: UpgradeEvent, kind: GuestKind): boolean {
+    const [request, socket] = upgrade;
+    // These guests can only refuse other protocols, which are answered as plain HTTP.
+    if (!wantsWebSocket(request) || this.paths.find(request) !== undefined) return true;
+    const server = this.#trackedFor(request);
+    if (server === undefined) return false;
+    if (server.kind === kind && this.guests.give(socket)) server.receive(...upgrade);
+    return true;
   }
 
-  /** @param except The kind of servers that are not asked. */
-  #isTracked(request: IncomingMessage, except?: GuestKind): boolean {
-    for (const server of this.tracked) if (server.kind !== except && server.serves(request)) return true;
-    return false;
+  #trackedFor(request: IncomingMessage): TrackedListener | undefined {
+    for (const server of this.tracked) if (server.serves(request)) return server;
+    return undefined;
   }
 }

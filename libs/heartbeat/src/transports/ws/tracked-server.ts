@@ -5,12 +5,12 @@ import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
 import { guarded } from '../../connection/lifetime.js';
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
-import type { GuestKind } from './guest-filter.js';
 import { maxChunks, pathOf } from './path-server.js';
 import type { ServedServer } from './served-server.js';
 import { socketClassFor } from './socket-class.js';
 import type { SocketListeners } from './socket-listeners.js';
 import { StringInterner } from './string-interner.js';
+import type { TrackedListener } from './tracked-listener.js';
 import type { TrackedSocket } from './tracked-socket.js';
 import type { Upgrade } from './upgrade.js';
 import type { VerifyClient } from './verify-client.js';
@@ -43,6 +43,8 @@ export interface TrackedServerOptions {
   readonly sockets: Set<TrackedSocket>;
   /** The only path that is served; null for each that the server itself accepts. */
   readonly path: string | null;
+  /** Its owner closes the server. */
+  readonly closing: () => void;
   /** The server was given an upgrade, which is not settled yet. */
   readonly received: (server: TrackedServer, upgrade: GivenUpgrade) => void;
   readonly failed: (what: string, error: unknown) => void;
@@ -52,10 +54,9 @@ export interface TrackedServerOptions {
  * A `ws` server of the application, of any version of `ws`. Its `handleUpgrade`, whatever calls it, passes admission first, and its sockets
  * are {@link TrackedSocket}s. The rest is its own: its routing, protocols, compression, `clients`, listeners and `close()`.
  */
-export class TrackedServer implements ServedServer {
-  /** The kind of its listener as a guest. */
-  readonly kind: GuestKind = 'ws';
+export class TrackedServer implements ServedServer, TrackedListener {
   readonly socketListeners: SocketListeners;
+  readonly kind = 'ws';
   /** Its messages are for its own listeners. */
   readonly table = undefined;
   /** The HTTP server on which it listens for upgrades itself; undefined with `noServer`. */
@@ -74,18 +75,22 @@ export class TrackedServer implements ServedServer {
     // The method of the class, or one that the application has put there.
     this.#handleUpgrade = server.handleUpgrade;
     const restoreOptions = this.#setOptions(server.options as Options);
-    const isOwn = Object.hasOwn(server, 'handleUpgrade');
-    server.handleUpgrade = (request, socket, head, done) => {
-      // A request without a socket is no client of the network, but for example that of a test.
-      if (!(request.socket as unknown)) return this.handleUpgrade(request, socket, head, done);
-      given.received(this, { request, socket, head, upgraded: client => done(client, request) });
-    };
-    const tracked = server.handleUpgrade;
+    const { close } = server;
+    const restored = [
+      replace(server, 'handleUpgrade', (request, socket, head, done) => {
+        // A request without a socket is no client of the network, but for example that of a test.
+        if (!(request.socket as unknown)) return this.handleUpgrade(request, socket, head, done);
+        given.received(this, { request, socket, head, upgraded: client => done(client, request) });
+      }),
+      // Its event `close` follows the end of all clients, and its listener is removed now.
+      replace(server, 'close', closed => {
+        given.closing();
+        Reflect.apply(close, server, [closed]);
+      }),
+    ];
     this.restore = () => {
       restoreOptions();
-      if (server.handleUpgrade !== tracked) return;
-      if (isOwn) server.handleUpgrade = this.#handleUpgrade;
-      else Reflect.deleteProperty(server, 'handleUpgrade');
+      for (const restore of restored) restore();
     };
   }
 
@@ -107,6 +112,11 @@ export class TrackedServer implements ServedServer {
 
   pathOf(request: IncomingMessage): string {
     return this.#paths.one(pathOf(request));
+  }
+
+  receive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { server } = this;
+    server.handleUpgrade(request, socket, head, client => server.emit('connection', client, request));
   }
 
   /** The handshake of `ws`, without the hook that has run already. */
@@ -156,4 +166,20 @@ export class TrackedServer implements ServedServer {
       }
     };
   }
+}
+
+/** Replaces a method of one server. Returns a function that undoes that, unless the application has replaced it since. */
+function replace<Name extends 'handleUpgrade' | 'close'>(
+  server: WebSocketServer,
+  name: Name,
+  replacement: WebSocketServer[Name],
+): () => void {
+  const before = server[name];
+  const isOwn = Object.hasOwn(server, name);
+  server[name] = replacement;
+  return () => {
+    if (server[name] !== replacement) return;
+    if (isOwn) server[name] = before;
+    else Reflect.deleteProperty(server, name);
+  };
 }
