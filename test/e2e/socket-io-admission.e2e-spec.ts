@@ -13,6 +13,8 @@ import { PollingClient } from '../support/clients/polling-client.js';
 import { IoApp } from '../support/servers/io-app.js';
 import { NO_LOAD } from '../support/servers/no-load.js';
 
+type CorsDone = (error: null, options: object) => void;
+
 @WebSocketGateway()
 class PlainGateway {}
 
@@ -199,6 +201,14 @@ describe('The application', () => {
   it.each<[string, Partial<ServerOptions>, string, string | undefined, number]>([
     ['nothing', {}, 'none', undefined, 200],
     ['nothing', {}, 'https://evil.example', undefined, 403],
+    ['no origin', { cors: { credentials: true } }, 'https://evil.example', undefined, 403],
+    [
+      'no origin',
+      { cors: (_request: unknown, done: CorsDone) => done(null, {}) },
+      'https://evil.example',
+      undefined,
+      403,
+    ],
     ['a list', { cors: { origin: ['https://a.example', /\.b\.example$/] } }, 'https://x.b.example', undefined, 200],
     ['a list', { cors: { origin: ['https://a.example'] } }, 'https://evil.example', undefined, 403],
     ['all', { cors: { origin: '*' } }, 'https://evil.example', undefined, 200],
@@ -231,6 +241,13 @@ describe('The application', () => {
     });
     upgraded.on('error', () => undefined).terminate();
     expect(answer).toBe(status);
+  });
+
+  it('is advised to change the option that has refused an origin', async () => {
+    const app = await start({}, { cors: { origin: 'https://a.example' } });
+    const { body } = await polling(app, { origin: 'https://b.example' }).ask('GET');
+    expect(JSON.parse(body)).toMatchObject({ detail: expect.stringContaining('option "cors.origin" decides') });
+    expect(JSON.stringify(app.logger.lines)).toMatch(/add ..https:..b.example.. to the option cors.origin/);
   });
 
   it.each<[string, Partial<ServerOptions>, RegExp]>([

@@ -65,6 +65,32 @@ describe.each(['websocket', 'polling'])('Over %s', transport => {
     expect([client.connected, app.connections.count]).toEqual([false, 0]);
   });
 
+  it.each<[string, (server: Server) => unknown, boolean]>([
+    ['the middleware is pending', server => server.use(() => undefined), false],
+    ['the middleware of one namespace is pending', server => server.of('/chat').use(() => undefined), true],
+  ])('a kick while %s keeps the client away', async (_what, configure, joins) => {
+    const app = await start();
+    configure(app.app.get(TalkingGateway).server);
+    const client = app.client({ transports: [transport], reconnection: true, reconnectionDelay: 20 });
+    const errors: Error[] = [];
+    const chat = joins ? client.io.socket('/chat') : client;
+    chat.on('connect_error', error => errors.push(error));
+    if (joins) await next(client, 'connect');
+    await until(() => app.connections.count === 1);
+    const { server } = app.app.get(TalkingGateway);
+    const { _preConnectSockets: waiting } = server.of(joins ? '/chat' : '/') as unknown as {
+      _preConnectSockets: Map<string, unknown>;
+    };
+    await until(() => waiting.size === 1);
+    let opened = 0;
+    client.io.on('open', () => opened++);
+    app.connections.kick(app.connections.find({})[0]!.id);
+    await until(() => app.connections.count === 0 && errors.length === 1);
+    expect(errors).toMatchObject([{ message: 'kicked', data: { code: 4500 } }]);
+    await passed(100);
+    expect([opened, client.active, chat.active, app.connections.count]).toEqual([0, false, false, 0]);
+  });
+
   it('a kick that asks for a reconnect has it', async () => {
     const app = await start();
     const client = await connected(app);

@@ -41,8 +41,9 @@ async function start(options: HeartbeatOptions = {}): Promise<IoApp> {
 }
 
 /** A client that has an offset to recover from, and reconnects. */
-async function recoverable(app: IoApp, auth: object): Promise<Client> {
-  const client = await app.connected({ transports: ['websocket'], auth, reconnection: true, reconnectionDelay: 20 });
+async function recoverable(app: IoApp, auth: object, extraHeaders: Record<string, string> = {}): Promise<Client> {
+  const reconnection = { reconnection: true, reconnectionDelay: 20 };
+  const client = await app.connected({ transports: ['websocket'], auth, extraHeaders, ...reconnection });
   client.emit('offset');
   await next(client, 'offset');
   return client;
@@ -111,6 +112,29 @@ describe('A recovered client', () => {
     await next(client, 'connect');
     expect([client.recovered, IdentifyingGateway.asked]).toEqual([false, 2]);
     expect(app.connections.findByUser('ann')).toEqual([]);
+  });
+
+  it('at its limit, and with a kept identity that has expired, is recovered by the new one of its handshake', async () => {
+    let forMs = 300;
+    const app = await start({
+      authenticate: ({ headers }) => ({ userId: String(headers['x-user']), expiresAt: Date.now() + forMs }),
+      limits: { maxPerUser: 1 },
+    });
+    const client = await recoverable(app, {}, { 'x-user': 'ann' });
+    client.io.reconnection(false);
+    client.io.engine.close();
+    await until(() => app.connections.count === 0);
+    await passed(400);
+    forMs = 60_000;
+    client.connect();
+    await next(client, 'connect');
+    expect([client.recovered, app.connections.findByUser('ann').length]).toEqual([true, 1]);
+    client.io.engine.close();
+    await until(() => app.connections.count === 0);
+    client.io.opts.extraHeaders = { 'x-user': 'ben' };
+    client.connect();
+    await next(client, 'connect');
+    expect([client.recovered, client.connected, app.connections.findByUser('ben').length]).toEqual([false, true, 1]);
   });
 
   it('above its limit is not recovered', async () => {

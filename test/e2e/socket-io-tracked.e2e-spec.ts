@@ -152,6 +152,9 @@ describe('A Socket.IO server of the application beside a gateway and a ws server
     expect(() => trackSocketIo(app, {} as Server)).toThrow(/must be a Server of socket.io/);
     const bare = (await Test.createTestingModule({}).compile()) as unknown as INestApplicationContext;
     expect(() => trackSocketIo(bare, server)).toThrow(/HeartbeatModule/);
+    for (const value of [null, undefined, {}, { conn: {} }]) {
+      expect(() => connectionOf(value as never)).toThrow(/is not tracked/);
+    }
   });
 
   it('may be attached to its HTTP server after it is tracked', async () => {

@@ -194,11 +194,12 @@ export class AdmissionService {
     return isFull ? refusals.atCapacity(maxConnections, this.#delay()) : null;
   }
 
-  #foreignOrigin({ request, judgeOrigin = this.#judgeOrigin }: Attempt): Refusal | null {
+  #foreignOrigin({ request, judgeOrigin, originOption }: Attempt): Refusal | null {
     const { origin, host } = request.headers;
-    if (judgeOrigin(origin, host) !== 'refused') return null;
-    this.#originLog.refused(origin ?? '', host ?? '');
-    return refusals.originRefused(JSON.stringify(printable(origin ?? '', 200)));
+    if ((judgeOrigin ?? this.#judgeOrigin)(origin, host) !== 'refused') return null;
+    const option = judgeOrigin === undefined ? undefined : originOption;
+    this.#originLog.refused(origin ?? '', host ?? '', option);
+    return refusals.originRefused(JSON.stringify(printable(origin ?? '', 200)), option);
   }
 
   #addressLimit(network: string): Refusal | null {

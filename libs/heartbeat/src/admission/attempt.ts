@@ -12,6 +12,8 @@ export interface Attempt {
   readonly isServed: boolean;
   /** The check of origins where the transport's server has its own. Default: the option `origins`. */
   readonly judgeOrigin?: OriginJudge | undefined;
+  /** The option of that server which `judgeOrigin` follows. */
+  readonly originOption?: string;
   /** Whether the client has disconnected. */
   readonly isGone: boolean;
   /** Calls `listener` once when the client disconnects. The returned function cancels that. */

@@ -19,26 +19,28 @@ export class OriginLog {
     private readonly allowed: 'same-host' | readonly string[],
   ) {}
 
-  refused(origin: string, host: string): void {
+  /** @param option The option that decided where it is not `origins`, but one of the server of the path. */
+  refused(origin: string, host: string, option?: string): void {
     const canonical = canonicalOrigin(origin);
     const shown = printable(canonical ?? origin, MAX_ORIGIN);
     const what = `refused the origin "${shown}" for the host "${printable(host, MAX_ORIGIN)}"`;
     // Texts that are not an origin are unlimited in number, and none can be allowed.
     const kind = canonical === null ? 'refused Origin headers that are no origin' : this.#kindOf(shown);
-    this.log.warn(kind, `${what}: ${this.#advice(canonical, shown)}`);
+    this.log.warn(kind, `${what}: ${this.#advice(canonical, shown, option)}`);
   }
 
-  #advice(canonical: string | null, shown: string): string {
+  #advice(canonical: string | null, shown: string, option?: string): string {
+    const named = option ?? 'origins (ORIGINS)';
     if (canonical === null || shown.length > MAX_ORIGIN)
-      return 'it is no origin of a browser or an application, and no entry of the option origins (ORIGINS) allows it';
+      return `it is no origin of a browser or an application, and no entry of the option ${named} allows it`;
     const risk =
       canonical === OPAQUE
         ? '; beware, sandboxed frames and redirects of any site have the origin "null", so admit it only where each client sends a token'
         : '';
     const list =
-      this.allowed === 'same-host'
+      option === undefined && this.allowed === 'same-host'
         ? `set the option origins (ORIGINS) to a list of "${shown}" and the origins of your own pages`
-        : `add "${shown}" to the option origins (ORIGINS)`;
+        : `add "${shown}" to the option ${named}`;
     return `to allow it, ${list}${risk}`;
   }
 

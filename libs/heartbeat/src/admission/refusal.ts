@@ -36,13 +36,13 @@ export const refusals = {
     detail,
     headers: { 'WWW-Authenticate': 'Bearer' },
   }),
-  originRefused: (named: string, option: 'origins' | 'hosts' = 'origins'): Refusal => ({
+  originRefused: (named: string, option = 'origins'): Refusal => ({
     status: 403,
     reason: 'origin-refused',
     detail:
-      option === 'origins'
-        ? `Pages of ${named} may not connect here: the server's option "origins" decides.`
-        : `The server is not configured for the host ${named}: its option "hosts" decides.`,
+      option === 'hosts'
+        ? `The server is not configured for the host ${named}: its option "hosts" decides.`
+        : `Pages of ${named} may not connect here: the server's option "${option}" decides.`,
   }),
   banned: (reason: string): Refusal => ({ status: 403, reason: 'banned', detail: reason }),
   /** The answer of a handshake guard or middleware of the application. */

@@ -12,7 +12,8 @@ import { connectionOfClient } from './session-of.js';
 export function connectionOf(socket: Socket): Connection {
   const connection = connectionOfClient(socket);
   if (connection !== undefined) return connection;
-  if (socket.conn.readyState === 'closed')
+  const { conn } = (socket as Partial<Socket> | null | undefined) ?? {};
+  if (conn?.readyState === 'closed')
     throw new HeartbeatError(
       'HEARTBEAT_CONNECTION_CLOSED',
       'the socket has no connection any more: keep the connection, not the socket',

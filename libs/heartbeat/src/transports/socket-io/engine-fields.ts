@@ -128,6 +128,8 @@ export interface Namespace extends EventEmitter {
     persistSession(session: KeptSession): void;
     restoreSession(pid: string, offset: string): Promise<KeptSession | null> | null;
   };
+  /** Private: adds a client, whose session it restores in this call. */
+  _add(client: NamespaceClient, ...given: unknown[]): Promise<unknown>;
 }
 
 /** Encodes the packets of Socket.IO: texts, and a buffer for each binary value. */

@@ -14,6 +14,7 @@ const VERSION = '4';
 /** The first request of a session as an attempt for admission: a polling request or an upgrade. */
 export class IoAttempt implements Attempt {
   readonly isServed = true;
+  readonly originOption = 'cors.origin';
   /** Null for an upgrade. */
   readonly response: ServerResponse | null;
 

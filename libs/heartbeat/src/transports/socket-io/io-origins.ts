@@ -17,7 +17,7 @@ const none: OriginJudge = origin => (origin === undefined ? 'allowed' : 'refused
 
 /**
  * The origins that the option `cors` of a Socket.IO server allows, in all forms of the package `cors`. Socket.IO itself applies it to polling
- * only. Here it applies to WebSocket as well.
+ * only. Here it applies to WebSocket as well, where the application has set the member `origin`.
  */
 export function originRule(cors: unknown): OriginRule {
   if (typeof cors === 'function') {
@@ -28,7 +28,7 @@ export function originRule(cors: unknown): OriginRule {
   if (typeof cors === 'object' && cors !== null) {
     return (request, decided) => decide((cors as { readonly origin?: unknown }).origin, request, decided);
   }
-  return (_request, decided) => decided(cors ? all : undefined);
+  return (_request, decided) => decided(undefined);
 }
 
 function decide(origin: unknown, request: EngineRequest, decided: Decided): void {
@@ -37,10 +37,10 @@ function decide(origin: unknown, request: EngineRequest, decided: Decided): void
   delegate(request.headers.origin, (error, allowed) => decided(error || !allowed ? none : judgeOf(allowed)));
 }
 
-/** Without an origin, `cors` allows all. `false` disables it. */
+/** Undefined where the application has set no origin: other members of `cors` open no page's way to a WebSocket. */
 function judgeOf(allowed: unknown): OriginJudge | undefined {
-  if (allowed === undefined || allowed === true || allowed === '*') return all;
-  if (allowed === false || allowed === null) return undefined;
+  if (!allowed) return undefined;
+  if (allowed === true || allowed === '*') return all;
   return origin => (origin === undefined || matches(origin, allowed) ? 'allowed' : 'refused');
 }
 

@@ -3,16 +3,16 @@ import type { EventEmitter } from 'node:events';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import type { Connection } from '../../connection/connection.js';
 import { failLater } from '../../connection/dropped.js';
-import { guarded } from '../../connection/lifetime.js';
 import type { TrackedTransport } from '../../connection/ports.js';
 import type { SharedMessage } from '../../connection/shared-message.js';
 import type { PollingState, Sent, TransportKind } from '../../connection/transport.js';
 import { mayReconnect } from '../../protocol/close-code.js';
 import { notOpen } from '../ws/ws-message.js';
-import type { EngineSession, EngineTransport, NamespaceClient, NamespaceSocket } from './engine-fields.js';
+import type { EngineSession, EngineTransport } from './engine-fields.js';
 import { EngineSocket, type SocketSession } from './engine-socket.js';
 import { SentCallbacks } from './sent-callbacks.js';
 import type { SessionHooks } from './session-hooks.js';
+import { SessionNamespaces } from './session-namespaces.js';
 import { SessionNetwork } from './session-network.js';
 import { sharedEvent } from './shared-event.js';
 
@@ -30,8 +30,8 @@ const CLOSED = 3;
 /** One session of engine.io as a transport: HTTP polling, WebSocket, or one after the other. */
 export class IoSession implements TrackedTransport, SocketSession {
   readonly network = new SessionNetwork();
+  readonly namespaces = new SessionNamespaces();
   #connection: Connection | undefined = undefined;
-  #client: NamespaceClient | null = null;
   /** Bytes that wait in engine.io. */
   #queuedBytes = 0;
   #isWriting = false;
@@ -59,7 +59,7 @@ export class IoSession implements TrackedTransport, SocketSession {
     return this.#connection;
   }
   get isOpen(): boolean {
-    return this.session.readyState === 'open' && this.#target !== undefined;
+    return this.session.readyState === 'open' && this.namespaces.target !== undefined;
   }
   get isClosed(): boolean {
     return this.session.readyState === 'closed';
@@ -109,11 +109,6 @@ export class IoSession implements TrackedTransport, SocketSession {
     if (this.#heldBack) socket.pause();
   }
 
-  /** The session joined a namespace. */
-  joined(client: NamespaceClient): void {
-    this.#client = client;
-  }
-
   /** The client pinged the WebSocket. */
   pinged(): void {
     if (this.#connection) this.hooks.pinged(this.#connection);
@@ -142,7 +137,7 @@ export class IoSession implements TrackedTransport, SocketSession {
   /** Nest keeps the last client of each gateway, which must not reference the connection and its state. */
   forget(): void {
     this.#connection = undefined;
-    this.#client = null;
+    this.namespaces.forget();
   }
 
   ping(): void {
@@ -155,7 +150,7 @@ export class IoSession implements TrackedTransport, SocketSession {
   }
 
   write(data: unknown, _options?: object | null, sent?: Sent): void {
-    const target = this.#target;
+    const { target } = this.namespaces;
     if (this.session.readyState !== 'open') return failLater(sent, () => notOpen(CLOSED));
     if (target === undefined) return failLater(sent, notJoined);
     this.#whileWriting(() => target.emit('message', data));
@@ -163,7 +158,7 @@ export class IoSession implements TrackedTransport, SocketSession {
   }
 
   writeShared(message: SharedMessage): void {
-    const target = this.#target!;
+    const target = this.namespaces.target!;
     if (this.hooks.keepsEvents) {
       const data = message.isBinary ? message.payload : message.payload.toString();
       return this.#whileWriting(() => target.emit('message', data));
@@ -173,11 +168,11 @@ export class IoSession implements TrackedTransport, SocketSession {
   }
 
   /**
-   * A client reconnects by itself after the end of its transport, and not after a disconnect packet on each of its namespaces. All packets
+   * A client reconnects by itself after the end of its transport, and not after a packet that ends each of its namespaces. All packets
    * are written before the close. Only a WebSocket has a code.
    */
   shut(code: number, reason: string): void {
-    if (!mayReconnect(code)) this.#disconnect();
+    if (!mayReconnect(code)) this.#endNamespaces(code, reason);
     if (this.network.socket === null) return this.#shutPolling();
     this.session.readyState = 'closing';
     // A limit may be reached while engine.io creates a packet, which it still writes.
@@ -208,12 +203,6 @@ export class IoSession implements TrackedTransport, SocketSession {
   cork(): void {}
   uncork(): void {}
 
-  /** The client in the default namespace, else in the first that it joined. */
-  get #target(): NamespaceSocket | undefined {
-    const namespaces = this.#client?.nsps;
-    return namespaces?.get('/') ?? namespaces?.values().next().value;
-  }
-
   #whileWriting(write: () => unknown): void {
     this.#isWriting = true;
     try {
@@ -223,10 +212,10 @@ export class IoSession implements TrackedTransport, SocketSession {
     }
   }
 
-  #disconnect(): void {
-    for (const socket of this.#client?.nsps.values() ?? []) {
-      guarded(() => socket.disconnect(), 'a listener of "disconnect"', this.hooks.failed);
-    }
+  #endNamespaces(code: number, reason: string): void {
+    const { encoder, failed } = this.hooks;
+    const data = { message: reason, data: { code, reason } };
+    this.#whileWriting(() => this.namespaces.end(this.session, encoder, data, failed));
   }
 
   #shutPolling(): void {

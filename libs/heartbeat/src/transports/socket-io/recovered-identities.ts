@@ -1,5 +1,5 @@
 import { type Identity, identityProblem } from '../../base/identity.js';
-import type { KeptSession, Namespace, NamespaceSocket, SocketIoServer } from './engine-fields.js';
+import type { KeptSession, Namespace, NamespaceClient, NamespaceSocket, SocketIoServer } from './engine-fields.js';
 import { connectionOfClient } from './session-of.js';
 
 /** The member of a kept session's data that holds the identity. It is never in the `data` of a socket. */
@@ -14,10 +14,14 @@ interface KeptIdentity {
 
 /**
  * The identities of clients whose connection state is recovered. Their middleware is skipped by default, so `identify()` is not called again.
- * The identity is kept with the session, wherever the adapter keeps it. A session whose identity is no longer admitted is not recovered.
+ * The identity is kept with the session, wherever the adapter keeps it. A session whose identity is no longer admitted, or is not that of
+ * the client's handshake, is not recovered.
  */
 export class RecoveredIdentities {
   readonly #watched = new WeakSet<Namespace['adapter']>();
+  readonly #watchedNamespaces = new WeakSet<Namespace>();
+  /** The client that joins a namespace in this turn. */
+  #joining: NamespaceClient | null = null;
   /** By the data of the recovered socket. */
   readonly #restored = new WeakMap<object, Identity>();
 
@@ -31,6 +35,7 @@ export class RecoveredIdentities {
   }
 
   watch(namespace: Namespace): void {
+    this.#noteClients(namespace);
     const { adapter } = namespace;
     if (this.#watched.has(adapter)) return;
     this.#watched.add(adapter);
@@ -38,9 +43,26 @@ export class RecoveredIdentities {
     const restore = adapter.restoreSession.bind(adapter);
     adapter.persistSession = session => persist(withIdentity(session, namespace.sockets.get(session.sid)));
     adapter.restoreSession = async (pid, offset) => {
+      const client = this.#joining;
       const session = await restore(pid, offset);
-      return session && this.#checked(session);
+      return session && this.#checked(session, client);
     };
+  }
+
+  /** Socket.IO restores a session in the call that adds the client, and does not name the client. */
+  #noteClients(namespace: Namespace): void {
+    if (this.#watchedNamespaces.has(namespace)) return;
+    this.#watchedNamespaces.add(namespace);
+    const { _add: add } = namespace;
+    const noted: Namespace['_add'] = (...given) => {
+      [this.#joining] = given;
+      try {
+        return Reflect.apply(add, namespace, given);
+      } finally {
+        this.#joining = null;
+      }
+    };
+    Object.assign(namespace, { _add: noted } satisfies Partial<Namespace>);
   }
 
   /** Identifies the connection of a recovered client. It stays with the identity that it has from its handshake. */
@@ -54,11 +76,15 @@ export class RecoveredIdentities {
     else if (connection.userId !== identity.userId) socket.disconnect();
   }
 
-  #checked(session: KeptSession): KeptSession | null {
+  #checked(session: KeptSession, client: NamespaceClient | null): KeptSession | null {
     const { [KEY]: kept, ...data } = (session.data ?? {}) as Record<string, unknown>;
     if (kept === undefined) return session;
     const identity = kept as Identity;
-    if (identityProblem(identity) !== null || !this.isAdmitted(identity)) return null;
+    if (identityProblem(identity) !== null) return null;
+    const own = connectionOfClient(client)?.identity ?? null;
+    // A client that its handshake has identified was admitted, and is counted, with that identity.
+    const isAdmitted = own === null ? this.isAdmitted(identity) : own.userId === identity.userId;
+    if (!isAdmitted) return null;
     this.#restored.set(data, identity);
     return { ...session, data };
   }

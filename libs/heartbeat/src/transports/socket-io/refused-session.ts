@@ -1,6 +1,6 @@
 import type { Refusal } from '../../admission/refusal.js';
 import { problemOf } from '../../base/problem.js';
-import type { EngineSession, SocketIoServer } from './engine-fields.js';
+import type { Encoder, EngineSession, SocketIoServer } from './engine-fields.js';
 
 /** Types of packets in the protocol of Socket.IO. */
 const CONNECT = 0;
@@ -25,8 +25,7 @@ export function refuseSession(
   session.removeAllListeners('data');
   const decoder = new parser.Decoder();
   decoder.on('decoded', ({ type: given, nsp }: DecodedPacket) => {
-    if (given !== CONNECT) return;
-    for (const packet of encoder.encode({ type: CONNECT_ERROR, nsp, data })) session.write(packet, {});
+    if (given === CONNECT) connectError(session, encoder, nsp, data);
   });
   session.on('data', (packet: string | Buffer) => {
     try {
@@ -35,4 +34,9 @@ export function refuseSession(
       session.close();
     }
   });
+}
+
+/** Refuses a namespace, which its client does not ask for again by itself. */
+export function connectError(session: EngineSession, encoder: Encoder, nsp: string, data: object): void {
+  for (const packet of encoder.encode({ type: CONNECT_ERROR, nsp, data })) session.write(packet, {});
 }

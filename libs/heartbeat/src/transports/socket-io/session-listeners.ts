@@ -72,6 +72,7 @@ export function sessionListeners(
       if (connection === undefined || packet.type === 'pong') return;
       if (packet.type !== 'message') inbound.pinged(connection);
       else if (!admits(connection, packet)) packet.type = IGNORED;
+      else if (typeof packet.data === 'string') sessionOf(this)?.namespaces.received(packet.data);
     },
     packetCreate(packet) {
       const transport = sessionOf(this);

@@ -159,7 +159,7 @@ export class TrackedIo {
   readonly #joined = (socket: NamespaceSocket) => {
     const session = sessionOf(socket.conn);
     if (session === undefined || !this.#sessions.has(session)) return;
-    session.joined(socket.client);
+    session.namespaces.joined(socket);
     if (this.#hooks.keepsEvents) this.#identities.watch(socket.nsp);
     if (socket.recovered) this.#identities.recovered(socket);
   };
