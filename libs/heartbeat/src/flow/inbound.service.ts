@@ -104,6 +104,19 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     this.#turns.run(connection, handler);
   }
 
+  /** A message that `mayTake` admits, or that waited, is given to a library that begins its handlers by itself, in ticks that follow. */
+  passOn(connection: Connection): void {
+    this.#turns.passOn(connection);
+  }
+
+  /**
+   * Runs a handler of a message that was passed on, as soon as `maxInFlight` permits.
+   * @param handler Never rejects.
+   */
+  join(connection: Connection, handler: () => Promise<void>): void {
+    this.#turns.join(connection, handler);
+  }
+
   drop(connection: Connection): void {
     this.#turns.drop(connection);
   }

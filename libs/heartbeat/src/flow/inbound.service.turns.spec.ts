@@ -76,6 +76,25 @@ class World {
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
+/** A client whose messages are passed on; their handlers begin two ticks later, as those of Socket.IO. */
+function passing(world: World, handle: (message: number) => Promise<void>) {
+  const { connection, socket } = world.client('io');
+  const its = connection as unknown as Connection;
+  let sent = 0;
+  const take = (message: number) => {
+    world.inbound.passOn(its);
+    process.nextTick(process.nextTick, () => world.inbound.join(its, () => handle(message)));
+  };
+  const send = (messages: number) => {
+    for (const last = sent + messages; sent < last; sent++) {
+      const message = sent;
+      if (world.inbound.mayTake(its, world.time)) take(message);
+      else world.inbound.wait(its, { data: Buffer.from([message]), isBinary: true }, ({ data }) => take(data[0]!));
+    }
+  };
+  return { connection, socket, send };
+}
+
 describe('InboundService, of turns', () => {
   afterEach(() => {
     for (const { inbound } of worlds.splice(0)) inbound.onApplicationShutdown();
@@ -264,5 +283,72 @@ describe('InboundService, of handlers that take time before their first wait', (
       await turn();
       expect(world.handled.length - before).toBeLessThanOrEqual(2);
     }
+  });
+
+  describe('with handlers that another library begins', () => {
+    it('begins them one after the other, in order, for the time of a turn', async () => {
+      const world = new World();
+      const begun: number[] = [];
+      const { send, socket } = passing(world, async message => {
+        world.time += 1;
+        begun.push(message);
+      });
+      send(200);
+      await turn();
+      expect(begun.length).toBeLessThanOrEqual(TURN_MS + 1);
+      expect(socket.isHeld).toBe(true);
+      while (begun.length < 200) {
+        const before = begun.length;
+        await turn();
+        expect(begun.length - before).toBeLessThanOrEqual(TURN_MS + 1);
+      }
+      expect(begun).toEqual(Array.from({ length: 200 }, (_, index) => index));
+      await turn();
+      expect(socket.isHeld).toBe(false);
+    });
+
+    it('counts them in flight, and passes no message on while maxInFlight run', async () => {
+      const world = new World();
+      const ends: (() => void)[] = [];
+      const { send, connection, socket } = passing(world, () => new Promise(resolve => ends.push(resolve)));
+      send(100);
+      for (let turns = 0; turns < 20; turns++) await turn();
+      expect([ends.length, connection.inFlight, socket.isHeld]).toEqual([64, 64, true]);
+      ends.splice(0).forEach(end => end());
+      for (let turns = 0; turns < 20; turns++) await turn();
+      expect([ends.length, connection.inFlight, socket.isHeld]).toEqual([36, 36, false]);
+      ends.forEach(end => end());
+      await turn();
+      expect(connection.inFlight).toBe(0);
+    });
+
+    it('lets at most maxInFlight of them run where middleware lets many go at once, in order', async () => {
+      const world = new World();
+      const [begun, ends] = [[] as number[], [] as (() => void)[]];
+      const { connection } = world.client('io');
+      const its = connection as unknown as Connection;
+      for (let number = 0; number < 200; number++) {
+        world.inbound.join(its, () => {
+          begun.push(number);
+          return new Promise(resolve => ends.push(resolve));
+        });
+      }
+      expect(begun.length).toBe(64);
+      while (begun.length < 200) {
+        const before = begun.length;
+        ends.shift()!();
+        for (let turns = 0; begun.length === before; turns++) {
+          expect(turns).toBeLessThan(10);
+          await turn();
+        }
+        expect(connection.inFlight).toBe(64);
+      }
+      expect(begun).toEqual(Array.from({ length: 200 }, (_, index) => index));
+      // One for each 256 bytes of maxBufferedBytes.
+      const closes: Closing[] = [];
+      Object.assign(connection, { end: (closing: Closing) => closes.push(closing) === 0 });
+      for (let number = 0; number < 4096 + 65; number++) world.inbound.join(its, async () => {});
+      expect(closes[0]).toEqual({ code: 4004, reason: 'too much at once', by: 'server' });
+    });
   });
 });

@@ -1,19 +1,18 @@
-import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import type { NodeState } from '../node/node-state.js';
 import type { BanCheck } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
 import { AfterPromises } from './after-promises.js';
-import { flowOf, queueOf } from './flow-record.js';
+import { queueOf } from './flow-record.js';
 import type { HeldAnswers } from './held-answers.js';
-import { InputTotal } from './input-total.js';
-import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage, type Take } from './message-queue.js';
+import { InputQueues } from './input-queues.js';
+import type { InputQueue, RawMessage, Take } from './message-queue.js';
+import { maxPieces } from './waiting-pieces.js';
 
 /** Maximum time for messages in one turn of the event loop. The rest waits, so that timers and I/O run. */
 const TURN_MS = 10;
 /** Number of messages of one connection that are handled before the next connection has its turn. */
 const MESSAGES_PER_VISIT = 16;
-const MAX_SPARE = 64;
 
 /**
  * Passes messages to their handlers. Messages that do not fit into a turn of the event loop wait and are served round robin. A connection
@@ -23,9 +22,7 @@ const MAX_SPARE = 64;
 export class MessageTurns {
   /** Connections whose work may continue, in the order of their turns. */
   readonly #ready = new Set<Connection>();
-  /** Connections with waiting work since the last rest. */
-  readonly #visited = new Set<Connection>();
-  readonly #total: InputTotal;
+  readonly #queues: InputQueues;
   readonly #after = new AfterPromises(() => this.#step());
   #turn: NodeJS.Immediate | null = null;
   #turnEndsAt = 0;
@@ -37,8 +34,8 @@ export class MessageTurns {
   #mayStart = true;
   /** Whether the next handler belongs to the first message of a read. */
   #isFirst = false;
-  /** Empty queues for reuse. */
-  readonly #spare: InputQueue[] = [];
+  /** The connection of a message that was passed on, until its handlers have begun. */
+  #passedOn: Connection | null = null;
   /** Messages of the first connection in its visit. */
   #visit = 0;
   #isOver = false;
@@ -49,7 +46,7 @@ export class MessageTurns {
     private readonly held: HeldAnswers,
     private readonly refuse: (connection: Connection) => void,
   ) {
-    this.#total = new InputTotal(node);
+    this.#queues = new InputQueues(node, refuse);
   }
 
   stop(): void {
@@ -63,7 +60,8 @@ export class MessageTurns {
     if (this.#turn === null) this.#beginTurn(now);
     if (queueOf(connection) || now >= this.#turnEndsAt || !this.#hasRoom(connection)) return false;
     // The first message of a read: the event loop starts each read when all promises have run.
-    if (!connection.mayBurst && connection.inFlight === 0) return (this.#mayStart = this.#isFirst = true);
+    if (!connection.mayBurst && connection.inFlight === 0 && connection !== this.#passedOn)
+      return (this.#mayStart = this.#isFirst = true);
     this.#isFirst = false;
     if (this.#mayStart) connection.mayBurst = false;
     return this.#mayStart;
@@ -73,10 +71,7 @@ export class MessageTurns {
   wait(connection: Connection, message: RawMessage, take: Take): boolean {
     const queue = this.#queue(connection);
     queue.take = take;
-    queue.messages.push(message);
-    // One read may contain much more than was sent, where messages are deflated.
-    const isTooMuch = queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes;
-    if (isTooMuch || (queue.isHeld && !this.#total.settle(queue.share, queue.messages))) {
+    if (!this.#queues.add(queue, message)) {
       this.refuse(connection);
       return false;
     }
@@ -94,20 +89,43 @@ export class MessageTurns {
     if (this.#hasRoom(connection)) this.#ready.add(connection);
   }
 
+  /** Another library begins the handlers of a message now, or in a following tick. The next message begins after they have begun. */
+  passOn(connection: Connection): void {
+    this.#passedOn = connection;
+    this.#mayStart = this.#isFirst = false;
+    this.#request();
+  }
+
+  /**
+   * Runs a handler of a message that was passed on: at once, or before all messages as soon as `maxInFlight` permits.
+   * @param handler Never rejects.
+   */
+  join(connection: Connection, handler: () => Promise<void>): void {
+    const waiting = queueOf(connection)?.handlers.length ?? 0;
+    if (waiting === 0 && this.#hasRoom(connection)) return void this.#run(connection, handler);
+    // Middleware of the application may hold any number of messages back, and let them go at once.
+    if (waiting >= maxPieces(this.node.options.backpressure.maxBufferedBytes)) return this.refuse(connection);
+    this.#queue(connection).handlers.push(handler);
+    if (this.#hasRoom(connection)) this.#ready.add(connection);
+  }
+
   async #start(connection: Connection, handler: () => Promise<void>): Promise<void> {
     this.#mayStart = false;
     if (!this.#isFirst) this.#request();
     this.#isFirst = false;
     const number = this.#after.begin();
+    await this.#run(connection, handler);
+    if (!this.#isOver && this.#after.isSpared(number)) this.#workOn();
+  }
+
+  /** Counts a handler until it has ended. */
+  async #run(connection: Connection, handler: () => Promise<void>): Promise<void> {
     connection.inFlight++;
     await handler();
     connection.inFlight--;
-    if (this.#isOver) return;
-    if (queueOf(connection)) {
-      this.#ready.add(connection);
-      if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
-    }
-    if (this.#after.isSpared(number)) this.#workOn();
+    if (this.#isOver || !queueOf(connection)) return;
+    this.#ready.add(connection);
+    if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
   }
 
   #hasRoom({ inFlight }: Connection): boolean {
@@ -117,11 +135,8 @@ export class MessageTurns {
   #queue(connection: Connection): InputQueue {
     const known = queueOf(connection);
     if (known) return known;
-    const queue = this.#spare.pop() ?? emptyQueue(this.#total.open());
-    flowOf(connection).queue = queue;
-    this.#visited.add(connection);
     this.#request();
-    return queue;
+    return this.#queues.open(connection);
   }
 
   /** Requests the next step for when all promises have run. Answers are held until the rest that follows. */
@@ -139,6 +154,7 @@ export class MessageTurns {
   /** All handlers that have begun have run up to their first wait, so the work continues. */
   #step(): void {
     this.#isFirst = false;
+    this.#passedOn = null;
     this.#workOn();
     if (!this.#mayStart) return;
     if (this.#ready.size > 0 && !this.#isOver) {
@@ -163,16 +179,7 @@ export class MessageTurns {
   #rest(): void {
     this.#serving = false;
     this.held.releaseAll();
-    if (this.#visited.size === 0) return;
-    for (const connection of this.#visited) {
-      const queue = queueOf(connection);
-      if (queue === null || queue.isHeld || isSilenced(connection)) continue;
-      queue.isHeld = true;
-      connection.channel.holdBack();
-      this.#total.keep(queue.share, connection);
-      if (!this.#total.settle(queue.share, queue.messages)) this.refuse(connection);
-    }
-    this.#visited.clear();
+    this.#queues.rest();
   }
 
   /** Serves waiting messages, a few of each connection. If new messages have used up the turn, they are served in the next one. */
@@ -212,35 +219,25 @@ export class MessageTurns {
     this.#ready.delete(connection);
   }
 
-  #takeNext(connection: Connection, { messages, share, take }: InputQueue, now: number): void {
+  #takeNext(connection: Connection, queue: InputQueue, now: number): void {
     this.bans.closeIfBanned(connection);
-    if (isSilenced(connection)) messages.clear();
-    const message = messages.shift();
-    if (share.isKept) this.#total.set(share, messages.bytes);
-    if (message !== undefined) take(message, now);
+    if (isSilenced(connection)) queue.messages.clear();
+    const message = this.#queues.shift(queue);
+    if (message !== undefined) queue.take(message, now);
   }
 
   /** Drops the waiting messages. The handlers of a message that has begun still run. The socket is read on, for the close frame. */
   drop(connection: Connection): void {
     const queue = queueOf(connection);
     if (queue === null) return;
-    queue.messages.clear();
-    this.#total.set(queue.share, 0);
+    this.#queues.clear(queue);
     if (queue.handlers.length === 0) return this.#letGo(connection, queue);
     if (queue.isHeld) connection.channel.letGo();
     queue.isHeld = false;
   }
 
   #letGo(connection: Connection, queue: InputQueue): void {
-    const { isHeld, share } = queue;
-    flowOf(connection).queue = null;
-    connection.mayBurst = isHeld;
     this.#leave(connection);
-    // A refused flood is no longer read.
-    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) connection.channel.letGo();
-    // The queue must not reference the connection.
-    queue.take = ignoreMessage;
-    if (share.isKept) this.#total.close(share);
-    else if (this.#spare.length < MAX_SPARE) this.#spare.push(queue);
+    this.#queues.close(connection, queue);
   }
 }

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
 
 import { guarded } from '../../connection/lifetime.js';
+import { InboundService } from '../../flow/inbound.service.js';
 import type { NodeState } from '../../node/node-state.js';
 import { installIn } from '../node-of.js';
 import { assertAdapterArguments } from '../ws/adapter-arguments.js';
@@ -52,7 +53,11 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     this.#inspector = app.get(GatewayInspector, { strict: false });
     this.#httpPorts = app.get(HttpPorts, { strict: false });
     this.#unlimitHandlerLog = limitHandlerLog(this.#node.log);
-    this.#handlers = new MessageHandlers(this.#failed);
+    this.#handlers = new MessageHandlers(
+      app.get(InboundService, { strict: false }),
+      this.#node.options.limits.maxStreams,
+      this.#failed,
+    );
   }
 
   create(port: number, options: IoServerOptions = {}): Server | Namespace {

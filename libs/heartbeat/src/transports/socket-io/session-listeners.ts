@@ -4,6 +4,7 @@ import type { ConnectionService } from '../../connection/connection.service.js';
 import type { BanCheck } from '../../connection/ports.js';
 import { isSilenced } from '../../connection/silence.js';
 import type { InboundService } from '../../flow/inbound.service.js';
+import type { RawMessage } from '../../flow/message-queue.js';
 import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import type { EnginePacket, EngineSession, EngineTransport } from './engine-fields.js';
 import type { IoSession } from './io-session.js';
@@ -18,7 +19,10 @@ export interface SessionServices {
   readonly bans: BanCheck;
 }
 
-/** The listeners of one server: one function for each event, shared by all sessions, so `this` is the session. */
+/**
+ * The listeners of one server: one function for each event, shared by all sessions, so `this` is the session. Packets wait before Socket.IO
+ * decodes them, so that turns also bound the listeners of the application, and the parts of a message stay together.
+ */
 export interface SessionListeners {
   packet(this: EngineSession, packet: EnginePacket): void;
   packetCreate(this: EngineSession, packet: EnginePacket): void;
@@ -54,6 +58,16 @@ export function sessionListeners(
   const isMessage = (data: EnginePacket['data']) =>
     hasOwnParser || (typeof data === 'string' && MESSAGES.has(data.charAt(0)));
 
+  /** Queues a packet until its turn. Its bytes are copied, since a part of a payload would keep the whole. */
+  const wait = (session: EngineSession, connection: Connection, data: string | Buffer): void => {
+    const isBinary = typeof data !== 'string';
+    const waiting = { data: isBinary ? data : Buffer.from(data), isBinary };
+    inbound.wait(connection, waiting, packet => {
+      inbound.passOn(connection);
+      passOn(session, packet);
+    });
+  };
+
   /** Returns false for a packet that must not be handled. */
   const admits = (connection: Connection, { data }: EnginePacket): boolean => {
     bans.closeIfBanned(connection);
@@ -72,7 +86,12 @@ export function sessionListeners(
       if (connection === undefined || packet.type === 'pong') return;
       if (packet.type !== 'message') inbound.pinged(connection);
       else if (!admits(connection, packet)) packet.type = IGNORED;
-      else if (typeof packet.data === 'string') sessionOf(this)?.namespaces.received(packet.data);
+      else {
+        if (typeof packet.data === 'string') sessionOf(this)?.namespaces.received(packet.data);
+        if (inbound.mayTake(connection, node.clock.now())) return inbound.passOn(connection);
+        packet.type = IGNORED;
+        wait(this, connection, packet.data ?? '');
+      }
     },
     packetCreate(packet) {
       const transport = sessionOf(this);
@@ -105,6 +124,14 @@ export function sessionListeners(
       forgotten(transport);
     },
   };
+}
+
+/** Emits a packet that waited, as engine.io does for one that arrives. */
+function passOn(session: EngineSession, { data, isBinary }: RawMessage): void {
+  if (session.readyState !== 'open') return;
+  const content = isBinary ? data : data.toString();
+  session.emit('data', content);
+  session.emit('message', content);
 }
 
 /** The end of a session that this library did not close. engine.io names its cause only. */

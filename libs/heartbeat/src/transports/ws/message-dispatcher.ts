@@ -173,7 +173,8 @@ export class MessageDispatcher {
   }
 }
 
-function tooManyStreams(maxStreams: number): string {
+/** The exception for an Observable above `limits.maxStreams`. */
+export function tooManyStreams(maxStreams: number): string {
   return `This connection has reached its limit of ${maxStreams} streams of answers: end one first.`;
 }
 
