@@ -37,8 +37,6 @@ export class IoSession implements TrackedTransport, SocketSession {
   #isWriting = false;
   #heldBack = false;
   #unsent: SentCallbacks | null = null;
-  /** Ends a polling client that does not fetch its close. */
-  #deadline: NodeJS.Timeout | null = null;
 
   constructor(
     readonly session: EngineSession,
@@ -101,7 +99,7 @@ export class IoSession implements TrackedTransport, SocketSession {
   /** The session uses this transport from now on. */
   adopt(transport: EngineTransport): void {
     const { socket } = transport;
-    if (transport.name === 'polling') transport.closeTimeout = this.hooks.closeTimeoutMs;
+    if (transport.name === 'polling') transport.closeTimeout = this.hooks.engineCloseMs;
     if (!(socket instanceof EngineSocket)) return;
     this.network.upgraded(socket);
     this.hooks.upgraded(socket.network);
@@ -130,7 +128,7 @@ export class IoSession implements TrackedTransport, SocketSession {
 
   /** The session has ended. */
   ended(): void {
-    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.hooks.closing.delete(this);
     this.#unsent?.fail();
   }
 
@@ -220,7 +218,7 @@ export class IoSession implements TrackedTransport, SocketSession {
 
   #shutPolling(): void {
     this.session.close();
-    if (!this.isClosed) this.#deadline ??= setTimeout(() => this.destroy(), this.hooks.closeTimeoutMs);
+    if (!this.isClosed) this.hooks.closing.add(this);
   }
 
   #shutSocket(code: number, reason: string): void {

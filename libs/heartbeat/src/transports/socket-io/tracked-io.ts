@@ -15,6 +15,7 @@ import { NodeSockets } from '../ws/node-sockets.js';
 import { pathOf } from '../ws/path-server.js';
 import { RefusedClients } from '../ws/refused-clients.js';
 import { StringInterner } from '../ws/string-interner.js';
+import { CloseDeadlines } from './close-deadlines.js';
 import type { Engine, EngineSession, Namespace, NamespaceSocket, SocketIoServer } from './engine-fields.js';
 import { assertSupported } from './engine-options.js';
 import type { Decision } from './io-admission.js';
@@ -27,6 +28,9 @@ import { carry, sessionOf } from './session-of.js';
 import { TrackedEngine, type TrackedEngineParts } from './tracked-engine.js';
 
 type Admission = Decision & { readonly outcome: 'admitted' };
+
+/** Time that engine.io adds to the close of a session that polls, so that this library ends it first. */
+const AFTER_OURS_MS = 5000;
 
 /**
  * One Socket.IO server of the application, whose sessions become connections. It uses options and events of engine.io and Socket.IO, so the
@@ -66,14 +70,17 @@ export class TrackedIo {
       { node, connections: get(ConnectionService), heartbeat: get(HeartbeatService), inbound, bans: get(BanCheck) },
       { hasOwnParser: server.opts.parser !== undefined, forgotten: transport => this.#forget(transport) },
     );
+    const { closeTimeoutMs } = node.options.drain;
+    const failed = (what: string, error: unknown) => node.codeFailed(what, error);
     this.#hooks = {
       encoder: server.encoder,
-      closeTimeoutMs: node.options.drain.closeTimeoutMs,
+      closing: new CloseDeadlines(closeTimeoutMs, () => node.clock.now(), failed),
+      engineCloseMs: closeTimeoutMs + AFTER_OURS_MS,
       keepsEvents: Boolean(server.opts.connectionStateRecovery),
       upgraded: network => this.#sockets.opened(network, network),
       pinged: connection => inbound.pinged(connection),
       socketFailed: (connection, error) => this.#gateway.failed(connection, error),
-      failed: (what, error) => node.codeFailed(what, error),
+      failed,
     };
     this.#identities = new RecoveredIdentities(identity => this.#admission.mayReturn(identity));
     this.#parts = {
