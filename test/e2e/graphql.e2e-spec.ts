@@ -289,6 +289,20 @@ describe('Subscriptions', () => {
     expect((await once(silent, 'close'))[0]).toBe(4408);
   });
 
+  it('begin after a stall of the server, and call the onConnect of the application', async () => {
+    const payloads: unknown[] = [];
+    const onConnect = ({ connectionParams }: { connectionParams?: unknown }) => void payloads.push(connectionParams);
+    const subscriptions = { 'graphql-ws': { connectionInitWaitTimeout: 1000, onConnect: onConnect as never } };
+    const world = await World.start([GraphQLModule.forRoot<ApolloDriverConfig>(apollo({ subscriptions }))], false);
+    const socket = await world.socket();
+    await until(() => world.connections.count === 1);
+    const stallUntil = Date.now() + 2500;
+    while (Date.now() < stallUntil);
+    socket.send('{"type":"connection_init","payload":{"a":1}}');
+    expect(String((await once(socket, 'message'))[0])).toContain('connection_ack');
+    expect(payloads).toEqual([{ a: 1 }]);
+  });
+
   it('that are not configured are named in the log, and a missing GraphQL module is an error', async () => {
     const warned: string[] = [];
     const warn = Logger.prototype.warn;

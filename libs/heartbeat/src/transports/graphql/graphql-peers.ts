@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 
 /**
  * The path of `@nestjs/graphql`, an optional peer. Loaded on demand: a static import of a missing package would fail before any message.
- * @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` that names what to install.
+ * @throws HeartbeatError `HEARTBEAT_GRAPHQL_MISSING` that names what to install.
  */
 export function nestGraphqlPath(resolve: (name: string) => string = name => require.resolve(name)): string {
   try {
@@ -19,7 +19,7 @@ export function nestGraphqlPath(resolve: (name: string) => string = name => requ
   } catch (error) {
     const remedy = 'npm install @nestjs/graphql graphql, and a driver such as @nestjs/apollo';
     const text = `nestjs-heartbeat/graphql needs the package @nestjs/graphql, which is not installed: ${remedy}`;
-    throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `${text} (${String(error).split('\n', 1)[0]})`);
+    throw new HeartbeatError('HEARTBEAT_GRAPHQL_MISSING', `${text} (${String(error).split('\n', 1)[0]})`);
   }
 }
 

@@ -1,10 +1,12 @@
-import { Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { Logger, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 
 import { HeartbeatError } from '../../base/heartbeat.error.js';
 import { DrainService } from '../../drain/drain.service.js';
+import { NodeState } from '../../node/node-state.js';
 import { ConnectionTracker } from '../ws/connection-tracker.js';
 import { graphqlWs, nestGraphqlPath } from './graphql-peers.js';
+import { InitDeadlines } from './init-deadlines.js';
 import {
   type FastifyLike,
   type GraphQLDriver,
@@ -13,17 +15,23 @@ import {
   type SubscriptionServer,
 } from './subscription-servers.js';
 
+/** The default of graphql-ws for `connectionInitWaitTimeout`. */
+const DEFAULT_INIT_MS = 3000;
+
 /**
  * Tracks the subscription servers of all GraphQL modules of the application: `imports: [HeartbeatModule.forRoot(),
- * GraphQLModule.forRoot({ … }), HeartbeatGraphQLModule]`. Supported are the drivers of Apollo and Mercurius. The keep-alive timers of
- * graphql-ws, one for each socket, are replaced by the heartbeat of this library.
+ * GraphQLModule.forRoot({ … }), HeartbeatGraphQLModule]`. Supported are the drivers of Apollo and Mercurius. The timers of
+ * graphql-ws, two for each socket, are replaced: the keep-alive by the heartbeat of this library, and that of `connectionInitWaitTimeout` by
+ * attended time, checked every second.
  */
 @Module({})
-export class HeartbeatGraphQLModule implements OnApplicationBootstrap {
+export class HeartbeatGraphQLModule implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Instances of Fastify, to each of which a plugin may add a server. */
   readonly #instances = new Set<FastifyLike>();
+  /** Functions that end the work of every second. */
+  readonly #ends: (() => void)[] = [];
 
-  /** @throws HeartbeatError `HEARTBEAT_MODULE_MISSING` where `@nestjs/graphql` is not installed. */
+  /** @throws HeartbeatError `HEARTBEAT_GRAPHQL_MISSING` where `@nestjs/graphql` is not installed. */
   constructor(
     private readonly modules: ModulesContainer,
     private readonly moduleRef: ModuleRef,
@@ -47,11 +55,36 @@ export class HeartbeatGraphQLModule implements OnApplicationBootstrap {
     for (const driver of drivers) this.#stopAfterDrain(driver);
     for (const subscriptions of servers) {
       tracker.track(subscriptions.server, { transport: subscriptions.transport });
-      stopKeepAlive(subscriptions);
+      this.#replaceTimers(subscriptions);
     }
     if (servers.length > 0) return;
     const remedy = "set subscriptions: { 'graphql-ws': true } (Apollo) or subscription: true (Mercurius)";
     new Logger('Heartbeat').warn(`HeartbeatGraphQLModule has found no subscription server: ${remedy}`);
+  }
+
+  /** Ends the check for clients without `connection_init`. Called by Nest. */
+  onApplicationShutdown(): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /**
+   * graphql-ws arms two timers for each socket, which close healthy clients after a stall of the server. It has no way to turn them off
+   * later, so its handler is made anew, without them.
+   */
+  #replaceTimers({ server, handler }: SubscriptionServer): void {
+    if (handler === null) return;
+    const { connectionInitWaitTimeout: timeoutMs = DEFAULT_INIT_MS, onConnect } = handler;
+    const node = this.#service(NodeState);
+    const deadlines = new InitDeadlines(node, timeoutMs);
+    const connected: typeof onConnect = context => {
+      deadlines.received(context);
+      return onConnect?.(context);
+    };
+    server.removeAllListeners('connection').removeAllListeners('error');
+    graphqlWs()({ ...handler, connectionInitWaitTimeout: 0, onConnect: connected }, server, 0);
+    if (!(timeoutMs > 0 && Number.isFinite(timeoutMs))) return;
+    deadlines.serve(server);
+    this.#ends.push(node.seconds.every(() => deadlines.check()));
   }
 
   /** Drivers close all of their clients at once. They do so after the drain, which has closed them with a delay. */
@@ -87,14 +120,4 @@ export class HeartbeatGraphQLModule implements OnApplicationBootstrap {
       throw new HeartbeatError('HEARTBEAT_MODULE_MISSING', `HeartbeatGraphQLModule needs HeartbeatModule: ${remedy}`);
     }
   }
-}
-
-/**
- * graphql-ws arms two timers for each socket, which close healthy clients after a stall of the server. It has no way to turn them off
- * later, so its handler is made anew, without them.
- */
-function stopKeepAlive({ server, handler }: SubscriptionServer): void {
-  if (handler === null) return;
-  server.removeAllListeners('connection').removeAllListeners('error');
-  graphqlWs()(handler, server, 0);
 }

@@ -50,6 +50,6 @@ const missing = () => {
 describe('nestGraphqlPath', () => {
   it('names what to install where the package is missing', () => {
     expect(() => nestGraphqlPath(missing)).toThrow('npm install @nestjs/graphql graphql');
-    expect(() => nestGraphqlPath(missing)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_MODULE_MISSING' }));
+    expect(() => nestGraphqlPath(missing)).toThrow(expect.objectContaining({ code: 'HEARTBEAT_GRAPHQL_MISSING' }));
   });
 });

@@ -1,13 +1,20 @@
-import type { WebSocketServer } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 
 import type { TrackOptions } from '../ws/tracker-arguments.js';
+
+/** Parameters of graphql-ws: those that are replaced, among others that are passed on. */
+export interface Handler {
+  /** Time for `connection_init`, in milliseconds; 0 or Infinity is off. Default: 3000. */
+  readonly connectionInitWaitTimeout?: number;
+  readonly onConnect?: (context: { readonly extra: { readonly socket: WebSocket } }) => unknown;
+}
 
 /** A subscription server of the application. */
 export interface SubscriptionServer {
   readonly server: WebSocketServer;
   readonly transport: NonNullable<TrackOptions['transport']>;
   /** The parameters of graphql-ws, which its handler is made of; null where another library handles the messages. */
-  readonly handler: object | null;
+  readonly handler: Handler | null;
 }
 
 /** A driver of `@nestjs/graphql`: the members that are read and replaced. */
