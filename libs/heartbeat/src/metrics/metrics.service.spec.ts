@@ -70,6 +70,7 @@ describe('MetricsService', () => {
         'ws_cluster_nodes gauge',
         'ws_connection_duration_seconds histogram',
         'ws_connections gauge',
+        'ws_connections_by_transport gauge',
         'ws_connections_closed_total counter',
         'ws_connections_limit gauge',
         'ws_connections_opened_total counter',
@@ -129,6 +130,18 @@ describe('MetricsService', () => {
     }
     node.totals.adminRefused['too-many-failures'] += 3;
     expect(await lines()).toContain('ws_admin_requests_refused_total{reason="too-many-failures"} 3');
+  });
+
+  it('reads open connections by transport, each also where there is none', async () => {
+    const { connections, lines } = start();
+    const open = ['ws', 'socket.io', 'ws'].map(transport => ({ transport, bytesIn: 0, bytesOut: 0 }));
+    Object.assign(connections, { all: () => open.values() });
+    expect((await lines()).filter(line => line.startsWith('ws_connections_by_transport'))).toEqual([
+      'ws_connections_by_transport{transport="ws"} 2',
+      'ws_connections_by_transport{transport="socket.io"} 1',
+      'ws_connections_by_transport{transport="graphql-ws"} 0',
+      'ws_connections_by_transport{transport="other"} 0',
+    ]);
   });
 
   it('reads how connections ended, with or without an event', async () => {

@@ -3,7 +3,9 @@ import { notReadyReasons } from '../connection/readiness.js';
 import type { NodeState } from '../node/node-state.js';
 import type { OutboundService } from '../flow/outbound.service.js';
 import type { LoadService } from '../load/load.service.js';
+import { inSlices } from '../base/slices.js';
 import { VERSION } from '../base/version.js';
+import { TRANSPORT_NAMES, type TransportName } from '../connection/transport.js';
 import { LOAD_SOURCES } from './label-values.js';
 import { LiveBytes } from './live-bytes.js';
 import type { MetricSet } from './metric-set.js';
@@ -21,6 +23,9 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   const { totals } = node;
   const bytes = new LiveBytes(connections, totals.closed);
   metrics.gauge('connections', 'Connections that are open.', () => connections.count);
+  metrics.gaugeBy('connections_by_transport', 'Connections that are open, by transport.', 'transport', () =>
+    countByTransport(connections),
+  );
   metrics.gauge('connections_limit', 'limits.maxConnections of this node.', () => node.limits.maxConnections);
   metrics.gauge('ready', '1 while this node admits new connections, as GET /health/ready reports it, else 0.', () =>
     Number(notReadyReasons(node).length === 0),
@@ -107,4 +112,10 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
 /** The ratio of each source; 0 for a source that is switched off or was not read yet. */
 function loadRatios({ bySource }: Pick<LoadService, 'bySource'>) {
   return Object.fromEntries(LOAD_SOURCES.map(source => [source, bySource.get(source) ?? 0]));
+}
+
+async function countByTransport(connections: Sources['connections']): Promise<Record<TransportName, number>> {
+  const counts = Object.fromEntries(TRANSPORT_NAMES.map(name => [name, 0])) as Record<TransportName, number>;
+  await inSlices([...connections.all()], ({ transport }) => counts[transport]++);
+  return counts;
 }
