@@ -6,14 +6,18 @@ import { answerRefusal } from './upgrade-answer.js';
 
 /** The server's end of a socket: it records the bytes written, and is fed the bytes of the client. */
 class Line extends Duplex {
-  written = '';
+  bytes = Buffer.alloc(0);
   taken = 0;
 
   override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.written += chunk.toString();
+    this.bytes = Buffer.concat([this.bytes, chunk]);
     done();
+  }
+
+  get written(): string {
+    return this.bytes.toString();
   }
 }
 
@@ -98,6 +102,20 @@ describe('answerRefusal', () => {
       'set-cookie: a=1',
       'set-cookie: b=2',
     ]);
+  });
+
+  it.each([204, 304])('sends no body with %d', status => {
+    const line = new Line();
+    answerRefusal(line, { status, reason: 'guard-refused', detail: 'no' }, [['etag', '"a"']]);
+    const { headers, body } = parse(line.written);
+    expect([headers, body]).toEqual([{ connection: 'close', etag: '"a"' }, '']);
+  });
+
+  it('writes a head in Latin-1, as Node does, and a body in UTF-8', () => {
+    const line = new Line();
+    answerRefusal(line, atCapacity, [['x-name', 'Jos\u00e9']]);
+    expect(line.bytes.includes(Buffer.from('x-name: Jos\u00e9\r\n', 'latin1'))).toBe(true);
+    expect(line.bytes.includes(Buffer.from('Voll – später.'))).toBe(true);
   });
 
   it('keeps input of the client out of the body', () => {

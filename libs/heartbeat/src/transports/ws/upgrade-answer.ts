@@ -9,6 +9,9 @@ import type { OwnAnswer } from './verify-client.js';
 /** The time that a refused client has to read the response before its socket is destroyed, in milliseconds. */
 export const LINGER_MS = 1000;
 
+/** Statuses whose responses have no body (RFC 9110, section 6.4.1). */
+const BODILESS = new Set([204, 304]);
+
 /** Header fields that the application's guards and middleware have set. Those of the answer itself come first. */
 type JoinedHeaders = ReturnType<typeof answerHeaders>;
 
@@ -52,8 +55,14 @@ export function answerAsVerified(socket: Duplex, { status, message, headers }: O
 function answerUpgrade(socket: Duplex, { status, body, headers, joined }: Answer): void {
   // A client that resets instead of reading must not end the process.
   socket.on('error', () => undefined);
-  const length = Buffer.byteLength(body);
-  const all = { Connection: 'close', 'Content-Type': 'text/html', 'Content-Length': length, ...headers };
+  const content = BODILESS.has(status) ? '' : body;
+  const given = {
+    Connection: 'close',
+    'Content-Type': 'text/html',
+    'Content-Length': Buffer.byteLength(content),
+    ...headers,
+  };
+  const all = BODILESS.has(status) ? withoutContent(given) : given;
   const own = new Set(Object.keys(all).map(name => name.toLowerCase()));
   const others = joined.filter(([name]) => !own.has(name));
   const lines = [...Object.entries(all), ...others].map(([name, value]) => `${name}: ${String(value)}`);
@@ -61,5 +70,11 @@ function answerUpgrade(socket: Duplex, { status, body, headers, joined }: Answer
   socket.once('close', () => clearTimeout(timer));
   // Further input of the client is discarded: a close with unread bytes would reset the connection and lose the response.
   socket.resume();
-  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`, ...lines, '', body].join('\r\n'));
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`, ...lines, '', ''].join('\r\n');
+  // As Node writes a head.
+  socket.end(Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(content)]));
+}
+
+function withoutContent(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^content-/i.test(name)));
 }
