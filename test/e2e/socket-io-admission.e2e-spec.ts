@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { Test } from '@nestjs/testing';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { BanList, HeartbeatModule, type HeartbeatOptions } from 'nestjs-heartbeat';
 import { HeartbeatIoAdapter } from 'nestjs-heartbeat/socket.io';
@@ -68,6 +69,17 @@ describe('A refusal over polling', () => {
     expect('retry-after' in refusal.headers).toBe(status !== 401);
     expect((await connectErrorOf(app, 'polling')).context?.status).toBe(status);
     expect(app.connections.count).toBe(options.authenticate ? 0 : 1);
+  });
+
+  it('is 400 for a path that is too long to keep, over both transports', async () => {
+    const app = await start();
+    const path = `/socket.io/${'p'.repeat(2100)}?EIO=4&transport=`;
+    const polled = await fetch(`http://127.0.0.1:${app.port}${path}polling`);
+    expect([polled.status, await polled.text()]).toEqual([400, expect.stringContaining('longer than 2048 characters')]);
+    const client = new WebSocket(`ws://127.0.0.1:${app.port}${path}websocket`);
+    const [{ message }] = (await once(client, 'error')) as [Error];
+    expect(message).toMatch(/400/);
+    expect(app.connections.count).toBe(0);
   });
 
   it('is that of a ban', async () => {

@@ -5,7 +5,7 @@ import type { Attempt } from '../../admission/attempt.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
 import type { OriginJudge } from '../../base/origin.js';
 import { printable } from '../../base/printable.js';
-import { faultOfUpgrade } from '../ws/upgrade-request.js';
+import { faultOfPath, faultOfUpgrade } from '../ws/upgrade-request.js';
 import type { EngineRequest } from './engine-fields.js';
 
 /** The version of engine.io's protocol that is supported: that of socket.io-client 3 and 4. */
@@ -38,8 +38,10 @@ export class IoAttempt implements Attempt {
   fault(): Refusal | null {
     const { EIO: version = 'missing' } = queryOf(this.request);
     if (version !== VERSION) return { status: 400, reason: 'bad-upgrade', detail: describe(version) };
-    const fault = this.response === null ? faultOfUpgrade(this.request) : null;
-    return fault === null ? null : refusals.badUpgrade(fault);
+    const fault = this.response === null ? faultOfUpgrade(this.request) : faultOfPath(this.request);
+    if (fault === null) return null;
+    if (this.response === null) return refusals.badUpgrade(fault);
+    return { status: 400, reason: 'bad-upgrade', detail: `The request is not valid: ${fault}.` };
   }
 }
 

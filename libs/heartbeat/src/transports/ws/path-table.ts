@@ -5,12 +5,7 @@ import { NO_PARAMS, type PathParams } from '../../base/path-params.js';
 import { canonicalPath, withoutSlash } from './canonical-path.js';
 import { isPattern, PathPattern, type PatternRoute } from './path-pattern.js';
 import { pathOf, type PathServer } from './path-server.js';
-
-/**
- * Maximum length of a path that a pattern matches. A connection keeps its path and parameters, and lists and messages between nodes contain
- * them.
- */
-const MAX_PATTERN_PATH = 2048;
+import { MAX_PATH } from './upgrade-request.js';
 
 /** The server of a request. */
 export interface Found {
@@ -84,8 +79,8 @@ export class PathTable {
       const takesSlash = short !== canonical && (route.takesSlash || server.takesSlash);
       const params = route.match(canonical) ?? (takesSlash ? route.match(short) : null);
       if (params === null) continue;
-      if (canonical.length > MAX_PATTERN_PATH)
-        return found(server, NO_PARAMS, `the path is longer than ${MAX_PATTERN_PATH} characters`);
+      if (canonical.length > MAX_PATH)
+        return found(server, NO_PARAMS, `the path is longer than ${MAX_PATH} characters`);
       if (params === 'malformed') return found(server, NO_PARAMS, 'the path has an invalid percent-encoding');
       return found(server, params);
     }

@@ -18,15 +18,16 @@ interface Given {
   readonly version?: readonly [number, number];
   /** The values of the Host headers. */
   readonly hosts?: readonly string[];
+  readonly url?: string;
 }
 
 const faultOf = (
   headers: Record<string, string | undefined>,
-  { method = 'GET', version = [1, 1], hosts = ['example.com'] }: Given = {},
+  { method = 'GET', version = [1, 1], hosts = ['example.com'], url = '/' }: Given = {},
 ) => {
   const rawHeaders = ['Upgrade', 'host', ...hosts.flatMap((host, index) => [index === 0 ? 'Host' : 'hOST', host])];
   const [httpVersionMajor, httpVersionMinor] = version;
-  const request = { method, httpVersionMajor, httpVersionMinor, rawHeaders, headers: { ...VALID, ...headers } };
+  const request = { url, method, httpVersionMajor, httpVersionMinor, rawHeaders, headers: { ...VALID, ...headers } };
   return faultOfUpgrade(request as unknown as IncomingMessage);
 };
 
@@ -97,6 +98,11 @@ describe('faultOfUpgrade (RFC 6455, section 4.2.1)', () => {
     'my_host',
   ])('accepts the Host %s', host => {
     expect(faultOf({}, { hosts: [host] })).toBeNull();
+  });
+
+  it('finds a path of more than 2048 characters, which a connection would keep', () => {
+    expect(faultOf({}, { url: `/${'a'.repeat(2048)}?b` })).toBe('the path is longer than 2048 characters');
+    expect(faultOf({}, { url: `/${'a'.repeat(2047)}?${'b'.repeat(5000)}` })).toBeNull();
   });
 
   it('accepts a later version of HTTP/1', () => {

@@ -1,5 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 
+import { pathOf } from './path-server.js';
+
+/** Maximum length of a path. A connection keeps its path, and lists and messages between nodes contain it. */
+export const MAX_PATH = 2048;
+
 /** Sixteen bytes in base64 (RFC 6455, section 4.2.1). */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
@@ -21,7 +26,12 @@ export function faultOfUpgrade(request: IncomingMessage): string | null {
     return 'the Upgrade header is not websocket';
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return 'Sec-WebSocket-Key is missing or not 16 bytes in base64';
   if (!/^(13|8)$/.test(headers['sec-websocket-version'] ?? '')) return 'Sec-WebSocket-Version is not 13';
-  return null;
+  return faultOfPath(request);
+}
+
+/** The fault of the path of a request that becomes a connection; null without one. */
+export function faultOfPath(request: IncomingMessage): string | null {
+  return pathOf(request).length > MAX_PATH ? `the path is longer than ${MAX_PATH} characters` : null;
 }
 
 /** The values of all such headers; `headers` has only the first. */
