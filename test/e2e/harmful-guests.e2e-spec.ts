@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionTracker, type HeartbeatOptions } from 'nestjs-heartbeat';
+import { trackSocketIo } from 'nestjs-heartbeat/socket.io';
 import { Server as SocketIo } from 'socket.io';
 import { WebSocket, WebSocketServer } from 'ws';
 import { TestApp } from '../support/servers/app.js';
@@ -203,6 +204,14 @@ describe('The start', () => {
       'Socket.IO with destroyUpgrade: false',
       server => {
         const io = new SocketIo(server, { destroyUpgrade: false, destroyUpgradeTimeout: TIMEOUT_MS });
+        return { close: () => io.engine.close() };
+      },
+    ],
+    [
+      'a tracked Socket.IO server, beside no other guest',
+      (server, app) => {
+        const io = new SocketIo(server, { destroyUpgradeTimeout: TIMEOUT_MS });
+        trackSocketIo(app.app, io);
         return { close: () => io.engine.close() };
       },
     ],

@@ -17,9 +17,11 @@ import { MessageHandlers } from './message-handlers.js';
 import { socketIo } from './socket-io-package.js';
 import { trackSocketIo } from './track-socket-io.js';
 
-/** The options of Socket.IO that a gateway's decorator may give, with its namespace and Nest's server of its port and path. */
+/** The options of Socket.IO that a gateway's decorator may give, with two that {@link HeartbeatIoAdapter.create} reads. */
 export interface IoServerOptions extends Partial<ServerOptions> {
+  /** The namespace of the gateway, or a pattern of namespaces. Default: the namespace `/`. */
   readonly namespace?: string | RegExp;
+  /** The server that Nest has created for an earlier gateway of this port and path. Default: a new one is created. */
   readonly server?: Server;
 }
 
@@ -60,6 +62,12 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     );
   }
 
+  /**
+   * Creates the server of a gateway, which is tracked; called by Nest. Gateways of the same port and path share one.
+   * @param port The gateway's port; 0 for that of the application.
+   * @returns The server, or the gateway's namespace of it.
+   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` for an option that cannot be supported: `allowEIO3`, WebTransport, `wsEngine`.
+   */
   create(port: number, options: IoServerOptions = {}): Server | Namespace {
     this.#inspector.guardHooks();
     const { namespace, server: known, ...given } = options;
@@ -68,7 +76,6 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     trackSocketIo(this.#app, server);
     const httpServer = server.httpServer as HttpServer;
     if (port !== APP_PORT || httpServer !== this.httpServer) this.#inspector.awaitListening(port, httpServer);
-    this.#httpPorts.of(httpServer);
     return namespace === undefined ? server : server.of(namespace);
   }
 
@@ -81,15 +88,20 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     return new socketIo.Server(this.httpServer && port === APP_PORT ? this.httpServer : port, all);
   }
 
-  /** Errors of Nest's handlers are reported and do not affect the connection. */
+  /** Calls `callback` for each new client. Errors of the gateway's `handleConnection` are logged and do not affect the connection. */
   override bindClientConnect(server: Server | Namespace, callback: (...args: unknown[]) => void): void {
     server.on('connection', (socket: Socket) => guarded(() => callback(socket), 'handleConnection', this.#failed));
   }
 
+  /** Calls `callback` with the reason when a client has left. Errors of the gateway's `handleDisconnect` are logged. */
   override bindClientDisconnect(client: Socket, callback: (reason: string) => void): void {
     client.once('disconnect', reason => guarded(() => callback(reason), 'handleDisconnect', this.#failed));
   }
 
+  /**
+   * Calls the gateways' handlers for the events of a client, and answers with their results, as `IoAdapter` does. Errors are logged and do not
+   * affect the connection.
+   */
   override bindMessageHandlers(
     client: Socket,
     handlers: WsMessageHandler[],
@@ -98,7 +110,7 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     this.#handlers.bind(client, handlers, transform);
   }
 
-  /** Runs after the drain. */
+  /** Closes a server of a gateway and its clients; called by Nest after the drain. A server on a port of its own is closed with it. */
   override async close(server: Server | Namespace): Promise<void> {
     if (!('engine' in server)) return;
     const httpServer = server.httpServer as HttpServer;
@@ -111,6 +123,7 @@ export class HeartbeatIoAdapter extends AbstractWsAdapter {
     await closed;
   }
 
+  /** Ends the registrations on HTTP servers; called by Nest at the end of the application. */
   override async dispose(): Promise<void> {
     this.#unlimitHandlerLog();
     await this.#httpPorts.close();

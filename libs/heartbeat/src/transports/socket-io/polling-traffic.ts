@@ -3,6 +3,13 @@ import type { Socket } from 'node:net';
 
 import { bytesTaken } from '../ws/bytes-taken.js';
 
+const TRAFFIC = Symbol('heartbeat polling traffic');
+
+/** A response with the session that it serves, so that all responses share one listener. */
+interface Carrier extends ServerResponse {
+  [TRAFFIC]?: PollingTraffic;
+}
+
 /** One request of a polling client. Its network socket serves nothing else meanwhile, and other clients before and afterwards. */
 interface Exchange {
   readonly request: IncomingMessage;
@@ -60,7 +67,8 @@ export class PollingTraffic {
       this.#settle(this.#poll);
       this.#poll = exchange;
     }
-    response.once('close', () => this.#settle(exchange));
+    (response as Carrier)[TRAFFIC] = this;
+    response.on('close', settled);
   }
 
   /** Ends the requests that are under way. */
@@ -68,8 +76,13 @@ export class PollingTraffic {
     for (const exchange of [this.#poll, this.#post]) exchange?.response.destroy();
   }
 
+  /** The response has ended. */
+  settled(response: ServerResponse): void {
+    for (const exchange of [this.#poll, this.#post]) if (exchange?.response === response) this.#settle(exchange);
+  }
+
   #settle(exchange: Exchange | null): void {
-    if (exchange === null || (exchange !== this.#poll && exchange !== this.#post)) return;
+    if (exchange === null) return;
     const { request } = exchange;
     const length = request.complete ? Number(request.headers['content-length'] ?? 0) : 0;
     // The beginning of a body may have been read together with the head.
@@ -78,6 +91,10 @@ export class PollingTraffic {
     if (exchange === this.#poll) this.#poll = null;
     else this.#post = null;
   }
+}
+
+function settled(this: Carrier): void {
+  this[TRAFFIC]?.settled(this);
 }
 
 function readBy(exchange: Exchange | null): number {

@@ -82,6 +82,7 @@ export class ConnectionTracker implements OnApplicationShutdown {
   }
 
   /** Ends the tracking of all servers, which stay open. Called by Nest after the drain; an application need not call it. */
+  /** Ends all tracking; called by Nest at the end of the application. */
   onApplicationShutdown(): void {
     for (const end of this.#tracked.values()) end();
   }

@@ -56,7 +56,9 @@ export class GuestWarnings {
     const routers = filter.listeners('fastify').length;
     // The other one is that of this library.
     if (routers > 0 && this.port.server.listenerCount('upgrade') > routers + 1) this.#warn('fastify');
-    if (this.#warned.has('engine.io')) return;
+    // Beside tracked servers only, it has no upgrades of others to end.
+    const hasGuests = this.port.server.listenerCount('upgrade') > 1 + this.port.tracked.size;
+    if (!hasGuests || this.#warned.has('engine.io')) return;
     for (const listener of filter.listeners('engine.io')) this.#probe(listener);
   }
 
