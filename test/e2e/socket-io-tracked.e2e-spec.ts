@@ -7,6 +7,7 @@ import { SubscribeMessage, MessageBody, WebSocketGateway, WebSocketServer } from
 import { createAdapter } from '@socket.io/redis-adapter';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import {
   ConnectionService,
@@ -21,6 +22,7 @@ import { io, type Socket } from 'socket.io-client';
 import { WebSocket, WebSocketServer as WsServer } from 'ws';
 import { collected } from '../support/assert/heap-bytes.js';
 import { until } from '../support/assert/until.js';
+import { NodeSockets } from '../../libs/heartbeat/src/transports/ws/node-sockets.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 import { next } from '../support/servers/io-app.js';
 import { NO_LOAD } from '../support/servers/no-load.js';
@@ -224,6 +226,19 @@ describe('The port of a tracked Socket.IO server', () => {
     const slow = connect(portOf(app), '127.0.0.1').on('error', () => undefined);
     slow.write('GET /');
     await once(slow, 'close');
+  });
+
+  it('counts the WebSocket of an upgraded session as a connection only', async () => {
+    const app = await created([]);
+    trackSocketIo(app, new Server(app.getHttpServer()));
+    await app.listen(0, '127.0.0.1');
+    const polling = new Agent({ keepAlive: true });
+    closers.push(() => polling.destroy());
+    const client = await joined(`http://127.0.0.1:${portOf(app)}`, { agent: polling as never });
+    await until(() => app.get(ConnectionService).list().items[0]?.polling !== true);
+    polling.destroy();
+    await until(() => app.get(NodeSockets).silent.count === 0);
+    expect([client.connected, app.get(ConnectionService).count]).toEqual([true, 1]);
   });
 
   it('keeps no namespace that Socket.IO has removed', async () => {
