@@ -43,6 +43,7 @@ class JwtGuard implements CanActivate {
     const response = context.switchToHttp().getResponse<ServerResponse>();
     const [, token = request.cookies?.token ?? ''] = request.headers.authorization?.split(' ') ?? [];
     response.setHeader('Set-Cookie', ['seen=1', 'by=guard']);
+    response.setHeader('X-Name', 'José');
     try {
       request.user = await this.jwtService.verifyAsync<User>(token);
     } catch {
@@ -145,6 +146,8 @@ describe.each(PLATFORMS)('On %s', platform => {
       await until(() => answer.includes('\r\n\r\n'));
       expect(answer).toMatch(/^HTTP\/1\.1 101 /);
       expect(answer.match(/^set-cookie: .*$/gim)).toEqual(['set-cookie: seen=1', 'set-cookie: by=guard']);
+      // In Latin-1, as Node writes it; the messages that follow are UTF-8.
+      expect(answer).toContain('\r\nx-name: José\r\n');
       // {"event":"who"} in one masked frame with a mask of zeros.
       socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | who.length, 0, 0, 0, 0]), Buffer.from(who)]));
       await until(() => answer.includes('"userId"'));

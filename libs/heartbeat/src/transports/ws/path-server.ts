@@ -23,6 +23,7 @@ export interface GatewayServerOptions {
   readonly [option: string]: unknown;
 }
 
+const NOT_ASCII = /[\u0080-\u00ff]/;
 const MIN_CHUNKS = 16_384;
 const BYTES_PER_CHUNK = 64;
 
@@ -106,9 +107,15 @@ export class PathServer extends WebSocketServer {
   }
 }
 
-/** Adds the headers that guards and middleware have set to those of the handshake. */
+/**
+ * Adds the headers that guards and middleware have set to those of the handshake. `ws` writes them as a text, so Latin-1, in which Node
+ * writes a head, is the encoding of the socket until the connection opens.
+ */
 function joinHeaders([lines, request]: [lines: string[], request: IncomingMessage]): void {
-  for (const [name, value] of answerHeaders(request)) lines.push(`${name}: ${value}`);
+  for (const [name, value] of answerHeaders(request)) {
+    lines.push(`${name}: ${value}`);
+    if (NOT_ASCII.test(value)) request.socket.setDefaultEncoding('latin1');
+  }
 }
 
 /** The default choice of `ws`. */

@@ -85,6 +85,8 @@ export class Upgrades {
     const { request } = upgrade;
     this.#shakeHands(server, upgrade, client => {
       stopIgnoringErrors(upgrade.socket);
+      // Only the head is Latin-1.
+      upgrade.socket.setDefaultEncoding('utf8');
       const tracked = client as TrackedSocket;
       tracked.routes = server.table;
       this.sockets.opened(upgrade.socket, request.socket);
