@@ -41,14 +41,23 @@ export class PollingClient {
 
   /** One request. */
   async ask(method: string, query = '', body?: string): Promise<PollingAnswer> {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const response = await this.#responseTo(method, query, body);
+    return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
+  }
+
+  /** A server may end an idle connection while a request is on its way: then the request is sent again, as browsers do. */
+  async #responseTo(method: string, query: string, body?: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
       const path = `/socket.io/?EIO=4&transport=polling${query}`;
       const { port, headers } = this;
-      httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: this.#agent }, resolve)
-        .on('error', reject)
+      const request = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: this.#agent }, resolve);
+      request
+        .on('error', (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ECONNRESET' || !request.reusedSocket) return reject(error);
+          resolve(this.#responseTo(method, query, body));
+        })
         .end(body);
     });
-    return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
   }
 
   /** Ends its network connections. */
