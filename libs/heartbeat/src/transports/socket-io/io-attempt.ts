@@ -38,7 +38,7 @@ export class IoAttempt implements Attempt {
   fault(): Refusal | null {
     const { EIO: version = 'missing' } = queryOf(this.request);
     if (version !== VERSION) return { status: 400, reason: 'bad-upgrade', detail: describe(version) };
-    const fault = this.response === null ? faultOfUpgrade(this.request) : faultOfPath(this.request);
+    const fault = (this.response === null ? faultOfUpgrade(this.request) : null) ?? faultOfPath(this.request);
     if (fault === null) return null;
     if (this.response === null) return refusals.badUpgrade(fault);
     return { status: 400, reason: 'bad-upgrade', detail: `The request is not valid: ${fault}.` };

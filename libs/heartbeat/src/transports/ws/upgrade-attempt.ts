@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Attempt } from '../../admission/attempt.js';
 import { type Refusal, refusals } from '../../admission/refusal.js';
 import type { Upgrade } from './upgrade.js';
-import { faultOfUpgrade } from './upgrade-request.js';
+import { faultOfPath, faultOfUpgrade } from './upgrade-request.js';
 
 /** An upgrade as an attempt for admission. */
 export class UpgradeAttempt implements Attempt {
@@ -32,7 +32,7 @@ export class UpgradeAttempt implements Attempt {
   }
 
   fault(): Refusal | null {
-    const fault = faultOfUpgrade(this.request) ?? this.#pathFault;
+    const fault = faultOfUpgrade(this.request) ?? this.#pathFault ?? (this.isServed ? faultOfPath(this.request) : null);
     return fault === null ? null : refusals.badUpgrade(fault);
   }
 }

@@ -26,7 +26,7 @@ export function faultOfUpgrade(request: IncomingMessage): string | null {
     return 'the Upgrade header is not websocket';
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return 'Sec-WebSocket-Key is missing or not 16 bytes in base64';
   if (!/^(13|8)$/.test(headers['sec-websocket-version'] ?? '')) return 'Sec-WebSocket-Version is not 13';
-  return faultOfPath(request);
+  return null;
 }
 
 /** The fault of the path of a request that becomes a connection; null without one. */
