@@ -69,9 +69,11 @@ class Onlooker {
 
 /** The facts of every response: it does not wait for silent nodes, counts no connection twice, and shows those that live. */
 function expectSane(seen: readonly Seen[], living: readonly string[], most: number): void {
+  // Keys come first, rows after: the connection of a row may close in between, while its node drains or dies.
+  expect(seen.filter(({ items }) => items.length === 1).length).toBeGreaterThan(0.8 * seen.length);
   for (const { total, nodes, items, tookMs } of seen) {
     expect(tookMs).toBeLessThan(REQUEST_TIMEOUT_MS + HICCUP_MS);
-    expect(items).toHaveLength(1);
+    expect(items.length).toBeLessThanOrEqual(1);
     expect(new Set(nodes.map(({ id }) => id)).size).toBe(nodes.length);
     expect(total).toBeLessThanOrEqual(most);
     const ok = nodes.filter(({ status }) => status === 'ok').map(({ id }) => id);
