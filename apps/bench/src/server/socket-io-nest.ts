@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { type INestApplication, type ModuleMetadata, Module, type WebSocketAdapter } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { IoAdapter } from '@nestjs/platform-socket.io';
-import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer, type WsResponse } from '@nestjs/websockets';
+import { WebSocketGateway } from '@nestjs/websockets';
 import { HeartbeatModule } from 'nestjs-heartbeat';
 import { HeartbeatIoAdapter } from 'nestjs-heartbeat/socket.io';
-import type { Server } from 'socket.io';
 import { type BenchServer, pongTimeoutOf, type ServerOrder } from './bench-server.js';
+import { EchoGateway } from './echo.gateway.js';
 import { heartbeatOptions } from './heartbeat-nest.js';
 
 const MIN_PONG_MS = 2000;
@@ -29,23 +29,12 @@ export async function startHeartbeatSocketIo(order: ServerOrder): Promise<BenchS
   return start(gatewayWith({}), imports, app => new HeartbeatIoAdapter(app));
 }
 
-type Gateway = new () => { readonly server?: Server };
+type Gateway = new () => EchoGateway;
 
 /** WebSockets only, like the other servers. */
 function gatewayWith(times: { readonly pingInterval?: number; readonly pingTimeout?: number }): Gateway {
   @WebSocketGateway({ transports: ['websocket'], serveClient: false, ...times })
-  class SocketIoGateway {
-    @WebSocketServer()
-    readonly server?: Server;
-
-    @SubscribeMessage('echo')
-    echo(@MessageBody() data: unknown): WsResponse {
-      return { event: 'echo', data };
-    }
-
-    @SubscribeMessage('tell')
-    tell(): void {}
-  }
+  class SocketIoGateway extends EchoGateway {}
   return SocketIoGateway;
 }
 

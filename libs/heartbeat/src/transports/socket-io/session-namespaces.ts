@@ -28,7 +28,8 @@ export class SessionNamespaces {
     if (match === null) return;
     const [, name = DEFAULT] = match;
     const asked = (this.#asked ??= new Set());
-    if (asked.size < MAX_ASKED && name.length <= MAX_NAME) asked.add(name);
+    // A copy: a part of a text keeps the whole payload of the request in memory.
+    if (asked.size < MAX_ASKED && name.length <= MAX_NAME) asked.add(Buffer.from(name).toString());
   }
 
   joined({ client, nsp }: NamespaceSocket): void {
