@@ -173,6 +173,20 @@ export class TestNode {
   }
 }
 
+/**
+ * A page with the rows of every node. A node that a busy machine holds up counts as silent for a moment, and its rows are missing until it
+ * answers.
+ */
+async function wholePage(node: TestNode, query: string): Promise<Listing> {
+  let page: Listing | null = null;
+  const isWhole = async (): Promise<boolean> => {
+    page = await node.list(query);
+    return page.nodes.every(({ status }) => status === 'ok');
+  };
+  await until(isWhole, { message: () => `every node to answer ${query}: ${JSON.stringify(page?.nodes)}` });
+  return page!;
+}
+
 /** All pages of a listing, each asked of the next of `nodes`. */
 export async function walk(nodes: readonly TestNode[], query: string, limit = 500): Promise<ConnectionView[]> {
   const items: ConnectionView[] = [];
@@ -182,7 +196,7 @@ export async function walk(nodes: readonly TestNode[], query: string, limit = 50
     const node = nodes[page % nodes.length];
     if (node === undefined) throw new Error('there is no node to ask');
     const at: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const listing: Listing = await node.list(`${query}&limit=${limit}${at}`);
+    const listing: Listing = await wholePage(node, `${query}&limit=${limit}${at}`);
     items.push(...listing.items);
     cursor = listing.nextCursor;
     page += 1;
