@@ -74,10 +74,10 @@ describe('RedisConnection', () => {
   it('ends an attempt that hangs, waits longer for the next, and not at all for a replaced client', async () => {
     jest.useFakeTimers();
     void connection.renew(0);
-    await jest.advanceTimersByTimeAsync(700);
-    expect([errors, made[0]!.isDestroyed]).toEqual([[new Error('no connection within 700 ms')], true]);
+    await jest.advanceTimersByTimeAsync(350);
+    expect([errors, made[0]!.isDestroyed]).toEqual([[new Error('no connection within 350 ms')], true]);
     const next = connection.renew(1000);
-    await jest.advanceTimersByTimeAsync(1399);
+    await jest.advanceTimersByTimeAsync(699);
     expect([made.length, made[1]!.isDestroyed]).toEqual([2, false]);
     made[1]!.end();
     await next;
@@ -99,11 +99,11 @@ describe('RedisConnection', () => {
   it('has the age of a ready client, from the end of its attempt', async () => {
     jest.useFakeTimers();
     const attempt = connection.renew(5000);
-    await jest.advanceTimersByTimeAsync(600);
-    expect(connection.ageAt(5600)).toBe(0);
+    await jest.advanceTimersByTimeAsync(300);
+    expect(connection.ageAt(5300)).toBe(0);
     made[0]!.end();
     await attempt;
-    expect(connection.ageAt(6000)).toBe(400);
+    expect(connection.ageAt(6000)).toBe(700);
     void connection.renew(7000);
     expect(connection.ageAt(8000)).toBe(0);
     connection.close();
