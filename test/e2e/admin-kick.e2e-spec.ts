@@ -25,6 +25,7 @@ describe.each(PLATFORMS)('DELETE /admin/connections/:id on %s', (_, platform) =>
       from: '127.0.0.1',
       result: 'done',
       parameters: { reason, reconnect: false },
+      role: 'operator',
     });
   });
 

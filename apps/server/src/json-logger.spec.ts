@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger, type LogLevel } from '@nestjs/common';
 import { VERSION } from 'nestjs-heartbeat/tooling';
 
-import { type AuditEntry, AuditMessage } from '../../../libs/heartbeat/src/http/admin-audit.js';
+import { AuditMessage } from '../../../libs/heartbeat/src/http/admin-audit.js';
+import type { AuditEntry } from '../../../libs/heartbeat/src/http/audit-view.js';
 import { JsonLogger } from './json-logger.js';
 
 /** Everything that is written to either stream. */
@@ -70,6 +71,7 @@ describe('JsonLogger', () => {
       target: 'a.00000001',
       from: '127.0.0.1',
       result: 'done',
+      role: 'operator',
       ...part,
     };
     new JsonLogger('log', 'a').log(new AuditMessage(entry), 'HeartbeatAudit');

@@ -1,6 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { ClosedView, ConnectionView } from 'nestjs-heartbeat';
 import {
+  auditEntry,
   closedView,
   clusterNode,
   connectionDetail,
@@ -83,6 +84,19 @@ const closedExample = {
   flight: flightExample,
 } satisfies ClosedView;
 
+const auditExample = {
+  id: 'node-1-9f86d081.0000001',
+  at: '2026-01-31T12:01:00.000Z',
+  node: 'node-1-9f86d081',
+  who: 'operator',
+  role: 'operator',
+  from: '127.0.0.1',
+  what: 'kick',
+  target: connectionExample.id,
+  result: 'done',
+  parameters: { reason: 'moving you', reconnect: true },
+} satisfies z.output<typeof auditEntry>;
+
 const nextCursor = nullable('string', 'The `cursor` of the next page; null on the last.');
 const health: Schema = {
   type: 'object',
@@ -164,6 +178,11 @@ export const SCHEMAS = {
         description: 'Only with 202: it may or may not happen.',
       },
     },
+  ),
+  AuditList: whole(
+    { items: { type: 'array', items: described(auditEntry) }, nextCursor },
+    { items: [auditExample], nextCursor: null },
+    { degraded },
   ),
   DoctorReport: whole({ findings: { type: 'array', items: described(findingSchema) } }),
   HeapSnapshot: described(heapSnapshot),

@@ -105,6 +105,14 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'ClosedConnection',
     problems: [404, 504],
   },
+  [`get ${admin}/audit`]: {
+    id: 'listAudit',
+    summary: 'The audit trail: changes and attempts, newest first',
+    description:
+      'The last 10,000 entries of all nodes, or of this node without Redis; all filters that are given must hold.',
+    answer: 'AuditList',
+    problems: [400],
+  },
   [`get ${admin}/doctor`]: {
     id: 'doctor',
     summary: 'Findings about options and system that would fail under load',

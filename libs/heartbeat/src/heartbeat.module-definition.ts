@@ -3,6 +3,7 @@ import { type CanActivate, ConfigurableModuleBuilder, type Type } from '@nestjs/
 import { ADMIN_GUARD } from './http/admin-guard.js';
 import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
+import { createAuditController } from './admin/audit.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
 import { DEFAULT_ROUTES } from './options/extras.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
@@ -70,5 +71,6 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
     createClusterController(admin),
     createDoctorController(admin),
     createHeapSnapshotController(admin),
+    createAuditController(admin),
   ];
 }

@@ -10,6 +10,8 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 
 import { AdminAudit } from './http/admin-audit.js';
 import { AdminRefusals } from './http/admin-refusals.js';
+import { ApplicationAudit } from './http/application-audit.js';
+import { AuditStore } from './http/audit-store.js';
 import { FailureWindow } from './http/failure-window.js';
 import { AdmissionService } from './admission/admission.service.js';
 import { UserIdentityRule } from './admission/identity-rule.js';
@@ -36,6 +38,7 @@ import { SharedSlots } from './cluster/shared-slots.js';
 import { ConnectionService } from './connection/connection.service.js';
 import { BanCheck, BanStore, IdentityRule, InboundPolicy, OutboundPolicy, UserSlots } from './connection/ports.js';
 import { Registry } from './connection/registry.js';
+import { AuditTrail } from './node/audit-entry.js';
 import { NodeState } from './node/node-state.js';
 import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 import { LeakSentinel } from './diagnosis/leak-sentinel.js';
@@ -152,7 +155,10 @@ const PUBLIC = [
     OwnRouting,
     PlatformErrors,
     AdminAudit,
+    { provide: AuditTrail, useExisting: AdminAudit },
     AdminRefusals,
+    AuditStore,
+    ApplicationAudit,
     MetricsService,
     DoctorService,
     LeakSentinel,

@@ -7,6 +7,7 @@ export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/hea
 export { type Clock } from './base/clock.js';
 export { type ReadFile } from './base/system-file.js';
 export { closedView, connectionDetail, connectionView } from './connection/listing/connection-view.js';
+export { auditEntry } from './http/audit-view.js';
 export { heapSnapshot } from './diagnosis/heap-snapshot.service.js';
 export { type Finding, findingSchema, type Severity } from './doctor/finding.js';
 export { type NodeFacts } from './doctor/node-facts.js';

@@ -132,7 +132,7 @@ export class WorldNode {
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);
     const kicks = new ClusterKicks(state, connections, link, directory, requests);
     const deliveries = new Deliveries(connections, bus, messages);
-    this.cluster = new ClusterService(state, connections, link, directory, lists, kicks, deliveries, requests);
+    this.cluster = new ClusterService(state, connections, link, directory, lists, kicks, deliveries, requests, events);
     this.#world = world;
   }
 

@@ -27,8 +27,8 @@ const LABELS = 'label.<key>';
 /** `__proto__` is not a usable key of an object, so it remains an unknown parameter. */
 const LABEL_PARAMETER = /^label\.(?!__proto__$)(.+)$/s;
 
-const pageLimit = () => withDefault(wholeNumber(1, MAX_PAGE), 50, `Items on a page, from 1 to ${MAX_PAGE}.`);
-const pageCursor = () =>
+export const pageLimit = () => withDefault(wholeNumber(1, MAX_PAGE), 50, `Items on a page, from 1 to ${MAX_PAGE}.`);
+export const pageCursor = () =>
   text('`nextCursor` of the page before; good for the same sort, order and filter only, at any node.');
 
 function text(description: string) {
@@ -140,7 +140,7 @@ export const kickQuery = parameters({
 }).transform(markRead);
 
 /** The position of the cursor, or an issue about it. */
-function placeOf<Schema extends z.ZodType>(
+export function placeOf<Schema extends z.ZodType>(
   cursor: string | undefined,
   scope: unknown,
   schema: Schema,

@@ -2,17 +2,18 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
-import type { ClusterService } from '../cluster/cluster.service.js';
+import type { ClusterKicks } from '../cluster/cluster-kicks.js';
 import type { Kick } from '../connection/connection.types.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { identifyAdmin } from '../http/admin-actor.js';
-import type { AdminAudit } from '../http/admin-audit.js';
+import { AdminAudit } from '../http/admin-audit.js';
+import type { AuditStore } from '../http/audit-store.js';
 import { createAdminController } from './admin.controller.js';
 import { ProblemException } from '../http/problem.exception.js';
 
 function requestFrom(remoteAddress: string): IncomingMessage {
   const request = { headers: { 'x-forwarded-for': '203.0.113.7' }, socket: { remoteAddress } };
-  identifyAdmin(request, 'olga');
+  identifyAdmin(request, 'olga', 'operator');
   return request as unknown as IncomingMessage;
 }
 
@@ -31,11 +32,12 @@ describe('AdminController', () => {
     outcome = 'closing';
     statuses = [];
     const addresses = new ClientAddresses(resolveOptions({ trustedProxies: ['10.0.0.0/8'] }));
-    const cluster = { kick: async () => outcome } as unknown as ClusterService;
+    const kicks = { kick: async () => outcome } as unknown as ClusterKicks;
     const httpAdapter = { status: (_response: object, status: number) => statuses.push(status) };
-    const audit = { record: (entry: unknown) => trail.push(entry) } as unknown as AdminAudit;
+    const audit = new AdminAudit(addresses, {} as AuditStore);
+    audit.recordFor = (actor, change) => trail.push({ ...actor, ...change });
     const Controller = createAdminController('/admin');
-    const made: unknown = new Controller(addresses, cluster, {}, {}, audit, { httpAdapter });
+    const made: unknown = new Controller({}, kicks, {}, {}, audit, { httpAdapter });
     controller = made as Routes;
   });
 
@@ -46,7 +48,14 @@ describe('AdminController', () => {
     ['a peer that only claims to be a proxy', '198.51.100.1', '198.51.100.1'],
   ])('records the address of a kick in the audit trail: %s', async (_what, peer, from) => {
     expect(await kick('node.1', peer)).toEqual({ id: 'node.1', node: 'node', closing: true });
-    const entry = { who: 'olga', what: 'kick', target: 'node.1', from, parameters: { reason: 'spam' } };
+    const entry = {
+      who: 'olga',
+      role: 'operator',
+      what: 'kick',
+      target: 'node.1',
+      from,
+      parameters: { reason: 'spam' },
+    };
     expect(trail).toEqual([{ ...entry, result: 'done' }]);
     outcome = 'already-closing';
     await kick('node.1', peer);

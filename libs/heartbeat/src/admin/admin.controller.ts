@@ -4,16 +4,16 @@ import { Delete, Get, HttpStatus, Param, Req, Res, type Type } from '@nestjs/com
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
-import { ClientAddresses } from '../admission/client-addresses.js';
+import { ClusterKicks } from '../cluster/cluster-kicks.js';
 import { ClusterService } from '../cluster/cluster.service.js';
 import { ClosedConnections } from '../cluster/closed-connections.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import type { ClosedView, ConnectionDetail } from '../connection/listing/connection-view.js';
-import { adminOf } from '../http/admin-actor.js';
 import { AdminAudit } from '../http/admin-audit.js';
 import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
 import { closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { AdminRoutes } from '../http/admin-routes.js';
+import { AuditedAs } from '../http/own-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
@@ -23,8 +23,8 @@ export function createAdminController(path: string): Type<unknown> {
   @AdminRoutes(path)
   class AdminController {
     constructor(
-      private readonly addresses: ClientAddresses,
       private readonly cluster: ClusterService,
+      private readonly kicks: ClusterKicks,
       private readonly ended: ClosedConnections,
       private readonly directory: NodeDirectory,
       private readonly audit: AdminAudit,
@@ -47,17 +47,16 @@ export function createAdminController(path: string): Type<unknown> {
 
     /** A connection that is already closing gets the same response: its close has begun, as guaranteed. */
     @Delete('connections/:id')
+    @AuditedAs('kick')
     async kick(
       @Param('id') id: string,
       @ValidQuery(kickQuery) parameters: z.output<typeof kickQuery>,
       @Req() request: IncomingMessage,
       @Res() response: object,
     ): Promise<KickAnswer> {
-      const who = adminOf(request);
-      const from = this.addresses.of(request);
-      const outcome = await this.cluster.kick(id, { ...parameters, by: who });
+      const outcome = await this.kicks.kick(id, { ...parameters, by: this.audit.actorOf(request).who });
       const result = outcome === 'closing' ? 'done' : outcome;
-      this.audit.record({ who, what: 'kick', target: id, from, result, parameters });
+      this.audit.record(request, { what: 'kick', target: id, result, parameters });
       if (outcome === 'not-found') throw noConnection();
       const node = id.slice(0, id.lastIndexOf('.'));
       if (outcome !== 'unconfirmed') return { id, node, closing: true };

@@ -4,14 +4,13 @@ import { Delete, Get, Param, Post, Req, type Type } from '@nestjs/common';
 import type { z } from 'zod';
 
 import { AdminRoutes } from '../http/admin-routes.js';
+import { AuditedAs } from '../http/own-routes.js';
 import { ValidBody, ValidQuery } from '../http/input.pipe.js';
 import { type Ban, type BanTarget, valueOf } from '../admission/ban-index.js';
 import { BanList, type BanRequest } from '../admission/ban-list.js';
 import { assertBan, faultOfReach, faultOfWidth } from '../admission/ban-rules.js';
-import { ClientAddresses } from '../admission/client-addresses.js';
 import { ClusterService } from '../cluster/cluster.service.js';
 import { HeartbeatError } from '../base/heartbeat.error.js';
-import { adminOf } from '../http/admin-actor.js';
 import {
   type BanAnswer,
   type BanPage,
@@ -33,7 +32,6 @@ export function createClusterController(path: string): Type<unknown> {
       private readonly cluster: ClusterService,
       private readonly banList: BanList,
       private readonly audit: AdminAudit,
-      private readonly addresses: ClientAddresses,
     ) {}
 
     @Get('nodes')
@@ -49,6 +47,7 @@ export function createClusterController(path: string): Type<unknown> {
     }
 
     @Post('bans')
+    @AuditedAs('ban')
     async ban(
       @ValidBody(banBody) given: z.output<typeof banBody>,
       @Req() request: IncomingMessage,
@@ -60,14 +59,15 @@ export function createClusterController(path: string): Type<unknown> {
         if (force !== true) await this.#assertNotTooWide(wanted, target);
         return this.banList.banAndClose(wanted);
       });
-      this.#record(request, 'ban', ban.id, 'done', given);
+      this.audit.record(request, { what: 'ban', target: ban.id, result: 'done', parameters: given, after: { closed } });
       return { ...shown(ban), closed };
     }
 
     @Delete('bans/:id')
+    @AuditedAs('lift-ban')
     lift(@Param('id') id: string, @Req() request: IncomingMessage): LiftAnswer {
-      const isLifted = this.banList.lift(id);
-      this.#record(request, 'lift-ban', id, isLifted ? 'done' : 'not-found');
+      const isLifted = this.banList.end(id);
+      this.audit.record(request, { what: 'lift-ban', target: id, result: isLifted ? 'done' : 'not-found' });
       if (!isLifted) throw notFound('There is no ban with this id: it has ended, was lifted, or never was.');
       return { id, lifted: true };
     }
@@ -82,17 +82,6 @@ export function createClusterController(path: string): Type<unknown> {
       const all = nodes.reduce((sum, { status, connections }) => sum + (status === 'ok' ? connections : 0), 0);
       const reach = faultOfReach(total, all);
       if (reach !== null) throw tooWide(reach);
-    }
-
-    #record(
-      request: IncomingMessage,
-      what: 'ban' | 'lift-ban',
-      target: string,
-      result: 'done' | 'not-found',
-      parameters?: Readonly<Record<string, unknown>>,
-    ): void {
-      const from = this.addresses.of(request);
-      this.audit.record({ who: adminOf(request), what, target, from, result, ...(parameters && { parameters }) });
     }
   }
   return ClusterController;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import { callOf } from '../connection/application-call.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import { NodeState } from '../node/node-state.js';
@@ -73,7 +74,9 @@ export class BanList {
    * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind.
    */
   ban(request: BanRequest): Ban {
-    return this.#shown(this.#made(request).bans);
+    const ban = this.#shown(this.#made(request).bans);
+    this.events.calls.next(callOf('ban', ban.id, 'done', request));
+    return ban;
   }
 
   /**
@@ -88,6 +91,13 @@ export class BanList {
 
   /** Lifts a ban. Returns false if there is no such ban. */
   lift(id: string): boolean {
+    const isLifted = this.end(id);
+    this.events.calls.next(callOf('lift-ban', id, isLifted ? 'done' : 'not-found', {}));
+    return isLifted;
+  }
+
+  /** Like `lift`, for the admin API. @internal */
+  end(id: string): boolean {
     const bans = this.#bans.get(id);
     const now = this.node.clock.now();
     let isLifted = false;

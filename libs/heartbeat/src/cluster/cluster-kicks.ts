@@ -42,14 +42,14 @@ export class ClusterKicks {
     private readonly directory: NodeDirectory,
     requests: NodeRequests,
   ) {
-    this.#kick = requests.handle('kick', KICK, request => this.#kickOwn(request.id, request.kick));
+    this.#kick = requests.handle('kick', KICK, ({ id, kick: given }) => connections.beginKick(id, given));
     this.#kickAll = requests.handle('kick-all', KICK_ALL, request => this.#kickAllOwn(request.filter, request.kick));
   }
 
   async kick(id: string, given: Kick): Promise<KickOutcome> {
     const nodeId = nodeIdOf(id);
     if (nodeId === undefined) return 'not-found';
-    if (nodeId === this.node.id) return this.#kickOwn(id, given);
+    if (nodeId === this.node.id) return this.connections.beginKick(id, given);
     const since = this.node.clock.now();
     if (!(await this.directory.mayLive(nodeId))) return 'not-found';
     const outcome = (await this.#kick.send([nodeId], { id, kick: given }, since)).get(nodeId);
@@ -72,11 +72,6 @@ export class ClusterKicks {
     return { kicked, failed, nodes: nodeAnswers(this.membership.report(), requested, outcomes) };
   }
 
-  #kickOwn(id: string, given: Kick): z.output<typeof KICK.reply> {
-    if (this.connections.kick(id, given)) return 'closing';
-    return this.connections.get(id) === undefined ? 'not-found' : 'already-closing';
-  }
-
   async #kickAllOthers(filter: ConnectionFilter, how: Kick) {
     const since = this.node.clock.now();
     const requested = await this.directory.others(filter.node);
@@ -94,7 +89,7 @@ export class ClusterKicks {
     let [reached, kicked] = [0, 0];
     const work = inSlices(matches, ({ id }) => {
       reached++;
-      if (this.connections.kick(id, how)) kicked++;
+      if (this.connections.beginKick(id, how) === 'closing') kicked++;
     }).catch((error: unknown) => this.membership.failed('request', error));
     await atMost(work, this.node.options.cluster.requestTimeoutMs * REPLY_SHARE);
     const left = matches.slice(reached).filter(({ state }) => state !== 'closing').length;

@@ -4,11 +4,13 @@ import { z } from 'zod';
 import { Handled } from '../base/handled.js';
 import { wireId } from '../base/wire-values.js';
 import { nodeIdOf } from '../connection/connection-id.js';
+import { callOf } from '../connection/application-call.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import type { Kick } from '../connection/connection.types.js';
 import { assertText, badQuery, checkedFilter, type ConnectionFilter } from '../connection/listing/connection-filter.js';
 import { MAX_PAGE } from '../connection/listing/connection-query.js';
 import { type ConnectionDetail, detailFromWire } from '../connection/listing/connection-view.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import type { ClusterNode } from '../messaging/cluster-node.js';
@@ -38,6 +40,7 @@ export class ClusterService {
     private readonly kicks: ClusterKicks,
     private readonly deliveries: Deliveries,
     requests: NodeRequests,
+    private readonly events: HeartbeatEvents,
   ) {
     this.#detail = requests.handle('detail', DETAIL, ({ id }) => connections.detail(id) ?? null);
   }
@@ -93,7 +96,9 @@ export class ClusterService {
   /** Begins to close a connection with 4500, or 4005 where it may reconnect, on any node. */
   @Handled()
   async kick(id: string, kick: Kick = {}): Promise<KickOutcome> {
-    return this.kicks.kick(id, kick);
+    const outcome = await this.kicks.kick(id, kick);
+    this.events.calls.next(callOf('kick', id, outcome === 'closing' ? 'done' : outcome, kick));
+    return outcome;
   }
 
   /**
@@ -103,7 +108,11 @@ export class ClusterService {
    */
   @Handled()
   async kickAll(filter: ConnectionFilter, kick: Kick = {}): Promise<BulkKick> {
-    return this.kicks.kickAll(filter, kick);
+    const { nodes, ...after } = await this.kicks.kickAll(filter, kick);
+    const isWhole = nodes.every(({ status }) => status === 'ok');
+    const call = callOf('kick-all', this.node.id, isWhole ? 'done' : 'unconfirmed', { filter, ...kick });
+    this.events.calls.next({ ...call, after });
+    return { ...after, nodes };
   }
 
   /**

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 
-import { CloseCodes } from '../protocol/close-code.js';
+import { callOf } from './application-call.js';
+import { beginKick, type KickStart } from './begin-kick.js';
 import type { ClosedView, ConnectionDetail } from './listing/connection-view.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
 import { ClosedRecord } from './history/closed-record.js';
 import { ClosedRing } from './history/closed-ring.js';
-import { noteText } from './history/flight-note.js';
 import { serialOf } from './connection-id.js';
 import { assertText, checkedFilter, type ConnectionFilter } from './listing/connection-filter.js';
 import {
@@ -203,14 +203,16 @@ export class ConnectionService {
   }
 
   /** Begins to close a connection of this node with 4500, or 4005 where it may reconnect. False if none is here or it is closing. */
-  kick(id: string, { reason, reconnect = false, by = 'application' }: Kick = {}): boolean {
-    const connection = this.get(id) ?? this.#localUse.missed('kick', id);
-    const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
-    const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
-    if (!connection?.end(closing, reconnect ? this.node.retryAfterMs() : undefined)) return false;
-    connection.note({ kind: 'kicked', by: noteText(by) });
-    this.events.announce({ type: 'kicked', id, by, reason: closing.reason, code });
-    return true;
+  kick(id: string, kick: Kick = {}): boolean {
+    const outcome = this.beginKick(id, kick);
+    if (outcome === 'not-found') this.#localUse.missed('kick', id);
+    this.events.calls.next(callOf('kick', id, outcome === 'closing' ? 'done' : outcome, kick));
+    return outcome === 'closing';
+  }
+
+  /** A kick by the admin API, or by another node. @internal */
+  beginKick(id: string, kick: Kick): KickStart {
+    return beginKick(this.get(id), kick, { node: this.node, events: this.events });
   }
 
   /** Logs an error of application code that belongs to this connection. The connection is not affected. @internal */

@@ -6,6 +6,7 @@ import { GuardedObservable } from '../base/guarded-observable.js';
 import { HEARTBEAT_CLOCK } from '../base/heartbeat.tokens.js';
 import type { ClosedBy } from '../protocol/close-code.js';
 import type { ConnectionView } from './listing/connection-view.js';
+import type { ApplicationCall } from './application-call.js';
 import type { LoadLevel, LoadSource } from '../node/load-state.js';
 
 /** The reason of a refused upgrade, the end of the problem's `type`: docs/protocol.md. */
@@ -132,6 +133,8 @@ export class HeartbeatEvents {
   readonly #all = new Subject<HeartbeatEvent>();
   readonly #byType = new Map<HeartbeatEvent['type'], Subject<HeartbeatEvent>>();
 
+  /** Calls of public services by the application, for the audit trail. @internal */
+  readonly calls = new Subject<ApplicationCall>();
   #seq = 0;
   /** The wall time of the clock's zero in epoch milliseconds, and the time at which it was read. */
   #epoch = 0;

@@ -4,11 +4,11 @@ import { HttpStatus, Post, Req, Res, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { z } from 'zod';
 
-import { ClientAddresses } from '../admission/client-addresses.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
-import { adminOf } from '../http/admin-actor.js';
-import { AdminAudit, type AuditResult } from '../http/admin-audit.js';
+import type { AuditResult } from '../node/audit-entry.js';
+import { AdminAudit } from '../http/admin-audit.js';
 import { AdminRoutes } from '../http/admin-routes.js';
+import { AuditedAs } from '../http/own-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { ProblemException } from '../http/problem.exception.js';
@@ -25,25 +25,18 @@ export function createHeapSnapshotController(path: string): Type<unknown> {
       private readonly directory: NodeDirectory,
       private readonly snapshots: HeapSnapshotService,
       private readonly adapterHost: HttpAdapterHost,
-      private readonly addresses: ClientAddresses,
       private readonly audit: AdminAudit,
     ) {}
 
     @Post('heap-snapshot')
+    @AuditedAs('heap-snapshot')
     async take(
       @ValidQuery(nodeQuery) { node }: z.output<typeof nodeQuery>,
       @Req() request: IncomingMessage,
       @Res() response: object,
     ): Promise<HeapSnapshot | ProblemDetails> {
       const target = await existingNode(this.directory.find(node));
-      const record = (result: AuditResult) =>
-        this.audit.record({
-          who: adminOf(request),
-          what: 'heap-snapshot',
-          target,
-          from: this.addresses.of(request),
-          result,
-        });
+      const record = (result: AuditResult) => this.audit.record(request, { what: 'heap-snapshot', target, result });
       try {
         const outcome = await orSilent(this.snapshots.takeOn(target));
         if (!('reason' in outcome)) {

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 
+import { callOf } from '../connection/application-call.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
@@ -38,7 +39,10 @@ export class DrainService implements OnModuleDestroy {
 
   /** Begins a drain, once. Every caller gets the same promise. */
   start(reason: string): Promise<DrainResult> {
-    return this.#started(reason).result;
+    const isNew = this.#run === null;
+    const { result } = this.#started(reason);
+    if (isNew) this.events.calls.next(callOf('drain', this.node.id, 'done', { reason }));
+    return result;
   }
 
   /**

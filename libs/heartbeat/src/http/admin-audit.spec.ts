@@ -2,14 +2,22 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { inspect } from 'node:util';
 
-import { type AuditEntry, auditLine, AuditMessage } from './admin-audit.js';
+import { auditLine, AuditMessage } from './admin-audit.js';
+import type { AuditEntry } from './audit-view.js';
 
-const entry: AuditEntry = { who: 'ops', what: 'kick', target: 'n.00000001', from: '127.0.0.1', result: 'done' };
+const entry: AuditEntry = {
+  who: 'ops',
+  what: 'kick',
+  target: 'n.00000001',
+  from: '127.0.0.1',
+  result: 'done',
+  role: 'operator',
+};
 
 describe('auditLine', () => {
   it('is the entry as JSON', () => {
     expect(auditLine(entry)).toBe(
-      '{"who":"ops","what":"kick","target":"n.00000001","from":"127.0.0.1","result":"done"}',
+      '{"who":"ops","what":"kick","target":"n.00000001","from":"127.0.0.1","result":"done","role":"operator"}',
     );
   });
 
@@ -41,7 +49,8 @@ describe('AuditMessage', () => {
     ['with parameters', { parameters: { reason: 'a\u202eb', reconnect: true } }],
     ['of a target that is not plain', { target: '\u009b\n' }],
   ])('has fields in JSON and the line in text: %s', (_what, part) => {
-    const whole = { ...entry, ...part };
+    const { role, ...first } = entry;
+    const whole = { ...first, ...part, role };
     const message = new AuditMessage(whole);
     expect(JSON.parse(JSON.stringify(message))).toEqual(whole);
     expect([String(message), inspect(message)]).toEqual([auditLine(whole), auditLine(whole)]);

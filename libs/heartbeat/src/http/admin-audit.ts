@@ -2,58 +2,93 @@ import { inspect, type InspectOptionsStylized } from 'node:util';
 
 import { Injectable, Logger } from '@nestjs/common';
 
-/**
- * The result of a change. `unconfirmed`: its node did not confirm in time. `forbidden`: the role of the token forbids it. `refused` with a
- * reason is a heap snapshot that would do harm, and without one the refused requests of an address and a minute.
- */
-export type AuditResult =
-  'done' | 'not-found' | 'already-closing' | 'unconfirmed' | 'failed' | 'forbidden' | 'refused' | `refused: ${string}`;
+import { ClientAddresses } from '../admission/client-addresses.js';
+import type { AuditActor, AuditChange, AuditResult, AuditTrail } from '../node/audit-entry.js';
+import { adminOf } from './admin-actor.js';
+import { boundedDetails, shortened } from './audit-details.js';
+import type { AuditEntry } from './audit-view.js';
+import { AuditStore } from './audit-store.js';
+import { rawRequest } from './raw-request.js';
 
-/** One change through the admin API, or an attempt: a `kick`, a `ban`, a `lift-ban`, a `heap-snapshot`. */
-export interface AuditEntry {
-  /** The name of the token, or the name that the application's own guard set. */
-  readonly who: string;
-  readonly what: string;
-  /** The object of the change: the id of a connection, a node or a ban. */
-  readonly target: string;
-  /** The address from which it was requested. */
-  readonly from: string;
-  readonly result: AuditResult;
-  /** The parameters of the request. */
-  readonly parameters?: Readonly<Record<string, unknown>>;
-}
+/** Longer names, targets and results are cut. */
+const MAX_NAME = 300;
 
 /** Characters that are unsafe in a log line: controls, and characters that break a displayed line or reverse its direction. */
 const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** The audit trail: one log line for each change, under the context `HeartbeatAudit`. */
+/** Records changes: each is an entry of the audit trail, and one log line under the context `HeartbeatAudit`. */
 @Injectable()
-export class AdminAudit {
+export class AdminAudit implements AuditTrail {
   readonly #logger = new Logger('HeartbeatAudit');
+  readonly #recorded = new WeakSet<object>();
 
-  record(entry: AuditEntry): void {
+  constructor(
+    private readonly addresses: ClientAddresses,
+    private readonly store: AuditStore,
+  ) {}
+
+  /**
+   * Records a change that an admin request made or attempted. The request gives the actor: its name, its role and its address.
+   * @param request The request object of the platform.
+   */
+  record(request: object, change: AuditChange): void {
+    this.#recorded.add(request);
+    this.recordFor(this.actorOf(request), change);
+  }
+
+  /** Whether a request has an entry. One that fails without an entry gets it from its problem details. */
+  hasRecorded(request: object): boolean {
+    return this.#recorded.has(request);
+  }
+
+  /** Records a change of an actor without a request: the application (`APPLICATION`), or an actor that another node sent. */
+  recordFor({ who, role, from }: AuditActor, change: AuditChange): void {
+    const { what, target, result, parameters, before, after } = change;
+    const entry = this.store.add({
+      who: shortened(who, MAX_NAME),
+      role,
+      from: from && shortened(from, MAX_NAME),
+      what: shortened(what, MAX_NAME),
+      target: shortened(target, MAX_NAME),
+      result: shortened(result, MAX_NAME) as AuditResult,
+      ...(parameters && { parameters: boundedDetails(parameters) }),
+      ...(before && { before: boundedDetails(before) }),
+      ...(after && { after: boundedDetails(after) }),
+    });
     this.#logger.log(new AuditMessage(entry));
+  }
+
+  /** The actor of an admin request, to be sent to another node that makes the change and records it. */
+  actorOf(request: object): AuditActor {
+    const { name, role } = adminOf(request);
+    return { who: name, role, from: this.addresses.of(rawRequest(request)) };
   }
 }
 
+/** An entry with its id, where it has one. */
+interface LoggedEntry extends AuditEntry {
+  readonly id?: string;
+}
+
 /** An entry as the message of a log line. A logger that writes JSON uses its fields, and one that writes text its {@link auditLine}. */
-export class AuditMessage implements AuditEntry {
-  readonly who: string;
-  readonly what: string;
-  readonly target: string;
-  readonly from: string;
-  readonly result: AuditResult;
-  declare readonly parameters?: Readonly<Record<string, unknown>>;
+export class AuditMessage implements LoggedEntry {
+  declare readonly who: string;
+  declare readonly what: string;
+  declare readonly target: string;
+  declare readonly from: string | null;
+  declare readonly result: AuditEntry['result'];
+  declare readonly parameters?: AuditEntry['parameters'];
+  declare readonly role: AuditEntry['role'];
+  declare readonly before?: AuditEntry['before'];
+  declare readonly after?: AuditEntry['after'];
+  declare readonly id?: string;
   readonly #line: string;
 
-  constructor(entry: AuditEntry) {
-    this.who = entry.who;
-    this.what = entry.what;
-    this.target = entry.target;
-    this.from = entry.from;
-    this.result = entry.result;
-    if (entry.parameters !== undefined) this.parameters = entry.parameters;
-    this.#line = auditLine(entry);
+  /** The entry without its node and its time, which the log line itself has. */
+  constructor({ who, what, target, from, result, parameters, role, before, after, id }: LoggedEntry) {
+    const fields = { who, what, target, from, result, parameters, role, before, after, id };
+    Object.assign(this, Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
+    this.#line = auditLine(this);
   }
 
   /** The entry as a line of text. */

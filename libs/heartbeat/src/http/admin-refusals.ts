@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
-
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 
 import { ClientAddresses } from '../admission/client-addresses.js';
+import type { ProblemDetails } from '../base/problem.js';
+import type { AuditResult } from '../node/audit-entry.js';
 import { NodeState } from '../node/node-state.js';
 import type { AdminRefusal } from '../node/totals.js';
 import { OwnRouting } from './own-routing.js';
@@ -12,6 +12,7 @@ import { type RefusedRequest, RefusedRequests } from './refused-requests.js';
 import { clientNetwork } from '../base/network-address.js';
 import { adminIn } from './admin-actor.js';
 import { AdminAudit } from './admin-audit.js';
+import { EntryLimit } from './entry-limit.js';
 
 /** The prefix length of the network from which one IPv6 client usually chooses its addresses. */
 const NETWORK_BITS = 64;
@@ -25,19 +26,11 @@ const REASONS: Readonly<Record<number, AdminRefusal>> = {
   429: 'too-many-failures',
 };
 
-/** The names of changes in the audit trail, by method and the part of the path after the admin path. */
-const ACTIONS: Readonly<Record<string, string>> = {
-  'DELETE connections': 'kick',
-  'POST bans': 'ban',
-  'DELETE bans': 'lift-ban',
-  'POST heap-snapshot': 'heap-snapshot',
-};
-
 type Counts = Partial<Record<AdminRefusal, number>>;
 
 /**
- * Counts refused admin requests, for the metrics and for the audit trail. An attempt that the role of a known token forbids is a separate
- * entry. All others make one entry for an address and a minute, at its end, with their number.
+ * Counts refused admin requests, for the metrics and for the audit trail. An attempt of a known sender that its role forbids, or that fails,
+ * is a separate entry, at most 60 forbidden ones of a sender within a minute. Requests of unknown senders make one entry for an address and a minute, at its end, with their number.
  */
 @Injectable()
 export class AdminRefusals implements OnApplicationShutdown {
@@ -46,6 +39,7 @@ export class AdminRefusals implements OnApplicationShutdown {
   /** The counts of all further addresses. */
   #others: Counts = {};
   #timer: NodeJS.Timeout | null = null;
+  readonly #forbidden: EntryLimit;
 
   constructor(
     private readonly node: NodeState,
@@ -54,6 +48,7 @@ export class AdminRefusals implements OnApplicationShutdown {
     private readonly routing: OwnRouting,
     refused: RefusedRequests,
   ) {
+    this.#forbidden = new EntryLimit(node.id, (actor, change) => audit.recordFor(actor, change));
     this.#subscription = refused.stream.subscribe(request => this.#take(request));
   }
 
@@ -61,30 +56,30 @@ export class AdminRefusals implements OnApplicationShutdown {
   onApplicationShutdown(): void {
     this.#subscription.unsubscribe();
     this.#write();
+    this.#forbidden.close();
   }
 
-  #take({ request, status }: RefusedRequest): void {
-    const reason = REASONS[status];
+  #take({ request, problem, isAdmitted }: RefusedRequest): void {
     const path = rawPath(request);
-    if (reason === undefined || this.routing.find(path)?.area === 'health') return;
-    this.node.totals.adminRefused[reason]++;
-    const raw = rawRequest(request);
-    const who = adminIn(request);
-    if (reason === 'forbidden' && who !== null) return this.#recordAttempt(who, raw, path);
-    this.#count(clientNetwork(this.addresses.of(raw), NETWORK_BITS), reason);
+    if (this.routing.find(path)?.area === 'health') return;
+    const reason = isAdmitted ? undefined : REASONS[problem.status];
+    if (reason !== undefined) this.node.totals.adminRefused[reason]++;
+    const isKnown = isAdmitted || adminIn(request) !== null;
+    if (isKnown && (reason === undefined || reason === 'forbidden')) return this.#recordAttempt(request, path, problem);
+    if (reason !== undefined) this.#count(clientNetwork(this.addresses.of(rawRequest(request)), NETWORK_BITS), reason);
   }
 
-  #recordAttempt(who: string, request: IncomingMessage, path: string): void {
-    const { method = '' } = request;
-    const [name = '', target] = this.routing.belowAdmin(path);
-    const what = ACTIONS[`${method} ${name}`] ?? `${method} ${path}`;
-    this.audit.record({
-      who,
-      what,
-      target: target ?? this.node.id,
-      from: this.addresses.of(request),
-      result: 'forbidden',
-    });
+  /** Records a change that a known sender attempted. The handler may have recorded it. */
+  #recordAttempt(request: object, path: string, problem: ProblemDetails): void {
+    const { method = '' } = rawRequest(request);
+    const action = this.routing.actionOf(method, path);
+    const result = resultOf(problem);
+    if (this.audit.hasRecorded(request) || (action === undefined && result !== 'forbidden')) return;
+    const [, target] = this.routing.belowAdmin(path);
+    const change = { what: action ?? `${method} ${path}`, target: target ?? this.node.id, result };
+    if (result !== 'forbidden') return this.audit.record(request, change);
+    const actor = this.audit.actorOf(request);
+    this.#forbidden.record(actor.who, actor, change);
   }
 
   #count(from: string, reason: AdminRefusal): void {
@@ -105,14 +100,15 @@ export class AdminRefusals implements OnApplicationShutdown {
       const count = Object.values(counts).reduce((sum, each) => sum + each, 0);
       if (count === 0) continue;
       const parameters = { count, ...counts };
-      this.audit.record({
-        who: 'unknown',
-        what: 'admin-request',
-        target: this.node.id,
-        from,
-        result: 'refused',
-        parameters,
-      });
+      const change = { what: 'admin-request', target: this.node.id, result: 'refused', parameters } as const;
+      this.audit.recordFor({ who: 'unknown', role: null, from }, change);
     }
   }
+}
+
+function resultOf({ status, type }: ProblemDetails): AuditResult {
+  if (status === 403) return 'forbidden';
+  if (status === 404) return 'not-found';
+  if (status === 504) return 'unconfirmed';
+  return status === 500 ? 'failed' : `refused: ${type.slice(type.lastIndexOf(':') + 1)}`;
 }

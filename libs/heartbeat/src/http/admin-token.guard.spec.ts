@@ -58,7 +58,8 @@ describe('AdminTokenGuard', () => {
     } as unknown as ExecutionContext;
     try {
       expect(of.canActivate(context)).toBe(true);
-      expect(adminOf(request)).toBe(TOKENS.find(known => known.token === token)?.name);
+      const known = TOKENS.find(each => each.token === token);
+      expect(adminOf(request)).toEqual({ name: known?.name, role: known?.role });
       return 'in';
     } catch (error) {
       if (error instanceof ProblemException) return error.getStatus();

@@ -46,7 +46,7 @@ export class AdminTokenGuard implements CanActivate {
     const holder = this.#tokens.holderOf(presented);
     if (holder === null) throw this.#refusal(request, presented !== null);
     // The audit trail also needs the name for an attempt that the role forbids.
-    identifyAdmin(request, holder.name);
+    identifyAdmin(request, holder.name, holder.role);
     if (holder.role === 'viewer' && roleFor(context.getHandler()) === 'operator') throw forbidden(holder.name);
     return true;
   }

@@ -10,6 +10,8 @@ export interface OwnRoute {
   readonly method: string;
   /** Such as `/admin/connections/:id`. */
   readonly pattern: string;
+  /** The name of the change that the route makes, in the audit trail; undefined for a route that only reads. */
+  readonly action?: string;
 }
 
 /** Decorators of the application for the library's routes: the extra `routeDecorators`. */
@@ -24,6 +26,13 @@ export function areaOf(controller: object): RouteArea | undefined {
 
 export function setArea(controller: object, area: RouteArea): void {
   areas.set(controller, area);
+}
+
+const actions = new WeakMap<object, string>();
+
+/** Names the change that a route makes, for the audit entry of a request that the role forbids. The route records its own with that name. */
+export function AuditedAs(action: string): MethodDecorator {
+  return (_target, _name, descriptor) => void actions.set(descriptor.value as object, action);
 }
 
 /** One handler of a controller, from the metadata of Nest's decorators. */
@@ -66,7 +75,11 @@ export function finishController(controller: Type<unknown>, decorators: readonly
   for (const { name } of handlers) takeResponse(controller, name);
   const names = handlers.map(({ name }) => name);
   applyAll(controller, names, decorators);
-  return handlers.map(({ method, path }) => ({ area, method, pattern: `/${[...base, ...segments(path)].join('/')}` }));
+  return handlers.map(({ handler, method, path }) => {
+    const action = actions.get(handler);
+    const pattern = `/${[...base, ...segments(path)].join('/')}`;
+    return { area, method, pattern, ...(action !== undefined && { action }) };
+  });
 }
 
 function segments(path: unknown): string[] {

@@ -24,6 +24,11 @@ export class OwnRouting {
     return this.#routes.find(path);
   }
 
+  /** The name in the audit trail of the change that a request asks for; undefined where no route has it. */
+  actionOf(method: string, path: string): string | undefined {
+    return this.#routes.actionOf(method, path);
+  }
+
   /** The segments of a path below the admin path; none for another path. */
   belowAdmin(path: string): string[] {
     return this.#routes.belowAdmin(path);

@@ -17,7 +17,7 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const exception = this.problems.of(error);
-    this.refused.announce({ request: http.getRequest<object>(), status: exception.problem.status });
+    this.refused.announce({ request: http.getRequest<object>(), problem: exception.problem, isAdmitted: false });
     this.problems.answer(http.getResponse<object>(), exception);
   }
 }

@@ -48,6 +48,12 @@ export function wholeNumber(min: number, max?: number) {
   );
 }
 
+/** A time in ISO 8601 with its offset. The schema returns its text; a local time would depend on the server. */
+export function time() {
+  const rule = 'must be a time in ISO 8601 with its offset, such as 2026-01-31T12:00:00Z';
+  return parameter(z.iso.datetime({ offset: true, error: rule }));
+}
+
 export function trueOrFalse() {
   return parameter(z.boolean('must be true or false'), text => ({ true: true, false: false })[text] ?? text);
 }

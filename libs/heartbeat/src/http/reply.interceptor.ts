@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { catchError, concatMap, defaultIfEmpty, first, type Observable, of } from 'rxjs';
 
 import { Problems } from './problems.js';
+import { RefusedRequests } from './refused-requests.js';
 
 /**
  * Sends the result or the error of one of the library's handlers. It is the innermost interceptor. Those of the application run around it
@@ -12,11 +13,13 @@ import { Problems } from './problems.js';
 export class ReplyInterceptor implements NestInterceptor {
   constructor(
     private readonly problems: Problems,
+    private readonly refused: RefusedRequests,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<undefined> {
-    const response = context.switchToHttp().getResponse<object>();
+    const http = context.switchToHttp();
+    const response = http.getResponse<object>();
     return next.handle().pipe(
       defaultIfEmpty(undefined),
       first(),
@@ -25,7 +28,9 @@ export class ReplyInterceptor implements NestInterceptor {
         return of(undefined);
       }),
       catchError((error: unknown) => {
-        this.problems.answer(response, this.problems.of(error));
+        const exception = this.problems.of(error);
+        this.refused.announce({ request: http.getRequest<object>(), problem: exception.problem, isAdmitted: true });
+        this.problems.answer(response, exception);
         return of(undefined);
       }),
     );

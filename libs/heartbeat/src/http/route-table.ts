@@ -39,6 +39,11 @@ export class RouteTable {
     return this.isBelowAdmin(path) ? { area: 'admin', methods: [] } : null;
   }
 
+  /** The name in the audit trail of the change that a request asks for; undefined where no route has it. */
+  actionOf(method: string, path: string): string | undefined {
+    return this.#routes.find(route => route.method === method && isExactly(path, route.pattern))?.action;
+  }
+
   /** The segments of a path below the admin path; none for another path. */
   belowAdmin(path: string): string[] {
     const base = this.#adminBases.find(each => path.startsWith(`${each}/`));

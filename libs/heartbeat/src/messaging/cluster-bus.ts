@@ -1,3 +1,5 @@
+import type { SharedAudit } from './shared-audit.js';
+
 /**
  * The port to the state that the nodes of a cluster share: messages between them, and the few values that must outlive a node or be agreed
  * on. Two implementations (`LocalBus` in memory, `RedisBus`) pass one contract suite.
@@ -11,6 +13,7 @@ export interface ClusterBus {
   readonly isShared: boolean;
   /** Whether the store responded to the last command. While it is false, every method except `renew` rejects at once. */
   readonly isUp: boolean;
+  readonly audit: SharedAudit;
 
   /**
    * Begins to receive messages as `nodeId`. Resolves when the store was reached for the first time or the first attempt has timed out, and

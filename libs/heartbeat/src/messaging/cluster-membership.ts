@@ -16,6 +16,8 @@ import { withTimeout } from './with-timeout.js';
 
 /** Maximum time that the end of the app waits for Redis. */
 const LEAVE_MS = 500;
+/** The part of it for what must reach Redis before the node leaves. */
+const LAST_WORK_MS = 300;
 /** Number and interval of the attempts to send a message that must arrive after a stall. */
 const DELIVERY_ATTEMPTS = 40;
 const DELIVERY_PAUSE_MS = 250;
@@ -38,6 +40,7 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
   #end: (() => void) | null = null;
   #isRenewing = false;
   #isOver = false;
+  readonly #lastWork: (() => Promise<unknown>)[] = [];
   #lastError: unknown = null;
   readonly #storeClock: RedisClock;
   readonly #inbox = new Inbox(
@@ -89,6 +92,10 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
 
   /** Ends the lease, and announces that. Otherwise this node would look like one that an emptied Redis does not know. */
   async #leave(): Promise<void> {
+    // The other hooks of this turn may still add work.
+    await Promise.resolve();
+    const work = Promise.all(this.#lastWork.map(each => each()));
+    await withTimeout(work, LAST_WORK_MS, 'Redis').catch(() => undefined);
     await this.bus.leave();
     await this.bus.publish(null, encode(LEFT, this.node.id, {}));
   }
@@ -111,6 +118,11 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
         await sleep(DELIVERY_PAUSE_MS, undefined, { ref: false });
       }
     }
+  }
+
+  /** Registers what must reach Redis before this node leaves the cluster, if Redis responds in time. */
+  beforeLeaving(work: () => Promise<unknown>): void {
+    this.#lastWork.push(work);
   }
 
   /** Counts a failure without logging it: a permanent failure would fill the log, and the loss of Redis is logged once. */

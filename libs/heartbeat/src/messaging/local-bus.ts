@@ -9,6 +9,8 @@ import type {
   UserCount,
   UserStatement,
 } from './cluster-bus.js';
+import { LocalAudit } from './local-audit.js';
+import type { AuditRecord } from './shared-audit.js';
 
 /** The shared state of nodes in one process. */
 export class LocalStore {
@@ -23,6 +25,7 @@ export class LocalStore {
   >();
   /** By user and node. */
   readonly users = new Map<string, Map<string, UserStatement>>();
+  readonly audit: AuditRecord[] = [];
   banVersion = 0;
 
   /** Removes everything except the listeners. */
@@ -30,6 +33,7 @@ export class LocalStore {
     this.leases.clear();
     this.bans.clear();
     this.users.clear();
+    this.audit.length = 0;
     this.banVersion = 0;
   }
 }
@@ -43,6 +47,7 @@ export class LocalBus implements ClusterBus {
   isUp = false;
   #self = '';
   readonly #store: LocalStore;
+  readonly audit: LocalAudit;
 
   constructor(
     private readonly clock: Clock,
@@ -50,6 +55,7 @@ export class LocalBus implements ClusterBus {
   ) {
     this.isShared = store !== null;
     this.#store = store ?? new LocalStore();
+    this.audit = new LocalAudit(this.#store.audit);
   }
 
   async start(nodeId: string, listener: BusListener): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   UserCount,
   UserStatement,
 } from './cluster-bus.js';
+import { RedisAudit } from './redis-audit.js';
 import { type RedisClients, redisClients } from './redis-clients.js';
 import { RedisConnection } from './redis-connection.js';
 import {
@@ -50,6 +51,7 @@ const ECHO_MS = 900;
  */
 export class RedisBus implements ClusterBus {
   readonly isShared = true;
+  readonly audit = new RedisAudit((script, words) => this.#run(script, words, 'minor'));
   readonly #key: string;
   #listener: BusListener = { message: () => undefined, availability: () => undefined, failed: () => undefined };
   #clients: RedisClients | null = null;

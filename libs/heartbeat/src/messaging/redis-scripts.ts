@@ -17,18 +17,23 @@ export interface Script {
  *   {<namespace>}:bans:version   version of the last change of all
  *   {<namespace>}:user:<id>      hash, node → its connections of the user: their number, the time at which the oldest was opened, its serial
  *   {<namespace>}:users:<node>   set, the users that a node has stated; used to remove a dead node
+ *   {<namespace>}:audit          sorted set, id and text of an entry of the audit trail → its time; see redis-audit.ts
  *
  * Times are those of Redis, in epoch milliseconds. Each script is atomic. Every key expires a day after the last node has renewed its
- * lease or stated its users, or after the last ban has ended, so that a cluster that no longer exists leaves no keys.
+ * lease or stated its users, or after the last ban has ended, so that a cluster that no longer exists leaves no keys;
+ * the audit trail 30 days after its last entry and the last renewal.
  */
 export function nodesKey(namespace: string): string {
   return `{${namespace}}:nodes`;
 }
 
+/** Time that the audit trail is kept. */
+export const AUDIT_KEPT_MS = 30 * 24 * 3600 * 1000;
 /** Time that keys are kept after their last use. Nodes state their users again well within it. */
 export const KEPT_MS = 24 * 3600 * 1000;
 
-const PRELUDE = `
+/** Begins each script. */
+export const PRELUDE = `
 local nodes = KEYS[1]
 local base = string.sub(nodes, 1, -6)
 local time = redis.call('TIME')
@@ -63,6 +68,7 @@ local isNew = lives(self) and '0' or '1'
 redis.call('ZADD', nodes, text(now + tonumber(ARGV[2])), self)
 redis.call('HSET', base .. 'leases', self, text(now) .. ' ' .. ARGV[3])
 for _, key in ipairs({ nodes, base .. 'leases', base .. 'users:' .. self }) do redis.call('PEXPIRE', key, ${KEPT_MS}) end
+redis.call('PEXPIRE', base .. 'audit', ${AUDIT_KEPT_MS})
 local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(now), 'LIMIT', 0, 1)[1]
 if dead then
   local users = redis.call('SPOP', base .. 'users:' .. dead, 500)
@@ -186,6 +192,6 @@ end
 redis.call('PEXPIRE', base .. 'users:' .. self, ${KEPT_MS})
 return found`);
 
-function script(text: string): Script {
+export function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }

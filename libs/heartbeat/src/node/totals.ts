@@ -3,7 +3,16 @@ import { ClosedTotals } from './closed-totals.js';
 import { Distribution } from './distribution.js';
 
 /** The operations of the cluster whose failures are counted. */
-const CLUSTER_OPERATIONS = ['connection', 'lease', 'publish', 'message', 'request', 'ban', 'user-limit'] as const;
+const CLUSTER_OPERATIONS = [
+  'connection',
+  'lease',
+  'publish',
+  'message',
+  'request',
+  'ban',
+  'user-limit',
+  'audit',
+] as const;
 export type ClusterOperation = (typeof CLUSTER_OPERATIONS)[number];
 
 /** The reasons for which an admin request is refused before its handler. */

@@ -1,0 +1,18 @@
+import type { AuditChange, AuditResult } from '../node/audit-entry.js';
+
+/** A call of a public service by which the application changes something, and its result. */
+export interface ApplicationCall extends AuditChange {
+  /** The initiator that the application names. Default: `application`. */
+  readonly by?: string;
+}
+
+/** @param given The arguments of the call; `by` names the initiator. */
+export function callOf<Given extends object & { readonly by?: string }>(
+  what: string,
+  target: string,
+  result: AuditResult,
+  { by, ...parameters }: Given,
+): ApplicationCall {
+  const hasParameters = Object.values(parameters).some(value => value !== undefined);
+  return { what, target, result, ...(hasParameters && { parameters }), ...(by !== undefined && { by }) };
+}
