@@ -10,6 +10,7 @@ import type { Connection } from '../libs/heartbeat/src/connection/connection.js'
 import type { ConnectionService } from '../libs/heartbeat/src/connection/connection.service.js';
 import { NodeState } from '../libs/heartbeat/src/node/node-state.js';
 import { DrainService } from '../libs/heartbeat/src/drain/drain.service.js';
+import type { InboundService } from '../libs/heartbeat/src/flow/inbound.service.js';
 import type { OutboundService } from '../libs/heartbeat/src/flow/outbound.service.js';
 import { HeartbeatEvents } from '../libs/heartbeat/src/connection/heartbeat.events.js';
 import type { Registry } from '../libs/heartbeat/src/connection/registry.js';
@@ -51,6 +52,7 @@ class World {
   readonly bans: BanList;
   readonly registry: Registry;
   readonly outbound: OutboundService;
+  readonly inbound: InboundService;
   readonly turns = new Turns();
 
   constructor() {
@@ -61,6 +63,7 @@ class World {
       connections: this.connections,
       bans: this.bans,
       outbound: this.outbound,
+      inbound: this.inbound,
     } = wireNode(this.node, this.events));
   }
 
@@ -149,7 +152,7 @@ describe('work on a whole set of connections', () => {
       'the deadline of a drain',
       async () => {
         openAll();
-        await new DrainService(world.node, world.connections, world.events).start('a test');
+        await new DrainService(world.node, world.connections, world.events, world.inbound).start('a test');
       },
     ],
   ])('has few closes in a turn: %s', async (_what, act) => {

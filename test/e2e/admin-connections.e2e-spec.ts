@@ -33,6 +33,7 @@ describe.each(PLATFORMS)('GET /admin/connections on %s', (_, platform) => {
       userAgent: '<b>',
       appHeartbeat: false,
       transport: 'ws',
+      busy: 0,
     };
     const nodes = [{ id: node, status: 'ok', connections: 1, ageMs: 0 }];
     expect(json).toEqual({ items: [item], nextCursor: null, total: 1, nodes });

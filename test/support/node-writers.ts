@@ -14,6 +14,8 @@ export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
   socketRoom: 'transports/ws/node-sockets.ts',
   draining: 'drain/drain-run.ts',
   admissionClosed: 'drain/drain-run.ts',
+  drainWaiting: 'drain/work-waits.ts',
+  disposals: 'connection/registry-owner.ts',
   atCapacity: 'connection/connection.service.ts',
   load: 'load/load.service.ts',
   proxyHeaderSeen: 'admission/proxy-notes.ts',

@@ -70,6 +70,7 @@ const connectionExample = {
   userAgent: 'Mozilla/5.0',
   appHeartbeat: false,
   transport: 'ws',
+  busy: 0,
 } satisfies ConnectionView;
 
 const flightExample = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened' }];

@@ -43,6 +43,7 @@ import { NodeState } from './node/node-state.js';
 import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 import { LeakSentinel } from './diagnosis/leak-sentinel.js';
 import { DoctorService } from './doctor/doctor.service.js';
+import { DrainBeforeHooks } from './drain/drain-before-hooks.js';
 import { DrainService } from './drain/drain.service.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
 import { HeldAnswers } from './flow/held-answers.js';
@@ -144,6 +145,7 @@ const PUBLIC = [
     ReaperService,
     FileWatch,
     ShutdownSignals,
+    DrainBeforeHooks,
     MessageDispatcher,
     HeartbeatGateway,
     GatewayInspector,

@@ -29,6 +29,7 @@ export {
 } from './connection/listing/connection-query.js';
 export { type SortOrder } from './connection/listing/sort-order.js';
 export { type Authentication, type Identity } from './base/identity.js';
+export { type BusyLease, type BusyLimits } from './connection/busy-lease.js';
 export { type PathParams } from './base/path-params.js';
 export { Connection } from './connection/public-connection.js';
 export { type Kick } from './connection/connection.types.js';

@@ -3,8 +3,9 @@ import type { Connection } from '../../../libs/heartbeat/src/connection/connecti
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
-import type { DrainResult } from '../../../libs/heartbeat/src/drain/drain-run.js';
+import { type DrainResult, DrainRun, type DrainSettings } from '../../../libs/heartbeat/src/drain/drain-run.js';
 import { DrainService } from '../../../libs/heartbeat/src/drain/drain.service.js';
+import type { InboundService } from '../../../libs/heartbeat/src/flow/inbound.service.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
 import { resolveOptions } from '../../../libs/heartbeat/src/options/resolve-options.js';
 import { wireNode } from './wire-node.js';
@@ -21,13 +22,17 @@ export class DrainClient {
   code = 0;
   reason = '';
   terminated = false;
+  /** Bytes that wait for it in this process. */
+  bufferedAmount = 0;
+  bytesTaken = 0;
 
   constructor(
     private readonly world: DrainWorld,
     private readonly answers: boolean,
   ) {
+    const network = bytesOf(this);
     this.connection = world.connections.open({
-      transport: transportOf(this),
+      transport: transportOf(this, network),
       path: '/ws',
       ip: '10.0.0.1',
       userAgent: null,
@@ -48,12 +53,22 @@ export class DrainClient {
   }
 }
 
+/** The network of a client, read at each use. */
+function bytesOf(client: DrainClient) {
+  return {
+    get bytesWritten() {
+      return client.bytesTaken;
+    },
+  };
+}
+
 /** A node that drains by the test's clock; with Jest's fake timers. */
 export class DrainWorld {
   time = 0;
   readonly node: NodeState;
   readonly connections: ConnectionService;
   readonly drain: DrainService;
+  readonly inbound: InboundService;
   readonly stream = new HeartbeatEvents();
   readonly events: EventPayload[] = [];
   result: DrainResult | undefined;
@@ -62,8 +77,10 @@ export class DrainWorld {
     const drain = { spreadMs: 5000, ...given };
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ drain, limits: { maxConnections: 1_000_000 } }), clock);
-    this.connections = wireNode(this.node, this.stream).connections;
-    this.drain = new DrainService(this.node, this.connections, this.stream);
+    const { connections, inbound } = wireNode(this.node, this.stream);
+    this.connections = connections;
+    this.inbound = inbound;
+    this.drain = new DrainService(this.node, connections, this.stream, inbound);
     this.stream.stream.subscribe(event => this.events.push(unstamped(event)));
   }
 
@@ -74,6 +91,14 @@ export class DrainWorld {
   /** Begins a drain, and keeps its result. */
   start(): void {
     void this.drain.start('a deploy').then(result => (this.result = result));
+  }
+
+  /** Begins a drain with settings of its own. */
+  run(settings: DrainSettings): DrainRun {
+    const { node, connections, inbound, stream: events } = this;
+    const run = new DrainRun({ node, connections, inbound, events }, settings);
+    run.begin('by hand');
+    return run;
   }
 
   /** Advances the time in steps of 10 ms, with a turn of the event loop after each. */

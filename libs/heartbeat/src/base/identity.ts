@@ -1,3 +1,5 @@
+import { HeartbeatError } from './heartbeat.error.js';
+
 /** The user that a connection belongs to. */
 export interface Identity {
   readonly userId: string;
@@ -24,6 +26,13 @@ export function identityProblem(value: unknown): string | null {
   const isTime = typeof expiresAt === 'number' || expiresAt instanceof Date;
   if (expiresAt === undefined || (isTime && !Number.isNaN(Number(expiresAt)))) return null;
   return `expiresAt is ${shown(expiresAt)} but must be a Date or epoch milliseconds`;
+}
+
+/** @throws HeartbeatError `HEARTBEAT_BAD_IDENTITY` for a value that is not an identity. */
+export function assertIdentity(connectionId: string, value: unknown): void {
+  const problem = identityProblem(value);
+  if (problem === null) return;
+  throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${connectionId} was not identified: ${problem}`);
 }
 
 /** The kind of a value, never its content: an identity may hold personal data. */

@@ -17,5 +17,9 @@ export interface ConnectionOwner {
   catchUp(connection: Connection): void;
   /** The server has begun to close the connection: waiting messages are dropped. */
   silenced(connection: Connection): void;
+  /** Whether a message has begun whose handlers have not all ended. */
+  hasBegun(connection: Connection): boolean;
+  /** A disposer has returned a promise, for which a drain waits. It never rejects. */
+  disposing(pending: Promise<void>): void;
   failed(connection: Connection, what: string, error: unknown): void;
 }

@@ -38,12 +38,15 @@ describe('Connection, used by the app', () => {
   let time: number;
   let identified: [string | null, Identity | null][];
   let failures: [string, unknown][];
+  let pendings: Promise<void>[];
 
   const owner: ConnectionOwner = {
     admits: () => true,
     beforePong: () => undefined,
     catchUp: () => undefined,
     silenced: () => undefined,
+    hasBegun: () => false,
+    disposing: pending => void pendings.push(pending),
     idOf: serial => `node-1.${serial}`,
     now: () => time,
     attended: () => Math.trunc(time / 2),
@@ -66,6 +69,7 @@ describe('Connection, used by the app', () => {
     time = 1000.7;
     identified = [];
     failures = [];
+    pendings = [];
   });
 
   describe('send', () => {
@@ -178,7 +182,30 @@ describe('Connection, used by the app', () => {
     expect(connection.pulse).toMatchObject({ messageAt: 1500, activeAt: 1500, lastSeenAt: 3000 });
   });
 
+  it('has work while a lease is in force', () => {
+    const connection = open();
+    expect(connection.hasWork).toBe(false);
+    const lease = connection.busy('an answer', { atMostMs: 500 });
+    connection.busy('a call').done();
+    expect([connection.hasWork, connection.lifetime?.leases?.count(time)]).toEqual([true, 1]);
+    time += 500;
+    expect(connection.hasWork).toBe(false);
+    lease.done();
+    expect(() => connection.busy('')).toThrow(expect.objectContaining({ code: 'HEARTBEAT_BAD_BUSY' }));
+  });
+
   describe('after its end', () => {
+    it('takes no lease, aborts the signal of a drain, and reports the promise of a disposer', async () => {
+      const connection = open();
+      connection.busy('an answer');
+      connection.finish(kicked);
+      connection.busy('late').done();
+      expect([connection.hasWork, connection.draining.aborted]).toEqual([false, true]);
+      connection.defer(() => Promise.resolve());
+      connection.defer(() => undefined);
+      expect(await Promise.all(pendings)).toEqual([undefined]);
+    });
+
     it('keeps the close that was begun, not the one that was reported', () => {
       const connection = open();
       connection.closeBegun(kicked);

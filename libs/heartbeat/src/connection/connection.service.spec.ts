@@ -227,7 +227,7 @@ describe('ConnectionService', () => {
     const { connection, network, id } = open({ userId: 'ann' });
     Object.assign(network, { bytesRead: 70, bytesWritten: 30 });
     connection.countReceived(2000);
-    connection.measured(12.5);
+    connection.pulse.measured(12.5);
     time = 2500.75;
     connection.note({ kind: 'kicked', by: 'ann' });
     const { labels } = connection;
@@ -259,6 +259,7 @@ describe('ConnectionService', () => {
       userAgent: 'jest',
       appHeartbeat: false,
       transport: 'ws',
+      busy: 0,
       closedAt: '2023-11-14T22:13:22.500Z',
       durationMs: 1500,
       code: 4000,

@@ -204,6 +204,7 @@ describe('ConnectionService, used by the app', () => {
           userAgent: 'jest',
           appHeartbeat: false,
           transport: 'ws',
+          busy: 0,
         },
       ]);
     });
@@ -240,7 +241,7 @@ describe('ConnectionService, used by the app', () => {
       for (let index = 0; index < 12; index++) {
         time += 10;
         const { connection, socket, network } = open();
-        connection.measured((index * 7) % 5);
+        connection.pulse.measured((index * 7) % 5);
         socket.bufferedAmount = (index * 5) % 7;
         if (index % 3 === 0) connection.countReceived(time + ((index * 11) % 13));
         if (index % 4 === 0) connection.admits('message', 0);

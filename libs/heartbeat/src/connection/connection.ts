@@ -1,23 +1,23 @@
-import { addAbortSignal, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 
 import type { Subscription } from 'rxjs';
 
 import { assertSendable } from '../base/sendable-close-code.js';
 import { closeReason } from '../protocol/close-code.js';
 import { Handled } from '../base/handled.js';
-import { HeartbeatError } from '../base/heartbeat.error.js';
 import { NO_PARAMS, type PathParams } from '../base/path-params.js';
-import { frozenIdentity, type Identity, identityProblem, NO_LABELS } from '../base/identity.js';
+import { assertIdentity, frozenIdentity, type Identity, NO_LABELS } from '../base/identity.js';
+import { assertBusy, type BusyLease, type BusyLimits, finishedLease } from './busy-lease.js';
 import type { ConnectionOwner } from './connection-owner.js';
 import type { Closing, Opening, Outgoing } from './connection.types.js';
 import type { FlightNote } from './history/flight-note.js';
 import { type FlightRecord, withNote } from './history/flight-record.js';
-import { guarded, Lifetime } from './lifetime.js';
+import { dispose, type DisposerResults, Lifetime } from './lifetime.js';
 import type { ConnectionState } from './listing/connection-view.js';
 import { closedError, goodbye } from './payload.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
 import { Connection as PublicConnection } from './public-connection.js';
-import { deliver, transmit } from './sending.js';
+import { deliver, deliverAll, transmit } from './sending.js';
 import { isSilenced, silence } from './silence.js';
 import type { Transport, TransportName } from './transport.js';
 
@@ -44,8 +44,6 @@ export class Connection extends PublicConnection {
   mayBurst = true;
   /** The number of the last broadcast that was sent to it, or that it was no receiver of. */
   lastShared = 0;
-  /** Whole microseconds: V8 would store a fraction outside of the object. */
-  #rttMicros = NEVER;
   /** One field for both, since most connections have no parameters. */
   readonly #place: string | { readonly path: string; readonly params: PathParams };
   readonly #bytesReadBefore: number;
@@ -96,13 +94,12 @@ export class Connection extends PublicConnection {
     return this.#identity?.labels ?? NO_LABELS;
   }
   get rttMs(): number | null {
-    return this.#rttMicros === NEVER ? null : this.#rttMicros / 1000;
+    return this.pulse.rttMs;
   }
   get state(): ConnectionState {
     if (this.#closing !== null || this.#isOver) return 'closing';
     return this.pulse.pingedAt === NEVER ? 'open' : 'probing';
   }
-
   /** The close that has begun or ended this connection; null while it is open. */
   get closing(): Closing | null {
     return this.#closing;
@@ -120,32 +117,41 @@ export class Connection extends PublicConnection {
   get flight(): FlightRecord | null {
     return this.#flight;
   }
-
-  /** Deferred disposers and streams of answers; null without any. */
-  get lifetime(): Pick<Lifetime, 'disposers' | 'streams'> | null {
+  /** What the application holds of it; null without anything. */
+  get lifetime(): Lifetime | null {
     return this.#lifetime;
   }
-
+  /** The same, created where there is none. Not for an ended connection. */
+  get living(): Lifetime {
+    return (this.#lifetime ??= new Lifetime());
+  }
+  /** Whether a drain waits for it: a message that has begun has a handler left, or a lease is in force. */
+  get hasWork(): boolean {
+    return this.owner.hasBegun(this) || (this.#lifetime?.leases?.count(this.owner.now()) ?? 0) > 0;
+  }
   get signal(): AbortSignal {
-    if (this.#isOver) return AbortSignal.abort(closedError(this));
-    return (this.#lifetime ??= new Lifetime()).signal;
+    return this.#isOver ? AbortSignal.abort(closedError(this)) : this.living.signal;
+  }
+  get draining(): AbortSignal {
+    return this.#isOver ? AbortSignal.abort(closedError(this)) : this.living.draining;
+  }
+
+  busy(what: string, limits: BusyLimits = {}): BusyLease {
+    assertBusy(what, limits);
+    return this.#isOver ? finishedLease(what) : this.living.leasesToTake().take(what, limits, this.owner.now());
   }
 
   defer(disposer: () => unknown): void {
-    if (this.#isOver) return guarded(disposer, 'a disposer', this.#failed);
-    (this.#lifetime ??= new Lifetime()).defer(disposer);
+    return this.#isOver ? dispose(disposer, this.#results) : this.living.defer(disposer);
   }
 
   /** Ends a stream of answers with the connection. A stream that completes is released at once. */
   hold(stream: Subscription): void {
-    if (this.#isOver) return stream.unsubscribe();
-    (this.#lifetime ??= new Lifetime()).hold(stream);
+    return this.#isOver ? stream.unsubscribe() : this.living.hold(stream);
   }
 
   identify(identity: Identity): void {
-    const problem = identityProblem(identity);
-    if (problem !== null)
-      throw new HeartbeatError('HEARTBEAT_BAD_IDENTITY', `connection ${this.id} was not identified: ${problem}`);
+    assertIdentity(this.id, identity);
     if (isSilenced(this) && !this.#isOver) return;
     const previous = this.#identity;
     this.#identity = frozenIdentity(identity);
@@ -158,10 +164,8 @@ export class Connection extends PublicConnection {
   }
 
   @Handled()
-  async stream(source: Readable): Promise<void> {
-    // An error during the destruction of the source arrives after the last piece, when there is no other listener.
-    source.on('error', () => undefined);
-    for await (const piece of addAbortSignal(this.signal, source)) await this.send(piece);
+  stream(source: Readable): Promise<void> {
+    return deliverAll(this, source, this.signal);
   }
 
   /** Whether a message may be written now. If so, earlier messages have been written, and it is counted. */
@@ -173,12 +177,10 @@ export class Connection extends PublicConnection {
     return true;
   }
 
-  /** Called before a pong is written. */
   beforePong(): void {
     this.owner.beforePong(this);
   }
 
-  /** Sends pending broadcasts to this connection. */
   catchUp(): void {
     this.owner.catchUp(this);
   }
@@ -223,7 +225,7 @@ export class Connection extends PublicConnection {
     this.#closing ??= closing;
     this.#isOver = true;
     this.pulse.unlink();
-    this.#lifetime?.end(closedError(this), this.#failed);
+    this.#lifetime?.end(closedError(this), this.#results);
     this.#lifetime = null;
   }
 
@@ -235,16 +237,13 @@ export class Connection extends PublicConnection {
     this.pulse.messageCame(this.owner.attended(), now);
   }
 
-  measured(rttMs: number): void {
-    this.#rttMicros = Math.round(rttMs * 1000);
-  }
-
   note(note: FlightNote): void {
     this.#flight = withNote(this.#flight, Math.trunc(this.owner.now()), note);
   }
 
   /** No connection holds a closure. */
-  get #failed(): (what: string, error: unknown) => void {
-    return (what, error) => this.owner.failed(this, what, error);
+  get #results(): DisposerResults {
+    const { owner } = this;
+    return { failed: (what, error) => owner.failed(this, what, error), pending: promise => owner.disposing(promise) };
   }
 }

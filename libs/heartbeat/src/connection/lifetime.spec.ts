@@ -4,15 +4,20 @@ import { getMaxListeners } from 'node:events';
 import { Observable, Subject } from 'rxjs';
 
 import { DEFAULTS } from '../options/heartbeat.options.js';
-import { guarded, Lifetime } from './lifetime.js';
+import { type DisposerResults, guarded, Lifetime } from './lifetime.js';
 
 const reason = new Error('the end');
 
 /** A lifetime, and the failures that its end reports. */
 function lifetimeWithReports() {
   const failures: [string, unknown][] = [];
+  const pendings: Promise<void>[] = [];
   const lifetime = new Lifetime();
-  return { lifetime, failures, end: () => lifetime.end(reason, (what, error) => failures.push([what, error])) };
+  const results: DisposerResults = {
+    failed: (what, error) => void failures.push([what, error]),
+    pending: promise => void pendings.push(promise),
+  };
+  return { lifetime, failures, pendings, end: () => lifetime.end(reason, results) };
 }
 
 /** Waits until the callbacks of all settled promises have run. */
@@ -60,7 +65,7 @@ describe('Lifetime', () => {
   });
 
   it('runs the rest where a disposer throws or rejects, and reports each failure', async () => {
-    const { lifetime, failures, end } = lifetimeWithReports();
+    const { lifetime, failures, pendings, end } = lifetimeWithReports();
     const ran: string[] = [];
     const errors = [new Error('thrown'), new Error('rejected')];
     lifetime.defer(() => ran.push('first'));
@@ -72,8 +77,24 @@ describe('Lifetime', () => {
     end();
     await turn();
     expect(ran).toEqual(['last', 'first']);
+    // The promise of the one that rejects, whose end a drain awaits.
+    expect(await Promise.all(pendings)).toEqual([undefined]);
     expect(failures).toEqual(errors.map(error => ['a disposer', error]));
     expect(lifetime.signal.aborted).toBe(true);
+  });
+
+  it('aborts the signal of a drain before or after it is requested, and has a new one after the drain was aborted', () => {
+    const { lifetime } = lifetimeWithReports();
+    const { draining } = lifetime;
+    expect([lifetime.draining === draining, draining.aborted]).toEqual([true, false]);
+    lifetime.reached();
+    expect([draining.aborted, lifetime.draining.aborted]).toEqual([true, true]);
+    expect(draining.reason).toMatchObject({ code: 'HEARTBEAT_DRAINING' });
+    lifetime.resumed();
+    expect([lifetime.draining === draining, lifetime.draining.aborted]).toEqual([false, false]);
+    const late = new Lifetime();
+    late.reached();
+    expect(late.draining.aborted).toBe(true);
   });
 
   it('runs the disposers where the end of a stream throws', () => {

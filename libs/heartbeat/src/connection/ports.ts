@@ -60,10 +60,18 @@ export abstract class UserSlots {
   abstract acquireOpen(userId: string): Promise<boolean>;
 }
 
-/** The part of input handling that must end with a connection. Implemented in `flow/`. */
+/** The part of input handling that depends on the end of connections, and on drains. Implemented in `flow/`. */
 export abstract class InboundPolicy {
   /** Drops the messages of a connection that no handler has begun. */
   abstract drop(connection: Connection): void;
+  /** Whether a message has begun whose handlers have not all ended. */
+  abstract hasBegun(connection: Connection): boolean;
+  /**
+   * Begins no further message of a connection until `resume`. Its socket is still read, for control frames, a close of the client and the
+   * application heartbeat; messages wait. Handlers of messages that have begun continue.
+   */
+  abstract suspend(connection: Connection): void;
+  abstract resume(connection: Connection): void;
 }
 
 /** Controls outgoing messages: their order, and the amount that may be buffered. Implemented in `flow/`. */

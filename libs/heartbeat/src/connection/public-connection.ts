@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 
 import type { Identity } from '../base/identity.js';
+import type { BusyLease, BusyLimits } from './busy-lease.js';
 import type { PathParams } from '../base/path-params.js';
 import type { TransportName } from './transport.js';
 
@@ -33,6 +34,11 @@ export abstract class Connection {
    * your own listener would be an uncaught exception, which ends the process. `defer` is guarded.
    */
   abstract readonly signal: AbortSignal;
+  /**
+   * Aborts when a drain reaches the connection, before its close, for work that can finish early. While a drain that was aborted lets the
+   * connection live on, a later access returns a new signal. Errors of listeners: as for `signal`.
+   */
+  abstract readonly draining: AbortSignal;
 
   /**
    * Sets the identity of a client that is identified after the opening. A repeated call replaces it. It has no effect once the server has
@@ -43,9 +49,18 @@ export abstract class Connection {
 
   /**
    * Runs `disposer` once when the connection ends, the last deferred one first; at once if it has already ended. Its error or rejection is
-   * logged and has no other effect.
+   * logged and has no other effect. A drain waits for its promise, at most until the deadline.
    */
   abstract defer(disposer: () => unknown): void;
+
+  /**
+   * Announces work that a drain waits for, beside handlers in flight, which count by themselves: the answer of an AI, a call, an upload, the
+   * values of an Observable. The lease ends by `done()`, by `atMostMs` or with the connection; on an ended connection it has no effect. A
+   * drain waits at most `drain.workTimeoutMs`.
+   * @param what The name of the work, for log lines.
+   * @throws HeartbeatError `HEARTBEAT_BAD_BUSY` without a name, or for a limit that is none.
+   */
+  abstract busy(what: string, limits?: BusyLimits): BusyLease;
 
   /**
    * Sends text or bytes as they are, other values as JSON. Resolves when the bytes have left the buffers of this process.

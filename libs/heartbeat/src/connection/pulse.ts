@@ -44,6 +44,8 @@ export class Pulse<Owner> extends Link {
   lastSeenAt = 0;
   /** Number of consecutive pings without an answer for `pongTimeoutMs`. */
   missed = 0;
+  /** The last round trip in whole microseconds: V8 would store a fraction outside of the object. */
+  #rttMicros = NEVER;
   /** The time of the next check. */
   checkDueAt = 0;
 
@@ -61,6 +63,15 @@ export class Pulse<Owner> extends Link {
   /** The last known arrival of bytes. */
   get lastActivityAt(): number {
     return Math.max(this.messageAt, this.bytesAt);
+  }
+
+  /** The round trip of the last answered ping, in milliseconds; null before the first. */
+  get rttMs(): number | null {
+    return this.#rttMicros === NEVER ? null : this.#rttMicros / 1000;
+  }
+
+  measured(rttMs: number): void {
+    this.#rttMicros = Math.round(rttMs * 1000);
   }
 
   /** The time at which bytes were last noticed, including bytes since the last check; in monotonic milliseconds, like `now`. */

@@ -68,6 +68,15 @@ export class RegistryOwner implements ConnectionOwner {
     this.rules.inbound.drop(connection);
   }
 
+  hasBegun(connection: Connection): boolean {
+    return this.rules.inbound.hasBegun(connection);
+  }
+
+  disposing(pending: Promise<void>): void {
+    this.node.disposals++;
+    void pending.then(() => this.node.disposals--);
+  }
+
   failed(connection: Connection, what: string, error: unknown): void {
     const text = `${what} of connection ${connection.id} failed`;
     this.node.applicationFailed(applicationCodeOf(what), error, `${what} failed`, text);

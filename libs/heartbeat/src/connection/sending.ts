@@ -1,3 +1,5 @@
+import { addAbortSignal, type Readable } from 'node:stream';
+
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import type { Outgoing } from './connection.types.js';
 import { reportDropped } from './dropped.js';
@@ -28,6 +30,13 @@ export function deliver(sender: Sender & Ended, data: unknown): Promise<void> {
       else resolve();
     });
   });
+}
+
+/** Sends each piece of a stream as a message, at the rate of the peer, and destroys the stream when `signal` aborts. */
+export async function deliverAll(sender: Sender & Ended, source: Readable, signal: AbortSignal): Promise<void> {
+  // An error during the destruction of the source arrives after the last piece, when there is no other listener.
+  source.on('error', () => undefined);
+  for await (const piece of addAbortSignal(signal, source)) await deliver(sender, piece);
 }
 
 /** Sends a broadcast to one connection. */

@@ -3,14 +3,16 @@ import { Logger } from '@nestjs/common';
 import { inSlices } from '../base/slices.js';
 import { printable } from '../base/printable.js';
 import type { Connection } from '../connection/connection.js';
+import type { InboundPolicy } from '../connection/ports.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { Closing } from '../connection/connection.types.js';
 import type { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { NodeState } from '../node/node-state.js';
-import type { ResolvedOptions } from '../options/heartbeat.options.js';
+import { type DrainOptions, workTimeoutOf } from '../options/drain.options.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import { CloseSchedule } from './close-schedule.js';
 import { spreadOf } from './drain-plan.js';
+import { WorkWaits } from './work-waits.js';
 
 /** Interval of the steps of a drain. Each step begins a small batch of closes. */
 const STEP_MS = 10;
@@ -18,12 +20,22 @@ const STEP_MS = 10;
 const PROGRESS_MS = 1000;
 
 /** The recorded close of connections that a drain, or the end of the process, destroys. */
-export function terminatedBy({ closeCode: code }: ResolvedOptions['drain']): Closing {
+export function terminatedBy({ closeCode: code }: Readonly<DrainOptions>): Closing {
   return { code, reason: 'terminated at the end of a drain', by: 'server' };
 }
 
 /** The limits of a drain, in milliseconds. */
-export type DrainSettings = Pick<ResolvedOptions['drain'], 'readinessDelayMs' | 'spreadMs' | 'deadlineMs'>;
+export type DrainSettings = Readonly<
+  Pick<DrainOptions, 'readinessDelayMs' | 'spreadMs' | 'deadlineMs'> & Partial<Pick<DrainOptions, 'workTimeoutMs'>>
+>;
+
+/** The parts of a node that a drain acts on. */
+export interface DrainParts {
+  readonly node: NodeState;
+  readonly connections: ConnectionService;
+  readonly events: HeartbeatEvents;
+  readonly inbound: InboundPolicy;
+}
 
 /** The result of a drain. */
 export interface DrainResult {
@@ -37,9 +49,9 @@ export interface DrainResult {
 }
 
 /**
- * One drain. Readiness fails at once, admission closes after `readinessDelayMs`, each connection is closed at its own moment of the spread,
- * and the deadline destroys the rest. It ends as soon as no connection is left. The run owns its timer, schedule and progress, and is the
- * only writer of the node's flags.
+ * One drain. Readiness fails at once, admission closes after `readinessDelayMs`, each connection is reached at its own moment of the spread
+ * and closed when its work is done, and the deadline destroys the rest. It ends as soon as no connection is left and no disposer runs. The
+ * run owns its timer, schedule and progress, and is the only writer of the node's flags.
  */
 export class DrainRun {
   /** Resolves when the drain has ended or was aborted; never rejects. */
@@ -60,13 +72,14 @@ export class DrainRun {
   /** The difference between the open connections and all connections opened until admission closed; null before. */
   #totalOffset: number | null = null;
   #terminated = 0;
+  readonly #waits: WorkWaits;
 
   constructor(
-    private readonly node: NodeState,
-    private readonly connections: ConnectionService,
-    private readonly events: HeartbeatEvents,
+    private readonly parts: DrainParts,
     settings: DrainSettings,
   ) {
+    const { node, inbound } = parts;
+    this.#waits = new WorkWaits(node, inbound, connection => this.#close(connection));
     this.#startedAt = node.clock.now();
     this.#settings = [settings];
     this.#admissionClosesAt = this.#startedAt + settings.readinessDelayMs;
@@ -82,16 +95,16 @@ export class DrainRun {
 
   /** Connections of this drain, including those that upgrades in progress opened later. */
   get total(): number {
-    const { count, openedCount } = this.connections;
+    const { count, openedCount } = this.parts.connections;
     return this.#totalOffset === null ? count : this.#totalOffset + openedCount;
   }
 
   begin(reason: string): void {
-    const { count } = this.connections;
+    const { count } = this.parts.connections;
     // Set synchronously and first, so that the next probe fails.
-    this.node.draining = true;
+    this.parts.node.draining = true;
     this.#logger.log(`drain begins with ${count} connections: ${printable(reason)}`);
-    this.events.announce({ type: 'drain-started', connections: count, reason });
+    this.parts.events.announce({ type: 'drain-started', connections: count, reason });
     if (this.#phase !== 'draining') return;
     this.#timer = setInterval(() => this.#turn ?? this.#step(), STEP_MS);
     this.#step();
@@ -103,10 +116,11 @@ export class DrainRun {
    */
   takeOver(settings: DrainSettings): void {
     if (this.#phase !== 'draining') return;
-    const now = this.node.clock.now();
+    const now = this.parts.node.clock.now();
     this.#settings.push(settings);
     this.#admissionClosesAt = Math.min(this.#admissionClosesAt, now + settings.readinessDelayMs);
     this.#deadlineAt = Math.min(this.#deadlineAt, now + settings.deadlineMs);
+    this.#waits.limit(this.#workTimeoutMs);
     if (this.#schedule === null) return;
     const { rest, endsAt } = this.#schedule;
     const spreadMs = this.#spreadOf(rest.length);
@@ -115,20 +129,21 @@ export class DrainRun {
     this.#schedule = new CloseSchedule(rest, now, spreadMs);
   }
 
-  /** Returns the node to serving. Closes that have begun continue. */
+  /** Returns the node to serving. Closes that have begun continue. Connections for whose work it waited serve again. */
   abort(): void {
-    const [remaining, { total }] = [this.connections.count, this];
+    const [remaining, { total }] = [this.parts.connections.count, this];
+    this.#waits.resume();
     this.#stop('aborted');
-    this.node.admissionClosed = false;
-    this.node.draining = false;
+    this.parts.node.admissionClosed = false;
+    this.parts.node.draining = false;
     this.#logger.log(`drain aborted with ${remaining} connections left: the node serves again`);
-    this.events.announce({ type: 'drain-aborted', remaining, total });
+    this.parts.events.announce({ type: 'drain-aborted', remaining, total });
     this.#resolve({ ...this.#outcome, aborted: true });
   }
 
   #step(): void {
-    const now = this.node.clock.now();
-    if (this.connections.count === 0) return this.#end();
+    const now = this.parts.node.clock.now();
+    if (this.parts.connections.count === 0 && this.parts.node.disposals === 0) return this.#end();
     if (now >= this.#deadlineAt) return void this.#terminateRest();
     const isBehind = now >= this.#admissionClosesAt && this.#closeDue();
     // A close calls application code, which may abort the drain.
@@ -141,27 +156,38 @@ export class DrainRun {
     }
     if (now < this.#progressAt) return;
     this.#progressAt += PROGRESS_MS;
-    this.events.announce({ type: 'drain-progress', remaining: this.connections.count, total: this.total });
+    this.parts.events.announce({ type: 'drain-progress', remaining: this.parts.connections.count, total: this.total });
   }
 
   /** The first call fixes the plan, based on the number of connections at that moment. */
   #closeDue(): boolean {
     if (this.#schedule === null) {
       this.#closeAdmission();
-      const spreadMs = this.#spreadOf(this.connections.count);
-      this.#schedule = new CloseSchedule(this.connections.all(), this.#admissionClosesAt, spreadMs);
+      const spreadMs = this.#spreadOf(this.parts.connections.count);
+      this.#schedule = new CloseSchedule(this.parts.connections.all(), this.#admissionClosesAt, spreadMs);
     }
-    const { closeCode: code } = this.node.options.drain;
-    const closing: Closing = { code, reason: CloseCodes.goingAway.name, by: 'server' };
-    return this.#schedule.closeDue(
-      () => this.node.clock.now(),
-      connection => connection.end(closing, this.node.retryAfterMs()),
+    const timeoutMs = this.#workTimeoutMs;
+    const isBehind = this.#schedule.closeDue(
+      () => this.parts.node.clock.now(),
+      connection => this.#waits.reach(connection, timeoutMs),
     );
+    return this.#waits.step() || isBehind;
+  }
+
+  #close(connection: Connection): void {
+    const { closeCode: code } = this.parts.node.options.drain;
+    connection.end({ code, reason: CloseCodes.goingAway.name, by: 'server' }, this.parts.node.retryAfterMs());
   }
 
   #closeAdmission(): void {
-    this.node.admissionClosed = true;
-    this.#totalOffset ??= this.connections.count - this.connections.openedCount;
+    this.parts.node.admissionClosed = true;
+    this.#totalOffset ??= this.parts.connections.count - this.parts.connections.openedCount;
+  }
+
+  /** The time for the work of one connection, from the moment at which the drain reaches it. */
+  get #workTimeoutMs(): number {
+    const { closeTimeoutMs } = this.parts.node.options.drain;
+    return Math.min(...this.#settings.map(settings => workTimeoutOf({ ...settings, closeTimeoutMs })));
   }
 
   #spreadOf(count: number): number {
@@ -172,8 +198,8 @@ export class DrainRun {
   async #terminateRest(): Promise<void> {
     this.#stop('terminating');
     this.#closeAdmission();
-    const terminated = terminatedBy(this.node.options.drain);
-    await inSlices([...this.connections.all()], connection => {
+    const terminated = terminatedBy(this.parts.node.options.drain);
+    await inSlices([...this.parts.connections.all()], connection => {
       if (this.#phase !== 'terminating') return;
       this.#terminated++;
       connection.destroy(terminated);
@@ -186,9 +212,12 @@ export class DrainRun {
     this.#closeAdmission();
     const result = this.#outcome;
     const { total, terminated, durationMs } = result;
+    const { unfinished } = this.#waits;
+    const work = unfinished === '' ? '' : `; drain.workTimeoutMs ended work: ${unfinished}`;
     const text = `drain ended after ${durationMs} ms: ${total} connections were closed`;
-    this.events.announce({ type: 'drain-ended', ...result });
-    if (terminated > 0) this.#logger.warn(`${text}, ${terminated} of them were terminated at the deadline`);
+    this.parts.events.announce({ type: 'drain-ended', ...result });
+    if (terminated > 0) this.#logger.warn(`${text}, ${terminated} of them were terminated at the deadline${work}`);
+    else if (work !== '') this.#logger.warn(text + work);
     else this.#logger.log(text);
     this.#resolve(result);
   }
@@ -199,10 +228,11 @@ export class DrainRun {
     if (this.#turn !== null) clearImmediate(this.#turn);
     this.#turn = null;
     this.#schedule?.cancel();
+    this.#waits.clear();
   }
 
   get #outcome(): DrainResult {
-    const durationMs = Math.round(this.node.clock.now() - this.#startedAt);
+    const durationMs = Math.round(this.parts.node.clock.now() - this.#startedAt);
     return { total: this.total, terminated: this.#terminated, durationMs };
   }
 }

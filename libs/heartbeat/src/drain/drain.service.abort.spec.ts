@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 
 import { notReadyReasons } from '../connection/readiness.js';
-import { DrainRun } from './drain-run.js';
 import { type DrainClient, DrainWorld } from '../../../../test/support/servers/drain-world.js';
 
 Logger.overrideLogger(false);
@@ -148,16 +147,10 @@ describe('DrainService.takeOver', () => {
 describe('DrainRun.takeOver', () => {
   const LONG = { readinessDelayMs: 60_000, spreadMs: 600_000, deadlineMs: 700_000 };
 
-  function runOf(world: DrainWorld, settings: typeof LONG): DrainRun {
-    const run = new DrainRun(world.node, world.connections, world.stream, settings);
-    run.begin('by hand');
-    return run;
-  }
-
   it('applies the tighter settings before admission closes', async () => {
     const world = new DrainWorld();
     const clients = world.open(100);
-    const run = runOf(world, LONG);
+    const run = world.run(LONG);
     await world.pass(1000);
     run.takeOver({ readinessDelayMs: 500, spreadMs: 2000, deadlineMs: 5000 });
     await world.pass(490);
@@ -171,7 +164,7 @@ describe('DrainRun.takeOver', () => {
   it('plans the rest again: evenly over the tighter spread, and within the tighter deadline', async () => {
     const world = new DrainWorld();
     const [silent, clients] = [world.open(1, false), world.open(200)];
-    const run = runOf(world, { ...LONG, readinessDelayMs: 0 });
+    const run = world.run({ ...LONG, readinessDelayMs: 0 });
     await world.pass(30_000);
     const before = begun(clients);
     expect(Math.abs(before - 10)).toBeLessThanOrEqual(2);
@@ -189,7 +182,7 @@ describe('DrainRun.takeOver', () => {
   it('leaves a plan that ends earlier as it is, and moves no deadline back', async () => {
     const world = new DrainWorld();
     const clients = world.open(10, false);
-    const run = runOf(world, { readinessDelayMs: 0, spreadMs: 100, deadlineMs: 3000 });
+    const run = world.run({ readinessDelayMs: 0, spreadMs: 100, deadlineMs: 3000 });
     await world.pass(50);
     run.takeOver({ readinessDelayMs: 1000, spreadMs: 5000, deadlineMs: 25_000 });
     await world.pass(60);

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 
 import { callOf } from '../connection/application-call.js';
 import { ConnectionService } from '../connection/connection.service.js';
+import { InboundPolicy } from '../connection/ports.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
 import { type DrainResult, DrainRun, terminatedBy } from './drain-run.js';
@@ -24,6 +25,7 @@ export class DrainService implements OnModuleDestroy {
     private readonly node: NodeState,
     private readonly connections: ConnectionService,
     private readonly events: HeartbeatEvents,
+    private readonly inbound: InboundPolicy,
   ) {}
 
   /** Nest awaits this hook, also for `app.close()` without a signal. */
@@ -83,7 +85,8 @@ export class DrainService implements OnModuleDestroy {
 
   #started(reason: string): DrainRun {
     if (this.#run !== null) return this.#run;
-    const run = new DrainRun(this.node, this.connections, this.events, this.node.options.drain);
+    const { node, connections, events, inbound } = this;
+    const run = new DrainRun({ node, connections, events, inbound }, node.options.drain);
     this.#run = run;
     run.begin(reason);
     return run;

@@ -7,8 +7,9 @@ import { NodeState } from '../node/node-state.js';
 import { BanCheck, type InboundPolicy } from '../connection/ports.js';
 import { isSilenced } from '../connection/silence.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import { flowOf, knownFlowOf } from './flow-record.js';
+import { flowOf, knownFlowOf, queueOf } from './flow-record.js';
 import { HeldAnswers } from './held-answers.js';
+import { InputQueues } from './input-queues.js';
 import type { RawMessage, Take } from './message-queue.js';
 import { MessageTurns } from './message-turns.js';
 import { maxPieces } from './waiting-pieces.js';
@@ -16,6 +17,7 @@ import { maxPieces } from './waiting-pieces.js';
 /** Limits input: the rates of messages and pings of a connection. Admitted messages are handled in turns. */
 @Injectable()
 export class InboundService implements InboundPolicy, OnApplicationShutdown {
+  readonly #queues: InputQueues;
   readonly #turns: MessageTurns;
   /** The bytes read when the first frame was dropped, of connections that the server has begun to close. */
   readonly #readAtClose = new WeakMap<Connection, number>();
@@ -26,7 +28,8 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     bans: BanCheck,
     held: HeldAnswers,
   ) {
-    this.#turns = new MessageTurns(node, bans, held, connection => this.#refuse(connection, 'input'));
+    this.#queues = new InputQueues(node, connection => this.#refuse(connection, 'input'));
+    this.#turns = new MessageTurns(node, bans, held, this.#queues);
   }
 
   onApplicationShutdown(): void {
@@ -119,6 +122,23 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
 
   drop(connection: Connection): void {
     this.#turns.drop(connection);
+  }
+
+  hasBegun(connection: Connection): boolean {
+    return connection.inFlight > 0 || (queueOf(connection)?.handlers.length ?? 0) > 0;
+  }
+
+  /** Whether no further message of it begins. */
+  isSuspended(connection: Connection): boolean {
+    return queueOf(connection)?.isSuspended === true;
+  }
+
+  suspend(connection: Connection): void {
+    this.#queues.suspend(connection);
+  }
+
+  resume(connection: Connection): void {
+    this.#turns.resume(connection);
   }
 
   /** Destroys a client that leaves answers unread, since a close frame would wait behind them. */

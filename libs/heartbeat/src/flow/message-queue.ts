@@ -26,6 +26,8 @@ export interface InputQueue {
   take: Take;
   /** Whether the socket is not read until nothing waits. */
   isHeld: boolean;
+  /** Whether none of the messages may begin. */
+  isSuspended: boolean;
 }
 
 /** Messages stored side by side in one buffer of their own: one of Node's pool would keep 64 KiB since Node 24. */
@@ -112,7 +114,7 @@ export class MessageQueue {
 }
 
 export function emptyQueue(share: Share): InputQueue {
-  return { handlers: [], messages: new MessageQueue(), share, take: ignoreMessage, isHeld: false };
+  return { handlers: [], messages: new MessageQueue(), share, take: ignoreMessage, isHeld: false, isSuspended: false };
 }
 
 /** The initial value of `take`. */

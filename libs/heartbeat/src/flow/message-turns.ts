@@ -5,7 +5,7 @@ import { isSilenced } from '../connection/silence.js';
 import { AfterPromises } from './after-promises.js';
 import { queueOf } from './flow-record.js';
 import type { HeldAnswers } from './held-answers.js';
-import { InputQueues } from './input-queues.js';
+import type { InputQueues } from './input-queues.js';
 import type { InputQueue, RawMessage, Take } from './message-queue.js';
 import { maxPieces } from './waiting-pieces.js';
 
@@ -22,7 +22,6 @@ const MESSAGES_PER_VISIT = 16;
 export class MessageTurns {
   /** Connections whose work may continue, in the order of their turns. */
   readonly #ready = new Set<Connection>();
-  readonly #queues: InputQueues;
   readonly #after = new AfterPromises(() => this.#step());
   #turn: NodeJS.Immediate | null = null;
   #turnEndsAt = 0;
@@ -44,10 +43,8 @@ export class MessageTurns {
     private readonly node: NodeState,
     private readonly bans: BanCheck,
     private readonly held: HeldAnswers,
-    private readonly refuse: (connection: Connection) => void,
-  ) {
-    this.#queues = new InputQueues(node, refuse);
-  }
+    private readonly queues: InputQueues,
+  ) {}
 
   stop(): void {
     this.#isOver = true;
@@ -71,11 +68,8 @@ export class MessageTurns {
   wait(connection: Connection, message: RawMessage, take: Take): boolean {
     const queue = this.#queue(connection);
     queue.take = take;
-    if (!this.#queues.add(queue, message)) {
-      this.refuse(connection);
-      return false;
-    }
-    if (this.#hasRoom(connection)) this.#ready.add(connection);
+    if (!this.queues.add(connection, queue, message)) return false;
+    if (!queue.isSuspended && this.#hasRoom(connection)) this.#ready.add(connection);
     return true;
   }
 
@@ -104,7 +98,7 @@ export class MessageTurns {
     const waiting = queueOf(connection)?.handlers.length ?? 0;
     if (waiting === 0 && this.#hasRoom(connection)) return void this.#run(connection, handler);
     // Middleware of the application may hold any number of messages back, and let them go at once.
-    if (waiting >= maxPieces(this.node.options.backpressure.maxBufferedBytes)) return this.refuse(connection);
+    if (waiting >= maxPieces(this.node.options.backpressure.maxBufferedBytes)) return this.queues.refuse(connection);
     this.#queue(connection).handlers.push(handler);
     if (this.#hasRoom(connection)) this.#ready.add(connection);
   }
@@ -123,6 +117,11 @@ export class MessageTurns {
     connection.inFlight++;
     await handler();
     connection.inFlight--;
+    this.#continue(connection);
+  }
+
+  /** Gives waiting work of a connection a turn, where there is some. */
+  #continue(connection: Connection): void {
     if (this.#isOver || !queueOf(connection)) return;
     this.#ready.add(connection);
     if (this.#turn === null && !this.#serving) this.#beginTurn(this.node.clock.now());
@@ -136,7 +135,7 @@ export class MessageTurns {
     const known = queueOf(connection);
     if (known) return known;
     this.#request();
-    return this.#queues.open(connection);
+    return this.queues.open(connection);
   }
 
   /** Requests the next step for when all promises have run. Answers are held until the rest that follows. */
@@ -179,7 +178,7 @@ export class MessageTurns {
   #rest(): void {
     this.#serving = false;
     this.held.releaseAll();
-    this.#queues.rest();
+    this.queues.rest();
   }
 
   /** Serves waiting messages, a few of each connection. If new messages have used up the turn, they are served in the next one. */
@@ -204,10 +203,12 @@ export class MessageTurns {
     if (queue === null || !this.#hasRoom(connection)) return this.#leave(connection);
     const handler = queue.handlers.shift();
     if (handler) void this.#start(connection, handler);
+    else if (queue.isSuspended) return this.#leave(connection);
     else this.#takeNext(connection, queue, now);
     // The application may have closed the connection meanwhile.
     if (queueOf(connection) !== queue) return;
-    if (queue.handlers.length === 0 && queue.messages.bytes === 0) return this.#letGo(connection, queue);
+    if (queue.handlers.length === 0 && queue.messages.bytes === 0 && !queue.isSuspended)
+      return this.#letGo(connection, queue);
     if (!this.#hasRoom(connection)) return this.#leave(connection);
     if (++this.#visit < MESSAGES_PER_VISIT) return;
     this.#leave(connection);
@@ -222,22 +223,27 @@ export class MessageTurns {
   #takeNext(connection: Connection, queue: InputQueue, now: number): void {
     this.bans.closeIfBanned(connection);
     if (isSilenced(connection)) queue.messages.clear();
-    const message = this.#queues.shift(queue);
+    const message = this.queues.shift(queue);
     if (message !== undefined) queue.take(message, now);
+  }
+
+  resume(connection: Connection): void {
+    this.queues.resume(connection);
+    this.#continue(connection);
   }
 
   /** Drops the waiting messages. The handlers of a message that has begun still run. The socket is read on, for the close frame. */
   drop(connection: Connection): void {
     const queue = queueOf(connection);
     if (queue === null) return;
-    this.#queues.clear(queue);
+    this.queues.clear(queue);
     if (queue.handlers.length === 0) return this.#letGo(connection, queue);
     if (queue.isHeld) connection.channel.letGo();
-    queue.isHeld = false;
+    queue.isHeld = queue.isSuspended = false;
   }
 
   #letGo(connection: Connection, queue: InputQueue): void {
     this.#leave(connection);
-    this.#queues.close(connection, queue);
+    this.queues.close(connection, queue);
   }
 }

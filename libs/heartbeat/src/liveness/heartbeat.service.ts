@@ -105,7 +105,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     // After a missed ping it is unknown which one this pong belongs to.
     const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
     if (rttMs !== null) {
-      connection.measured(rttMs);
+      pulse.measured(rttMs);
       this.node.totals.rtt.record(rttMs / 1000);
     }
     pulse.compared(connection.channel.bytesRead);

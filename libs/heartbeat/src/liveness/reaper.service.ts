@@ -122,8 +122,8 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     if (expiresAt !== undefined && Number(expiresAt) <= this.node.clock.wallTime(this.node.clock.now()).getTime()) {
       return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
     }
-    // A connection whose messages wait unread, or are being handled, is not idle.
-    const isHeldUp = connection.channel.isHalted || connection.inFlight > 0;
+    // A connection whose messages wait unread, or with work, is not idle.
+    const isHeldUp = connection.channel.isHalted || connection.hasWork;
     if (idleTimeoutMs > 0 && !isHeldUp && idleMs(connection, this.node.attendedMs) >= idleTimeoutMs) {
       return this.#reap(connection, 'idle', CloseCodes.idle);
     }

@@ -26,6 +26,9 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   metrics.gaugeBy('connections_by_transport', 'Connections that are open, by transport.', 'transport', () =>
     countByTransport(connections),
   );
+  metrics.gauge('busy_connections', 'Connections with handlers in flight or leases in force.', () =>
+    countBusy(connections),
+  );
   metrics.gauge('connections_limit', 'limits.maxConnections of this node.', () => node.limits.maxConnections);
   metrics.gauge('ready', '1 while this node admits new connections, as GET /health/ready reports it, else 0.', () =>
     Number(notReadyReasons(node).length === 0),
@@ -51,6 +54,16 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   metrics.gauge('draining', '1 while this node sends everybody away, else 0.', () => Number(node.draining));
   metrics.gauge('drain_remaining', 'Connections that a drain still has to end; 0 without one.', () =>
     node.draining ? connections.count : 0,
+  );
+  metrics.gauge(
+    'drain_waiting',
+    'Connections that a drain has reached, and for whose work it waits.',
+    () => node.drainWaiting,
+  );
+  metrics.readCounter(
+    'drain_work_timeouts_total',
+    'Connections that a drain closed with unfinished work.',
+    () => totals.drainWorkTimeouts,
   );
   metrics.gaugeBy('load_ratio', 'How busy this node is, from 0 to 1.', 'source', () => loadRatios(load));
   metrics.gauge(
@@ -118,4 +131,10 @@ async function countByTransport(connections: Sources['connections']): Promise<Re
   const counts = Object.fromEntries(TRANSPORT_NAMES.map(name => [name, 0])) as Record<TransportName, number>;
   await inSlices([...connections.all()], ({ transport }) => counts[transport]++);
   return counts;
+}
+
+async function countBusy(connections: Sources['connections']): Promise<number> {
+  let count = 0;
+  await inSlices([...connections.all()], ({ hasWork }) => (count += Number(hasWork)));
+  return count;
 }

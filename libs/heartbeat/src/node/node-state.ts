@@ -41,6 +41,10 @@ export class NodeState {
   draining = false;
   /** Owner: drain. New clients are refused. */
   admissionClosed = false;
+  /** Owner: drain. Connections that the drain has reached, and for whose work it waits. */
+  drainWaiting = 0;
+  /** Owner: the registry. Disposers of ended connections whose promises have not settled. */
+  disposals = 0;
   /** Owner: the registry. Set at `maxConnections`, cleared under 95 % of it. */
   atCapacity = false;
   /** Owner: load. The load of this node, and its consequences. */

@@ -35,6 +35,8 @@ export class Totals {
   pongsMissed = 0;
   messagesIn = 0;
   messagesOut = 0;
+  /** Connections that a drain closed with unfinished work. */
+  drainWorkTimeouts = 0;
   /** Totals of the connections that have ended. */
   readonly closed = new ClosedTotals();
   /** Failures in the cluster. They include requests without a response in time, and foreign messages. */

@@ -8,6 +8,9 @@ const closeCodeRule = `must be ${CloseCodes.goingAway.code} or ${CloseCodes.serv
 /** The default of `drain.spreadMs` never exceeds this time, for any number of connections. */
 export const LONGEST_DEFAULT_SPREAD_MS = 5000;
 
+/** The default of `drain.workTimeoutMs` never exceeds this time. */
+const LONGEST_DEFAULT_WORK_MS = 10_000;
+
 /** The drain of all connections at a deploy. The first three together must not exceed `deadlineMs`. */
 export interface DrainOptions {
   /**
@@ -25,6 +28,12 @@ export interface DrainOptions {
    * Default: 2000.
    */
   closeTimeoutMs: number;
+  /**
+   * Time for work of a connection that the drain has reached: handlers in flight, and leases of `Connection.busy`. It is closed as soon as
+   * the work is done and the replies are sent. 0 waits for nothing.
+   * Default: 10000, or what readinessDelayMs, spreadMs and closeTimeoutMs leave of deadlineMs where that is less.
+   */
+  workTimeoutMs: number | undefined;
   /**
    * The remaining connections are destroyed and counted then. The process ends at the latest one second later.
    * Default: 25000, below the 30 s of Kubernetes' `terminationGracePeriodSeconds`.
@@ -47,6 +56,7 @@ export const DRAIN_DEFAULTS: DrainOptions = {
   readinessDelayMs: 0,
   spreadMs: undefined,
   closeTimeoutMs: 2000,
+  workTimeoutMs: undefined,
   deadlineMs: 25_000,
   returnWindowMs: 10_000,
   closeCode: 1001,
@@ -56,7 +66,21 @@ export const DRAIN_RULES = group<DrainOptions>({
   readinessDelayMs: milliseconds(0),
   spreadMs: milliseconds(0),
   closeTimeoutMs: milliseconds(1),
+  workTimeoutMs: milliseconds(0),
   deadlineMs: milliseconds(1),
   returnWindowMs: milliseconds(0),
   closeCode: z.literal([CloseCodes.goingAway.code, CloseCodes.serviceRestart.code], closeCodeRule),
 });
+
+/** The times of a drain that bound each other. */
+export type DrainTimes = Pick<DrainOptions, 'readinessDelayMs' | 'spreadMs' | 'closeTimeoutMs' | 'deadlineMs'>;
+
+/** The time that a drain needs in any case, for any number of connections, in milliseconds. */
+export function plannedMs({ readinessDelayMs, spreadMs, closeTimeoutMs }: DrainTimes): number {
+  return readinessDelayMs + (spreadMs ?? LONGEST_DEFAULT_SPREAD_MS) + closeTimeoutMs;
+}
+
+/** The time for the work of a connection, in milliseconds: the option, or its default. */
+export function workTimeoutOf(drain: DrainTimes & { readonly workTimeoutMs?: number | undefined }): number {
+  return drain.workTimeoutMs ?? Math.max(0, Math.min(LONGEST_DEFAULT_WORK_MS, drain.deadlineMs - plannedMs(drain)));
+}

@@ -1,4 +1,4 @@
-import { LONGEST_DEFAULT_SPREAD_MS } from './drain.options.js';
+import { LONGEST_DEFAULT_SPREAD_MS, plannedMs } from './drain.options.js';
 import type { Problem } from '../base/heartbeat.error.js';
 import type { ResolvedOptions } from './heartbeat.options.js';
 
@@ -22,8 +22,9 @@ export function impossiblePairs({
   identityFromRequest,
 }: ResolvedOptions): PairProblem[] {
   const { minIntervalMs, intervalMs, maxIntervalMs, pongTimeoutMs } = heartbeat;
-  const { readinessDelayMs, spreadMs = LONGEST_DEFAULT_SPREAD_MS, closeTimeoutMs, deadlineMs } = drain;
-  const planned = readinessDelayMs + spreadMs + closeTimeoutMs;
+  const { readinessDelayMs, spreadMs = LONGEST_DEFAULT_SPREAD_MS, closeTimeoutMs } = drain;
+  const { workTimeoutMs = 0, deadlineMs } = drain;
+  const planned = plannedMs(drain);
   const found: (PairProblem | false)[] = [
     minIntervalMs > intervalMs && {
       key: 'heartbeat.minIntervalMs',
@@ -53,6 +54,16 @@ export function impossiblePairs({
       rule: `must not be below drain.readinessDelayMs + drain.spreadMs + drain.closeTimeoutMs (${readinessDelayMs} + ${spreadMs} + ${closeTimeoutMs} = ${planned})`,
       remedy: 'raise it, or lower one of the three',
     },
+    planned <= deadlineMs &&
+      planned + workTimeoutMs > deadlineMs && {
+        key: 'drain.workTimeoutMs',
+        keys: ['workTimeoutMs', 'deadlineMs', 'readinessDelayMs', 'spreadMs', 'closeTimeoutMs'].map(
+          key => `drain.${key}`,
+        ),
+        value: workTimeoutMs,
+        rule: `must not be above what readinessDelayMs, spreadMs and closeTimeoutMs leave of drain.deadlineMs (${deadlineMs} - ${planned} = ${deadlineMs - planned})`,
+        remedy: `set workTimeoutMs to at most ${deadlineMs - planned}, raise deadlineMs, or lower one of the three`,
+      },
     backpressure.maxBufferedBytes < limits.maxMessageBytes && {
       key: 'backpressure.maxBufferedBytes',
       keys: ['backpressure.maxBufferedBytes', 'limits.maxMessageBytes'],

@@ -52,6 +52,8 @@ export const connectionView = z.object({
   appHeartbeat: z.boolean().meta({ description: 'Whether it uses the application heartbeat.' }),
   /** Nodes of an earlier version, which have gateways only, do not send it. */
   transport: transport.default('ws').meta({ description: '`other`: a server of the application.' }),
+  /** Nodes of an earlier version do not send it. */
+  busy: wireCount.default(0).meta({ description: 'Handlers in flight, and leases of `busy` in force.' }),
   /** Present while a client of Socket.IO uses HTTP polling. */
   polling: z.literal(true).optional().meta({ description: 'Present while a client of Socket.IO uses HTTP polling.' }),
 });

@@ -40,6 +40,7 @@ export function factsOf(connection: Connection, now: number): Facts {
     userAgent: connection.userAgent,
     appHeartbeat: connection.appHeartbeat,
     transport: connection.transport,
+    busy: connection.inFlight + (connection.lifetime?.leases?.count(now) ?? 0),
     polling: connection.channel.polling !== undefined || undefined,
   };
 }
@@ -69,6 +70,7 @@ export function shown(id: string, nodeId: string, facts: Facts, clock: WallClock
     userAgent: facts.userAgent,
     appHeartbeat: facts.appHeartbeat,
     transport: facts.transport,
+    busy: facts.busy,
   };
   if (facts.polling) view.polling = true;
   return view;

@@ -10,6 +10,7 @@ import { mayReconnect } from '../../protocol/close-code.js';
 import { notOpen } from '../ws/ws-message.js';
 import type { EngineSession, EngineTransport } from './engine-fields.js';
 import { EngineSocket, type SocketSession } from './engine-socket.js';
+import { PacketParts } from './packet-parts.js';
 import { SentCallbacks } from './sent-callbacks.js';
 import type { SessionHooks } from './session-hooks.js';
 import { SessionNamespaces } from './session-namespaces.js';
@@ -31,6 +32,7 @@ const CLOSED = 3;
 export class IoSession implements TrackedTransport, SocketSession {
   readonly network = new SessionNetwork();
   readonly namespaces = new SessionNamespaces();
+  readonly parts = new PacketParts();
   #connection: Connection | undefined = undefined;
   /** Bytes that wait in engine.io. */
   #queuedBytes = 0;

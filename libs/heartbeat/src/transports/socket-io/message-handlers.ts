@@ -59,7 +59,9 @@ export class MessageHandlers {
     try {
       const result: unknown = await handler.callback(data, ack);
       if (answers.closed) return;
-      const isStream = connection !== undefined && isObservable(result);
+      // Answered before the handler counts as ended, so that a drain sends it before the close.
+      if (!isObservable(result)) return answer(call, result);
+      const isStream = connection !== undefined;
       if (isStream && (connection.lifetime?.streams ?? 0) >= this.maxStreams)
         return void socket.emit('exception', { status: 'error', message: tooManyStreams(this.maxStreams) });
       const stream = transform(result).subscribe({

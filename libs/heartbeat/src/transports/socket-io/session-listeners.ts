@@ -8,6 +8,7 @@ import type { RawMessage } from '../../flow/message-queue.js';
 import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
 import type { EnginePacket, EngineSession, EngineTransport } from './engine-fields.js';
 import type { IoSession } from './io-session.js';
+import type { PacketParts } from './packet-parts.js';
 import { sessionOf } from './session-of.js';
 
 /** The services that the events of a session are reported to. */
@@ -62,6 +63,7 @@ export function sessionListeners(
   const wait = (session: EngineSession, connection: Connection, data: string | Buffer): void => {
     const isBinary = typeof data !== 'string';
     const waiting = { data: isBinary ? data : Buffer.from(data), isBinary };
+    sessionOf(session)?.parts.waits();
     inbound.wait(connection, waiting, packet => {
       inbound.passOn(connection);
       passOn(session, packet);
@@ -80,6 +82,10 @@ export function sessionListeners(
     return true;
   };
 
+  /** While a drain waits for work, which may itself wait for an acknowledgement. */
+  const mayPass = (connection: Connection, parts: PacketParts, { data }: EnginePacket): boolean =>
+    !hasOwnParser && inbound.isSuspended(connection) && parts.mayPass(data);
+
   return {
     packet(packet) {
       const connection = sessionOf(this)?.tracked;
@@ -87,8 +93,12 @@ export function sessionListeners(
       if (packet.type !== 'message') inbound.pinged(connection);
       else if (!admits(connection, packet)) packet.type = IGNORED;
       else {
-        if (typeof packet.data === 'string') sessionOf(this)?.namespaces.received(packet.data);
-        if (inbound.mayTake(connection, node.clock.now())) return inbound.passOn(connection);
+        const { namespaces, parts } = sessionOf(this)!;
+        if (typeof packet.data === 'string') namespaces.received(packet.data);
+        if (inbound.mayTake(connection, node.clock.now()) || mayPass(connection, parts, packet)) {
+          parts.passed(packet.data);
+          return inbound.passOn(connection);
+        }
         packet.type = IGNORED;
         wait(this, connection, packet.data ?? '');
       }
@@ -130,6 +140,7 @@ export function sessionListeners(
 function passOn(session: EngineSession, { data, isBinary }: RawMessage): void {
   if (session.readyState !== 'open') return;
   const content = isBinary ? data : data.toString();
+  sessionOf(session)?.parts.taken(content);
   session.emit('data', content);
   session.emit('message', content);
 }

@@ -58,6 +58,10 @@ export class MessageDispatcher {
     }
     // It marks the peer alive now, regardless of when it is handled.
     connection.pulse.messageCame(this.node.attendedMs, now);
+    if (!parse && this.inbound.isSuspended(connection) && this.#isHeartbeat(message, to)) {
+      this.#take(connection, message, now, to);
+      return true;
+    }
     return this.inbound.wait(connection, message, (waited, at) => this.#take(connection, waited, at, to, parse));
   }
 
@@ -135,6 +139,12 @@ export class MessageDispatcher {
       timeoutMs: options.heartbeat.pongTimeoutMs,
     };
     transmit(connection, 'event', JSON.stringify({ event: options.heartbeat.event, data: answer }));
+  }
+
+  /** While a drain waits for work, the application heartbeat is answered and all other messages wait. */
+  #isHeartbeat({ data }: RawMessage, { routes }: Handlers): boolean {
+    if (routes === undefined || data.length > MAX_HEARTBEAT_BYTES) return false;
+    return fromJson(data)?.event === this.node.options.heartbeat.event;
   }
 
   /** Null for input that is not a message. Undefined for input that is not parsed, or is dropped without an answer. */
