@@ -8,7 +8,7 @@ import type { NodeState } from '../node/node-state.js';
 const SLICE_MS = 1;
 /** Closes of one turn, as in `CloseSchedule`. */
 const CLOSES_PER_TURN = 4;
-/** Kinds of unfinished work that are named in the log. */
+/** Leases with unfinished work that are named in the log. */
 const MAX_NAMES = 5;
 const MAX_NAME = 40;
 
@@ -145,11 +145,15 @@ export class WorkWaits {
   #noteUnfinished(connection: Connection): void {
     this.node.totals.drainWorkTimeouts++;
     const what = connection.lifetime?.leases?.first(this.#now);
-    const begun = this.inbound.hasBegun(connection) ? 'handlers' : 'replies';
-    const name = what === undefined ? begun : `"${printable(what, MAX_NAME)}"`;
-    const isNamed = this.#unfinished.has(name) || this.#unfinished.size < MAX_NAMES;
-    const counted = isNamed ? name : 'other work';
-    this.#unfinished.set(counted, (this.#unfinished.get(counted) ?? 0) + 1);
+    if (what !== undefined) return this.#count(`"${printable(what, MAX_NAME)}"`);
+    this.#count(this.inbound.hasBegun(connection) ? 'handlers' : 'replies');
+  }
+
+  #count(work: string): void {
+    const leases = [...this.#unfinished.keys()].filter(name => name.startsWith('"'));
+    const isNamed = !work.startsWith('"') || leases.length < MAX_NAMES || leases.includes(work);
+    const name = isNamed ? work : 'other leases';
+    this.#unfinished.set(name, (this.#unfinished.get(name) ?? 0) + 1);
   }
 
   #set(connection: Connection, wait: Wait): void {
