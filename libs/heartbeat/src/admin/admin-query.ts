@@ -3,10 +3,18 @@ import { z } from 'zod';
 import { type ClusterPosition, clusterPosition, type ClusterQuery } from '../cluster/cluster-answers.js';
 import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
 import { MAX_PAGE, SORT_KEYS } from '../connection/listing/connection-query.js';
-import { TRANSPORT_NAMES } from '../connection/transport.js';
+import {
+  addressParameter,
+  gatherLabels,
+  labelParameters,
+  LABELS,
+  pathParameter,
+  text,
+  transportParameter,
+  userParameter,
+} from '../http/connection-parameters.js';
 import { decodeCursor, encodeCursor } from '../http/cursor.js';
 import {
-  isAddressOrCidr,
   markRead,
   nodeParameter,
   oneOf,
@@ -22,18 +30,9 @@ const MAX_REASON_BYTES = 123;
 const CURSOR_RULE =
   'does not belong to this listing, or is damaged: leave it out to begin anew, and keep sort, order and filter from page to page';
 
-/** Represents all `label.<key>=<value>`, as one object of keys and values. */
-const LABELS = 'label.<key>';
-/** `__proto__` is not a usable key of an object, so it remains an unknown parameter. */
-const LABEL_PARAMETER = /^label\.(?!__proto__$)(.+)$/s;
-
 export const pageLimit = () => withDefault(wholeNumber(1, MAX_PAGE), 50, `Items on a page, from 1 to ${MAX_PAGE}.`);
 export const pageCursor = () =>
   text('`nextCursor` of the page before; good for the same sort, order and filter only, at any node.');
-
-function text(description: string) {
-  return parameter(z.string()).optional().meta({ description });
-}
 
 function atLeast(description: string) {
   return wholeNumber(0).optional().meta({ description });
@@ -48,28 +47,19 @@ const list = parameters({
     'The value to sort by. Only `openedAt` never changes, so that no row shows twice or is left out.',
   ),
   order: withDefault(oneOf(['asc', 'desc']), 'asc', 'Rows that have no value yet come last in either order.'),
-  user: text('The id of the user.'),
-  ip: parameter(
-    z.string().refine(isAddressOrCidr, 'must be an IP address, or a CIDR such as 10.0.0.0/8 or 2001:db8::/32'),
-  )
-    .optional()
-    .meta({ description: 'An address, or a CIDR such as `10.0.0.0/8`.' }),
-  path: text('The path of the gateway.'),
+  user: userParameter(),
+  ip: addressParameter(),
+  path: pathParameter(),
   node: text("A node's id or name."),
   state: oneOf(['open', 'probing', 'closing'])
     .optional()
     .meta({ description: '`probing`: a ping is unanswered; `closing`: the close has begun.' }),
-  transport: oneOf(TRANSPORT_NAMES)
-    .optional()
-    .meta({ description: 'How the connection came; `other`: a server of the application.' }),
+  transport: transportParameter(),
   minIdleMs: atLeast('No application message in either direction for at least this long.'),
   minAgeMs: atLeast('Opened at least this long ago.'),
   minRttMs: atLeast('The last round trip took at least this long.'),
   minBufferedBytes: atLeast('At least so many bytes wait to be sent.'),
-  [LABELS]: z
-    .record(z.string(), parameter(z.string()))
-    .optional()
-    .meta({ description: 'The connection has this label with this value.' }),
+  [LABELS]: labelParameters(),
 });
 
 /** The query of a listing, and the cursor of its next page. */
@@ -150,17 +140,6 @@ export function placeOf<Schema extends z.ZodType>(
   const place = decodeCursor(cursor, scope, schema);
   if (place === null) context.addIssue({ code: 'custom', path: ['cursor'], message: CURSOR_RULE });
   return place;
-}
-
-/** `label.a=1&label.b=2` as one object, so that the schema has a fixed list of parameters. */
-function gatherLabels(query: unknown): unknown {
-  const entries = Object.entries(query ?? {});
-  const labels = entries.flatMap(([name, value]) => {
-    const key = LABEL_PARAMETER.exec(name)?.[1];
-    return key === undefined ? [] : [[key, value]];
-  });
-  const others = entries.filter(([name]) => !LABEL_PARAMETER.test(name));
-  return Object.fromEntries(labels.length === 0 ? others : [...others, [LABELS, Object.fromEntries(labels)]]);
 }
 
 /** `POST bans`. The ban list checks whether the value is of its kind. */

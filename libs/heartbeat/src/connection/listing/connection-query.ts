@@ -1,7 +1,7 @@
 import type { ConnectionView } from './connection-view.js';
 import { HeartbeatError } from '../../base/heartbeat.error.js';
-import { isNetwork, networkMatcher, UNIX_PEER } from '../../base/network-address.js';
 import { inSlices } from '../../base/slices.js';
+import { attributePredicates } from './attribute-filter.js';
 import { BoundedHeap } from './bounded-heap.js';
 import { checkedFilter, type ConnectionFilter } from './connection-filter.js';
 import type { Connection } from '../connection.js';
@@ -67,37 +67,21 @@ export type Predicate = (connection: Connection) => boolean;
  * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a condition that is unknown or has no value.
  */
 export function predicateOf(filter: ConnectionFilter, moment: QueryMoment): Predicate {
-  const checks: Predicate[] = [];
   const checked = checkedFilter(filter);
-  const { user, ip, path, node, state, transport, labels = {} } = checked;
-  const { minIdleMs, minAgeMs, minRttMs, minBufferedBytes } = checked;
+  const checks: Predicate[] = attributePredicates(checked);
+  const { node, state, minIdleMs, minAgeMs, minRttMs, minBufferedBytes } = checked;
   if (node !== undefined && node !== moment.nodeId && node !== moment.nodeName) return () => false;
-  if (user !== undefined) checks.push(connection => connection.userId === user);
-  if (ip !== undefined) checks.push(addressPredicate(ip));
-  if (path !== undefined) checks.push(connection => connection.path === path);
   if (state !== undefined) checks.push(connection => connection.state === state);
-  if (transport !== undefined) checks.push(connection => connection.transport === transport);
   if (minAgeMs !== undefined) checks.push(({ openedAt }) => moment.now - openedAt >= minAgeMs);
   if (minRttMs !== undefined) checks.push(({ rttMs }) => rttMs !== null && rttMs >= minRttMs);
   if (minBufferedBytes !== undefined) checks.push(({ channel }) => channel.bytesWaiting >= minBufferedBytes);
   if (minIdleMs !== undefined) checks.push(connection => idleMs(connection, moment.attended) >= minIdleMs);
-  for (const [key, value] of Object.entries(labels)) {
-    checks.push(connection => Object.hasOwn(connection.labels, key) && connection.labels[key] === value);
-  }
   return checks.length === 0 ? () => true : connection => checks.every(check => check(connection));
 }
 
 /** Time without an application message in either direction, in attended time; since the opening if there was none. */
 export function idleMs({ pulse }: Connection, attended: number): number {
   return attended - Math.max(pulse.activeAt, pulse.openedAt);
-}
-
-/** A predicate for an address or CIDR in any spelling, or `unix:`. Any other text matches no connection. */
-function addressPredicate(text: string): Predicate {
-  if (text === UNIX_PEER) return ({ ip }) => ip === UNIX_PEER;
-  if (!isNetwork(text)) return () => false;
-  const matches = networkMatcher([text]);
-  return ({ ip }) => matches(ip);
 }
 
 /** A function that returns the value that a listing is sorted by, as a number; null without a value. */
