@@ -23,7 +23,7 @@ const LAYERS = {
   messaging: ['messaging'],
   rules: ['admission', 'liveness', 'flow', 'load', 'drain', 'cluster'],
   http: ['http'],
-  edges: ['transports', 'health', 'admin', 'metrics', 'doctor', 'diagnosis'],
+  edges: ['transports', 'health', 'admin', 'metrics', 'doctor', 'diagnosis', 'events'],
   wiring: [],
 } as const;
 /** The files of the library's root. */

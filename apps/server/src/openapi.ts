@@ -15,6 +15,8 @@ interface OperationText {
   readonly summary: string;
   readonly description?: string;
   readonly answer: keyof typeof SCHEMAS;
+  /** The media type of the response. Default: `application/json`. */
+  readonly type?: string;
   /** The status of success. Default: 200. */
   readonly status?: number;
   /** Whether 202 is answered where a node did not say in time that it has done it. */
@@ -120,6 +122,16 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'DoctorReport',
     problems: [400, 404, 504],
   },
+  [`get ${admin}/events`]: {
+    id: 'events',
+    summary: 'The events of all nodes, as server-sent events',
+    description:
+      'Has no end. The header `Last-Event-ID` continues after an event that was received. Events `gap` name what is lost, events ' +
+      '`status` the nodes that are followed. Each filter selects by attributes of the connection of an event.',
+    answer: 'EventStream',
+    type: 'text/event-stream',
+    problems: [400, 404, 503, 504],
+  },
   [`post ${admin}/heap-snapshot`]: {
     id: 'takeHeapSnapshot',
     summary: 'Write a heap snapshot to a file on the node',
@@ -203,7 +215,7 @@ function describe(operation: Operation, text: OperationText, path: string): void
   else operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
 }
 
-function adminResponses({ answer, status = 200, unconfirmed, problems = [] }: OperationText): Responses {
+function adminResponses({ answer, type, status = 200, unconfirmed, problems = [] }: OperationText): Responses {
   const statuses = [401, 429, ...problems].toSorted((left, right) => left - right);
   const refusals = statuses.map(refused => [
     refused,
@@ -216,7 +228,7 @@ function adminResponses({ answer, status = 200, unconfirmed, problems = [] }: Op
     202: content('Its node did not confirm it in time.', ref(answer), { example: KICK_EXAMPLES[202] }),
   };
   const example = answer === 'KickAnswer' ? KICK_EXAMPLES[200] : undefined;
-  return { [status]: content('OK', ref(answer), { example }), ...accepted, ...Object.fromEntries(refusals) };
+  return { [status]: content('OK', ref(answer), { example, ...(type && { type }) }), ...accepted, ...Object.fromEntries(refusals) };
 }
 
 function healthResponses({ id, answer }: OperationText): Responses {

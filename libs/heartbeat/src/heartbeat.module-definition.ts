@@ -8,6 +8,7 @@ import { createClusterController } from './admin/cluster.controller.js';
 import { DEFAULT_ROUTES } from './options/extras.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
+import { createEventsController } from './events/events.controller.js';
 import { createHealthController } from './health/health.controller.js';
 import type { HeartbeatRoutes } from './options/extras.js';
 import type { HeartbeatOptions } from './options/heartbeat.options.js';
@@ -72,5 +73,6 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
     createDoctorController(admin),
     createHeapSnapshotController(admin),
     createAuditController(admin),
+    createEventsController(admin),
   ];
 }

@@ -46,6 +46,9 @@ import { DoctorService } from './doctor/doctor.service.js';
 import { DrainBeforeHooks } from './drain/drain-before-hooks.js';
 import { DrainService } from './drain/drain.service.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
+import { EventLog } from './events/event-log.js';
+import { EventPolls } from './events/event-polls.js';
+import { EventStreams } from './events/event-streams.js';
 import { HeldAnswers } from './flow/held-answers.js';
 import { InboundService } from './flow/inbound.service.js';
 import { OutboundService } from './flow/outbound.service.js';
@@ -161,6 +164,9 @@ const PUBLIC = [
     AdminRefusals,
     AuditStore,
     ApplicationAudit,
+    EventLog,
+    EventPolls,
+    EventStreams,
     MetricsService,
     DoctorService,
     LeakSentinel,

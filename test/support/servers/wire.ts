@@ -7,6 +7,7 @@ import { bansChanged } from '../../../libs/heartbeat/src/cluster/shared-bans.js'
 import { replace } from '../../../libs/heartbeat/src/cluster/shared-slots.js';
 import { HEAP_SNAPSHOT } from '../../../libs/heartbeat/src/diagnosis/heap-snapshot.service.js';
 import { DOCTOR } from '../../../libs/heartbeat/src/doctor/doctor.service.js';
+import { EVENT_PAGE } from '../../../libs/heartbeat/src/events/event-page.js';
 import { left } from '../../../libs/heartbeat/src/messaging/node-directory.js';
 import { reply, request } from '../../../libs/heartbeat/src/messaging/node-requests.js';
 import { decode, type WireMessage } from '../../../libs/heartbeat/src/messaging/wire.js';
@@ -23,6 +24,7 @@ const REQUESTS = {
   'closed-detail': CLOSED_DETAIL,
   doctor: DOCTOR,
   'heap-snapshot': HEAP_SNAPSHOT,
+  events: EVENT_PAGE,
 };
 /** The kinds of messages of this version, by their names. */
 const KINDS = { request, reply, deliver, replace, bans: bansChanged, left };

@@ -126,6 +126,26 @@ describe('The stamp of an event', () => {
     ]);
   });
 
+  it('has a mark between all events so far, published or not, and later ones', () => {
+    const events = new HeartbeatEvents();
+    events.ofType('drift').subscribe(() => undefined);
+    events.announce(drift);
+    const first = events.mark();
+    events.announce(unbanned);
+    const second = events.mark();
+    events.announce(drift);
+    expect([first, second, events.lastSeq]).toEqual([2, 3, 4]);
+  });
+
+  it('has no mark of its own where subscribers of all events count the numbers', () => {
+    const events = new HeartbeatEvents();
+    const { all } = record(events);
+    events.announce(drift);
+    expect(events.mark()).toBe(1);
+    events.announce(drift);
+    expect(all.map(({ seq }) => seq)).toEqual([1, 2]);
+  });
+
   it('numbers a cause before its effect', () => {
     const events = new HeartbeatEvents();
     events.stream.subscribe(({ type }) => type === 'drift' && events.announce(unbanned));

@@ -106,7 +106,7 @@ export interface EventStamp {
   /**
    * The number of the event: each event that this node publishes has the next number, from 1 at its start. An event without a subscriber is
    * not published and takes no number. Subscribers of `stream` receive every number from their subscription on. Subscribers of some types
-   * receive gaps.
+   * receive gaps; so do later subscribers of numbers before their subscription.
    */
   readonly seq: number;
   /** The time of the publication in epoch milliseconds, for display and for streams over HTTP, never for a deadline. */
@@ -159,6 +159,21 @@ export class HeartbeatEvents {
   /** Whether events of this type have a subscriber. Frequent events are skipped otherwise. */
   isWanted(type: HeartbeatEvent['type']): boolean {
     return this.#all.observed || this.#byType.get(type)?.observed === true;
+  }
+
+  /** The number of the last published event. @internal */
+  get lastSeq(): number {
+    return this.#seq;
+  }
+
+  /**
+   * A number that is smaller than that of each later event, and larger than each number returned before an event of any type went
+   * unpublished. So a record of events that begins here is known to lack all events up to this number. Skips a number, except where
+   * subscribers of `stream` count them and no event went unpublished.
+   * @internal
+   */
+  mark(): number {
+    return this.#all.observed ? this.#seq : ++this.#seq;
   }
 
   /** Publishes an event to its subscribers. Does nothing without one. */

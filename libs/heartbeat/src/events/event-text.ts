@@ -1,0 +1,54 @@
+import type { HeartbeatEvent } from '../connection/heartbeat.events.js';
+import type { Attributes } from '../connection/listing/attribute-filter.js';
+import { NO_LABELS } from '../base/identity.js';
+
+/** Maximum length of an event in a stream. Only texts of the application or of clients (labels, paths) can make an event longer. */
+export const MAX_TEXT = 65_536;
+
+/**
+ * An event as one line of JSON, for every stream that has it. JSON escapes line breaks, so that no text of a client can end the line.
+ * `closed` is without the flight record, which `GET closed/:id` returns.
+ */
+export function textOf(event: HeartbeatEvent, node: string): string {
+  const { type, seq, at, ...fields } = event;
+  const stamp = { type, node, seq, at: new Date(at).toISOString() };
+  const text = JSON.stringify({ ...stamp, ...('connection' in fields ? withoutFlight(fields) : fields) });
+  if (text.length <= MAX_TEXT) return text;
+  return JSON.stringify({ ...stamp, ...('id' in event && { id: event.id }), omittedBytes: Buffer.byteLength(text) });
+}
+
+function withoutFlight(fields: { readonly connection: object }): object {
+  const { flight: _, ...connection } = fields.connection as { readonly flight?: unknown };
+  return { ...fields, connection };
+}
+
+const NOTHING: Attributes = { userId: null, ip: null, path: null, transport: null, labels: NO_LABELS };
+
+/**
+ * The attributes by which filters select an event: those that its connection has at this moment, the address of a refused upgrade, or the
+ * target of a ban. An event of the node as a whole has none.
+ * @param find An open connection by its id.
+ */
+export function attributesOf(event: HeartbeatEvent, find: (id: string) => Attributes | undefined): Attributes {
+  switch (event.type) {
+    case 'closed':
+      return copyOf(event.connection);
+    case 'refused':
+      return { ...NOTHING, ip: event.ip };
+    case 'banned': {
+      const { kind, value } = event.ban;
+      return { ...NOTHING, userId: kind === 'user' ? value : null, ip: kind === 'ip' ? value : null };
+    }
+    case 'unbanned':
+      return NOTHING;
+    default: {
+      const found = 'id' in event ? find(event.id) : undefined;
+      return found === undefined ? NOTHING : copyOf(found);
+    }
+  }
+}
+
+/** A copy, so that a history keeps no connection. */
+function copyOf({ userId, ip, path, transport, labels }: Attributes): Attributes {
+  return { userId, ip, path, transport, labels };
+}
