@@ -228,7 +228,11 @@ function adminResponses({ answer, type, status = 200, unconfirmed, problems = []
     202: content('Its node did not confirm it in time.', ref(answer), { example: KICK_EXAMPLES[202] }),
   };
   const example = answer === 'KickAnswer' ? KICK_EXAMPLES[200] : undefined;
-  return { [status]: content('OK', ref(answer), { example, ...(type && { type }) }), ...accepted, ...Object.fromEntries(refusals) };
+  return {
+    [status]: content('OK', ref(answer), { example, ...(type && { type }) }),
+    ...accepted,
+    ...Object.fromEntries(refusals),
+  };
 }
 
 function healthResponses({ id, answer }: OperationText): Responses {
