@@ -175,7 +175,7 @@ describe('docs/http-api.md', () => {
   });
 
   it('lists every problem type of the routes', () => {
-    const sources = ['admin', 'http', 'diagnosis', 'events']
+    const sources = ['admin', 'http', 'diagnosis']
       .flatMap(folder => sourcesIn(`libs/heartbeat/src/${folder}`))
       .join('\n');
     const [, snapshots = ''] = /PROBLEM_NAMES = \{([^}]+)\}/.exec(sources) ?? [];

@@ -11,6 +11,8 @@ import {
 } from 'nestjs-heartbeat/tooling';
 import { z } from 'zod';
 
+import { EVENT_STREAM } from './openapi-events.js';
+
 /** A schema of OpenAPI, or a reference to one. */
 export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 
@@ -188,12 +190,7 @@ export const SCHEMAS = {
   DoctorReport: whole({ findings: { type: 'array', items: described(findingSchema) } }),
   HeapSnapshot: described(heapSnapshot),
   Metrics: { type: 'string', description: 'Text in the exposition format of Prometheus, or OpenMetrics.' },
-  EventStream: {
-    type: 'string',
-    description: 'Server-sent events: `event`, `id`, and as `data` one line of JSON.',
-    example:
-      'event: refused\nid: 9f86d081:12\ndata: {"type":"refused","node":"node-1-9f86d081","seq":12,"at":"2026-01-31T12:00:00.000Z","status":429,"reason":"ip-limit","ip":"192.0.2.7"}\n\n',
-  },
+  EventStream: EVENT_STREAM,
   Health: whole(
     {
       status: { type: 'string', enum: ['ok', 'degraded', 'error'] },

@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
+import { eventOperations } from './openapi-events.js';
 import { healthExample, KICK_EXAMPLES, problemExample } from './openapi-examples.js';
 import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';
 
@@ -122,16 +123,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'DoctorReport',
     problems: [400, 404, 504],
   },
-  [`get ${admin}/events`]: {
-    id: 'events',
-    summary: 'The events of all nodes, as server-sent events',
-    description:
-      'Has no end. The header `Last-Event-ID` continues after an event that was received. Events `gap` name what is lost, events ' +
-      '`status` the nodes that are followed. Each filter selects by attributes of the connection of an event.',
-    answer: 'EventStream',
-    type: 'text/event-stream',
-    problems: [400, 404, 503, 504],
-  },
+  ...eventOperations(admin),
   [`post ${admin}/heap-snapshot`]: {
     id: 'takeHeapSnapshot',
     summary: 'Write a heap snapshot to a file on the node',
@@ -228,11 +220,7 @@ function adminResponses({ answer, type, status = 200, unconfirmed, problems = []
     202: content('Its node did not confirm it in time.', ref(answer), { example: KICK_EXAMPLES[202] }),
   };
   const example = answer === 'KickAnswer' ? KICK_EXAMPLES[200] : undefined;
-  return {
-    [status]: content('OK', ref(answer), { example, ...(type && { type }) }),
-    ...accepted,
-    ...Object.fromEntries(refusals),
-  };
+  return { [status]: content('OK', ref(answer), { example, type }), ...accepted, ...Object.fromEntries(refusals) };
 }
 
 function healthResponses({ id, answer }: OperationText): Responses {
@@ -246,7 +234,7 @@ function healthResponses({ id, answer }: OperationText): Responses {
 
 interface ContentOptions {
   /** Default: `application/json`. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** Of this status. Default: the example of the schema. */
   readonly example?: object | undefined;
 }

@@ -4,8 +4,7 @@ import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/comm
 import type { Subscription } from 'rxjs';
 
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
-import { problemOf } from '../base/problem.js';
-import { ProblemException } from '../http/problem.exception.js';
+import { tooManyStreams } from '../http/problem.exception.js';
 import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeState } from '../node/node-state.js';
@@ -62,7 +61,7 @@ export class EventStreams implements BeforeApplicationShutdown {
   assertRoom(): void {
     if (this.#streams.size < MAX_STREAMS) return;
     const detail = `The node already serves ${MAX_STREAMS} event streams: close one, or connect to another node.`;
-    throw new ProblemException(problemOf('too-many-streams', 503, detail), { 'Retry-After': String(BUSY_S) });
+    throw tooManyStreams(detail, BUSY_S);
   }
 
   /** Serves a stream by a response that has begun. */

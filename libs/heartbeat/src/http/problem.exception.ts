@@ -48,6 +48,11 @@ export function silent(detail: string): ProblemException {
   return new ProblemException(problemOf('node-silent', 504, detail));
 }
 
+/** 503: the node serves as many event streams as it can. */
+export function tooManyStreams(detail: string, seconds: number): ProblemException {
+  return new ProblemException(problemOf('too-many-streams', 503, detail), { 'Retry-After': String(seconds) });
+}
+
 /** The pointer to a query parameter, or to a key of the body. */
 export function pointerTo(parameter: string): string {
   return `/${parameter.replaceAll('~', '~0').replaceAll('/', '~1')}`;
