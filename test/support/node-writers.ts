@@ -18,6 +18,7 @@ export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
   disposals: 'connection/registry-owner.ts',
   atCapacity: 'connection/connection.service.ts',
   load: 'load/load.service.ts',
+  loadBySource: 'load/load.service.ts',
   proxyHeaderSeen: 'admission/proxy-notes.ts',
   unixPeerSeen: 'admission/proxy-notes.ts',
   intervalMs: 'liveness/heartbeat.service.ts',

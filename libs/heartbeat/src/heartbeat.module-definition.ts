@@ -5,6 +5,7 @@ import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
 import { createAuditController } from './admin/audit.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
+import { createStatsController } from './admin/stats.controller.js';
 import { DEFAULT_ROUTES } from './options/extras.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
@@ -70,6 +71,7 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
     ...controllers,
     createAdminController(admin),
     createClusterController(admin),
+    createStatsController(admin),
     createDoctorController(admin),
     createHeapSnapshotController(admin),
     createAuditController(admin),

@@ -33,6 +33,9 @@ import { NodeReporter } from './messaging/cluster-node.js';
 import { NodeDirectory } from './messaging/node-directory.js';
 import { NodeMessages } from './messaging/node-messages.js';
 import { NodeRequests } from './messaging/node-requests.js';
+import { LeaderBoard } from './stats/leader-board.js';
+import { StatsSampler } from './stats/stats-sampler.js';
+import { StatsService } from './stats/stats.service.js';
 import { SharedBans } from './cluster/shared-bans.js';
 import { SharedSlots } from './cluster/shared-slots.js';
 import { ConnectionService } from './connection/connection.service.js';
@@ -92,6 +95,7 @@ const PUBLIC = [
   HeartbeatService,
   DrainService,
   LoadService,
+  StatsService,
   ClusterService,
   BanList,
   HeapSnapshotService,
@@ -167,6 +171,8 @@ const PUBLIC = [
     EventLog,
     EventPolls,
     EventStreams,
+    StatsSampler,
+    LeaderBoard,
     MetricsService,
     DoctorService,
     LeakSentinel,

@@ -8,8 +8,8 @@ export {
   type ClusterPosition,
   type ClusterQuery,
   type KickOutcome,
-  type NodeAnswer,
 } from './cluster/cluster-answers.js';
+export type { NodeAnswer } from './messaging/node-answers.js';
 export type { ClusterNode } from './messaging/cluster-node.js';
 export { type ClusterOptions, type RedisClientSource } from './options/cluster.options.js';
 export { ClusterService } from './cluster/cluster.service.js';
@@ -93,3 +93,12 @@ export { type RouteDecorator } from './http/own-routes.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB } from './liveness/reaper.service.js';
 export { LoadService } from './load/load.service.js';
+export {
+  type Leader,
+  type LeaderGroup,
+  type Leaders,
+  type LeadersQuery,
+  type LeaderValue,
+} from './stats/leaders.types.js';
+export { StatsService } from './stats/stats.service.js';
+export { type Stats, type StatsQuery, type StatsTotals } from './stats/stats.types.js';

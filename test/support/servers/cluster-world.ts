@@ -15,6 +15,9 @@ import { NodeRequests } from '../../../libs/heartbeat/src/messaging/node-request
 import { encode } from '../../../libs/heartbeat/src/messaging/wire.js';
 import { SharedBans } from '../../../libs/heartbeat/src/cluster/shared-bans.js';
 import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js';
+import { LeaderBoard } from '../../../libs/heartbeat/src/stats/leader-board.js';
+import { StatsSampler } from '../../../libs/heartbeat/src/stats/stats-sampler.js';
+import { StatsService } from '../../../libs/heartbeat/src/stats/stats.service.js';
 import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
@@ -105,6 +108,8 @@ export class WorldNode {
   readonly requests: NodeRequests;
   readonly cluster: ClusterService;
   readonly slots: SharedSlots;
+  readonly sampler: StatsSampler;
+  readonly stats: StatsService;
   readonly #shared: SharedBans;
   readonly #world: ClusterWorld;
 
@@ -124,7 +129,8 @@ export class WorldNode {
     const { link } = this;
     const messages = new NodeMessages(state, link);
     this.slots = new SharedSlots(state, registry, bus, link, messages, events);
-    ({ connections: this.connections, bans: this.bans } = wireNode(state, events, { registry, slots: this.slots }));
+    const { connections: wired, bans, outbound } = wireNode(state, events, { registry, slots: this.slots });
+    [this.connections, this.bans] = [wired, bans];
     this.requests = new NodeRequests(state, link, messages);
     const { connections, requests } = this;
     const directory = new NodeDirectory(state, bus, link, messages);
@@ -133,6 +139,9 @@ export class WorldNode {
     const kicks = new ClusterKicks(state, connections, link, directory, requests);
     const deliveries = new Deliveries(connections, bus, messages);
     this.cluster = new ClusterService(state, connections, link, directory, lists, kicks, deliveries, requests, events);
+    this.sampler = new StatsSampler(state, connections, outbound, events);
+    const board = new LeaderBoard(state, registry, this.sampler, link, directory, requests);
+    this.stats = new StatsService(state, this.sampler, board, link, directory, requests);
     this.#world = world;
   }
 

@@ -1,4 +1,4 @@
-import type { NodeAnswer } from '../cluster/cluster-answers.js';
+import type { NodeAnswer } from '../messaging/node-answers.js';
 import type { ClusterNode } from '../messaging/cluster-node.js';
 import type { ClosedView, ConnectionView } from '../connection/listing/connection-view.js';
 

@@ -16,7 +16,7 @@ import { UserIdentityRule } from './identity-rule.js';
 import { OriginLog } from './origin-log.js';
 import { ProxyNotes } from './proxy-notes.js';
 import { RateLimiter } from './rate-limiter.js';
-import { drawDelay, type Refusal, refusals } from './refusal.js';
+import { drawDelay, ofUser, type Refusal, refusals, type RefusedAs } from './refusal.js';
 
 /** The facts about an attempt that the steps check. */
 interface Candidate {
@@ -139,7 +139,7 @@ export class AdmissionService {
     const release = identity === null ? undefined : await this.identities.acquire(identity.userId);
     this.#held.change(network, -1);
     if (end.outcome === 'gone' || attempt.isGone) return release?.();
-    const verdict = release === null ? this.identities.userLimit() : this.#verdictOf(end, ip);
+    const verdict = ofUser(release === null ? this.identities.userLimit() : this.#verdictOf(end, ip), identity);
     if (!release) return done(verdict);
     if ('status' in verdict) release();
     done('status' in verdict ? verdict : { ...verdict, opened: once(attempt, release) });
@@ -166,7 +166,7 @@ export class AdmissionService {
 
   /** The refusal that became necessary while a gateway's own `verifyClient` was pending; null without one. */
   recheck(admitted: Admitted): Refusal | null {
-    return firstRefusal(this.#ofVerified, admitted);
+    return ofUser(firstRefusal(this.#ofVerified, admitted), admitted.identity);
   }
 
   /** Whether an identity that was admitted before may be again: it has not expired, and neither a ban nor a limit refuses it. */
@@ -180,8 +180,8 @@ export class AdmissionService {
   }
 
   /** Publishes that an attempt was refused. */
-  refused({ request }: Pick<Attempt, 'request'>, { status, reason }: Pick<Refusal, 'status' | 'reason'>): void {
-    this.events.announce({ type: 'refused', status, reason, ip: this.addresses.of(request) });
+  refused({ request }: Pick<Attempt, 'request'>, { status, reason, userId }: RefusedAs): void {
+    this.events.announce({ type: 'refused', status, reason, ip: this.addresses.of(request), userId });
   }
 
   #draining(): Refusal | null {

@@ -1,4 +1,5 @@
 import { CloseCodes, closeReason } from '../protocol/close-code.js';
+import type { Identity } from '../base/identity.js';
 import type { RefusalReason } from '../connection/heartbeat.events.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 
@@ -10,7 +11,12 @@ export interface Refusal {
   /** The advised delay, for 429 and 503. */
   readonly retryAfterMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The user that was refused, where it was known. */
+  readonly userId?: string;
 }
+
+/** The part of a refusal that is published. */
+export type RefusedAs = Pick<Refusal, 'status' | 'reason' | 'userId'>;
 
 /** The bounds of a random delay where no better one is known. `drain.returnWindowMs` may raise the upper one. */
 const MIN_DELAY_MS = 2000;
@@ -101,6 +107,12 @@ export const refusals = {
     retryAfterMs: STARTING_MS,
   }),
 };
+
+/** The same verdict with the user of a refused client, where that is known. */
+export function ofUser<Verdict extends object | null>(verdict: Verdict, identity: Identity | null): Verdict {
+  const isRefusal = verdict !== null && 'status' in verdict;
+  return isRefusal && identity !== null ? { ...verdict, userId: identity.userId } : verdict;
+}
 
 /** Statuses after which the same request may succeed (RFC 9110, section 15.5.9; RFC 8470; RFC 6585). */
 const MAY_RETRY: ReadonlySet<number> = new Set([408, 425, 429]);

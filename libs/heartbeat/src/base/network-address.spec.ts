@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import * as fc from 'fast-check';
 
-import { clientNetwork, isNetwork, networkMatcher, plainAddress } from './network-address.js';
+import { clientNetwork, isNetwork, networkLabel, networkMatcher, plainAddress } from './network-address.js';
 
 const any128 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n });
 
@@ -214,5 +214,18 @@ describe('clientNetwork', () => {
         expect(clientNetwork(SPELLINGS[0]!(bits), prefix)).not.toBe(clientNetwork(ipv4, prefix));
       }),
     );
+  });
+});
+
+describe('networkLabel', () => {
+  it.each([
+    ['203.0.113.7', 64, '203.0.113.7'],
+    ['2001:db8:1:2::1', 64, '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::1', 56, '2001:db8:1::/56'],
+    ['2001:db8::1', 128, '2001:db8::1'],
+    ['::1', 64, '::/64'],
+    ['unix:', 64, 'unix:'],
+  ])('shows the client network of %s (%i bits) as %s', (address, bits, label) => {
+    expect(networkLabel(clientNetwork(address, bits))).toBe(label);
   });
 });

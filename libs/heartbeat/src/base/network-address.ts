@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-import { networkBits } from './address-bits.js';
+import { networkBits, networkText } from './address-bits.js';
 import { NetworkTable } from './network-table.js';
 
 /** A quick test: no IPv6 address matches. */
@@ -60,6 +60,15 @@ export function clientNetwork(address: string, ipv6PrefixBits: number): string {
   if (DIGITS_AND_DOTS.test(address) || isIP(address) !== 6) return address;
   const bits = toBits(address) >> BigInt(128 - ipv6PrefixBits);
   return `${bits.toString(16)}/${ipv6PrefixBits}`;
+}
+
+/** The key of a client as a text that a filter takes: `2001:db8::/64`. An IPv4 address, and any other text, is its own key. */
+export function networkLabel(key: string): string {
+  const [, digits, prefix] = /^([0-9a-f]+)\/(\d+)$/.exec(key) ?? [];
+  if (digits === undefined) return key;
+  const all = (BigInt(`0x${digits}`) << BigInt(128 - Number(prefix))).toString(16).padStart(32, '0');
+  const groups = all.match(/.{8}/g)!.map(group => Number.parseInt(group, 16) | 0);
+  return networkText({ family: 6, groups, prefix: Number(prefix) });
 }
 
 /** The 128 bits of an IPv6 address. */

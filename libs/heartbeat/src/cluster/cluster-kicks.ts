@@ -12,7 +12,8 @@ import { NodeState } from '../node/node-state.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeRequests } from '../messaging/node-requests.js';
-import { type BulkKick, type KickOutcome, nodeAnswers } from './cluster-answers.js';
+import { nodeAnswers } from '../messaging/node-answers.js';
+import type { BulkKick, KickOutcome } from './cluster-answers.js';
 
 const kick = z.object({ reason: wireText.optional(), reconnect: z.boolean().optional(), by: wireText.optional() });
 

@@ -9,11 +9,15 @@ import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeRequests, type Outcome } from '../messaging/node-requests.js';
-import { type ClusterPage, nodeAnswers } from './cluster-answers.js';
+import { nodeAnswers } from '../messaging/node-answers.js';
+import type { ClusterPage } from './cluster-answers.js';
 import { KEYS, type KeysReply, LIST, type ListReply, type ListRequest, ROWS } from './list-requests.js';
-import { ListTurns } from './list-turns.js';
+import { RequestTurns } from '../messaging/request-turns.js';
 import { type NodePage, positionOf } from './merge-pages.js';
 import { keyPageOf, pageWithRows } from './page-rows.js';
+
+/** Lists that run at once: the replies of 50 nodes to this many are 5 MB. */
+const LISTS_AT_ONCE = 8;
 
 /** One page of this node, and the numbers that a list shows with it. */
 interface OwnPage extends NodePage<ConnectionView> {
@@ -27,7 +31,7 @@ interface OwnPage extends NodePage<ConnectionView> {
  */
 @Injectable()
 export class ClusterLists {
-  readonly #turns = new ListTurns();
+  readonly #turns = new RequestTurns(LISTS_AT_ONCE);
   readonly #list;
   readonly #keys;
   readonly #rows;

@@ -63,7 +63,14 @@ export type EventPayload =
   | { readonly type: 'banned'; readonly ban: BanNotice }
   /** A ban was lifted that would have been in force for another `forMs`. */
   | { readonly type: 'unbanned'; readonly id: string; readonly forMs: number }
-  | { readonly type: 'refused'; readonly status: number; readonly reason: RefusalReason; readonly ip: string }
+  /** `userId` where the user was known: a banned one, or one at its limit. */
+  | {
+      readonly type: 'refused';
+      readonly status: number;
+      readonly reason: RefusalReason;
+      readonly ip: string;
+      readonly userId?: string | undefined;
+    }
   | { readonly type: 'ping'; readonly id: string }
   /** `rttMs` is null where it is unknown which ping was answered. */
   | { readonly type: 'pong'; readonly id: string; readonly rttMs: number | null }

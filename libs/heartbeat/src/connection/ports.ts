@@ -76,6 +76,8 @@ export abstract class InboundPolicy {
 
 /** Controls outgoing messages: their order, and the amount that may be buffered. Implemented in `flow/`. */
 export abstract class OutboundPolicy {
+  /** Bytes that waited for all connections together at the last check. */
+  abstract readonly bufferedBytes: number;
   /**
    * Whether a message may be written now. If so, earlier messages have been written, it is counted as waiting, and the caller writes it at
    * once. A message above a limit is dropped; it may close this connection, or others.

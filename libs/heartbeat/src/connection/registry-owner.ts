@@ -47,7 +47,10 @@ export class RegistryOwner implements ConnectionOwner {
     this.registry.unidentified.delete(connection);
     const { id, userId } = connection;
     if (userId !== null) this.registry.byUser.add(userId, connection);
-    if (userId !== previous?.userId) this.rules.identities.identified(connection);
+    if (userId !== previous?.userId) {
+      if (userId !== null) this.registry.openings.user.add(userId, this.now());
+      this.rules.identities.identified(connection);
+    }
     this.events.announce({ type: 'identified', id, userId, previous: previous?.userId ?? null });
   }
 

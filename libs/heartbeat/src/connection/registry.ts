@@ -8,6 +8,7 @@ import { clientNetwork } from '../base/network-address.js';
 import { addressKey } from '../base/network-table.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import type { Connection } from './connection.js';
+import { RecentKeys } from '../node/recent-keys.js';
 import { SharedIndex } from './shared-index.js';
 import { UserIndex } from './user-index.js';
 
@@ -21,6 +22,8 @@ export class Registry {
   readonly #byAddress = new SharedIndex<Connection>();
   /** Connections that must still be identified. */
   readonly unidentified = new Set<Connection>();
+  /** Openings of the last minutes, by client network and by user. */
+  readonly openings = { ip: new RecentKeys(), user: new RecentKeys() };
 
   constructor(@Inject(HEARTBEAT_OPTIONS) private readonly options: Pick<ResolvedOptions, 'limits'>) {}
 
@@ -61,6 +64,8 @@ export class Registry {
   add(connection: Connection): void {
     this.#connections.set(connection.serial, connection);
     this.repair(connection);
+    this.openings.ip.add(this.networkOf(connection), connection.openedAt);
+    if (connection.userId !== null) this.openings.user.add(connection.userId, connection.openedAt);
   }
 
   /** Returns false if the connection was not in the registry. */

@@ -106,7 +106,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
     if (rttMs !== null) {
       pulse.measured(rttMs);
-      this.node.totals.rtt.record(rttMs / 1000);
+      this.node.totals.recordRoundTrip(rttMs);
     }
     pulse.compared(connection.channel.bytesRead);
     const activeAt = skipsPings(connection, this.node) ? pulse.lastActivityAt : NEVER;
@@ -128,7 +128,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
   tick(now = this.node.clock.now()): void {
     const { node } = this;
     const elapsedMs = now - this.#tickedAt;
-    node.totals.lateness.record(Math.max(0, elapsedMs - this.#timer.periodMs) / 1000);
+    node.totals.recordLateness(Math.max(0, elapsedMs - this.#timer.periodMs));
     this.#tickedAt = now;
     const before = node.attendedMs;
     node.attendedMs = Math.trunc(this.#time.advance(now, this.#timer.periodMs + MAX_LATE_MS));

@@ -63,7 +63,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
 
   /** The ratio by source. */
   get bySource(): ReadonlyMap<LoadSource, number> {
-    return new Map(Array.from(this.#readings, ([source, values]) => [source, median(values)]));
+    return this.node.loadBySource;
   }
 
   onApplicationBootstrap(): void {
@@ -84,6 +84,7 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
       const last = this.#readings.get(source) ?? Array.from({ length: READINGS }, () => 0);
       this.#readings.set(source, [...last, ratio].slice(-READINGS));
     }
+    this.node.loadBySource = new Map(Array.from(this.#readings, ([source, values]) => [source, median(values)]));
     let highest: { source: LoadSource; ratio: number } = { source: 'event-loop', ratio: 0 };
     for (const [source, ratio] of this.bySource) if (ratio > highest.ratio) highest = { source, ratio };
     this.#set(highest.source, highest.ratio);

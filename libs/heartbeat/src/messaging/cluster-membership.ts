@@ -131,9 +131,9 @@ export class ClusterMembership implements OnApplicationBootstrap, OnApplicationS
     this.node.totals.clusterErrors[operation]++;
   }
 
-  /** Converts a time of this node's clock to the store's clock, which all nodes share. */
+  /** Converts a time of this node's clock to the store's clock, which all nodes share; to the wall clock for a node that is alone. */
   storeTime(moment: number): number {
-    return this.#storeClock.timeOf(moment);
+    return this.bus.isShared ? this.#storeClock.timeOf(moment) : this.node.clock.wallTime(moment).getTime();
   }
 
   /** This node in its current state. */

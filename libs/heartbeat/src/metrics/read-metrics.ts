@@ -7,7 +7,7 @@ import { inSlices } from '../base/slices.js';
 import { VERSION } from '../base/version.js';
 import { TRANSPORT_NAMES, type TransportName } from '../connection/transport.js';
 import { LOAD_SOURCES } from './label-values.js';
-import { LiveBytes } from './live-bytes.js';
+import { LiveBytes } from '../connection/live-bytes.js';
 import type { MetricSet } from './metric-set.js';
 
 /** The sources that are read at each scrape. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type INestApplicationContext, Optional } from '@nestjs/common';
 
 import type { Clock } from '../base/clock.js';
-import type { LoadState } from './load-state.js';
+import type { LoadSource, LoadState } from './load-state.js';
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from '../base/heartbeat.tokens.js';
 import { LimitedLogger } from '../base/limited-logger.js';
@@ -49,6 +49,8 @@ export class NodeState {
   atCapacity = false;
   /** Owner: load. The load of this node, and its consequences. */
   load: LoadState = { ratio: 0, source: 'event-loop', level: 'well', refusing: false, shedding: false };
+  /** Owner: load. The load by source, from 0 to 1; without the sources that are off. */
+  loadBySource: ReadonlyMap<LoadSource, number> = new Map();
   /** Owner: admission. Whether any request had the header of a proxy. */
   proxyHeaderSeen = false;
   /** Owner: admission. Whether a client connected through a Unix socket. */

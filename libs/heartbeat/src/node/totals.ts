@@ -1,6 +1,7 @@
 import { APPLICATION_CODE, type ApplicationCode } from '../base/application-code.js';
 import { ClosedTotals } from './closed-totals.js';
 import { Distribution } from './distribution.js';
+import { LogHistogram } from './log-histogram.js';
 
 /** The operations of the cluster whose failures are counted. */
 const CLUSTER_OPERATIONS = [
@@ -53,8 +54,24 @@ export class Totals {
   readonly adminRefused = Object.fromEntries(ADMIN_REFUSALS.map(reason => [reason, 0])) as Record<AdminRefusal, number>;
   /** Round trips in seconds, of pongs that belong to a known ping. */
   readonly rtt = new Distribution(RTT_SECONDS);
+  /** The same round trips in milliseconds, in finer steps. */
+  readonly rttMs = new LogHistogram();
   /** The delay of each tick of the heartbeat, in seconds. */
   readonly lateness = new Distribution(LATENESS_SECONDS);
+  /** The same delays in milliseconds, in finer steps. */
+  readonly latenessMs = new LogHistogram();
   /** The duration of each run of the reaper, in seconds. */
   readonly reaperRuns = new Distribution(REAPER_SECONDS);
+
+  /** Counts the round trip of a heartbeat. */
+  recordRoundTrip(ms: number): void {
+    this.rtt.record(ms / 1000);
+    this.rttMs.record(ms);
+  }
+
+  /** Counts the delay of a tick of the heartbeat. */
+  recordLateness(ms: number): void {
+    this.lateness.record(ms / 1000);
+    this.latenessMs.record(ms);
+  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { Connection } from '../connection/connection.js';
+import type { Connection } from './connection.js';
 import { LiveBytes } from './live-bytes.js';
 
 interface Fake {

@@ -1,5 +1,5 @@
-import type { Connection } from '../connection/connection.js';
-import type { ConnectionService } from '../connection/connection.service.js';
+import type { Connection } from './connection.js';
+import type { ConnectionService } from './connection.service.js';
 import type { ClosedTotals } from '../node/closed-totals.js';
 import { inSlices } from '../base/slices.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EventEmitter, once } from 'node:events';
 
 import { until } from '../../../../test/support/assert/until.js';
-import { ListTurns } from './list-turns.js';
+import { RequestTurns } from './request-turns.js';
 
 /** Work that runs until it is released. */
 function held() {
@@ -10,9 +10,9 @@ function held() {
   return { over: once(end, 'over').then(() => undefined), letGo: () => void end.emit('over') };
 }
 
-describe('ListTurns', () => {
+describe('RequestTurns', () => {
   it('runs eight at once, the others in their order, each as soon as one has ended', async () => {
-    const turns = new ListTurns();
+    const turns = new RequestTurns(8);
     const works = Array.from({ length: 11 }, held);
     const begun: number[] = [];
     const all = works.map(({ over }, place) =>
@@ -32,7 +32,7 @@ describe('ListTurns', () => {
   });
 
   it('runs work without a turn after its maximum wait, and passes its turn to no other', async () => {
-    const turns = new ListTurns();
+    const turns = new RequestTurns(8);
     const works = Array.from({ length: 8 }, held);
     const all = works.map(({ over }) => turns.run(() => over, 10_000));
     expect(await turns.run(async hasTurn => hasTurn, 5)).toBe(false);
@@ -43,7 +43,7 @@ describe('ListTurns', () => {
   });
 
   it('passes the turn on where work fails', async () => {
-    const turns = new ListTurns();
+    const turns = new RequestTurns(8);
     for (let time = 0; time < 20; time++) {
       await expect(turns.run(() => Promise.reject(new Error('on purpose')), 5)).rejects.toThrow('on purpose');
     }
@@ -51,7 +51,7 @@ describe('ListTurns', () => {
   });
 
   it('queues at most 1,000', async () => {
-    const turns = new ListTurns();
+    const turns = new RequestTurns(8);
     const { over, letGo } = held();
     const all = Array.from({ length: 1008 }, () => turns.run(() => over, 60_000));
     expect(await turns.run(async hasTurn => hasTurn, 60_000)).toBe(false);

@@ -1,15 +1,13 @@
-/**
- * Lists over all nodes that run at once. The replies of 50 nodes to this many are 5 MB, below the 8 MB at which Redis would close the
- * subscriber.
- */
-const MAX_AT_ONCE = 8;
-/** Maximum of lists that wait for their turn. */
+/** Maximum of requests that wait for their turn. */
 const MAX_WAITING = 1000;
 
-/** Lists take turns, so that the replies to many of them do not arrive together. */
-export class ListTurns {
+/** Requests to all nodes take turns, so that the replies to many of them do not arrive together. */
+export class RequestTurns {
   #running = 0;
   readonly #waiting = new Set<() => void>();
+
+  /** @param atOnce Requests that run at once. The replies of 50 nodes to them must stay below the 8 MB at which Redis closes a subscriber. */
+  constructor(private readonly atOnce: number) {}
 
   /**
    * Runs `work` when it is its turn, or after `patienceMs` without one.
@@ -25,7 +23,7 @@ export class ListTurns {
   }
 
   async #begin(patienceMs: number): Promise<boolean> {
-    if (this.#running < MAX_AT_ONCE) {
+    if (this.#running < this.atOnce) {
       this.#running++;
       return true;
     }
