@@ -12,6 +12,7 @@ import {
 import { z } from 'zod';
 
 import { EVENT_STREAM } from './openapi-events.js';
+import { STATS_SCHEMAS } from './openapi-stats.js';
 
 /** A schema of OpenAPI, or a reference to one. */
 export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
@@ -151,6 +152,7 @@ export const SCHEMAS = {
     },
     { degraded },
   ),
+  ...STATS_SCHEMAS,
   NodeList: whole({ items: { type: 'array', items: described(clusterNode) } }, undefined, { degraded }),
   Ban: whole(ban),
   BanAnswer: whole({

@@ -5,6 +5,7 @@ import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 import { eventOperations } from './openapi-events.js';
 import { healthExample, KICK_EXAMPLES, problemExample } from './openapi-examples.js';
 import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';
+import { statsOperations } from './openapi-stats.js';
 
 type PathItem = OpenAPIObject['paths'][string];
 type Operation = NonNullable<PathItem['get']>;
@@ -73,6 +74,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     description: 'Every node that has renewed its lease in time.',
     answer: 'NodeList',
   },
+  ...statsOperations(admin),
   [`get ${admin}/bans`]: {
     id: 'listBans',
     summary: 'List the bans in force, page by page',

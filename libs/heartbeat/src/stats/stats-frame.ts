@@ -64,7 +64,9 @@ export function frameOf(history: StatsHistory, step: StepSeconds, periods: numbe
     if (isNeeded) columns[name] = row;
   });
   const histogram = (name: HistogramName) => range.map(period => sparseOf(history.histogram(step, period, name)));
-  return { last: Math.round((last * step + shiftS) / step), columns, rtt: histogram('rtt'), lag: histogram('lag') };
+  // A sample covers the second before it.
+  const from = last * step + shiftS - 1;
+  return { last: Math.round(from / step), columns, rtt: histogram('rtt'), lag: histogram('lag') };
 }
 
 /** The series of all nodes together. */

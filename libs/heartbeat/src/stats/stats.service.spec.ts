@@ -35,7 +35,7 @@ describe('one node', () => {
     const all = await one.stats.read();
     expect([minute.stepMs, minute.series['opened']?.length]).toEqual([1000, 60]);
     expect([all.stepMs, all.series['opened']?.length]).toEqual([5000, 180]);
-    expect(minute.from).toEqual(new Date(world.now - 59_000));
+    expect(minute.from).toEqual(new Date(world.now - 60_000));
     expect([all.series, minute.series].map(({ opened }) => opened?.includes(null))).toEqual([false, false]);
     expect((await one.stats.read({ sinceMs: 10_000, stepMs: 5000 })).series['opened']).toEqual([0, 0]);
   });
