@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 import { nodeParameter, markRead, oneOf, parameters, wholeNumber, withDefault } from '../http/query-parameter.js';
 import { defaultGroup, groupFault } from '../stats/leader-board.js';
 import { LEADER_GROUPS, LEADER_VALUES, type LeadersQuery } from '../stats/leaders.types.js';

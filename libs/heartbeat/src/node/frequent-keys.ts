@@ -30,7 +30,7 @@ export class FrequentKeys {
 
   /** Subtracts the count of the first key that is not kept from all. It has that many occurrences with each of `KEPT` other keys. */
   #reduce(): void {
-    const ascending = Float64Array.from(this.#counts.values()).sort();
+    const ascending = Float64Array.from(this.#counts.values()).toSorted();
     const lost = ascending[ascending.length - 1 - KEPT]!;
     this.#missing += lost;
     for (const [key, count] of this.#counts) {

@@ -34,6 +34,8 @@ function historyOf(seconds: readonly number[], begun = 0): StatsHistory {
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
+const sum = (counts: Uint16Array | null) => counts?.reduce((all, count) => all + count, 0);
+
 describe('StatsHistory', () => {
   it('has the last minute by second, and 15 minutes by five seconds', () => {
     const history = historyOf(range(1, 2000));
@@ -54,7 +56,6 @@ describe('StatsHistory', () => {
 
   it('adds histograms over five seconds', () => {
     const history = historyOf(range(5, 9));
-    const sum = (counts: Uint16Array | null) => counts?.reduce((all, count) => all + count, 0);
     expect([sum(history.histogram(1, 7, 'rtt')), sum(history.histogram(5, 1, 'rtt'))]).toEqual([1, 5]);
     expect(history.histogram(1, 4, 'rtt')).toBeNull();
   });

@@ -66,7 +66,7 @@ export class StatsSampler implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   onApplicationBootstrap(): void {
-    this.#end = this.node.seconds.every(() => this.sample());
+    this.#end = this.node.seconds.every(() => void this.sample());
   }
 
   /** Nest's last hook, so that a drain is sampled. */
