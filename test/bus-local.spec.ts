@@ -1,7 +1,8 @@
 import { LocalBus, LocalStore } from '../libs/heartbeat/src/messaging/local-bus.js';
-import { holdsTheBusContract } from './support/redis/bus-contract.js';
+import { holdsTheAuditContract } from './support/redis/audit-contract.js';
+import { type BusWorld, holdsTheBusContract } from './support/redis/bus-contract.js';
 
-holdsTheBusContract('LocalBus', async () => {
+async function open(): Promise<BusWorld> {
   let now = 1000;
   const store = new LocalStore();
   const clock = { now: () => now, wallTime: (moment: number) => new Date(moment) };
@@ -15,4 +16,7 @@ holdsTheBusContract('LocalBus', async () => {
     },
     async end() {},
   };
-});
+}
+
+holdsTheBusContract('LocalBus', open);
+holdsTheAuditContract('LocalBus', open);

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveOptions } from 'nestjs-heartbeat/tooling';
 import { SystemClock } from '../../libs/heartbeat/src/base/clock.js';
 import { RedisBus } from '../../libs/heartbeat/src/messaging/redis-bus.js';
-import { holdsTheBusContract } from '../support/redis/bus-contract.js';
+import { holdsTheAuditContract } from '../support/redis/audit-contract.js';
+import { type BusWorld, holdsTheBusContract } from '../support/redis/bus-contract.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 
 let redis: RedisServer;
@@ -15,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => RedisServer.stopAll());
 
-holdsTheBusContract('RedisBus', async () => {
+async function open(): Promise<BusWorld> {
   const namespace = `contract-${worlds++}`;
   const { cluster } = resolveOptions({ cluster: { redisUrl: redis.url, namespace } });
   return {
@@ -25,7 +26,10 @@ holdsTheBusContract('RedisBus', async () => {
     empty: async () => void (await redis.command('FLUSHALL')),
     end: async () => void (await redis.command('FLUSHALL')),
   };
-});
+}
+
+holdsTheBusContract('RedisBus', open);
+holdsTheAuditContract('RedisBus', open);
 
 describe('the keys of a cluster', () => {
   it('expire within days, each of them, also where all nodes ended without a word', async () => {
@@ -36,9 +40,11 @@ describe('the keys of a cluster', () => {
     await bus.putBan({ id: 'b1', text: 'ban', forMs: 60_000 });
     await bus.dropBan('b2', 60_000);
     await bus.stateUsers([{ userId: 'u', count: 2, oldestAt: 1, oldestSerial: 1 }]);
+    await bus.audit.add([{ id: 'one-1.1', at: 1, text: '{}' }], null);
     await bus.renew(15_000, '{}');
     const keys = (await redis.command('KEYS', '{expiry}:*')) as string[];
     expect(keys.map(key => key.replace('{expiry}:', '')).toSorted()).toEqual([
+      'audit',
       'bans',
       'bans:ends',
       'bans:version',
@@ -50,7 +56,8 @@ describe('the keys of a cluster', () => {
     ]);
     for (const key of keys) {
       const seconds = Number(await redis.command('TTL', key));
-      expect([key, seconds > 0 && seconds < 2 * 24 * 3600]).toEqual([key, true]);
+      const days = key.endsWith(':audit') ? 31 : 2;
+      expect([key, seconds > 0 && seconds < days * 24 * 3600]).toEqual([key, true]);
     }
     await bus.stop();
   });

@@ -3,12 +3,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Post } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { AdminApp, PROBLEM } from '../support/servers/admin-app.js';
+import { type AdminRoute, adminRoutesOf } from '../support/servers/admin-routes.js';
 import type { Answer } from '../support/clients/ask.js';
-
-interface Route {
-  readonly method: string;
-  readonly path: string;
-}
 
 /** Below the admin path, and not declared through `AdminRoutes`. */
 @Controller('admin')
@@ -38,17 +34,6 @@ afterEach(() => AdminApp.closeAll());
 const start = (more?: Parameters<typeof AdminApp.start>[3]) =>
   AdminApp.start(() => new ExpressAdapter(), undefined, undefined, more);
 
-/** The routes below the admin path, as Express has them. */
-function routesOf({ app }: AdminApp): Route[] {
-  const { router } = app.getHttpAdapter().getInstance() as {
-    router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
-  };
-  return router.stack.flatMap(({ route }) => {
-    if (route === undefined || !route.path.startsWith('/admin')) return [];
-    return Object.keys(route.methods).map(method => ({ method: method.toUpperCase(), path: route.path }));
-  });
-}
-
 function isProblem({ status, headers, json }: Answer, expected: number): boolean {
   const isUncached = headers['cache-control'] === 'no-store';
   return isUncached && status === expected && PROBLEM.test(String(headers['content-type'])) && json.status === expected;
@@ -58,7 +43,7 @@ function isProblem({ status, headers, json }: Answer, expected: number): boolean
 const ENDLESS: ReadonlySet<string> = new Set(['GET events']);
 
 /** The parts of `AdminRoutes` that a route lacks. */
-async function faultsOf(app: AdminApp, { method, path }: Route): Promise<string[]> {
+async function faultsOf(app: AdminApp, { method, path }: AdminRoute): Promise<string[]> {
   const below = path.slice('/admin/'.length);
   const sent = below.replace(/:\w+/, 'none');
   const send = (token: string | null, query = '', how = method) => app.ask(`${sent}${query}`, token, { method: how });
@@ -76,14 +61,14 @@ async function faultsOf(app: AdminApp, { method, path }: Route): Promise<string[
 
 async function allFaults(app: AdminApp): Promise<string[]> {
   const faults: string[] = [];
-  for (const route of routesOf(app)) faults.push(...(await faultsOf(app, route)));
+  for (const route of adminRoutesOf(app)) faults.push(...(await faultsOf(app, route)));
   return faults;
 }
 
 describe('the admin routes', () => {
   it('are all declared through AdminRoutes', async () => {
     const app = await start();
-    const routes = routesOf(app).map(({ method, path }) => `${method} ${path.slice('/admin/'.length)}`);
+    const routes = adminRoutesOf(app).map(({ method, path }) => `${method} ${path.slice('/admin/'.length)}`);
     expect(routes).toEqual(expect.arrayContaining(['GET connections', 'DELETE connections/:id', 'POST heap-snapshot']));
     expect(routes).toEqual(expect.arrayContaining([...WITHOUT_QUERY]));
     expect(await allFaults(app)).toEqual([]);

@@ -137,16 +137,10 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
     await ask({ port: admin.port, path: '/metrics' });
     await admin.kick('some.00000001', '', 'see');
     await admin.ask('bans', 'see', { method: 'POST', body: '{' });
+    const common = { who: 'screen', role: 'viewer', from: '127.0.0.1', result: 'forbidden', id: expect.any(String) };
     expect(admin.audit.map(line => JSON.parse(line) as object)).toEqual([
-      { who: 'screen', what: 'kick', target: 'some.00000001', from: '127.0.0.1', result: 'forbidden', role: 'viewer' },
-      {
-        who: 'screen',
-        what: 'ban',
-        target: expect.any(String),
-        from: '127.0.0.1',
-        result: 'forbidden',
-        role: 'viewer',
-      },
+      { ...common, what: 'kick', target: 'some.00000001' },
+      { ...common, what: 'ban', target: expect.any(String) },
     ]);
     const headers = { authorization: 'Bearer see' };
     const { text } = await ask({ port: admin.port, path: '/metrics', headers });
