@@ -56,8 +56,8 @@ async function calls(who: string, count: number): Promise<string[]> {
   return targets;
 }
 
-/** Every node lists exactly these entries in the end, and in the same order. */
-async function expectWhole(who: string, targets: readonly string[], timeoutMs = WHOLE_MS): Promise<void> {
+/** Every node lists exactly these entries in the end, and in the same order. Returns their number. */
+async function expectWhole(who: string, targets: readonly string[], timeoutMs = WHOLE_MS): Promise<number> {
   let last: unknown;
   const isWhole = async (node: TestNode) => {
     const items = await listed(node, who, 7).catch((error: unknown) => void (last = error));
@@ -75,6 +75,7 @@ async function expectWhole(who: string, targets: readonly string[], timeoutMs = 
     const times = items.map(({ at }) => at);
     expect(times).toEqual(times.toSorted().toReversed());
   }
+  return targets.length;
 }
 
 describe('the audit trail of three nodes', () => {
@@ -115,7 +116,7 @@ describe('the audit trail of three nodes', () => {
     const targets = await calls('emptied', 9);
     await expectWhole('emptied', targets);
     await redis.command('FLUSHALL');
-    await expectWhole('emptied', targets);
+    expect(await expectWhole('emptied', targets)).toBe(9);
   });
 
   it('has the entries of a node that has ended', async () => {
@@ -124,7 +125,7 @@ describe('the audit trail of three nodes', () => {
     last.process.signal('SIGTERM');
     await last.process.exited;
     cluster.nodes.pop();
-    await expectWhole('ended', ['none-00000000.last']);
+    expect(await expectWhole('ended', ['none-00000000.last'])).toBe(1);
   });
 
   it('has bounded pages while nodes write', async () => {

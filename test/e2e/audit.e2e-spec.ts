@@ -81,17 +81,17 @@ describe.each(PLATFORMS)('GET /admin/audit on %s', (_, platform) => {
   });
 
   it('has the calls of the application itself, each once', async () => {
-    const [bans, connections, cluster] = [BanList, ConnectionService, ClusterService].map(service =>
-      admin.app.get<BanList & ConnectionService & ClusterService>(service as never),
-    );
+    const bans = admin.app.get(BanList);
+    const connections = admin.app.get(ConnectionService);
+    const cluster = admin.app.get(ClusterService);
     for (let n = 0; n < 3; n++) await admin.open('/ws?user=u');
     const [first = '', second = '', third = ''] = (await admin.list()).items.map(({ id }) => id);
-    connections!.kick(first, { reason: 'no' });
-    await cluster!.kick(second, { by: 'nightly job' });
-    await cluster!.kick('none.00000001');
-    await cluster!.kickAll({ user: 'u' });
-    const { id } = bans!.ban({ kind: 'user', value: 'v', forMs: 1000 });
-    bans!.lift(id);
+    connections.kick(first, { reason: 'no' });
+    await cluster.kick(second, { by: 'nightly job' });
+    await cluster.kick('none.00000001');
+    await cluster.kickAll({ user: 'u' });
+    const { id } = bans.ban({ kind: 'user', value: 'v', forMs: 1000 });
+    bans.lift(id);
     const entries = await trail();
     const application = { role: 'application', from: null };
     const node = third.slice(0, third.lastIndexOf('.'));

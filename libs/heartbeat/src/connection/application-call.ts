@@ -7,12 +7,8 @@ export interface ApplicationCall extends AuditChange {
 }
 
 /** @param given The arguments of the call; `by` names the initiator. */
-export function callOf<Given extends object & { readonly by?: string }>(
-  what: string,
-  target: string,
-  result: AuditResult,
-  { by, ...parameters }: Given,
-): ApplicationCall {
+export function callOf(what: string, target: string, result: AuditResult, given: object): ApplicationCall {
+  const { by, ...parameters } = given as { readonly by?: string };
   const hasParameters = Object.values(parameters).some(value => value !== undefined);
   return { what, target, result, ...(hasParameters && { parameters }), ...(by !== undefined && { by }) };
 }

@@ -77,6 +77,10 @@ class Node {
   }
 }
 
+/** The first, the third, … of entries in turns, newest first. */
+const own = (targets: string[]) => targets.filter((_, n) => n % 2 === 0).toReversed();
+const matches = ({ target }: { target: string }) => target.endsWith('7');
+
 describe('AuditStore', () => {
   let time: { now: number };
   let shared: Shared;
@@ -121,8 +125,9 @@ describe('AuditStore', () => {
       after = page.end;
       recordInTurns(1);
     } while (after !== null);
-    const oldest = (target: string) => Number(target.slice(1)) < 600;
-    expect(seen.filter(oldest)).toEqual(targets.filter(target => seen.includes(target)));
+    expect(seen.filter(target => Number(target.slice(1)) < 600)).toEqual(
+      targets.filter(target => seen.includes(target)),
+    );
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen.at(-1)).toBe('t0');
   });
@@ -132,7 +137,6 @@ describe('AuditStore', () => {
     await Promise.all([one.page(), other.page()]);
     shared.fault = fault;
     const meanwhile = recordInTurns(6);
-    const own = (targets: string[]) => targets.filter((_, n) => n % 2 === 0).toReversed();
     const page = await one.page();
     expect(page).toMatchObject({ isDegraded: true, end: null });
     expect(page.items.map(({ target }) => target)).toEqual([...own(meanwhile), ...own(before)]);
@@ -204,7 +208,6 @@ describe('AuditStore', () => {
   it('filters, and ends at a time', async () => {
     recordInTurns(600);
     await Promise.all([one.page(), other.page()]);
-    const matches = ({ target }: { target: string }) => target.endsWith('7');
     const { items, end } = await one.page(10, null, { matches });
     expect([items.length, items[9]?.target]).toEqual([10, 't507']);
     const rest = await one.page(500, end, { matches });
