@@ -207,8 +207,8 @@ function unionIn(path: string, name: string): string[] {
 
 describe('docs/operations', () => {
   it('lists every result of the audit log', () => {
-    const rows = tableOf(read('docs/operations/audit.md'), 'result', 'meaning').map(([result]) => result);
-    expect(new Set(rows)).toEqual(new Set(unionIn('libs/heartbeat/src/node/audit-entry.ts', 'AuditResult')));
+    const rows = tableOf(read('docs/operations/logs.md'), 'result', 'meaning').map(([result]) => result);
+    expect(new Set(rows)).toEqual(new Set(unionIn('libs/heartbeat/src/http/admin-audit.ts', 'AuditResult')));
   });
 
   it('lists every level of the load', () => {
