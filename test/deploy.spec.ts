@@ -117,13 +117,14 @@ describe.each(Object.entries(services))('docker-compose.yml: %s', (name, service
   it('has no rights of root, and writes only where it declares', () => {
     expect(service).toMatchObject({ cap_drop: ['ALL'], read_only: true, security_opt: ['no-new-privileges:true'] });
     // The image of the nodes has its user by itself.
-    expect(service.user ?? (service.build && 'node')).toMatch(/^(node|redis|nginx)$/);
+    expect(service.user ?? (service.build && 'node')).toMatch(/^(node|redis|nginx|nobody|472)$/);
   });
 
   it('is published to this machine alone, or not at all', () => {
     const published = service.ports ?? [];
     expect(published.filter(port => !port.startsWith('127.0.0.1:'))).toEqual([]);
-    expect(published.length).toBe(name === 'load-balancer' ? 2 : 0);
+    const ports: Readonly<Record<string, number>> = { 'load-balancer': 2, prometheus: 1, grafana: 1 };
+    expect(published.length).toBe(ports[name] ?? 0);
   });
 });
 
