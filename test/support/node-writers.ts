@@ -16,6 +16,8 @@ export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
   admissionClosed: 'drain/drain-run.ts',
   drainWaiting: 'drain/work-waits.ts',
   disposals: 'connection/registry-owner.ts',
+  drainDeadlineAt: 'drain/drain-run.ts',
+  returnWindowMs: 'drain/drain-run.ts',
   atCapacity: 'connection/connection.service.ts',
   load: 'load/load.service.ts',
   loadBySource: 'load/load.service.ts',

@@ -6,6 +6,7 @@ import {
   clusterNode,
   connectionDetail,
   connectionView,
+  drainPlan,
   findingSchema,
   heapSnapshot,
 } from 'nestjs-heartbeat/tooling';
@@ -191,6 +192,15 @@ export const SCHEMAS = {
   ),
   DoctorReport: whole({ findings: { type: 'array', items: described(findingSchema) } }),
   HeapSnapshot: described(heapSnapshot),
+  DrainPlan: described(drainPlan),
+  Me: whole(
+    {
+      name: { type: 'string', description: 'Of the token, or as the guard of the application set it.' },
+      role: { type: 'string', enum: ['viewer', 'operator'], nullable: true, description: 'Null where a guard of the application set none.' },
+      node: { type: 'string', description: 'The id of the requested node.' },
+    },
+    { name: 'operator', role: 'operator', node: connectionExample.node },
+  ),
   Metrics: { type: 'string', description: 'Text in the exposition format of Prometheus, or OpenMetrics.' },
   EventStream: EVENT_STREAM,
   Health: whole(
@@ -216,6 +226,7 @@ export const SCHEMAS = {
         description: 'Of a bad query: each fault, with a JSON pointer into the query.',
         items: whole({ pointer: { type: 'string' }, detail: { type: 'string' } }),
       },
+      excessMs: count('Of a plan that does not fit: the time by which it is too long.'),
     },
     example: {
       type: 'urn:nestjs-heartbeat:problem:bad-query',

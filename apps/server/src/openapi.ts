@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
 import { eventOperations } from './openapi-events.js';
+import { drainOperations } from './openapi-drain.js';
 import { healthExample, KICK_EXAMPLES, problemExample } from './openapi-examples.js';
 import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';
 import { statsOperations } from './openapi-stats.js';
@@ -136,6 +137,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     status: 201,
     problems: [400, 403, 404, 503, 504],
   },
+  ...drainOperations(admin),
   [`get ${metrics}`]: {
     id: 'metrics',
     summary: 'Metrics for Prometheus',
@@ -149,6 +151,7 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   401: 'No token, or a wrong one.',
   403: 'The token is a viewer’s, and this is not for viewers.',
   404: 'There is nothing with this id, or no such node.',
+  409: 'The state of the node forbids it; `detail` has the reason.',
   429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait for `Retry-After`.',
   503: 'It would do harm now; `detail` has the reason.',
   504: 'Its node does not respond. Try again in a moment.',

@@ -6,6 +6,8 @@ import { createAdminController } from './admin/admin.controller.js';
 import { createAuditController } from './admin/audit.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
 import { createStatsController } from './admin/stats.controller.js';
+import { createDrainController } from './admin/drain.controller.js';
+import { createMeController } from './admin/me.controller.js';
 import { DEFAULT_ROUTES } from './options/extras.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
@@ -72,6 +74,8 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
     createAdminController(admin),
     createClusterController(admin),
     createStatsController(admin),
+    createDrainController(admin),
+    createMeController(admin),
     createDoctorController(admin),
     createHeapSnapshotController(admin),
     createAuditController(admin),

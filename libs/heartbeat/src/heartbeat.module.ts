@@ -47,7 +47,10 @@ import { HeapSnapshotService } from './diagnosis/heap-snapshot.service.js';
 import { LeakSentinel } from './diagnosis/leak-sentinel.js';
 import { DoctorService } from './doctor/doctor.service.js';
 import { DrainBeforeHooks } from './drain/drain-before-hooks.js';
+import { SupervisorGrace } from './doctor/supervisor-grace.js';
 import { DrainService } from './drain/drain.service.js';
+import { GracePeriod } from './drain/grace-period.js';
+import { NodeDrains } from './drain/node-drains.js';
 import { ShutdownSignals } from './drain/shutdown-signals.js';
 import { EventLog } from './events/event-log.js';
 import { EventPolls } from './events/event-polls.js';
@@ -153,6 +156,8 @@ const PUBLIC = [
     FileWatch,
     ShutdownSignals,
     DrainBeforeHooks,
+    { provide: GracePeriod, useClass: SupervisorGrace },
+    NodeDrains,
     MessageDispatcher,
     HeartbeatGateway,
     GatewayInspector,

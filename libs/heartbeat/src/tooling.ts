@@ -13,6 +13,7 @@ export { type Finding, findingSchema, type Severity } from './doctor/finding.js'
 export { type NodeFacts } from './doctor/node-facts.js';
 export { runChecks } from './doctor/run-checks.js';
 export { type SystemReader, thisSystem } from './doctor/system-reader.js';
+export { drainPlan } from './drain/drain-status.js';
 export { clusterNode } from './messaging/cluster-node.js';
 export { DEFAULT_ROUTES } from './options/extras.js';
 export { DEFAULTS, type ResolvedOptions } from './options/heartbeat.options.js';

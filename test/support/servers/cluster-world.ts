@@ -106,6 +106,7 @@ export class WorldNode {
   readonly bans: BanList;
   readonly link: ClusterMembership;
   readonly requests: NodeRequests;
+  readonly directory: NodeDirectory;
   readonly cluster: ClusterService;
   readonly slots: SharedSlots;
   readonly sampler: StatsSampler;
@@ -132,8 +133,8 @@ export class WorldNode {
     const { connections: wired, bans, outbound } = wireNode(state, events, { registry, slots: this.slots });
     [this.connections, this.bans] = [wired, bans];
     this.requests = new NodeRequests(state, link, messages);
-    const { connections, requests } = this;
-    const directory = new NodeDirectory(state, bus, link, messages);
+    this.directory = new NodeDirectory(state, bus, link, messages);
+    const { connections, requests, directory } = this;
     this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);
     const kicks = new ClusterKicks(state, connections, link, directory, requests);

@@ -3,7 +3,8 @@ import type { Connection } from '../../../libs/heartbeat/src/connection/connecti
 import type { ConnectionService } from '../../../libs/heartbeat/src/connection/connection.service.js';
 import { type EventPayload, HeartbeatEvents } from '../../../libs/heartbeat/src/connection/heartbeat.events.js';
 import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
-import { type DrainResult, DrainRun, type DrainSettings } from '../../../libs/heartbeat/src/drain/drain-run.js';
+import { DrainRun } from '../../../libs/heartbeat/src/drain/drain-run.js';
+import type { DrainResult, DrainSettings } from '../../../libs/heartbeat/src/drain/drain.types.js';
 import { DrainService } from '../../../libs/heartbeat/src/drain/drain.service.js';
 import type { InboundService } from '../../../libs/heartbeat/src/flow/inbound.service.js';
 import type { HeartbeatOptions } from '../../../libs/heartbeat/src/options/heartbeat.options.js';
@@ -73,14 +74,14 @@ export class DrainWorld {
   readonly events: EventPayload[] = [];
   result: DrainResult | undefined;
 
-  constructor(given: HeartbeatOptions['drain'] = {}) {
+  constructor(given: HeartbeatOptions['drain'] = {}, graceMs: number | null = null) {
     const drain = { spreadMs: 5000, ...given };
     const clock = { now: () => this.time, wallTime: (moment: number) => new Date(moment) };
     this.node = new NodeState(resolveOptions({ drain, limits: { maxConnections: 1_000_000 } }), clock);
     const { connections, inbound } = wireNode(this.node, this.stream);
     this.connections = connections;
     this.inbound = inbound;
-    this.drain = new DrainService(this.node, connections, this.stream, inbound);
+    this.drain = new DrainService(this.node, connections, this.stream, inbound, { ms: graceMs });
     this.stream.stream.subscribe(event => this.events.push(unstamped(event)));
   }
 

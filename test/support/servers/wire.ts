@@ -5,6 +5,7 @@ import { deliver } from '../../../libs/heartbeat/src/cluster/deliveries.js';
 import { KEYS, LIST, ROWS } from '../../../libs/heartbeat/src/cluster/list-requests.js';
 import { bansChanged } from '../../../libs/heartbeat/src/cluster/shared-bans.js';
 import { replace } from '../../../libs/heartbeat/src/cluster/shared-slots.js';
+import { DRAIN_ABORT, DRAIN_PLAN, DRAIN_START } from '../../../libs/heartbeat/src/drain/node-drains.js';
 import { HEAP_SNAPSHOT } from '../../../libs/heartbeat/src/diagnosis/heap-snapshot.service.js';
 import { DOCTOR } from '../../../libs/heartbeat/src/doctor/doctor.service.js';
 import { EVENT_PAGE } from '../../../libs/heartbeat/src/events/event-page.js';
@@ -25,6 +26,9 @@ const REQUESTS = {
   doctor: DOCTOR,
   'heap-snapshot': HEAP_SNAPSHOT,
   events: EVENT_PAGE,
+  'drain-plan': DRAIN_PLAN,
+  'drain-start': DRAIN_START,
+  'drain-abort': DRAIN_ABORT,
 };
 /** The kinds of messages of this version, by their names. */
 const KINDS = { request, reply, deliver, replace, bans: bansChanged, left };

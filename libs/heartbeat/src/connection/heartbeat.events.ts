@@ -102,6 +102,8 @@ export type EventPayload =
       readonly durationMs: number;
     }
   | { readonly type: 'drain-started'; readonly connections: number; readonly reason: string }
+  /** The process ends after the drain that was running, or that had closed all connections. */
+  | { readonly type: 'drain-taken-over'; readonly remaining: number; readonly total: number; readonly reason: string }
   | { readonly type: 'drain-progress'; readonly remaining: number; readonly total: number }
   | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
   /** The node serves again; closes that have begun continue. */

@@ -1,3 +1,4 @@
+import { END_MS } from '../drain/drain-verdict.js';
 import { LONGEST_DEFAULT_SPREAD_MS } from '../options/drain.options.js';
 import type { DrainOptions } from '../options/drain.options.js';
 import type { Check } from './node-facts.js';
@@ -5,8 +6,6 @@ import { ok, finding } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';
 import { seconds, type SystemReader } from './system-reader.js';
 
-/** Time that a drain may take beyond its deadline: docs/guarantees.md, Drain. */
-const DRAIN_GRACE_MS = 1000;
 /** A shorter deadline leaves no time for closing handshakes over a network. */
 const LEAST_DEADLINE_MS = 500;
 const GRACE_VARIABLE = 'TERMINATION_GRACE_PERIOD_SECONDS';
@@ -19,9 +18,9 @@ export const drainDeadline: Check = ({ options, system }) => {
   };
   const { deadlineMs } = options.drain;
   const plan = `drain.deadlineMs is ${seconds(deadlineMs)}`;
-  const needed = Math.ceil((deadlineMs + DRAIN_GRACE_MS) / 1000);
+  const needed = Math.ceil((deadlineMs + END_MS) / 1000);
   const stated = system.variable(GRACE_VARIABLE);
-  if (stated !== null && !/^\d+(\.\d+)?$/.test(stated)) {
+  if (stated !== null && !isSeconds(stated)) {
     const remedy = `${STATE_IT}, as a number.`;
     return finding('warn', subject, `${plan}; ${GRACE_VARIABLE} is no number of seconds`, remedy);
   }
@@ -31,7 +30,7 @@ export const drainDeadline: Check = ({ options, system }) => {
     return finding('info', subject, `${plan}; the grace is unknown, ${GRACE_VARIABLE} is not set`, remedy);
   }
   const evidence = `${plan}; ${grace.evidence}`;
-  if (deadlineMs + DRAIN_GRACE_MS <= grace.ms) return ok(subject, evidence);
+  if (deadlineMs + END_MS <= grace.ms) return ok(subject, evidence);
   const lower = shorterDrain(options.drain, grace.ms);
   const remedy = grace.isFixed
     ? `This grace is fixed: ${lower ?? 'choose a supervisor with a longer one'}.`
@@ -44,11 +43,22 @@ export const drainDeadline: Check = ({ options, system }) => {
  * where no deadline fits.
  */
 function shorterDrain({ readinessDelayMs, spreadMs, closeTimeoutMs }: DrainOptions, graceMs: number): string | null {
-  const fitting = Math.floor(graceMs - DRAIN_GRACE_MS);
+  const fitting = Math.floor(graceMs - END_MS);
   if (fitting < LEAST_DEADLINE_MS) return null;
   const lower = `lower drain.deadlineMs to ${fitting}`;
   if (readinessDelayMs + (spreadMs ?? LONGEST_DEFAULT_SPREAD_MS) + closeTimeoutMs <= fitting) return lower;
   return `${lower}, and set drain.readinessDelayMs, drain.spreadMs and drain.closeTimeoutMs to at most ${fitting} together`;
+}
+
+/** The grace in milliseconds; null where it is unknown or has no end. A statement that is no number counts as none. */
+export function graceMsOf(system: SystemReader): number | null {
+  const stated = system.variable(GRACE_VARIABLE);
+  const grace = graceOf(system, stated !== null && isSeconds(stated) ? stated : null);
+  return grace === null || grace.ms === Infinity ? null : Math.floor(grace.ms);
+}
+
+function isSeconds(text: string): boolean {
+  return /^\d+(\.\d+)?$/.test(text);
 }
 
 const STATE_IT = `Set ${GRACE_VARIABLE} to the grace (Kubernetes: terminationGracePeriodSeconds, Compose: stop_grace_period, docker: --stop-timeout)`;

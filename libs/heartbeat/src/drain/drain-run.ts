@@ -3,50 +3,23 @@ import { Logger } from '@nestjs/common';
 import { inSlices } from '../base/slices.js';
 import { printable } from '../base/printable.js';
 import type { Connection } from '../connection/connection.js';
-import type { InboundPolicy } from '../connection/ports.js';
-import type { ConnectionService } from '../connection/connection.service.js';
-import type { Closing } from '../connection/connection.types.js';
-import type { HeartbeatEvents } from '../connection/heartbeat.events.js';
-import type { NodeState } from '../node/node-state.js';
-import { type DrainOptions, workTimeoutOf } from '../options/drain.options.js';
+import { workTimeoutOf } from '../options/drain.options.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import { CloseSchedule } from './close-schedule.js';
 import { spreadOf } from './drain-plan.js';
+import {
+  type DrainParts,
+  type DrainProgress,
+  type DrainResult,
+  type DrainSettings,
+  terminatedBy,
+} from './drain.types.js';
 import { WorkWaits } from './work-waits.js';
 
 /** Interval of the steps of a drain. Each step begins a small batch of closes. */
 const STEP_MS = 10;
 /** Interval of the progress events. */
 const PROGRESS_MS = 1000;
-
-/** The recorded close of connections that a drain, or the end of the process, destroys. */
-export function terminatedBy({ closeCode: code }: Readonly<DrainOptions>): Closing {
-  return { code, reason: 'terminated at the end of a drain', by: 'server' };
-}
-
-/** The limits of a drain, in milliseconds. */
-export type DrainSettings = Readonly<
-  Pick<DrainOptions, 'readinessDelayMs' | 'spreadMs' | 'deadlineMs'> & Partial<Pick<DrainOptions, 'workTimeoutMs'>>
->;
-
-/** The parts of a node that a drain acts on. */
-export interface DrainParts {
-  readonly node: NodeState;
-  readonly connections: ConnectionService;
-  readonly events: HeartbeatEvents;
-  readonly inbound: InboundPolicy;
-}
-
-/** The result of a drain. */
-export interface DrainResult {
-  /** Connections that were open when admission closed, and those that upgrades in progress opened later. */
-  readonly total: number;
-  /** Connections that were destroyed at the deadline. */
-  readonly terminated: number;
-  readonly durationMs: number;
-  /** The drain was aborted: the node serves again. */
-  readonly aborted?: true;
-}
 
 /**
  * One drain. Readiness fails at once, admission closes after `readinessDelayMs`, each connection is reached at its own moment of the spread
@@ -72,11 +45,12 @@ export class DrainRun {
   /** The difference between the open connections and all connections opened until admission closed; null before. */
   #totalOffset: number | null = null;
   #terminated = 0;
+  #reason = '';
   readonly #waits: WorkWaits;
 
   constructor(
     private readonly parts: DrainParts,
-    settings: DrainSettings,
+    private readonly settings: DrainSettings,
   ) {
     const { node, inbound } = parts;
     this.#waits = new WorkWaits(node, inbound, connection => this.#close(connection));
@@ -99,10 +73,28 @@ export class DrainRun {
     return this.#totalOffset === null ? count : this.#totalOffset + openedCount;
   }
 
+  get progress(): DrainProgress {
+    const startedAt = this.#startedAt;
+    const openSpreadMs = this.#spreadOf(this.parts.connections.count);
+    return {
+      startedAt,
+      reason: this.#reason,
+      total: this.total,
+      terminated: this.#terminated,
+      readinessDelayMs: this.#admissionClosesAt - startedAt,
+      spreadMs: this.#schedule === null ? openSpreadMs : this.#schedule.endsAt - this.#admissionClosesAt,
+      workTimeoutMs: this.#workTimeoutMs,
+      deadlineMs: this.#deadlineAt - startedAt,
+    };
+  }
+
   begin(reason: string): void {
     const { count } = this.parts.connections;
     // Set synchronously and first, so that the next probe fails.
     this.parts.node.draining = true;
+    this.parts.node.returnWindowMs = this.settings.returnWindowMs ?? this.parts.node.returnWindowMs;
+    this.parts.node.drainDeadlineAt = this.#deadlineAt;
+    this.#reason = reason;
     this.#logger.log(`drain begins with ${count} connections: ${printable(reason)}`);
     this.parts.events.announce({ type: 'drain-started', connections: count, reason });
     if (this.#phase !== 'draining') return;
@@ -111,15 +103,20 @@ export class DrainRun {
   }
 
   /**
-   * Limits the rest of the drain by further settings that count from now. The rest of a plan that would take longer is planned again. No
-   * deadline moves back.
+   * Limits the rest of the drain by further settings that count from now, for a process that ends afterwards. The rest of a plan that would
+   * take longer is planned again. No deadline moves back. The advised delays stay those of this drain.
    */
-  takeOver(settings: DrainSettings): void {
-    if (this.#phase !== 'draining') return;
+  takeOver(settings: DrainSettings, reason: string): void {
     const now = this.parts.node.clock.now();
+    const { count: remaining } = this.parts.connections;
     this.#settings.push(settings);
-    this.#admissionClosesAt = Math.min(this.#admissionClosesAt, now + settings.readinessDelayMs);
+    this.#reason = reason;
     this.#deadlineAt = Math.min(this.#deadlineAt, now + settings.deadlineMs);
+    this.parts.node.drainDeadlineAt = this.#deadlineAt;
+    this.#logger.log(`drain with ${remaining} connections left is taken over: ${printable(reason)}`);
+    this.parts.events.announce({ type: 'drain-taken-over', remaining, total: this.total, reason });
+    if (this.#phase !== 'draining') return;
+    this.#admissionClosesAt = Math.min(this.#admissionClosesAt, now + settings.readinessDelayMs);
     this.#waits.limit(this.#workTimeoutMs);
     if (this.#schedule === null) return;
     const { rest, endsAt } = this.#schedule;
@@ -130,13 +127,15 @@ export class DrainRun {
   }
 
   /** Returns the node to serving. Closes that have begun continue. Connections for whose work it waited serve again. */
-  abort(): void {
+  abort(reason: string): void {
     const [remaining, { total }] = [this.parts.connections.count, this];
     this.#waits.resume();
     this.#stop('aborted');
     this.parts.node.admissionClosed = false;
     this.parts.node.draining = false;
-    this.#logger.log(`drain aborted with ${remaining} connections left: the node serves again`);
+    this.parts.node.returnWindowMs = this.parts.node.options.drain.returnWindowMs;
+    this.parts.node.drainDeadlineAt = null;
+    this.#logger.log(`drain aborted with ${remaining} connections left, the node serves again: ${printable(reason)}`);
     this.parts.events.announce({ type: 'drain-aborted', remaining, total });
     this.#resolve({ ...this.#outcome, aborted: true });
   }

@@ -152,7 +152,7 @@ describe('DrainRun.takeOver', () => {
     const clients = world.open(100);
     const run = world.run(LONG);
     await world.pass(1000);
-    run.takeOver({ readinessDelayMs: 500, spreadMs: 2000, deadlineMs: 5000 });
+    run.takeOver({ readinessDelayMs: 500, spreadMs: 2000, deadlineMs: 5000 }, 'SIGTERM');
     await world.pass(490);
     expect([flagsOf(world), begun(clients)]).toEqual([[true, false], 0]);
     await world.pass(1000);
@@ -168,7 +168,7 @@ describe('DrainRun.takeOver', () => {
     await world.pass(30_000);
     const before = begun(clients);
     expect(Math.abs(before - 10)).toBeLessThanOrEqual(2);
-    run.takeOver({ readinessDelayMs: 500, spreadMs: 2000, deadlineMs: 5000 });
+    run.takeOver({ readinessDelayMs: 500, spreadMs: 2000, deadlineMs: 5000 }, 'SIGTERM');
     await world.pass(1000);
     expect(Math.abs(begun(clients) - before - (200 - before) / 2)).toBeLessThanOrEqual(4);
     await world.pass(1100);
@@ -184,7 +184,7 @@ describe('DrainRun.takeOver', () => {
     const clients = world.open(10, false);
     const run = world.run({ readinessDelayMs: 0, spreadMs: 100, deadlineMs: 3000 });
     await world.pass(50);
-    run.takeOver({ readinessDelayMs: 1000, spreadMs: 5000, deadlineMs: 25_000 });
+    run.takeOver({ readinessDelayMs: 1000, spreadMs: 5000, deadlineMs: 25_000 }, 'SIGTERM');
     await world.pass(60);
     expect(begun(clients)).toBe(10);
     await world.pass(2890);

@@ -106,7 +106,8 @@ export class AdminRefusals implements OnApplicationShutdown {
   }
 }
 
-function resultOf({ status, type }: ProblemDetails): AuditResult {
+/** The result of an attempt that ended with a problem. */
+export function resultOf({ status, type }: ProblemDetails): AuditResult {
   if (status === 403) return 'forbidden';
   if (status === 404) return 'not-found';
   if (status === 504) return 'unconfirmed';

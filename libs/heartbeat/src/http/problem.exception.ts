@@ -8,9 +8,11 @@ export interface InputError {
   readonly detail: string;
 }
 
-/** Problem details that may list several faults at once. */
+/** Problem details that may list several faults at once, or measure the one. */
 export interface AdminProblem extends ProblemDetails {
   readonly errors?: readonly InputError[];
+  /** The time by which a plan is too long. */
+  readonly excessMs?: number;
 }
 
 /** An error of one of the library's routes. It may be thrown anywhere in a route, and is sent as problem details. */

@@ -37,9 +37,10 @@ export interface NodeRequest<Request extends z.ZodType, Reply extends z.ZodType>
   ): Promise<ReadonlyMap<string, Outcome<z.output<Reply>>>>;
   /**
    * The reply of one node; for this node without a message.
+   * @param since As for `send`.
    * @throws HeartbeatError `HEARTBEAT_NODE_SILENT` (as a rejection) without a reply in time.
    */
-  sendToOne(nodeId: string, body: z.input<Request> & z.output<Request>): Promise<z.output<Reply>>;
+  sendToOne(nodeId: string, body: z.input<Request> & z.output<Request>, since?: number): Promise<z.output<Reply>>;
 }
 
 interface Operation extends RequestSchemas<z.ZodType, z.ZodType> {
@@ -86,9 +87,9 @@ export class NodeRequests implements OnApplicationShutdown {
     this.#operations.set(name, { ...schemas, handler });
     const send: NodeRequest<Request, Reply>['send'] = (nodeIds, body, since = this.node.clock.now()) =>
       this.#send(name, schemas, { nodeIds, body, since });
-    const sendToOne: NodeRequest<Request, Reply>['sendToOne'] = async (nodeId, body) => {
+    const sendToOne: NodeRequest<Request, Reply>['sendToOne'] = async (nodeId, body, since) => {
       if (nodeId === this.node.id) return handler(body);
-      const outcome = (await send([nodeId], body)).get(nodeId);
+      const outcome = (await send([nodeId], body, since)).get(nodeId);
       if (outcome?.status === 'ok') return outcome.body;
       throw nodeSilent(nodeId);
     };

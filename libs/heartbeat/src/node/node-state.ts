@@ -45,6 +45,10 @@ export class NodeState {
   drainWaiting = 0;
   /** Owner: the registry. Disposers of ended connections whose promises have not settled. */
   disposals = 0;
+  /** Owner: drain. The deadline of the drain, in monotonic milliseconds; null without a drain. */
+  drainDeadlineAt: number | null = null;
+  /** Owner: drain. The window of advised delays: that of the drain, or of the options. */
+  returnWindowMs: number;
   /** Owner: the registry. Set at `maxConnections`, cleared under 95 % of it. */
   atCapacity = false;
   /** Owner: load. The load of this node, and its consequences. */
@@ -85,6 +89,7 @@ export class NodeState {
     this.startedAt = clock.now();
     this.log = new LimitedLogger('Heartbeat', clock);
     this.intervalMs = options.heartbeat.intervalMs;
+    this.returnWindowMs = options.drain.returnWindowMs;
   }
 
   /**
@@ -103,7 +108,7 @@ export class NodeState {
 
   /** A random delay after which one client should reconnect. */
   retryAfterMs(): number {
-    return Math.round(this.random() * this.options.drain.returnWindowMs);
+    return Math.round(this.random() * this.returnWindowMs);
   }
 
   /**

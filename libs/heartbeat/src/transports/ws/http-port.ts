@@ -78,17 +78,13 @@ export class HttpPort {
   }
 
   /**
-   * A drain that has begun waits this long for guests, and for HTTP requests where the server closes. After an abort guests are served
-   * as before.
+   * A drain waits this long for guests, and for HTTP requests where the server closes.
+   * @param leftMs Null after an abort: guests are served as before.
    */
-  onDrain(type: 'drain-started' | 'drain-aborted', deadlineMs: number): void {
-    if (type === 'drain-started') {
-      this.#deadline ??= setTimeout(() => this.#endGuests(), deadlineMs).unref();
-      return;
-    }
+  onDrain(leftMs: number | null): void {
     if (this.#deadline) clearTimeout(this.#deadline);
-    this.#deadline = null;
-    this.guests.resume();
+    this.#deadline = leftMs === null ? null : setTimeout(() => this.#endGuests(), leftMs).unref();
+    if (leftMs === null) this.guests.resume();
   }
 
   /** Stops listening; an own server is closed. A server that is still open receives upgrades until it has closed. */

@@ -69,9 +69,10 @@ export class HttpPorts implements OnApplicationShutdown {
   }
 
   #awaitDrain(): void {
-    const { deadlineMs } = this.node.options.drain;
-    const draining = this.events.ofType('drain-started', 'drain-aborted').subscribe(({ type }) => {
-      for (const port of this.#ports.values()) port.onDrain(type, deadlineMs);
+    const draining = this.events.ofType('drain-started', 'drain-taken-over', 'drain-aborted').subscribe(() => {
+      const { drainDeadlineAt, clock } = this.node;
+      const leftMs = drainDeadlineAt === null ? null : Math.max(0, drainDeadlineAt - clock.now());
+      for (const port of this.#ports.values()) port.onDrain(leftMs);
     });
     this.#leave.push(() => draining.unsubscribe());
   }
