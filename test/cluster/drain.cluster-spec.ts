@@ -127,7 +127,9 @@ describe.each<[string, () => unknown, () => unknown]>([
 ])('while Redis is %s in the middle of a drain', (_how, lose, restore) => {
   let lost = false;
   // For the tests after one that has failed.
-  afterEach(() => (lost ? restore() : undefined));
+  afterEach(async () => {
+    if (lost) await restore();
+  });
 
   it('the drain goes on, and its progress is readable again after its return', async () => {
     const [clients, others] = [await openClients(two), await openClients(one)];

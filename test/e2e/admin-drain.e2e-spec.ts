@@ -22,6 +22,7 @@ const WRONG_BODIES: readonly (readonly [unknown, string[]])[] = [
   [{ deadlineMs: '5000' }, ['/deadlineMs']],
   [{ returnWindowMs: 0.5 }, ['/returnWindowMs']],
   [{ deadlineMs: 0 }, ['/deadlineMs']],
+  [{ workTimeoutMs: [] }, ['/workTimeoutMs']],
   [{ deadlineMs: 2 ** 31 }, ['/deadlineMs']],
   [{ spread: 1, all: true }, ['/spread', '/all']],
   [{ node: '' }, ['/node']],
@@ -110,7 +111,7 @@ describe.each(PLATFORMS)('a drain by hand, on %s', (_name, platform) => {
       state: 'draining',
       spreadMs: 20_000,
       estimatedMs: 20_300,
-      deadlineMs: 20_300,
+      deadlineMs: 21_100,
       total: 40,
       startedAt: expect.stringMatching(/Z$/),
       reason: 'by hand: ops',
@@ -142,7 +143,7 @@ describe.each(PLATFORMS)('a drain by hand, on %s', (_name, platform) => {
     expect(open.every(({ closeFrame }) => closeFrame === null)).toBe(true);
     expect((await abort(app)).json).toMatchObject({ status: 409, type: expect.stringMatching(/:not-draining$/) });
 
-    expect(await drain(app, {})).toMatchObject({ status: 202, json: { spreadMs: 400, deadlineMs: 700 } });
+    expect(await drain(app, {})).toMatchObject({ status: 202, json: { spreadMs: 400, deadlineMs: 1500 } });
     await Promise.all(open.map(({ ended }) => ended));
     expect(open.map(({ closeFrame }) => closeFrame?.code)).toEqual(open.map(() => 1001));
     await until(async () => (await plan(app)).state === 'drained');
@@ -158,7 +159,12 @@ describe.each(PLATFORMS)('a drain by hand, on %s', (_name, platform) => {
     expect(events[0]).toEqual({ type: 'drain-started', connections: 40, reason: 'by hand: ops' });
     const done = { who: 'ops', target: before.json.node as string, from: '127.0.0.1', result: 'done' };
     expect(audits(app)).toMatchObject([
-      { ...done, what: 'drain', parameters: { spreadMs: 20_000, returnWindowMs: 500 } },
+      {
+        ...done,
+        what: 'drain',
+        parameters: { spreadMs: 20_000, returnWindowMs: 500 },
+        after: { state: 'draining', connections: 40 },
+      },
       { ...done, what: 'drain', result: 'refused: drain-under-way', parameters: { force: true } },
       { ...done, what: 'abort-drain' },
       { ...done, what: 'abort-drain', result: 'refused: not-draining' },
@@ -177,6 +183,8 @@ describe.each(PLATFORMS)('a drain by hand, on %s', (_name, platform) => {
       expect(json.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(pointers);
     }
     expect((await plan(app)).state).toBe('serving');
+    const attempt = { who: 'ops', role: 'operator', what: 'drain', result: 'refused: bad-body' };
+    expect(audits(app)).toMatchObject(WRONG_BODIES.map(() => attempt));
   });
 
   it('needs no body', async () => {
@@ -194,11 +202,13 @@ describe('a drain by hand', () => {
     for (const answer of [await app.ask('drain?node=other'), await abort(app, '?node=other')])
       expect([answer.status, answer.json.type]).toEqual([404, expect.stringMatching(/:not-found$/)]);
     expect((await abort(app, '?nodes=other')).status).toBe(400);
+    const { node } = await plan(app);
     expect(audits(app)).toMatchObject([
+      { what: 'drain', target: node, result: 'refused: bad-query' },
       { what: 'drain', target: 'other', result: 'not-found' },
       { what: 'abort-drain', target: 'other', result: 'not-found' },
+      { what: 'abort-drain', target: node, result: 'refused: bad-query' },
     ]);
-    const { node } = await plan(app);
     expect(await drain(app, { node })).toMatchObject({ status: 202, json: { node, state: 'drained' } });
     expect(await abort(app, `?node=${node}`)).toMatchObject({ status: 200 });
   });

@@ -196,7 +196,12 @@ export const SCHEMAS = {
   Me: whole(
     {
       name: { type: 'string', description: 'Of the token, or as the guard of the application set it.' },
-      role: { type: 'string', enum: ['viewer', 'operator'], nullable: true, description: 'Null where a guard of the application set none.' },
+      role: {
+        type: 'string',
+        enum: ['viewer', 'operator'],
+        nullable: true,
+        description: 'Null where a guard of the application set none.',
+      },
       node: { type: 'string', description: 'The id of the requested node.' },
     },
     { name: 'operator', role: 'operator', node: connectionExample.node },

@@ -22,6 +22,7 @@ import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
+import type { InboundPolicy } from '../../../libs/heartbeat/src/connection/ports.js';
 import { wireNode } from './wire-node.js';
 import { transportOf } from './fake-transport.js';
 
@@ -102,6 +103,7 @@ export class WorldNode {
   readonly state: NodeState;
   readonly events = new HeartbeatEvents();
   readonly connections: ConnectionService;
+  readonly inbound: InboundPolicy;
   readonly bus: BrittleBus;
   readonly bans: BanList;
   readonly link: ClusterMembership;
@@ -130,8 +132,8 @@ export class WorldNode {
     const { link } = this;
     const messages = new NodeMessages(state, link);
     this.slots = new SharedSlots(state, registry, bus, link, messages, events);
-    const { connections: wired, bans, outbound } = wireNode(state, events, { registry, slots: this.slots });
-    [this.connections, this.bans] = [wired, bans];
+    const { connections: wired, bans, inbound, outbound } = wireNode(state, events, { registry, slots: this.slots });
+    [this.connections, this.bans, this.inbound] = [wired, bans, inbound];
     this.requests = new NodeRequests(state, link, messages);
     this.directory = new NodeDirectory(state, bus, link, messages);
     const { connections, requests, directory } = this;

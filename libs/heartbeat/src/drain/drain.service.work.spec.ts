@@ -287,7 +287,7 @@ describe('a drain that is taken over', () => {
     const run = world.run({ readinessDelayMs: 0, spreadMs: 0, deadlineMs: 60_000, workTimeoutMs: 50_000 });
     await world.pass(1000);
     expect(client.closedAt).toBeNull();
-    run.takeOver(world.node.options.drain);
+    run.takeOver(world.node.options.drain, 'SIGTERM');
     await world.pass(490);
     expect(client.closedAt).toBeNull();
     await world.pass(20);

@@ -23,6 +23,7 @@ const HISTORY_OF: Readonly<Record<EventType, HistoryName>> = {
   unbanned: 'notable',
   closed: 'notable',
   'drain-started': 'notable',
+  'drain-taken-over': 'notable',
   'drain-progress': 'notable',
   'drain-ended': 'notable',
   'drain-aborted': 'notable',
