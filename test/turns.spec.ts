@@ -152,7 +152,9 @@ describe('work on a whole set of connections', () => {
       'the deadline of a drain',
       async () => {
         openAll();
-        await new DrainService(world.node, world.connections, world.events, world.inbound, { ms: null }).start('a test');
+        await new DrainService(world.node, world.connections, world.events, world.inbound, { ms: null }).start(
+          'a test',
+        );
       },
     ],
   ])('has few closes in a turn: %s', async (_what, act) => {

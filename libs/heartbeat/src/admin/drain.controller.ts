@@ -76,7 +76,13 @@ export function createDrainController(path: string): Type<unknown> {
       const since = this.node.clock.now();
       let target = node ?? '';
       const record = (result: AuditResult, after?: AuditChange['after']) =>
-        this.audit.record(request, { what, target, result, ...(parameters && { parameters }), ...(after && { after }) });
+        this.audit.record(request, {
+          what,
+          target,
+          result,
+          ...(parameters && { parameters }),
+          ...(after && { after }),
+        });
       try {
         target = await existingNode(this.directory.find(node));
         const plan = acceptedPlan(await orSilent(act(target, since)));
