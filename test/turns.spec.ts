@@ -206,4 +206,19 @@ describe('work on a whole set of connections', () => {
     expect(world.turns.longest).toBeLessThanOrEqual(MOST_IN_A_TURN);
     await cluster.end();
   });
+
+  it('a bulk kick has few closes in a turn, at any pace', async () => {
+    const cluster = new ClusterWorld();
+    const one = await cluster.add({}, { isAlone: true });
+    for (let number = 0; number < CLIENTS; number++) {
+      const { channel } = one.open({ userId: `user ${number}` }).connection;
+      const { shut } = channel;
+      channel.shut = (...given) => (world.turns.close(), shut(...given));
+    }
+    const { token } = await one.kicks.plan({ filter: { minAgeMs: 0 } });
+    await one.kicks.start(token, { perSecond: 100_000 });
+    await until(() => ((cluster.now += 250), world.turns.total === CLIENTS));
+    expect(world.turns.longest).toBeLessThanOrEqual(MOST_IN_A_TURN);
+    await cluster.end();
+  });
 });

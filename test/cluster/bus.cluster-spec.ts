@@ -6,6 +6,7 @@ import { SystemClock } from '../../libs/heartbeat/src/base/clock.js';
 import { RedisBus } from '../../libs/heartbeat/src/messaging/redis-bus.js';
 import { holdsTheAuditContract } from '../support/redis/audit-contract.js';
 import { type BusWorld, holdsTheBusContract } from '../support/redis/bus-contract.js';
+import { holdsTheRecordsContract } from '../support/redis/records-contract.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 
 let redis: RedisServer;
@@ -30,6 +31,7 @@ async function open(): Promise<BusWorld> {
 
 holdsTheBusContract('RedisBus', open);
 holdsTheAuditContract('RedisBus', open);
+holdsTheRecordsContract('RedisBus', open);
 
 describe('the keys of a cluster', () => {
   it('expire within days, each of them, also where all nodes ended without a word', async () => {
@@ -41,6 +43,7 @@ describe('the keys of a cluster', () => {
     await bus.dropBan('b2', 60_000);
     await bus.stateUsers([{ userId: 'u', count: 2, oldestAt: 1, oldestSerial: 1 }]);
     await bus.audit.add([{ id: 'one-1.1', at: 1, text: '{}' }], null);
+    await bus.records.put('r1', 'record', 60_000);
     await bus.renew(15_000, '{}');
     const keys = (await redis.command('KEYS', '{expiry}:*')) as string[];
     expect(keys.map(key => key.replace('{expiry}:', '')).toSorted()).toEqual([
@@ -51,6 +54,8 @@ describe('the keys of a cluster', () => {
       'bans:versions',
       'leases',
       'nodes',
+      'record:r1',
+      'records',
       'user:u',
       'users:one-1',
     ]);

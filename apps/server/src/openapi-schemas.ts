@@ -14,6 +14,7 @@ import { z } from 'zod';
 
 import { EVENT_STREAM } from './openapi-events.js';
 import { STATS_SCHEMAS } from './openapi-stats.js';
+import { KICK_SCHEMAS } from './openapi-kicks.js';
 
 /** A schema of OpenAPI, or a reference to one. */
 export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
@@ -190,6 +191,7 @@ export const SCHEMAS = {
     { items: [auditExample], nextCursor: null },
     { degraded },
   ),
+  ...KICK_SCHEMAS,
   DoctorReport: whole({ findings: { type: 'array', items: described(findingSchema) } }),
   HeapSnapshot: described(heapSnapshot),
   DrainPlan: described(drainPlan),

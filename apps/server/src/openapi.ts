@@ -4,29 +4,13 @@ import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
 import { eventOperations } from './openapi-events.js';
 import { drainOperations } from './openapi-drain.js';
-import { healthExample, KICK_EXAMPLES, problemExample } from './openapi-examples.js';
-import { ref, type Schema, SCHEMAS } from './openapi-schemas.js';
+import { kickOperations } from './openapi-kicks.js';
+import { adminResponses, content, healthResponses, type OperationText } from './openapi-responses.js';
+import { ref, SCHEMAS } from './openapi-schemas.js';
 import { statsOperations } from './openapi-stats.js';
 
 type PathItem = OpenAPIObject['paths'][string];
 type Operation = NonNullable<PathItem['get']>;
-type Responses = Operation['responses'];
-
-/** The description of a route: its purpose, its response, its problems. */
-interface OperationText {
-  readonly id: string;
-  readonly summary: string;
-  readonly description?: string;
-  readonly answer: keyof typeof SCHEMAS;
-  /** The media type of the response. Default: `application/json`. */
-  readonly type?: string;
-  /** The status of success. Default: 200. */
-  readonly status?: number;
-  /** Whether 202 is answered where a node did not say in time that it has done it. */
-  readonly unconfirmed?: true;
-  /** Statuses beside 200 and those that every route of its kind has. */
-  readonly problems?: readonly number[];
-}
 
 const health = String(DEFAULT_ROUTES.health);
 const metrics = String(DEFAULT_ROUTES.metrics);
@@ -76,6 +60,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'NodeList',
   },
   ...statsOperations(admin),
+  ...kickOperations(admin),
   [`get ${admin}/bans`]: {
     id: 'listBans',
     summary: 'List the bans in force, page by page',
@@ -146,17 +131,6 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   },
 };
 
-const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
-  400: 'The query, or the body, is wrong; `errors` lists every fault.',
-  401: 'No token, or a wrong one.',
-  403: 'The token is a viewer’s, and this is not for viewers.',
-  404: 'There is nothing with this id, or no such node.',
-  409: 'The state of the node forbids it; `detail` has the reason.',
-  429: 'Ten wrong tokens came from this address within a minute, or this was done too often. Wait for `Retry-After`.',
-  503: 'It would do harm now; `detail` has the reason.',
-  504: 'Its node does not respond. Try again in a moment.',
-};
-
 /** Serves the API's description: for people at `/docs`, for programs at `/docs-json`. */
 export function setUpDocs(docs: INestApplication, described: INestApplication): void {
   SwaggerModule.setup('docs', docs, createDocument(described), {
@@ -203,6 +177,7 @@ function describe(operation: Operation, text: OperationText, path: string): void
   operation.tags = [isAdmin ? 'admin' : isMetrics ? 'metrics' : 'health'];
   if (isAdmin) operation.security = [{ admin: [] }];
   for (const parameter of operation.parameters ?? []) {
+    if ('name' in parameter && parameter.name === 'job') parameter.description = 'The id of a kick of many.';
     if ('name' in parameter && parameter.name === 'id')
       parameter.description = `The id of a ${path.includes('/bans/') ? 'ban' : 'connection'}.`;
     // Labels are gathered in one object when they are read; each is a parameter of its own, with a text.
@@ -210,40 +185,4 @@ function describe(operation: Operation, text: OperationText, path: string): void
   }
   if (isMetrics) operation.responses = { 200: content('OK', ref('Metrics'), { type: 'text/plain' }) };
   else operation.responses = isAdmin ? adminResponses(text) : healthResponses(text);
-}
-
-function adminResponses({ answer, type, status = 200, unconfirmed, problems = [] }: OperationText): Responses {
-  const statuses = [401, 429, ...problems].toSorted((left, right) => left - right);
-  const refusals = statuses.map(refused => [
-    refused,
-    content(PROBLEM_TEXTS[refused]!, ref('Problem'), {
-      type: 'application/problem+json',
-      example: problemExample(refused),
-    }),
-  ]);
-  const accepted = unconfirmed && {
-    202: content('Its node did not confirm it in time.', ref(answer), { example: KICK_EXAMPLES[202] }),
-  };
-  const example = answer === 'KickAnswer' ? KICK_EXAMPLES[200] : undefined;
-  return { [status]: content('OK', ref(answer), { example, type }), ...accepted, ...Object.fromEntries(refusals) };
-}
-
-function healthResponses({ id, answer }: OperationText): Responses {
-  return {
-    200: content('OK', ref(answer), { example: healthExample(id, 200) }),
-    503: content('An indicator is down; the body has its name and the reason.', ref(answer), {
-      example: healthExample(id, 503),
-    }),
-  };
-}
-
-interface ContentOptions {
-  /** Default: `application/json`. */
-  readonly type?: string | undefined;
-  /** Of this status. Default: the example of the schema. */
-  readonly example?: object | undefined;
-}
-
-function content(description: string, schema: Schema, { type = 'application/json', example }: ContentOptions = {}) {
-  return { description, content: { [type]: { schema, ...(example !== undefined && { example }) } } };
 }

@@ -8,6 +8,7 @@ import { createClusterController } from './admin/cluster.controller.js';
 import { createStatsController } from './admin/stats.controller.js';
 import { createDrainController } from './admin/drain.controller.js';
 import { createMeController } from './admin/me.controller.js';
+import { createKicksController } from './admin/kicks.controller.js';
 import { DEFAULT_ROUTES } from './options/extras.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
@@ -76,6 +77,7 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
     createStatsController(admin),
     createDrainController(admin),
     createMeController(admin),
+    createKicksController(admin),
     createDoctorController(admin),
     createHeapSnapshotController(admin),
     createAuditController(admin),

@@ -27,6 +27,10 @@ import { ClosedConnections } from './cluster/closed-connections.js';
 import { ClusterKicks } from './cluster/cluster-kicks.js';
 import { ClusterLists } from './cluster/cluster-lists.js';
 import { Deliveries } from './cluster/deliveries.js';
+import { BoundConnections } from './kicks/bound-connections.js';
+import { KickRecords } from './kicks/kick-records.js';
+import { KickService } from './kicks/kick.service.js';
+import { NodeKicks } from './kicks/node-kicks.js';
 import { NodeReport } from './cluster/node-report.js';
 import { RedisBus } from './messaging/redis-bus.js';
 import { NodeReporter } from './messaging/cluster-node.js';
@@ -39,7 +43,15 @@ import { StatsService } from './stats/stats.service.js';
 import { SharedBans } from './cluster/shared-bans.js';
 import { SharedSlots } from './cluster/shared-slots.js';
 import { ConnectionService } from './connection/connection.service.js';
-import { BanCheck, BanStore, IdentityRule, InboundPolicy, OutboundPolicy, UserSlots } from './connection/ports.js';
+import {
+  BanCheck,
+  BanStore,
+  ClientBans,
+  IdentityRule,
+  InboundPolicy,
+  OutboundPolicy,
+  UserSlots,
+} from './connection/ports.js';
 import { Registry } from './connection/registry.js';
 import { AuditTrail } from './node/audit-entry.js';
 import { NodeState } from './node/node-state.js';
@@ -100,6 +112,7 @@ const PUBLIC = [
   LoadService,
   StatsService,
   ClusterService,
+  KickService,
   BanList,
   HeapSnapshotService,
   HeartbeatHealthIndicator,
@@ -131,6 +144,7 @@ const PUBLIC = [
     { provide: IdentityRule, useExisting: UserIdentityRule },
     { provide: UserSlots, useExisting: SharedSlots },
     { provide: BanCheck, useExisting: BanList satisfies Type<BanCheck> },
+    { provide: ClientBans, useExisting: BanList satisfies Type<ClientBans> },
     { provide: BanStore, useExisting: BanList satisfies Type<BanStore> },
     { provide: NodeReporter, useClass: NodeReport },
     ClusterMembership,
@@ -139,6 +153,9 @@ const PUBLIC = [
     NodeDirectory,
     ClusterLists,
     ClusterKicks,
+    BoundConnections,
+    KickRecords,
+    NodeKicks,
     Deliveries,
     ClosedConnections,
     SharedBans,

@@ -4,6 +4,7 @@ export { type Clock } from './base/clock.js';
 export { type CloseCode, CloseCodes, type ClosedBy, type ComeBack } from './protocol/close-code.js';
 export {
   type BulkKick,
+  type ClusterKick,
   type ClusterPage,
   type ClusterPosition,
   type ClusterQuery,
@@ -20,6 +21,16 @@ export {
   type ConnectionView,
   type FlightEntry,
 } from './connection/listing/connection-view.js';
+export {
+  type BulkKickOptions,
+  type KickCounts,
+  type KickJob,
+  type KickJobNode,
+  type KickPlan,
+  type KickSelection,
+  type KickStart,
+} from './kicks/kick.types.js';
+export { KickService } from './kicks/kick.service.js';
 export { type ConnectionFilter } from './connection/listing/connection-filter.js';
 export {
   type ConnectionPage,

@@ -1,6 +1,13 @@
 import { jest } from '@jest/globals';
 import type { HttpAdapterHost } from '@nestjs/core';
-import { BanList, ClusterService, ConnectionService, HeartbeatEvents, type HeartbeatOptions } from 'nestjs-heartbeat';
+import {
+  BanList,
+  ClusterService,
+  ConnectionService,
+  HeartbeatEvents,
+  type HeartbeatOptions,
+  KickService,
+} from 'nestjs-heartbeat';
 import { resolveOptions } from 'nestjs-heartbeat/tooling';
 import type { ClusterBus } from '../../../libs/heartbeat/src/messaging/cluster-bus.js';
 import { ClusterMembership } from '../../../libs/heartbeat/src/messaging/cluster-membership.js';
@@ -8,6 +15,11 @@ import { LocalBus, LocalStore } from '../../../libs/heartbeat/src/messaging/loca
 import { ClusterKicks } from '../../../libs/heartbeat/src/cluster/cluster-kicks.js';
 import { ClusterLists } from '../../../libs/heartbeat/src/cluster/cluster-lists.js';
 import { Deliveries } from '../../../libs/heartbeat/src/cluster/deliveries.js';
+import { BoundConnections } from '../../../libs/heartbeat/src/kicks/bound-connections.js';
+import { KickRecords } from '../../../libs/heartbeat/src/kicks/kick-records.js';
+import { NodeKicks } from '../../../libs/heartbeat/src/kicks/node-kicks.js';
+import type { AuditActor, AuditChange, AuditTrail } from '../../../libs/heartbeat/src/node/audit-entry.js';
+import type { SharedRecords } from '../../../libs/heartbeat/src/messaging/shared-records.js';
 import { NodeReport } from '../../../libs/heartbeat/src/cluster/node-report.js';
 import { NodeDirectory } from '../../../libs/heartbeat/src/messaging/node-directory.js';
 import { NodeMessages } from '../../../libs/heartbeat/src/messaging/node-messages.js';
@@ -40,6 +52,10 @@ export class BrittleBus extends LocalBus {
 
   constructor(...args: ConstructorParameters<typeof LocalBus>) {
     super(...args);
+    const records = brittle(this.records, () => {
+      if (this.isCut) throw new Error('cut');
+    });
+    Object.assign(this, { records });
     for (const method of METHODS) {
       const works = (this[method] as (...given: unknown[]) => Promise<unknown>).bind(this);
       Object.assign(this, {
@@ -73,6 +89,15 @@ export class BrittleBus extends LocalBus {
   }
 
   private turn: (isUp: boolean) => void = () => undefined;
+}
+/** The same records, whose methods reject where `assertUp` throws. */
+function brittle(records: SharedRecords, assertUp: () => void): SharedRecords {
+  return {
+    put: async (...given) => (assertUp(), records.put(...given)),
+    change: async (...given) => (assertUp(), records.change(...given)),
+    read: async (...given) => (assertUp(), records.read(...given)),
+    report: async (...given) => (assertUp(), records.report(...given)),
+  };
 }
 const METHODS = ['publish', 'renew', 'leave', 'leases', 'hasLease', 'putBan', 'dropBan', 'bans', 'stateUsers'] as const;
 
@@ -110,6 +135,10 @@ export class WorldNode {
   readonly requests: NodeRequests;
   readonly directory: NodeDirectory;
   readonly cluster: ClusterService;
+  readonly kicks: KickService;
+  readonly ownKicks: NodeKicks;
+  /** The entries of the audit trail. */
+  readonly trail: (AuditActor & AuditChange)[] = [];
   readonly slots: SharedSlots;
   readonly sampler: StatsSampler;
   readonly stats: StatsService;
@@ -139,12 +168,17 @@ export class WorldNode {
     const { connections, requests, directory } = this;
     this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);
-    const kicks = new ClusterKicks(state, connections, link, directory, requests);
+    const kicks = new ClusterKicks(state, connections, this.bans, link, directory, requests);
     const deliveries = new Deliveries(connections, bus, messages);
     this.cluster = new ClusterService(state, connections, link, directory, lists, kicks, deliveries, requests, events);
     this.sampler = new StatsSampler(state, connections, outbound, events);
     const board = new LeaderBoard(state, registry, this.sampler, link, directory, requests);
     this.stats = new StatsService(state, this.sampler, board, link, directory, requests);
+    const bound = new BoundConnections(state, connections, directory, requests);
+    const records = new KickRecords(state, bus);
+    const trail: AuditTrail = { recordFor: (actor, change) => void this.trail.push({ ...actor, ...change }) };
+    this.ownKicks = new NodeKicks(state, connections, this.bans, bound, records, link, directory, messages, trail);
+    this.kicks = new KickService(state, this.ownKicks, bound, records, link, trail);
     this.#world = world;
   }
 
@@ -191,6 +225,7 @@ export class WorldNode {
   }
 
   async stop(): Promise<void> {
+    await this.ownKicks.beforeApplicationShutdown();
     this.requests.onApplicationShutdown();
     this.slots.onApplicationShutdown();
     this.#shared.onApplicationShutdown();

@@ -173,7 +173,7 @@ describe('the query of a kick', () => {
       '/reason',
       'must be at most 123 bytes of UTF-8, which is what a close frame can carry',
     ],
-    [{ reasons: 'x' }, '/reasons', 'is no parameter of this route, which takes reason, reconnect'],
+    [{ reasons: 'x' }, '/reasons', 'is no parameter of this route, which takes reason, reconnect, banForMs'],
   ])('rejects %j', async (query, pointer, detail) => {
     expect(await errorsOf(kickQuery, query)).toEqual([{ pointer, detail }]);
   });

@@ -127,7 +127,16 @@ export const kickQuery = parameters({
     false,
     'Close with 4005 and an advised delay, so that the client reconnects, instead of 4500.',
   ),
-}).transform(markRead);
+  banForMs: wholeNumber(1).optional().meta({
+    description: 'Also ban its user for this long, or its address where it is anonymous. Not with `reconnect`.',
+  }),
+}).transform(({ reason, reconnect, banForMs }, context) => {
+  if (reconnect && banForMs !== undefined) {
+    const message = 'must not be given with reconnect: a banned client cannot reconnect';
+    context.addIssue({ code: 'custom', path: ['banForMs'], message });
+  }
+  return markRead({ reconnect, ...(reason !== undefined && { reason }), ...(banForMs !== undefined && { banForMs }) });
+});
 
 /** The position of the cursor, or an issue about it. */
 export function placeOf<Schema extends z.ZodType>(

@@ -89,6 +89,14 @@ export class BanList {
     return { ban: this.#shown(bans), closed: (await task?.finished()) ?? 0 };
   }
 
+  /** @internal */
+  banClient({ userId, ip }: Connection, forMs: number, reason?: string): boolean {
+    const client = userId === null ? ({ kind: 'ip', value: ip } as const) : ({ kind: 'user', value: userId } as const);
+    if (targetOf(client.kind, client.value) === null) return false;
+    this.#made({ ...client, forMs, ...(reason !== undefined && { reason }) });
+    return true;
+  }
+
   /** Lifts a ban. Returns false if there is no such ban. */
   lift(id: string): boolean {
     const isLifted = this.end(id);

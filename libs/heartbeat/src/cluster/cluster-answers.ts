@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { wireId } from '../base/wire-values.js';
+import type { Kick } from '../connection/connection.types.js';
 import type { ConnectionView } from '../connection/listing/connection-view.js';
 import type { SortOrder } from '../connection/listing/sort-order.js';
 import type { ConnectionFilter } from '../connection/listing/connection-filter.js';
@@ -54,6 +55,15 @@ export interface ClusterPage {
  * confirm it in time, so it may or may not happen. `not-found`: no living node has the connection.
  */
 export type KickOutcome = 'closing' | 'already-closing' | 'unconfirmed' | 'not-found';
+
+/** The parameters of a kick on any node. */
+export interface ClusterKick extends Kick {
+  /**
+   * Also bans the user of the connection for this long, or its address where it is anonymous. The kicked connection still gets 4500, others
+   * that the ban matches get 4501. Not with `reconnect`. Default: no ban.
+   */
+  readonly banForMs?: number;
+}
 
 /** The result of a kick of all connections that match a filter. */
 export interface BulkKick {

@@ -16,7 +16,7 @@ import { ClusterMembership } from '../messaging/cluster-membership.js';
 import type { ClusterNode } from '../messaging/cluster-node.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { nodeSilent, NodeRequests } from '../messaging/node-requests.js';
-import type { BulkKick, ClusterPage, ClusterQuery, KickOutcome } from './cluster-answers.js';
+import type { BulkKick, ClusterKick, ClusterPage, ClusterQuery, KickOutcome } from './cluster-answers.js';
 import { ClusterKicks } from './cluster-kicks.js';
 import { ClusterLists } from './cluster-lists.js';
 import { Deliveries } from './deliveries.js';
@@ -93,9 +93,12 @@ export class ClusterService {
     throw nodeSilent(nodeId);
   }
 
-  /** Begins to close a connection with 4500, or 4005 where it may reconnect, on any node. */
+  /**
+   * Begins to close a connection with 4500, or 4005 where it may reconnect, on any node.
+   * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` (as a rejection) for a `banForMs` that is not a whole number from 1, or beside `reconnect`.
+   */
   @Handled()
-  async kick(id: string, kick: Kick = {}): Promise<KickOutcome> {
+  async kick(id: string, kick: ClusterKick = {}): Promise<KickOutcome> {
     const outcome = await this.kicks.kick(id, kick);
     this.events.calls.next(callOf('kick', id, outcome === 'closing' ? 'done' : outcome, kick));
     return outcome;

@@ -27,6 +27,16 @@ export abstract class BanCheck {
   abstract closeIfBanned(connection: Connection): void;
 }
 
+/** Bans clients that are kicked. Implemented in `admission/`. */
+export abstract class ClientBans {
+  /**
+   * Bans the user of a connection, or its address where it is anonymous. Returns false where it has neither: an anonymous client of a Unix
+   * socket.
+   * @param reason Default: `banned`.
+   */
+  abstract banClient(connection: Connection, forMs: number, reason?: string): boolean;
+}
+
 /** The bans of this node, for their exchange with other nodes. Implemented in `admission/`. */
 export abstract class BanStore {
   /** Adds a ban of another node, or extends a known one. Returns false if it is not a valid ban. */

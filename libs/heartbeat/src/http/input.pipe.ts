@@ -1,6 +1,7 @@
 import { type ArgumentMetadata, Body, type PipeTransform, Query } from '@nestjs/common';
 import type { z } from 'zod';
 
+import { LABELS } from './connection-parameters.js';
 import { badBody, badQuery, type InputError, pointerTo } from './problem.exception.js';
 import { isRead } from './query-parameter.js';
 
@@ -39,8 +40,8 @@ function validated(schema: z.ZodType): PipeTransform[] {
 function inputErrorsOf(issue: z.core.$ZodIssue): InputError[] {
   const { message: detail } = issue;
   if (issue.code === 'unrecognized_keys') return issue.keys.map(key => ({ pointer: pointerTo(key), detail }));
-  // Labels are collected in one object, so the path of a label has the object's name and the label's key.
-  const [name, label] = issue.path.map(String);
-  if (name === undefined) return [{ pointer: '', detail }];
-  return [{ pointer: pointerTo(label === undefined ? name : `label.${label}`), detail }];
+  const path = issue.path.map(String);
+  // The labels of a query are collected in one object, so the path of a label has the object's name and the label's key.
+  const isLabel = path.length === 2 && path[0] === LABELS;
+  return [{ pointer: isLabel ? pointerTo(`label.${path[1]}`) : path.map(pointerTo).join(''), detail }];
 }

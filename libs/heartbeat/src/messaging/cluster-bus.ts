@@ -1,4 +1,5 @@
 import type { SharedAudit } from './shared-audit.js';
+import type { SharedRecords } from './shared-records.js';
 
 /**
  * The port to the state that the nodes of a cluster share: messages between them, and the few values that must outlive a node or be agreed
@@ -14,6 +15,7 @@ export interface ClusterBus {
   /** Whether the store responded to the last command. While it is false, every method except `renew` rejects at once. */
   readonly isUp: boolean;
   readonly audit: SharedAudit;
+  readonly records: SharedRecords;
 
   /**
    * Begins to receive messages as `nodeId`. Resolves when the store was reached for the first time or the first attempt has timed out, and

@@ -11,6 +11,8 @@ import type {
 } from './cluster-bus.js';
 import { LocalAudit } from './local-audit.js';
 import type { AuditRecord } from './shared-audit.js';
+import { LocalRecords, type RecordTable } from './local-records.js';
+import type { SharedRecords } from './shared-records.js';
 
 /** The shared state of nodes in one process. */
 export class LocalStore {
@@ -26,6 +28,7 @@ export class LocalStore {
   /** By user and node. */
   readonly users = new Map<string, Map<string, UserStatement>>();
   readonly audit: AuditRecord[] = [];
+  readonly records: RecordTable = new Map();
   banVersion = 0;
 
   /** Removes everything except the listeners. */
@@ -34,6 +37,7 @@ export class LocalStore {
     this.bans.clear();
     this.users.clear();
     this.audit.length = 0;
+    this.records.clear();
     this.banVersion = 0;
   }
 }
@@ -48,6 +52,7 @@ export class LocalBus implements ClusterBus {
   #self = '';
   readonly #store: LocalStore;
   readonly audit: LocalAudit;
+  readonly records: SharedRecords;
 
   constructor(
     private readonly clock: Clock,
@@ -56,6 +61,7 @@ export class LocalBus implements ClusterBus {
     this.isShared = store !== null;
     this.#store = store ?? new LocalStore();
     this.audit = new LocalAudit(this.#store.audit);
+    this.records = new LocalRecords(this.#store.records, () => this.#now);
   }
 
   async start(nodeId: string, listener: BusListener): Promise<void> {

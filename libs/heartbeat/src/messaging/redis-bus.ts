@@ -12,8 +12,10 @@ import type {
   UserStatement,
 } from './cluster-bus.js';
 import { RedisAudit } from './redis-audit.js';
+import { CommandsUnderWay } from './commands-under-way.js';
 import { type RedisClients, redisClients } from './redis-clients.js';
 import { RedisConnection } from './redis-connection.js';
+import { RedisRecords } from './redis-records.js';
 import {
   CHANGED_BANS,
   DROP_BAN,
@@ -35,10 +37,6 @@ const COMMAND_TIMEOUT_MS = 500;
 const SILENT_MS = 2500;
 /** A connection is not replaced before it has been ready for this long, which is more than the interval of its own echo. */
 const MIN_AGE_MS = 1500;
-/** Maximum size of messages and commands without a reply from Redis. More are rejected. */
-const MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024;
-/** Maximum of commands without a reply from Redis. A command above it fails, which is no sign that Redis is lost. */
-const MAX_COMMANDS_UNDER_WAY = 10_000;
 /** A message to the node itself with each renewal, and to all where no other node sends it. It detects connections that died in silence. */
 const ECHO = 'echo';
 /** A little less than the interval of renewals. */
@@ -52,7 +50,9 @@ const ECHO_MS = 900;
 export class RedisBus implements ClusterBus {
   readonly isShared = true;
   readonly audit = new RedisAudit((script, words) => this.#run(script, words, 'minor'));
+  readonly records = new RedisRecords((script, words) => this.#run(script, words, 'minor'));
   readonly #key: string;
+  readonly #underWay = new CommandsUnderWay();
   #listener: BusListener = { message: () => undefined, availability: () => undefined, failed: () => undefined };
   #clients: RedisClients | null = null;
   #commands: RedisConnection | null = null;
@@ -60,8 +60,6 @@ export class RedisBus implements ClusterBus {
   #self = '';
   #isUp = false;
   #answeredAt = 0;
-  #bytesUnderWay = 0;
-  #commandsUnderWay = 0;
   #watch = new SubscriptionWatchdog([], 0);
 
   constructor(
@@ -202,13 +200,7 @@ export class RedisBus implements ClusterBus {
   }
 
   async #within<Reply>(send: () => Promise<Reply>, bytes: number, weight: Weight = 'usual'): Promise<Reply> {
-    const isTooMuch = this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY;
-    const isUrgent = weight === 'urgent';
-    if (isTooMuch && !isUrgent) throw new Error('Redis does not take messages fast enough');
-    if (this.#commandsUnderWay >= MAX_COMMANDS_UNDER_WAY && !isUrgent)
-      throw new Error('too many commands wait for Redis');
-    this.#commandsUnderWay++;
-    this.#bytesUnderWay += bytes;
+    const done = this.#underWay.add(bytes, weight === 'urgent');
     try {
       const answer = await withTimeout(send(), Math.min(COMMAND_TIMEOUT_MS, this.options.requestTimeoutMs), 'Redis');
       this.#answeredAt = this.clock.now();
@@ -217,8 +209,7 @@ export class RedisBus implements ClusterBus {
       if (weight !== 'minor') this.#setUp(false);
       throw error;
     } finally {
-      this.#commandsUnderWay--;
-      this.#bytesUnderWay -= bytes;
+      done();
     }
   }
 

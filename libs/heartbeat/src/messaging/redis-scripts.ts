@@ -18,6 +18,7 @@ export interface Script {
  *   {<namespace>}:user:<id>      hash, node → its connections of the user: their number, the time at which the oldest was opened, its serial
  *   {<namespace>}:users:<node>   set, the users that a node has stated; used to remove a dead node
  *   {<namespace>}:audit          sorted set, id and text of an entry of the audit trail → its time; see redis-audit.ts
+ *   {<namespace>}:record…         records: see redis-record-scripts.ts
  *
  * Times are those of Redis, in epoch milliseconds. Each script is atomic. Every key expires a day after the last node has renewed its
  * lease or stated its users, or after the last ban has ended, so that a cluster that no longer exists leaves no keys;
