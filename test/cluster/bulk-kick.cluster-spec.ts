@@ -34,7 +34,10 @@ let others: Clients[];
 
 beforeAll(async () => {
   redis = await RedisServer.start();
-  cluster = await TestCluster.start({ redisUrl: redis.url, options: { limits: { maxConnections: 20_000, handshakeTimeoutMs: 60_000 } } });
+  cluster = await TestCluster.start({
+    redisUrl: redis.url,
+    options: { limits: { maxConnections: 20_000, handshakeTimeoutMs: 60_000 } },
+  });
   others = await openEach('/ws?user=other-{n}&team=blue', OTHERS);
 }, 120_000);
 
@@ -69,10 +72,11 @@ async function ended(node: TestNode, id: string): Promise<Job> {
   return job!;
 }
 
+const count = (of: readonly ClientsEnd[]) => of.filter(({ code }) => code === 4500).length;
+
 /** The ends of the clients of each node by code, once there are so many with the code 4500. */
 async function endsOf(all: readonly Clients[], closed: readonly number[]): Promise<ClientsEnd[][]> {
   let ends: ClientsEnd[][] = [];
-  const count = (of: readonly ClientsEnd[]) => of.filter(({ code }) => code === 4500).length;
   await until(
     async () => {
       ends = await Promise.all(all.map(clients => clients.ended()));
@@ -92,7 +96,7 @@ describe('a bulk kick', () => {
     expect([matched, share]).toEqual([900, 900 / (3 * (300 + OTHERS))]);
     const later = await openEach('/ws?user=late-{n}&team=green', 10);
     const starts = await Promise.all(cluster.nodes.map(node => post(node, { token, perSecond: 200 })));
-    expect(starts.map(({ status }) => status).toSorted()).toEqual([202, 409, 409]);
+    expect(starts.filter(({ status }) => status === 409)).toHaveLength(2);
     const id = starts.find(({ status }) => status === 202)!.json.job as string;
     await until(async () => (await jobOf(cluster.node(1), id)).closed > 100);
     redis.pause();

@@ -13,18 +13,17 @@ interface Entry {
   readonly result: string;
 }
 
-describe.each(PLATFORMS)('POST /admin/kicks on %s', (_, platform) => {
-  const entries = ({ audit }: AdminApp) => audit.map(line => JSON.parse(line) as Entry);
-  const post = (admin: AdminApp, body: object, token = 'do') =>
-    admin.ask('kicks', token, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  const job = (admin: AdminApp, id: string, method = 'GET', token = 'do') =>
-    admin.ask(`kicks/${id}`, token, { method });
-  const ended = (admin: AdminApp, id: string) => until(async () => (await job(admin, id)).json.endedAt !== null);
+const entries = ({ audit }: AdminApp) => audit.map(line => JSON.parse(line) as Entry);
+const post = (admin: AdminApp, body: object, token = 'do') =>
+  admin.ask('kicks', token, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+const job = (admin: AdminApp, id: string, method = 'GET', token = 'do') => admin.ask(`kicks/${id}`, token, { method });
+const ended = (admin: AdminApp, id: string) => until(async () => (await job(admin, id)).json.endedAt !== null);
 
+describe.each(PLATFORMS)('POST /admin/kicks on %s', (_, platform) => {
   it('shows what would be kicked, then kicks just these', async () => {
     const admin = await AdminApp.start(platform);
     const red = [await admin.open('/ws?user=a&team=red'), await admin.open('/ws?user=b&team=red')];
@@ -45,7 +44,7 @@ describe.each(PLATFORMS)('POST /admin/kicks on %s', (_, platform) => {
     expect(json).toMatchObject({ state: 'done', matched: 2, closed: 2, gone: 0, failed: 0, lost: 0, perSecond: 1000 });
     expect(json.nodes).toMatchObject([{ state: 'done', matched: 2, closed: 2 }]);
     const left = (await admin.list('state=open')).items.map(({ userId }) => userId);
-    expect(left.toSorted()).toEqual(['c', 'd']);
+    expect(new Set(left)).toEqual(new Set(['c', 'd']));
     expect(entries(admin)).toMatchObject([
       { who: 'ops', what: 'bulk-kick', target: start.json.job, from: '127.0.0.1', result: 'done' },
       { who: 'ops', what: 'bulk-kick-end', target: start.json.job, from: '127.0.0.1', after: { closed: 2 } },
@@ -157,7 +156,6 @@ describe.each(PLATFORMS)('DELETE /admin/connections/:id?banForMs= on %s', (_, pl
     expect((await admin.ask('bans')).json.items).toMatchObject([{ kind: 'user', value: 'a', reason: 'abuse' }]);
     expect(entries(admin)).toMatchObject([{ what: 'kick', result: 'done', parameters: { banForMs: 60_000 } }]);
   });
-  const entries = ({ audit }: AdminApp) => audit.map(line => JSON.parse(line) as object);
 
   it('bans the address of an anonymous client', async () => {
     const admin = await AdminApp.start(platform);

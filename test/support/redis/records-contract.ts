@@ -5,6 +5,8 @@ import type { BusWorld } from './bus-contract.js';
 
 const SILENT = { message: () => undefined, availability: () => undefined, failed: () => undefined };
 
+const report = (nodeId: string, text: string, keepMs = 5000) => ({ nodeId, report: text, text: 'again', keepMs });
+
 /** The contract of the records of every bus, whatever its implementation. */
 export function holdsTheRecordsContract(name: string, open: () => Promise<BusWorld>): void {
   describe(`${name}, as a store of records`, () => {
@@ -22,8 +24,6 @@ export function holdsTheRecordsContract(name: string, open: () => Promise<BusWor
       await Promise.all([one.stop(), other.stop()]);
       await world.end();
     });
-
-    const report = (nodeId: string, text: string, keepMs = 5000) => ({ nodeId, report: text, text: 'again', keepMs });
 
     it('keeps a record for its time, on every node', async () => {
       await one.records.put('a', 'first', 200);

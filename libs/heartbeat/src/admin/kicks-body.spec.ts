@@ -66,7 +66,7 @@ describe('the body of a bulk kick', () => {
     ['an empty reason', { ...USER, reason: '' }, '/reason'],
     ['reconnect as a text', { token: 't', reconnect: 'true' }, '/reconnect'],
     ['a ban for no time', { token: 't', banForMs: 0 }, '/banForMs'],
-    ['a ban for ever', { token: 't', banForMs: 1e400 }, '/banForMs'],
+    ['a ban for ever', { token: 't', banForMs: Number.POSITIVE_INFINITY }, '/banForMs'],
     ['a ban with a reconnect', { token: 't', banForMs: 1, reconnect: true }, '/banForMs'],
     ['no pace', { token: 't', perSecond: 0 }, '/perSecond'],
     ['half a kick', { token: 't', perSecond: 0.5 }, '/perSecond'],
@@ -116,9 +116,8 @@ describe('the body of a bulk kick', () => {
       fc.asyncProperty(fc.oneof(fc.dictionary(key, value), fc.jsonValue()), async body => {
         if ((await pointersOf(body)).length > 0) return;
         const { token, selection } = await read(body);
-        if (token !== undefined) return void expect(selection).toEqual({});
-        const [selected] = Object.values(selection);
-        expect(Object.keys(selected!)).not.toEqual([]);
+        const [selected = {}] = Object.values(selection);
+        expect(Object.keys(selected).length > 0).toBe(token === undefined);
       }),
     );
   });

@@ -47,7 +47,7 @@ export function createKicksController(path: string): Type<unknown> {
     }
 
     @Get('kicks/:job')
-    async job(@Param('job') job: string, @ValidQuery(noParameters) _: object): Promise<KickJobView> {
+    async job(@ValidQuery(noParameters) _: object, @Param('job') job: string): Promise<KickJobView> {
       return existing(await orProblem(this.kicks.job(job)));
     }
 

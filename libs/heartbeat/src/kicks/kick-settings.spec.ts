@@ -72,7 +72,7 @@ describe('checkedSettings', () => {
       reconnect: false,
       banForMs: 7,
     });
-    expect(checkedSettings(first, { reason: undefined } as unknown as BulkKickOptions)).toEqual(first);
+    expect(checkedSettings(first, { reason: undefined })).toEqual(first);
   });
 
   it.each<[string, unknown, string]>([

@@ -9,6 +9,7 @@ import type { KickJob } from './kick.types.js';
 Logger.overrideLogger(false);
 
 const ADA = { filter: { user: 'ada' } };
+const ids = (all: readonly OpenConnection[]) => all.map(({ id }) => id);
 const OPS = { who: 'ops', role: 'operator', from: '10.0.0.9' } as const;
 
 describe('KickService', () => {
@@ -33,7 +34,6 @@ describe('KickService', () => {
   const add = () => world.add({ cluster: { requestTimeoutMs: 200 } });
   const openAll = (each: number, userId = 'ada') =>
     world.nodes.map(node => Array.from({ length: each }, () => node.open({ userId })));
-  const ids = (all: readonly OpenConnection[]) => all.map(({ id }) => id);
 
   /** Lets time pass until the job has ended, as seen from a node. */
   async function ended(job: string, from = one): Promise<KickJob> {
@@ -195,7 +195,7 @@ describe('KickService', () => {
       const view = await ended(await started(token, two, { banForMs: 60_000, reason: 'abuse' }));
       expect(view).toMatchObject({ closed: 7, gone: 0, bans: 3 });
       await until(() => codes.length === 8);
-      expect(codes.toSorted()).toEqual([4500, 4500, 4500, 4500, 4500, 4500, 4500, 4501]);
+      expect([codes.filter(code => code === 4500).length, codes.filter(code => code === 4501).length]).toEqual([7, 1]);
       expect(one.bans.list().map(({ kind, value, reason }) => [kind, value, reason])).toEqual([
         ['user', 'ada', 'abuse'],
         ['user', 'bob', 'abuse'],
@@ -214,19 +214,20 @@ describe('KickService', () => {
     });
   });
 
-  describe('under failure', () => {
-    /** The node is killed: it neither sends nor receives, and its lease ends. */
-    async function kill(node: WorldNode): Promise<void> {
-      world.store.listeners.delete(node.id);
-      node.bus.isCut = true;
-      for (let second = 0; second < 7; second++) {
-        world.now += 1000;
-        for (const other of world.nodes) if (other !== node) await other.link.renew();
-      }
+  const kicked = ({ id }: WorldNode) => [...kicks.keys()].filter(kickedId => kickedId.startsWith(id)).length;
+  /** The node is killed: it neither sends nor receives, and its lease ends. */
+  async function kill(node: WorldNode): Promise<void> {
+    world.store.listeners.delete(node.id);
+    node.bus.isCut = true;
+    for (let second = 0; second < 7; second++) {
+      world.now += 1000;
+      for (const other of world.nodes) if (other !== node) await other.link.renew();
     }
-    /** As each second does by itself. */
-    const read = (job: string) => Promise.all(world.nodes.map(node => node.ownKicks.read(job)));
+  }
+  /** As each second does by itself. */
+  const read = (job: string) => Promise.all(world.nodes.map(node => node.ownKicks.read(job)));
 
+  describe('under failure', () => {
     it('names silent nodes of a dry run, and leaves them out', async () => {
       openAll(2);
       const listener = world.store.listeners.get(three.id)!;
@@ -271,7 +272,6 @@ describe('KickService', () => {
       const ends = world.nodes.flatMap(({ trail }) => trail.filter(({ what }) => what === 'bulk-kick-end'));
       expect(ends).toMatchObject([{ ...OPS, target: job }]);
     });
-    const kicked = ({ id }: WorldNode) => [...kicks.keys()].filter(kickedId => kickedId.startsWith(id)).length;
 
     it('starts and stops without the messages about it', async () => {
       openAll(5);

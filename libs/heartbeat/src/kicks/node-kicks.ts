@@ -108,12 +108,9 @@ export class NodeKicks implements BeforeApplicationShutdown {
 
   /** Reads the record of a job, and does what it states. Reports the own progress. */
   read(id: string): Promise<void> {
-    const read = (this.#reads.get(id) ?? Promise.resolve())
-      .then(() => this.#read(id))
-      .catch((error: unknown) => this.membership.failed('request', error))
-      .then(() => {
-        if (this.#reads.get(id) === read) this.#reads.delete(id);
-      });
+    const read = this.#readAfter(this.#reads.get(id), id).finally(() => {
+      if (this.#reads.get(id) === read) this.#reads.delete(id);
+    });
     this.#reads.set(id, read);
     return read;
   }
@@ -136,6 +133,16 @@ export class NodeKicks implements BeforeApplicationShutdown {
     if (open.length === 0 || !isSteady) return [];
     const living = new Set((await this.directory.others()).map(({ id }) => id));
     return open.filter(id => !living.has(id));
+  }
+
+  /** Reads of a record follow one another. */
+  async #readAfter(previous: Promise<void> | undefined, id: string): Promise<void> {
+    await previous;
+    try {
+      await this.#read(id);
+    } catch (error) {
+      this.membership.failed('request', error);
+    }
   }
 
   async #read(id: string): Promise<void> {
