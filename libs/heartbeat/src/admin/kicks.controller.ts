@@ -41,7 +41,10 @@ export function createKicksController(path: string): Type<unknown> {
       if (start.outcome === 'unknown-token') {
         throw notFound('There is no dry run with this token: it was more than five minutes ago, or never was.');
       }
-      if (start.outcome === 'already-started') throw taken(start.job);
+      if (start.outcome === 'already-started') {
+        this.audit.record(request, { what: 'bulk-kick', target: start.job, result: 'refused: already-started' });
+        throw taken(start.job);
+      }
       this.adapterHost.httpAdapter.status(response, HttpStatus.ACCEPTED);
       return { job: start.job };
     }

@@ -112,8 +112,8 @@ describe('KickService', () => {
     const { token } = await one.kicks.plan(ADA);
     world.now += 300_001;
     expect(await one.kicks.start(token)).toEqual({ outcome: 'unknown-token' });
-    expect(await two.kicks.start('x', {}, OPS)).toEqual({ outcome: 'unknown-token' });
-    expect(two.trail).toMatchObject([{ ...OPS, what: 'bulk-kick', result: 'not-found' }]);
+    expect(await two.kicks.start('x')).toEqual({ outcome: 'unknown-token' });
+    expect(two.trail).toMatchObject([{ who: 'application', what: 'bulk-kick', result: 'not-found' }]);
     expect([await one.kicks.job('x'), await one.kicks.stop('0'.repeat(24))]).toEqual([undefined, undefined]);
     expect(kicks.size).toBe(0);
   });

@@ -144,7 +144,10 @@ export class KickService {
   @Handled()
   async stop(job: string, actor = APPLICATION): Promise<KickJob | undefined> {
     const result = isJobId(job) ? await this.#stop(job) : 'not-found';
-    this.trail.recordFor(actor, { what: 'stop-bulk-kick', target: job, result });
+    // A route makes the entry of a request that it refuses.
+    if (result !== 'not-found' || actor === APPLICATION) {
+      this.trail.recordFor(actor, { what: 'stop-bulk-kick', target: job, result });
+    }
     return result === 'not-found' ? undefined : this.job(job);
   }
 
@@ -167,7 +170,7 @@ export class KickService {
 
   #refused(job: string, actor: AuditActor, outcome: 'unknown-token' | 'already-started'): KickStart {
     const result = outcome === 'unknown-token' ? 'not-found' : 'refused: already-started';
-    this.trail.recordFor(actor, { what: 'bulk-kick', target: job, result });
+    if (actor === APPLICATION) this.trail.recordFor(actor, { what: 'bulk-kick', target: job, result });
     return outcome === 'unknown-token' ? { outcome } : { outcome, job };
   }
 
