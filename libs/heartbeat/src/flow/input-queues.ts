@@ -9,6 +9,8 @@ import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage } from './m
 const MAX_SPARE = 64;
 /** Part of `maxBufferedBytes` above which a suspended connection is no longer read. */
 const SUSPENDED_PART = 1 / 4;
+/** The same above which it is closed: the rest of the read, which may be as large as the limit, still arrives. */
+const SUSPENDED_MOST = 2;
 
 /** The queues of all connections: their memory, and the reading of connections whose messages wait. */
 export class InputQueues {
@@ -38,7 +40,9 @@ export class InputQueues {
   add(connection: Connection, queue: InputQueue, message: RawMessage): boolean {
     queue.messages.push(message);
     // One read may contain much more than was sent, where messages are deflated.
-    if (queue.messages.bytes > this.node.options.backpressure.maxBufferedBytes) return this.#refuse(connection);
+    const { maxBufferedBytes } = this.node.options.backpressure;
+    if (queue.messages.bytes > maxBufferedBytes * (queue.isSuspended ? SUSPENDED_MOST : 1))
+      return this.#refuse(connection);
     if (queue.isSuspended) this.#keep(connection, queue);
     else if (queue.isHeld && !this.#total.settle(queue.share, queue.messages)) return this.#refuse(connection);
     return true;
