@@ -27,6 +27,7 @@ const PERFORMANCE = read('docs/performance/README.md');
 /** Defaults that differ between machines, or have no literal. */
 const IN_WORDS: Readonly<Record<string, string>> = {
   'drain.spreadMs': '10 for each connection, at most 5000',
+  'drain.workTimeoutMs': 'the lesser of 10000 and what delay, spread and close leave of deadlineMs',
   'cluster.nodeName': 'host name',
   'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
   'metrics.registry': 'a separate one',

@@ -1,6 +1,5 @@
 import { END_MS } from '../drain/drain-verdict.js';
-import { LONGEST_DEFAULT_SPREAD_MS } from '../options/drain.options.js';
-import type { DrainOptions } from '../options/drain.options.js';
+import { type DrainOptions, plannedMs } from '../options/drain.options.js';
 import type { Check } from './node-facts.js';
 import { ok, finding } from './finding.js';
 import { type Supervisor, supervisorOf } from './supervisors.js';
@@ -42,12 +41,14 @@ export const drainDeadline: Check = ({ options, system }) => {
  * The alternative remedy for a short grace: a deadline that fits, and limits for the times within it if they no longer fit. Returns null
  * where no deadline fits.
  */
-function shorterDrain({ readinessDelayMs, spreadMs, closeTimeoutMs }: DrainOptions, graceMs: number): string | null {
+function shorterDrain(drain: DrainOptions, graceMs: number): string | null {
   const fitting = Math.floor(graceMs - END_MS);
   if (fitting < LEAST_DEADLINE_MS) return null;
   const lower = `lower drain.deadlineMs to ${fitting}`;
-  if (readinessDelayMs + (spreadMs ?? LONGEST_DEFAULT_SPREAD_MS) + closeTimeoutMs <= fitting) return lower;
-  return `${lower}, and set drain.readinessDelayMs, drain.spreadMs and drain.closeTimeoutMs to at most ${fitting} together`;
+  const { workTimeoutMs } = drain;
+  if (plannedMs(drain) + (workTimeoutMs ?? 0) <= fitting) return lower;
+  const times = workTimeoutMs === undefined ? 'drain.spreadMs' : 'drain.spreadMs, drain.workTimeoutMs';
+  return `${lower}, and set drain.readinessDelayMs, ${times} and drain.closeTimeoutMs to at most ${fitting} together`;
 }
 
 /** The grace in milliseconds; null where it is unknown or has no end. A statement that is no number counts as none. */

@@ -65,7 +65,7 @@ export const DEFAULTS: ResolvedOptions = freezeDeeply({
 export const DEFAULT_TEXTS: Readonly<Record<string, string>> = {
   'backpressure.maxTotalBufferedBytes': 'a quarter of the heap limit',
   'drain.spreadMs': '10 for each connection, at most 5000',
-  'drain.workTimeoutMs': '10000, or what the other times leave of deadlineMs',
+  'drain.workTimeoutMs': 'the lesser of 10000 and what delay, spread and close leave of deadlineMs',
   'metrics.registry': 'a separate registry',
   'cluster.redisUrl': 'a cluster of one node',
   'cluster.client': 'a cluster of one node',

@@ -25,6 +25,10 @@ const interval = (minIntervalMs: number, intervalMs: number, maxIntervalMs: numb
 const drain = (readinessDelayMs: number, spreadMs: number, closeTimeoutMs: number, deadlineMs: number) => ({
   drain: { readinessDelayMs, spreadMs, closeTimeoutMs, deadlineMs },
 });
+/** A drain whose other times are 10 s together. */
+const working = (deadlineMs: number, workTimeoutMs: number) => ({
+  drain: { ...drain(3000, 5000, 2000, deadlineMs).drain, workTimeoutMs },
+});
 
 describe('pairs of options', () => {
   it.each<[string, HeartbeatOptions, string]>([
@@ -41,6 +45,7 @@ describe('pairs of options', () => {
     ['a readiness delay alone that is longer than the deadline', drain(10_001, 0, 1, 10_000), 'drain.deadlineMs'],
     ['a spread alone that is longer than the deadline', drain(0, 10_001, 1, 10_000), 'drain.deadlineMs'],
     ['a close timeout alone that is longer than the deadline', drain(0, 0, 10_001, 10_000), 'drain.deadlineMs'],
+    ['a work timeout beyond the rest of the deadline', working(10_000, 1), 'drain.workTimeoutMs'],
     [
       'a backlog that no message fits into',
       { backpressure: { maxBufferedBytes: 65_535 } },
@@ -67,6 +72,8 @@ describe('pairs of options', () => {
     ['three intervals alike, which is a fixed one', interval(5000, 5000, 5000)],
     ['a pongTimeoutMs just below minIntervalMs', interval(5000, 5000, 5000, 4999)],
     ['a drain that just fits', drain(3000, 5000, 2000, 10_000)],
+    ['a work timeout that just fits', working(10_001, 1)],
+    ['no wait for work', working(10_000, 0)],
     ['a backlog of one message', { backpressure: { maxBufferedBytes: 65_536 } }],
     ['refuseAbove just below shedAbove', { load: { refuseAbove: 0.5, shedAbove: 0.500001 } }],
     ['a lease of three renewals', { cluster: { leaseMs: 3000 } }],

@@ -33,6 +33,7 @@ describe('resolveOptions', () => {
     'drain.readinessDelayMs',
     'drain.spreadMs',
     'drain.closeTimeoutMs',
+    'drain.workTimeoutMs',
     'drain.deadlineMs',
     'drain.returnWindowMs',
   ];

@@ -71,6 +71,7 @@ describe('resolveOptions', () => {
         readinessDelayMs: 0,
         spreadMs: undefined,
         closeTimeoutMs: 2000,
+        workTimeoutMs: undefined,
         deadlineMs: 25_000,
         returnWindowMs: 10_000,
         closeCode: 1001,
