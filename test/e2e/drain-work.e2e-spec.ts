@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { type BusyLease, Connection, ConnectionTracker, CurrentConnection, DrainService } from 'nestjs-heartbeat';
+import type { Server } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { ask } from '../support/clients/ask.js';
 import type { RawClient } from '../support/clients/raw-client.js';
@@ -231,9 +232,9 @@ describe('a lease', () => {
     const server = new WebSocketServer({ noServer: true });
     const app = await start({
       gateways: [] as Type<unknown>[],
-      configure: app => {
-        app.get(ConnectionTracker).track(server, { path: '/own' });
-        const http = app.getHttpServer() as import('node:http').Server;
+      configure: host => {
+        host.get(ConnectionTracker).track(server, { path: '/own' });
+        const http = host.getHttpServer() as Server;
         http.on('upgrade', (request, socket, head) => {
           if (request.url === '/own')
             server.handleUpgrade(request, socket, head, client => server.emit('connection', client, request));
@@ -241,7 +242,7 @@ describe('a lease', () => {
       },
     });
     const texts: string[] = [];
-    server.on('connection', client => client.on('message', data => texts.push(String(data))));
+    server.on('connection', client => client.on('message', (data: Buffer) => texts.push(data.toString())));
     const client = await app.opened({ path: '/own' });
     const lease = app.connections.find({})[0]!.busy('a query');
     const result = drainOf(app).start('a test');

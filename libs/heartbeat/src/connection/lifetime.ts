@@ -99,26 +99,31 @@ export interface DisposerResults {
 
 /** Runs a disposer now. */
 export function dispose(disposer: () => unknown, { failed, pending }: DisposerResults): void {
-  const promise = guarded(disposer, 'a disposer', failed);
-  if (promise !== null) pending(promise);
+  guarded(disposer, 'a disposer', failed, pending);
 }
 
 /** Receives the error of application code, and a name for that code. */
 type Failed = (what: string, error: unknown) => void;
 
 /**
- * Runs application code that may throw or reject, and reports the error instead of throwing it. Returns the end of a promise, which never
- * rejects; null for other results.
+ * Runs application code that may throw or reject, and reports the error instead of throwing it.
+ * @param pending Receives the end of a promise, which never rejects.
  */
-export function guarded(work: () => unknown, what: string, failed: Failed): Promise<void> | null {
+export function guarded(
+  work: () => unknown,
+  what: string,
+  failed: Failed,
+  pending?: (promise: Promise<void>) => void,
+): void {
   const report = (error: unknown) => failed(what, error);
   try {
     const result = work();
-    if (isThenable(result)) return Promise.resolve(result).then(ignore, report);
+    if (!isThenable(result)) return;
+    const ended = Promise.resolve(result).then(ignore, report);
+    pending?.(ended);
   } catch (error) {
     report(error);
   }
-  return null;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

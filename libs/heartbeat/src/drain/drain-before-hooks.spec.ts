@@ -18,6 +18,9 @@ function world(adapter: { beforeClose?: (() => unknown) | undefined } | undefine
   return { done, hooks };
 }
 
+const own = () => undefined;
+const later = () => undefined;
+
 class Adapter {
   isClosing = false;
   beforeClose?(): unknown {
@@ -37,7 +40,6 @@ describe('DrainBeforeHooks', () => {
   });
 
   it('leaves the adapter as it was', () => {
-    const own = () => undefined;
     const adapters = [new Adapter(), { beforeClose: own }, {}] as const;
     for (const adapter of adapters) {
       const { hooks } = world(adapter);
@@ -53,7 +55,6 @@ describe('DrainBeforeHooks', () => {
     const adapter = new Adapter();
     const { hooks } = world(adapter);
     hooks.onApplicationBootstrap();
-    const later = () => undefined;
     adapter.beforeClose = later;
     hooks.onApplicationShutdown();
     expect(adapter.beforeClose).toBe(later);

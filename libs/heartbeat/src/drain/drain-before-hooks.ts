@@ -30,7 +30,7 @@ export class DrainBeforeHooks implements OnApplicationBootstrap, OnApplicationSh
     const isOwn = Object.hasOwn(adapter, 'beforeClose');
     const draining = (adapter.beforeClose = async () => {
       // First, as without this library: with `return503OnClosing` it refuses requests from now on.
-      const result = beforeClose && (Reflect.apply(beforeClose, adapter, []) as unknown);
+      const result = beforeClose && Reflect.apply(beforeClose, adapter, []);
       await this.drain.takeOver('the application closes');
       await result;
     });

@@ -36,7 +36,7 @@ function send(world: DrainWorld, { connection }: DrainClient): () => boolean {
   const data = `${++sent}`;
   const message = { data: Buffer.from(data), isBinary: false };
   if (world.inbound.mayTake(connection, world.time)) begun.add(data);
-  else world.inbound.wait(connection, message, waited => begun.add(`${waited.data}`));
+  else world.inbound.wait(connection, message, waited => begun.add(waited.data.toString()));
   return () => begun.has(data);
 }
 
