@@ -169,7 +169,7 @@ describe('docs/http-api.md', () => {
   it('lists every HTTP route', () => {
     const expected = Object.keys(OPERATIONS).map(route => {
       const [method = '', path = ''] = route.split(' ');
-      return `${method.toUpperCase()} ${path.replace('{id}', ':id')}`;
+      return `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/, ':$1')}`;
     });
     const rows = tableOf(HTTP_API, 'route').map(([route]) => route);
     expect(new Set(rows)).toEqual(new Set(expected));
@@ -208,8 +208,8 @@ function unionIn(path: string, name: string): string[] {
 
 describe('docs/operations', () => {
   it('lists every result of the audit log', () => {
-    const rows = tableOf(read('docs/operations/logs.md'), 'result', 'meaning').map(([result]) => result);
-    expect(new Set(rows)).toEqual(new Set(unionIn('libs/heartbeat/src/http/admin-audit.ts', 'AuditResult')));
+    const rows = tableOf(read('docs/operations/audit.md'), 'result', 'meaning').map(([result]) => result);
+    expect(new Set(rows)).toEqual(new Set(unionIn('libs/heartbeat/src/node/audit-entry.ts', 'AuditResult')));
   });
 
   it('lists every level of the load', () => {
