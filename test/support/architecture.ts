@@ -23,7 +23,7 @@ const LAYERS = {
   messaging: ['messaging'],
   rules: ['admission', 'liveness', 'flow', 'load', 'drain', 'kicks', 'stats', 'cluster'],
   http: ['http'],
-  edges: ['transports', 'health', 'admin', 'metrics', 'doctor', 'diagnosis', 'events'],
+  edges: ['transports', 'health', 'admin', 'metrics', 'doctor', 'diagnosis', 'events', 'telemetry'],
   wiring: [],
 } as const;
 /** The files of the library's root. */

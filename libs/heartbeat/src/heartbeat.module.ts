@@ -99,6 +99,10 @@ import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
 import { FileWatch } from './load/file-watch.js';
 import { LoadService } from './load/load.service.js';
+import { OPEN_TELEMETRY, openTelemetry } from './telemetry/open-telemetry.js';
+import { OtelMetrics } from './telemetry/otel-metrics.js';
+import { OtelTracing } from './telemetry/otel-tracing.js';
+import { Tracing } from './node/tracing.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { assertImportedOnce } from './module-imports.js';
 import { resolveOptions } from './options/resolve-options.js';
@@ -196,6 +200,10 @@ const PUBLIC = [
     StatsSampler,
     LeaderBoard,
     MetricsService,
+    { provide: OPEN_TELEMETRY, useFactory: () => openTelemetry() },
+    OtelTracing,
+    { provide: Tracing, useExisting: OtelTracing },
+    OtelMetrics,
     DoctorService,
     LeakSentinel,
     { provide: FailureWindow, useFactory: () => new FailureWindow() },

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 
 import type { Authentication, Identity } from '../base/identity.js';
 import { clientNetwork } from '../base/network-address.js';
@@ -6,6 +6,7 @@ import { type OriginJudge, originJudge } from '../base/origin.js';
 import { printable } from '../base/printable.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
+import { NO_TRACING, Tracing } from '../node/tracing.js';
 import { Registry } from '../connection/registry.js';
 import type { Admitted, Attempt } from './attempt.js';
 import { askOf, type Authenticated, authenticate } from './authenticator.js';
@@ -16,7 +17,8 @@ import { UserIdentityRule } from './identity-rule.js';
 import { OriginLog } from './origin-log.js';
 import { ProxyNotes } from './proxy-notes.js';
 import { RateLimiter } from './rate-limiter.js';
-import { drawDelay, ofUser, type Refusal, refusals, type RefusedAs } from './refusal.js';
+import { drawDelay, EXPIRED, ofUser, type Refusal, refusals, type RefusedAs, UNKNOWN_CLIENT } from './refusal.js';
+import { firstRefusal, type Step } from './steps.js';
 
 /** The facts about an attempt that the steps check. */
 interface Candidate {
@@ -30,9 +32,6 @@ interface Answered {
   readonly ip: string;
   readonly answer: Authentication;
 }
-
-/** One check. Returns null where it has no objection to the client. */
-type Step<Client> = (client: Client) => Refusal | null;
 
 /** Maximum of addresses whose rate is kept. */
 const MAX_ADDRESSES = 50_000;
@@ -102,6 +101,7 @@ export class AdmissionService {
     private readonly identities: UserIdentityRule,
     private readonly addresses: ClientAddresses,
     private readonly events: HeartbeatEvents,
+    @Optional() private readonly tracing: Tracing = NO_TRACING,
   ) {
     this.#hosts = new HostCheck(node.options.hosts, node.log);
     this.#judgeOrigin = originJudge(node.options.origins);
@@ -123,6 +123,16 @@ export class AdmissionService {
    * the cluster, is held until `opened` is called or the client disconnects.
    */
   admit(attempt: Attempt, done: (verdict: Refusal | Admitted) => void): void {
+    if (!this.tracing.isOn) return this.#admit(attempt, done);
+    this.tracing.attempt(attempt, ended =>
+      this.#admit(attempt, verdict => {
+        ended(verdict);
+        done(verdict);
+      }),
+    );
+  }
+
+  #admit(attempt: Attempt, done: (verdict: Refusal | Admitted) => void): void {
     const ip = this.addresses.of(attempt.request);
     const candidate = { attempt, ip, network: this.#networkOf(ip) };
     const refusal = firstRefusal(this.#ofAttempt, candidate);
@@ -231,17 +241,6 @@ export class AdmissionService {
   #delay(): number {
     return drawDelay(this.node.options.drain.returnWindowMs, this.node.random);
   }
-}
-
-const UNKNOWN_CLIENT = 'The credentials are missing or invalid: send valid ones.';
-const EXPIRED = 'Your credentials have expired: send new ones.';
-
-function firstRefusal<Client>(steps: readonly Step<Client>[], client: Client): Refusal | null {
-  for (const step of steps) {
-    const refusal = step(client);
-    if (refusal !== null) return refusal;
-  }
-  return null;
 }
 
 /** The identity in the answer of `authenticate`; null without one. */

@@ -150,3 +150,7 @@ function codeOf({ reason, status }: Pick<Refusal, 'reason' | 'status'>, { load, 
   if (reason === 'unauthenticated' || reason === 'origin-refused') return CloseCodes.unauthenticated.code;
   return reason === 'draining' ? drain.closeCode : load.closeCode;
 }
+
+/** The advice of a refusal with 401. */
+export const UNKNOWN_CLIENT = 'The credentials are missing or invalid: send valid ones.';
+export const EXPIRED = 'Your credentials have expired: send new ones.';

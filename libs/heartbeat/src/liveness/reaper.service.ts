@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, Optional, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
@@ -8,6 +8,7 @@ import type { Connection } from '../connection/connection.js';
 import { idleMs } from '../connection/listing/connection-query.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
+import { NO_TRACING, Tracing } from '../node/tracing.js';
 import { SECOND_MS } from '../node/second-timer.js';
 import { placeOf } from '../connection/pulse.js';
 import { Registry } from '../connection/registry.js';
@@ -44,6 +45,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     private readonly connections: ConnectionService,
     private readonly registry: Registry,
     private readonly events: HeartbeatEvents,
+    @Optional() private readonly tracing: Tracing = NO_TRACING,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -94,6 +96,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     if (this.#running) return false;
     this.#running = true;
     const begun = this.node.clock.now();
+    const ended = this.tracing.isOn ? this.tracing.begin('websocket.reaper') : undefined;
     try {
       // Pending input is read before connections are judged.
       await new Promise(resolve => setImmediate(resolve));
@@ -107,6 +110,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     } finally {
       this.#running = false;
       this.node.totals.reaperRuns.record((this.node.clock.now() - begun) / 1000);
+      ended?.({ 'nestjs_heartbeat.connections': this.connections.count });
     }
     return true;
   }
