@@ -15,6 +15,7 @@ import { closedQuery, kickQuery, listQuery } from './admin-query.js';
 import { AdminRoutes } from '../http/admin-routes.js';
 import { AuditedAs } from '../http/own-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
+import { noParameters } from '../http/query-parameter.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
 
@@ -39,7 +40,7 @@ export function createAdminController(path: string): Type<unknown> {
     }
 
     @Get('connections/:id')
-    async detail(@Param('id') id: string): Promise<ConnectionDetail> {
+    async detail(@Param('id') id: string, @ValidQuery(noParameters) _: object): Promise<ConnectionDetail> {
       const detail = await orSilent(this.cluster.get(id));
       if (detail === undefined) throw noConnection();
       return detail;
@@ -73,7 +74,7 @@ export function createAdminController(path: string): Type<unknown> {
     }
 
     @Get('closed/:id')
-    async closedDetail(@Param('id') id: string): Promise<ClosedView> {
+    async closedDetail(@Param('id') id: string, @ValidQuery(noParameters) _: object): Promise<ClosedView> {
       const detail = await orSilent(this.ended.get(id));
       if (detail === null) throw noClosed();
       return detail;

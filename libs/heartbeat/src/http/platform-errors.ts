@@ -45,8 +45,9 @@ export class PlatformErrors implements OnModuleInit {
     const entry = this.routing.find(path);
     if (entry === null) return;
     if (entry.methods.includes(request.method ?? '')) detachBody(request);
+    if (entry.area === 'admin') request.url = withShortSegments(request.url ?? '');
     // Fastify itself answers a path that cannot be decoded. An id with such bytes is unknown like any other.
-    if (!isDecodable(path) && this.routing.ownsErrorsOf(path)) request.url = request.url?.replaceAll('%', '%25');
+    if (!isDecodable(rawPath(request)) && this.routing.ownsErrorsOf(path)) request.url = request.url?.replaceAll('%', '%25');
   }
 
   #aroundNotFound(handler: NotFoundHandler): NotFoundHandler {
@@ -71,6 +72,13 @@ export class PlatformErrors implements OnModuleInit {
     const { method = '' } = rawRequest(request);
     return methods.length === 0 || methods.includes(method) ? null : wrongMethod(methods);
   }
+}
+
+/** A longer text is no id. Fastify itself answers a long parameter, so the rest is cut; with a tilde it is still no id. */
+function withShortSegments(url: string): string {
+  const end = url.indexOf('?');
+  const path = end === -1 ? url : url.slice(0, end);
+  return path.replaceAll(/[^/]{301,}/g, segment => `${segment.slice(0, 60)}~`) + url.slice(path.length);
 }
 
 function isDecodable(path: string): boolean {

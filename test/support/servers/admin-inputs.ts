@@ -1,0 +1,164 @@
+import { until } from '../assert/until.js';
+import type { AdminApp } from './admin-app.js';
+
+/** A request that a route accepts. */
+export interface Accepted {
+  /** Below the admin path. */
+  readonly path: string;
+  readonly body?: object;
+  readonly status?: number;
+}
+
+/** What a route takes, and what it must refuse. */
+export interface InputRow {
+  /** Prepares a request that is accepted. */
+  accepted(admin: AdminApp): Promise<Accepted> | Accepted;
+  /** The action in the audit trail, of a route that changes something. */
+  readonly what?: string;
+  /** Queries, each with the pointer of its fault; an unknown parameter is added to all routes. */
+  readonly queries?: readonly (readonly [query: string, pointer: string])[];
+  /** Of a route with a body: one that is accepted but for the named changes, each with the pointer of its fault. */
+  readonly body?: {
+    readonly valid: Readonly<Record<string, unknown>>;
+    readonly wrong: readonly (readonly [change: Readonly<Record<string, unknown>>, pointer: string])[];
+    /** Whether the body may be left out. */
+    readonly isOptional?: boolean;
+  };
+  /** The method by which it is accepted: HEAD where the response has no end. Default: that of the route. */
+  readonly acceptedBy?: 'HEAD';
+}
+
+const LIMITS = [
+  ['limit=0', '/limit'],
+  ['limit=501', '/limit'],
+  ['limit=1.5', '/limit'],
+  ['limit=1&limit=2', '/limit'],
+  ['cursor=none', '/cursor'],
+] as const;
+const EMPTY_NODE = [['node=', '/node']] as const;
+
+const ban = { kind: 'user', value: 'u', forMs: 60_000 };
+const NODE = 'none.00000001';
+
+async function openId(admin: AdminApp): Promise<string> {
+  const before = new Set((await admin.list('limit=500')).items.map(({ id }) => id));
+  await admin.open();
+  return (await admin.list('limit=500')).items.map(({ id }) => id).find(id => !before.has(id)) ?? 'none';
+}
+
+async function banned(admin: AdminApp, value: string): Promise<string> {
+  const headers = { authorization: 'Bearer do', 'content-type': 'application/json' };
+  const body = JSON.stringify({ ...ban, value });
+  return (await admin.ask('bans', 'do', { method: 'POST', headers, body })).json.id;
+}
+
+const get = (path: string) => ({ accepted: () => ({ path }) });
+
+/** By method and path below the admin path. */
+export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
+  'GET connections': {
+    ...get('connections'),
+    queries: [
+      ...LIMITS,
+      ['sort=age', '/sort'],
+      ['order=up', '/order'],
+      ['ip=10.0.0.0%2F33', '/ip'],
+      ['state=gone', '/state'],
+      ['transport=tcp', '/transport'],
+      ['minIdleMs=-1', '/minIdleMs'],
+      ['minAgeMs=1s', '/minAgeMs'],
+      ['label.a=', '/label.a'],
+      ['user=', '/user'],
+    ],
+  },
+  'GET connections/:id': { accepted: async admin => ({ path: `connections/${await openId(admin)}` }) },
+  'DELETE connections/:id': {
+    what: 'kick',
+    accepted: async admin => ({ path: `connections/${await openId(admin)}?reason=out` }),
+    queries: [
+      ['reason=', '/reason'],
+      [`reason=${'x'.repeat(124)}`, '/reason'],
+      ['reconnect=yes', '/reconnect'],
+      ['reconnect=1', '/reconnect'],
+    ],
+  },
+  'GET closed': { ...get('closed'), queries: [...LIMITS, ...EMPTY_NODE] },
+  'GET closed/:id': {
+    accepted: async admin => {
+      const id = await openId(admin);
+      await admin.kick(id);
+      await until(async () => (await admin.ask(`closed/${id}`)).status === 200);
+      return { path: `closed/${id}` };
+    },
+  },
+  'GET nodes': get('nodes'),
+  'GET bans': { ...get('bans'), queries: [...LIMITS, ['kind=host', '/kind'], ['value=', '/value']] },
+  'POST bans': {
+    what: 'ban',
+    accepted: () => ({ path: 'bans', body: { ...ban, value: 'accepted' }, status: 201 }),
+    body: {
+      valid: ban,
+      wrong: [
+        [{ kind: 'host' }, '/kind'],
+        [{ kind: 1 }, '/kind'],
+        [{ value: '' }, '/value'],
+        [{ value: 5 }, '/value'],
+        [{ value: 'x'.repeat(1001) }, '/value'],
+        [{ kind: 'ip', value: '10.0.0.0/8' }, '/value'],
+        [{ kind: 'cidr', value: '10.0.0.0' }, '/value'],
+        [{ forMs: '60000' }, '/forMs'],
+        [{ forMs: 0 }, '/forMs'],
+        [{ forMs: -1 }, '/forMs'],
+        [{ forMs: 1.5 }, '/forMs'],
+        [{ forMs: null }, '/forMs'],
+        [{ forMs: undefined }, '/forMs'],
+        [{ reason: 'x'.repeat(124) }, '/reason'],
+        [{ reason: 5 }, '/reason'],
+        [{ force: 'yes' }, '/force'],
+      ],
+    },
+  },
+  'DELETE bans/:id': {
+    what: 'lift-ban',
+    accepted: async admin => ({ path: `bans/${await banned(admin, 'lifted')}` }),
+  },
+  'GET doctor': { ...get('doctor'), queries: EMPTY_NODE },
+  'POST heap-snapshot': {
+    what: 'heap-snapshot',
+    accepted: () => ({ path: 'heap-snapshot', status: 201 }),
+    queries: EMPTY_NODE,
+  },
+  'GET audit': {
+    ...get('audit'),
+    queries: [...LIMITS, ['since=now', '/since'], ['since=2026-01-31', '/since'], ['who=', '/who'], ['from=', '/from']],
+  },
+  'GET stats': {
+    ...get('stats'),
+    queries: [...EMPTY_NODE, ['sinceMs=0', '/sinceMs'], ['sinceMs=900001', '/sinceMs'], ['stepMs=7', '/stepMs']],
+  },
+  'GET leaders': {
+    ...get('leaders?by=bytesIn'),
+    queries: [
+      ['by=age', '/by'],
+      ['by=bytesIn&group=node', '/group'],
+      ['by=refusals&group=connection', '/group'],
+    ],
+  },
+  'GET events': {
+    ...get('events'),
+    acceptedBy: 'HEAD',
+    queries: [
+      ['types=opened,nothing', '/types'],
+      ['types=', '/types'],
+      ['ip=host', '/ip'],
+      ['state=open', '/state'],
+      ['lastEventId=x', '/lastEventId'],
+      ['transport=tcp', '/transport'],
+    ],
+  },
+};
+
+/** Ids that no object has; the audit trail has an attempt to change it. */
+export const UNKNOWN_IDS = [NODE, 'none', '%00', '%3Cscript%3E', "'%20or%201=1", 'constructor', '__proto__'] as const;
+/** Ids that a platform may refuse by itself, before a route has the request. */
+export const DAMAGED_IDS = ['%E0%A4%A', '%', 'a'.repeat(4000), '%2e%2e', '..%2fbans'] as const;
