@@ -97,7 +97,8 @@ describe.each(PLATFORMS)('on %s', (_, platform) => {
   async function state(): Promise<unknown> {
     const { items } = await admin.list('limit=500');
     const connections = items.map(({ id, state: of, userId }) => [id, of, userId]);
-    return { connections, bans: (await admin.ask('bans')).json };
+    const [bans, drain] = [await admin.ask('bans'), await admin.ask('drain')];
+    return { connections, bans: bans.json, drain: drain.json };
   }
 
   /** The entries since the last call. */
@@ -227,11 +228,13 @@ describe.each(PLATFORMS)('on %s', (_, platform) => {
 
   it.each(ROUTES)('%s does what it is for, with one entry where that is a change', async route => {
     const row = INPUT_ROWS[route]!;
-    const { path, body, status = 200 } = await row.accepted(admin);
+    const { path, body, status = 200, undo } = await row.accepted(admin);
     entries();
     const answer = await send(route, { method: row.acceptedBy, path, ...(body && { body: JSON.stringify(body) }) });
+    const added = entries();
+    await undo?.();
     expect([answer.text, answer.status]).toEqual([expect.any(String), status]);
     const done = expect.objectContaining({ who: 'ops', role: 'operator', what: row.what, result: 'done' });
-    expect(entries()).toEqual(row.what === undefined ? [] : [done]);
+    expect(added).toEqual(row.what === undefined ? [] : [done]);
   });
 });

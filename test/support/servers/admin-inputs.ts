@@ -7,6 +7,8 @@ export interface Accepted {
   readonly path: string;
   readonly body?: object;
   readonly status?: number;
+  /** Undoes it. */
+  undo?(): Promise<unknown>;
 }
 
 /** What a route takes, and what it must refuse. */
@@ -122,6 +124,43 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
     what: 'lift-ban',
     accepted: async admin => ({ path: `bans/${await banned(admin, 'lifted')}` }),
   },
+  'GET drain': { ...get('drain'), queries: EMPTY_NODE },
+  'POST drain': {
+    what: 'drain',
+    accepted: admin => ({
+      path: 'drain',
+      body: { spreadMs: 600_000 },
+      status: 202,
+      undo: () => admin.ask('drain', 'do', { method: 'DELETE' }),
+    }),
+    body: {
+      isOptional: true,
+      valid: { spreadMs: 600_000 },
+      wrong: [
+        [{ spreadMs: -1 }, '/spreadMs'],
+        [{ spreadMs: '5' }, '/spreadMs'],
+        [{ spreadMs: 1.5 }, '/spreadMs'],
+        [{ spreadMs: null }, '/spreadMs'],
+        [{ returnWindowMs: -1 }, '/returnWindowMs'],
+        [{ workTimeoutMs: true }, '/workTimeoutMs'],
+        [{ deadlineMs: 0 }, '/deadlineMs'],
+        [{ deadlineMs: 1e15 }, '/deadlineMs'],
+        [{ node: '' }, '/node'],
+        [{ node: 5 }, '/node'],
+        [{ force: 'yes' }, '/force'],
+      ],
+    },
+  },
+  'DELETE drain': {
+    what: 'abort-drain',
+    accepted: async admin => {
+      const headers = { authorization: 'Bearer do', 'content-type': 'application/json' };
+      await admin.ask('drain', 'do', { method: 'POST', headers, body: '{"spreadMs":600000}' });
+      return { path: 'drain' };
+    },
+    queries: EMPTY_NODE,
+  },
+  'GET me': get('me'),
   'GET doctor': { ...get('doctor'), queries: EMPTY_NODE },
   'POST heap-snapshot': {
     what: 'heap-snapshot',
