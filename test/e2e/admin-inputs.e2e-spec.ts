@@ -96,17 +96,18 @@ describe.each(PLATFORMS)('on %s', (_, platform) => {
   /** All that a route may change. */
   async function state(): Promise<unknown> {
     const { items } = await admin.list('limit=500');
-    const connections = items.map(({ id, state: of, userId }) => [id, of, userId]);
+    // A connection whose ping is unanswered is open as before.
+    const connections = items.map(({ id, state: of, userId }) => [id, of === 'probing' ? 'open' : of, userId]);
     const [bans, drain] = [await admin.ask('bans'), await admin.ask('drain')];
     return { connections, bans: bans.json, drain: drain.json };
   }
 
-  /** The entries since the last call. */
+  /** The entries of known senders since the last call; those of unknown ones follow within a minute. */
   function entries(): Entry[] {
     const all = admin.audit;
     const added = all.slice(logged).map(line => JSON.parse(line) as Entry);
     logged = all.length;
-    return added;
+    return added.filter(({ who }) => who !== 'unknown');
   }
 
   /** The route refuses the call with this problem, does nothing, and has an entry where the sender is known and wants a change. */
@@ -231,7 +232,8 @@ describe.each(PLATFORMS)('on %s', (_, platform) => {
     const { path, body, status = 200, undo } = await row.accepted(admin);
     entries();
     const answer = await send(route, { method: row.acceptedBy, path, ...(body && { body: JSON.stringify(body) }) });
-    const added = entries();
+    // A bulk kick also has an entry about its end.
+    const added = entries().filter(({ what }) => !what.endsWith('-end'));
     await undo?.();
     expect([answer.text, answer.status]).toEqual([expect.any(String), status]);
     const done = expect.objectContaining({ who: 'ops', role: 'operator', what: row.what, result: 'done' });

@@ -1,3 +1,4 @@
+import type { Answer } from '../clients/ask.js';
 import { until } from '../assert/until.js';
 import type { AdminApp } from './admin-app.js';
 
@@ -48,10 +49,23 @@ async function openId(admin: AdminApp): Promise<string> {
   return (await admin.list('limit=500')).items.map(({ id }) => id).find(id => !before.has(id)) ?? 'none';
 }
 
-async function banned(admin: AdminApp, value: string): Promise<string> {
+async function post(admin: AdminApp, path: string, body: object): Promise<Answer> {
   const headers = { authorization: 'Bearer do', 'content-type': 'application/json' };
-  const body = JSON.stringify({ ...ban, value });
-  return (await admin.ask('bans', 'do', { method: 'POST', headers, body })).json.id;
+  return admin.ask(path, 'do', { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+async function banned(admin: AdminApp, value: string): Promise<string> {
+  return (await post(admin, 'bans', { ...ban, value })).json.id;
+}
+
+/** The token of a bulk kick of three connections. */
+async function dryRun(admin: AdminApp): Promise<string> {
+  const ids = [await openId(admin), await openId(admin), await openId(admin)];
+  return (await post(admin, 'kicks', { ids, dryRun: true, perSecond: 1 })).json.token;
+}
+
+async function startedJob(admin: AdminApp): Promise<string> {
+  return (await post(admin, 'kicks', { token: await dryRun(admin) })).json.job;
 }
 
 const get = (path: string) => ({ accepted: () => ({ path }) });
@@ -124,6 +138,40 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
     what: 'lift-ban',
     accepted: async admin => ({ path: `bans/${await banned(admin, 'lifted')}` }),
   },
+  'POST kicks': {
+    what: 'bulk-kick',
+    accepted: async admin => ({ path: 'kicks', body: { token: await dryRun(admin) }, status: 202 }),
+    body: {
+      valid: { filter: { user: 'none' }, dryRun: true },
+      wrong: [
+        [{ filter: {} }, '/filter'],
+        [{ filter: [] }, '/filter'],
+        [{ filter: { user: '' } }, '/filter/user'],
+        [{ filter: { age: 5 } }, '/filter/age'],
+        [{ filter: { ip: 'host' } }, '/filter/ip'],
+        [{ filter: undefined }, ''],
+        [{ dryRun: false }, '/dryRun'],
+        [{ dryRun: undefined }, '/dryRun'],
+        [{ ids: ['a'] }, '/ids'],
+        [{ filter: undefined, ids: [] }, '/ids'],
+        [{ filter: undefined, ids: [5] }, '/ids/0'],
+        [{ filter: undefined, ids: Array.from({ length: 1001 }, () => 'a') }, '/ids'],
+        [{ token: 'x' }, '/filter'],
+        [{ reason: '' }, '/reason'],
+        [{ reason: 'x'.repeat(124) }, '/reason'],
+        [{ reconnect: 'yes' }, '/reconnect'],
+        [{ reconnect: true, banForMs: 5 }, '/banForMs'],
+        [{ banForMs: 0 }, '/banForMs'],
+        [{ perSecond: 0 }, '/perSecond'],
+        [{ perSecond: '5' }, '/perSecond'],
+      ],
+    },
+  },
+  'GET kicks/:job': { accepted: async admin => ({ path: `kicks/${await startedJob(admin)}` }) },
+  'DELETE kicks/:job': {
+    what: 'stop-bulk-kick',
+    accepted: async admin => ({ path: `kicks/${await startedJob(admin)}` }),
+  },
   'GET drain': { ...get('drain'), queries: EMPTY_NODE },
   'POST drain': {
     what: 'drain',
@@ -154,8 +202,7 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
   'DELETE drain': {
     what: 'abort-drain',
     accepted: async admin => {
-      const headers = { authorization: 'Bearer do', 'content-type': 'application/json' };
-      await admin.ask('drain', 'do', { method: 'POST', headers, body: '{"spreadMs":600000}' });
+      await post(admin, 'drain', { spreadMs: 600_000 });
       return { path: 'drain' };
     },
     queries: EMPTY_NODE,
