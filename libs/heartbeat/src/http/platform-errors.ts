@@ -47,7 +47,8 @@ export class PlatformErrors implements OnModuleInit {
     if (entry.methods.includes(request.method ?? '')) detachBody(request);
     if (entry.area === 'admin') request.url = withShortSegments(request.url ?? '');
     // Fastify itself answers a path that cannot be decoded. An id with such bytes is unknown like any other.
-    if (!isDecodable(rawPath(request)) && this.routing.ownsErrorsOf(path)) request.url = request.url?.replaceAll('%', '%25');
+    if (!isDecodable(rawPath(request)) && this.routing.ownsErrorsOf(path))
+      request.url = request.url?.replaceAll('%', '%25');
   }
 
   #aroundNotFound(handler: NotFoundHandler): NotFoundHandler {
