@@ -1,5 +1,6 @@
 /** Drains by hand through the admin routes: plan, start, progress, abort and again, with real clients. */
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import {
   DrainService,
   type DrainPlan,
@@ -9,9 +10,12 @@ import {
   HeartbeatService,
 } from 'nestjs-heartbeat';
 
+import { performance } from 'node:perf_hooks';
+
 import { unstamped } from '../support/assert/unstamped.js';
 import { until } from '../support/assert/until.js';
 import { type Answer, ask } from '../support/clients/ask.js';
+import { EventReader } from '../support/clients/event-reader.js';
 import { fixedHeartbeat } from '../support/clients/heartbeat-watch.js';
 import { type NotifiedClient, openNotified } from '../support/clients/notified-client.js';
 import { RawClient } from '../support/clients/raw-client.js';
@@ -32,9 +36,28 @@ const WRONG_BODIES: readonly (readonly [unknown, string[]])[] = [
   [null, ['']],
 ];
 
+/** Its work lasts until `finish`. */
+@WebSocketGateway({ path: '/work' })
+class WorkGateway {
+  #resolve: (() => void) | null = null;
+
+  @SubscribeMessage('work')
+  async work(): Promise<{ event: string; data: string }> {
+    await new Promise<void>(resolve => (this.#resolve = resolve));
+    return { event: 'work', data: 'done' };
+  }
+
+  @SubscribeMessage('finish')
+  finish(): { event: string; data: string } {
+    this.#resolve?.();
+    return { event: 'finish', data: 'done' };
+  }
+}
+
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) cleanup();
+  EventReader.closeAll();
   await AdminApp.closeAll();
 });
 
@@ -82,6 +105,10 @@ describe.each(PLATFORMS)('a drain by hand, on %s', (_name, platform) => {
   it('begins, shows its progress, is aborted, begins again and ends, and the process stays', async () => {
     const app = await start(platform);
     const events = eventsOf(app);
+    const reader = await EventReader.following({
+      port: app.port,
+      path: 'events?types=drain-started,drain-ended,drain-aborted',
+    });
     const clients = await openClients(40, app);
     const before = await app.ask('drain', 'see');
     expect([before.status, before.json]).toEqual([
@@ -157,6 +184,8 @@ describe.each(PLATFORMS)('a drain by hand, on %s', (_name, platform) => {
     const kinds = events.map(({ type }) => type).filter(type => type !== 'drain-progress');
     expect(kinds).toEqual(['drain-started', 'drain-aborted', 'drain-started', 'drain-ended', 'drain-aborted']);
     expect(events[0]).toEqual({ type: 'drain-started', connections: 40, reason: 'by hand: ops' });
+    await reader.some('drain-aborted', 2);
+    expect([reader.types.slice(1), reader.endedWell]).toEqual([kinds, null]);
     const done = { who: 'ops', target: before.json.node as string, from: '127.0.0.1', result: 'done' };
     expect(audits(app)).toMatchObject([
       {
@@ -287,6 +316,38 @@ describe('a drain by hand', () => {
     const { items } = (await app.ask('closed')).json as { items: { code: number }[] };
     expect(items).toMatchObject([{ code: 4000 }]);
     expect(clients.slice(1).every(({ closeFrame }) => closeFrame === null)).toBe(true);
+  });
+
+  it('waits for work, which is in the plan', async () => {
+    const app = await AdminApp.start(PLATFORMS[0]![1], { admin: { tokens: TOKENS }, drain: DRAIN }, undefined, {
+      providers: [WorkGateway],
+    });
+    const client = await app.open('/work');
+    client.sendEvent('work');
+    await until(async () => (await plan(app)).busy === 1);
+    expect(await plan(app)).toMatchObject({ connections: 1, estimatedMs: 1500, fits: true });
+    const refused = await drain(app, { workTimeoutMs: 10_000, deadlineMs: 5000 });
+    expect([refused.status, refused.json.excessMs]).toEqual([400, 5700]);
+    expect((await drain(app, { workTimeoutMs: 30_000 })).json).toMatchObject({
+      estimatedMs: 30_700,
+      deadlineMs: 30_700,
+    });
+    const since = performance.now();
+    await until(() => performance.now() - since > 600);
+    expect([client.closeFrame, await plan(app)]).toMatchObject([null, { state: 'draining', busy: 1, remaining: 1 }]);
+    await abort(app);
+    client.sendEvent('finish');
+    await until(() => client.texts.length === 2);
+    expect(await plan(app)).toMatchObject({ state: 'serving', busy: 0 });
+
+    client.sendEvent('work');
+    await until(async () => (await plan(app)).busy === 1);
+    await drain(app, { workTimeoutMs: 30_000 });
+    app.app.get(WorkGateway).finish();
+    expect(await client.ended).toMatchObject({ code: 1001 });
+    expect(client.json.at(-1)).toEqual({ event: 'work', data: 'done' });
+    await until(async () => (await plan(app)).state === 'drained');
+    expect((await plan(app)).terminated).toBe(0);
   });
 
   it('is taken over by app.close(), which ends in time', async () => {

@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 
 import { until, watchMachine } from '../support/assert/until.js';
 import type { Answer } from '../support/clients/ask.js';
+import { EventReader } from '../support/clients/event-reader.js';
 import { type NotifiedClient, openNotified } from '../support/clients/notified-client.js';
 import type { Exit } from '../support/servers/server-process.js';
 import { TestCluster, type TestNode } from '../support/servers/test-cluster.js';
@@ -15,7 +16,10 @@ const PLAN = { spreadMs: 400, closeTimeoutMs: 300, deadlineMs: 1500 };
 const LATEST_MS = PLAN.deadlineMs + 1000;
 
 const clients: NotifiedClient[] = [];
-afterEach(() => clients.splice(0).forEach(client => client.destroy()));
+afterEach(() => {
+  clients.splice(0).forEach(client => client.destroy());
+  EventReader.closeAll();
+});
 afterAll(() => TestCluster.stopAll());
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<TestNode> {
@@ -57,6 +61,10 @@ describe('SIGTERM', () => {
   it('in the middle of a drain by hand ends it within drain.deadlineMs: all clients are notified', async () => {
     const node = await start();
     const opened = await openClients(100, node);
+    const reader = await EventReader.following({
+      port: node.port,
+      path: 'events?types=drain-started,drain-taken-over,drain-ended',
+    });
     expect((await drain(node, { spreadMs: 600_000, returnWindowMs: 1000 })).status).toBe(202);
     await until(async () => (await plan(node)).reason === 'by hand: ops');
     const signalledAt = performance.now();
@@ -75,6 +83,10 @@ describe('SIGTERM', () => {
     });
     expect(await endOf(node)).toMatchObject({ code: 0, signal: null });
     await expectNotified(opened);
+    await reader.ended();
+    expect(reader.types.slice(1)).toEqual(['drain-started', 'drain-taken-over', 'drain-ended']);
+    expect(reader.of('drain-taken-over')).toMatchObject([{ reason: 'SIGTERM', total: 100 }]);
+    expect([reader.endedWell, reader.retries.length]).toEqual([true, 2]);
     expect(Math.max(...opened.map(({ advice }) => advice!.retryAfterMs))).toBeLessThanOrEqual(1000);
     expect(Math.max(...opened.map(({ notifiedAt }) => notifiedAt!)) - signalledAt).toBeLessThan(PLAN.deadlineMs);
   });
