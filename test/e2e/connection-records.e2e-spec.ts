@@ -169,7 +169,7 @@ describe('A closed connection is remembered', () => {
     await until(() => app.connections.count === 0);
     const [closed] = app.connections.closedHistory();
     expect(closed).toMatchObject({ id, ...kept });
-    expect(app.connections.closedDetail(id)).toEqual(closed);
+    expect(app.connections.history.get(id)).toEqual(closed);
     expect(closed!.flight[0]).toMatchObject({ what: 'opened' });
     expect(Date.parse(closed!.closedAt)).toBeGreaterThanOrEqual(Date.parse(closed!.openedAt));
   });

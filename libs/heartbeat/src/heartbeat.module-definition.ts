@@ -4,6 +4,7 @@ import { ADMIN_GUARD } from './http/admin-guard.js';
 import { AdminTokenGuard } from './http/admin-token.guard.js';
 import { createAdminController } from './admin/admin.controller.js';
 import { createAuditController } from './admin/audit.controller.js';
+import { createClosedController } from './admin/closed.controller.js';
 import { createClusterController } from './admin/cluster.controller.js';
 import { createStatsController } from './admin/stats.controller.js';
 import { createDrainController } from './admin/drain.controller.js';
@@ -73,6 +74,7 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
   return [
     ...controllers,
     createAdminController(admin),
+    createClosedController(admin),
     createClusterController(admin),
     createStatsController(admin),
     createDrainController(admin),

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { banBody, closedQuery, kickQuery, listQuery } from './admin-query.js';
+import { banBody, kickQuery, listQuery } from './admin-query.js';
 import { ProblemException } from '../http/problem.exception.js';
 import { InputPipe } from '../http/input.pipe.js';
 
-const read = <Schema extends typeof listQuery | typeof closedQuery | typeof kickQuery>(schema: Schema, query: object) =>
+const read = <Schema extends typeof listQuery | typeof kickQuery>(schema: Schema, query: object) =>
   new InputPipe(schema).transform(query, { type: 'query' }) as Promise<Schema['_output']>;
 
 async function errorsOf(schema: Parameters<typeof read>[0], query: object) {
@@ -144,15 +144,6 @@ describe('the query of a listing', () => {
   it('accepts the output of a global pipe of the application', async () => {
     const once = await read(listQuery, { limit: '7' });
     expect(await read(listQuery, once)).toBe(once);
-  });
-});
-
-describe('the query of the closed connections', () => {
-  it('accepts its own cursor, and not that of the open connections', async () => {
-    const cursor = (await read(closedQuery, {})).cursorTo('n.00000001');
-    expect((await read(closedQuery, { cursor })).after).toBe('n.00000001');
-    const other = (await read(listQuery, {})).cursorTo(PLACE);
-    expect(await errorsOf(closedQuery, { cursor: other })).toMatchObject([{ pointer: '/cursor' }]);
   });
 });
 

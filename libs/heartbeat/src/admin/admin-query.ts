@@ -16,7 +16,6 @@ import {
 import { decodeCursor, encodeCursor } from '../http/cursor.js';
 import {
   markRead,
-  nodeParameter,
   oneOf,
   parameter,
   parameters,
@@ -97,15 +96,6 @@ export const bansQuery = parameters({
   const after = placeOf(cursor, scope, z.string(), context);
   return markRead({ limit, after, ...filter, cursorTo: (id: string) => encodeCursor(id, scope) });
 });
-
-/** `GET closed`, newest first. */
-export const closedQuery = parameters({ limit: pageLimit(), cursor: pageCursor(), node: nodeParameter() }).transform(
-  ({ limit, cursor, node }, context) => {
-    const scope = ['closed', node ?? null];
-    const after = placeOf(cursor, scope, z.string(), context);
-    return markRead({ limit, after, node, cursorTo: (id: string) => encodeCursor(id, scope) });
-  },
-);
 
 /** `DELETE connections/:id`. */
 export const kickQuery = parameters({

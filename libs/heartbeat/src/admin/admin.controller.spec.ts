@@ -37,7 +37,7 @@ describe('AdminController', () => {
     const audit = new AdminAudit(addresses, {} as AuditStore);
     audit.recordFor = (actor, change) => trail.push({ ...actor, ...change });
     const Controller = createAdminController('/admin');
-    const made: unknown = new Controller({}, kicks, {}, {}, audit, { httpAdapter });
+    const made: unknown = new Controller({}, kicks, audit, { httpAdapter });
     controller = made as Routes;
   });
 

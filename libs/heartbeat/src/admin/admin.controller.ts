@@ -6,17 +6,15 @@ import type { z } from 'zod';
 
 import { ClusterKicks } from '../cluster/cluster-kicks.js';
 import { ClusterService } from '../cluster/cluster.service.js';
-import { ClosedConnections } from '../cluster/closed-connections.js';
-import { NodeDirectory } from '../messaging/node-directory.js';
-import type { ClosedView, ConnectionDetail } from '../connection/listing/connection-view.js';
+import type { ConnectionDetail } from '../connection/listing/connection-view.js';
 import { AdminAudit } from '../http/admin-audit.js';
-import { type ClosedList, type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
-import { closedQuery, kickQuery, listQuery } from './admin-query.js';
+import { type ConnectionList, degradedIf, type KickAnswer } from './admin-answers.js';
+import { kickQuery, listQuery } from './admin-query.js';
 import { AdminRoutes } from '../http/admin-routes.js';
 import { AuditedAs } from '../http/own-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
 import { noParameters } from '../http/query-parameter.js';
-import { existingNode, orSilent } from '../http/one-node.js';
+import { orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
 
 /** Creates the admin routes below `path` for connections. */
@@ -26,8 +24,6 @@ export function createAdminController(path: string): Type<unknown> {
     constructor(
       private readonly cluster: ClusterService,
       private readonly kicks: ClusterKicks,
-      private readonly ended: ClosedConnections,
-      private readonly directory: NodeDirectory,
       private readonly audit: AdminAudit,
       private readonly adapterHost: HttpAdapterHost,
     ) {}
@@ -64,29 +60,8 @@ export function createAdminController(path: string): Type<unknown> {
       this.adapterHost.httpAdapter.status(response, HttpStatus.ACCEPTED);
       return { id, node, closing: false, confirmed: false };
     }
-
-    @Get('closed')
-    async closed(@ValidQuery(closedQuery) query: z.output<typeof closedQuery>): Promise<ClosedList> {
-      const { limit, after, cursorTo } = query;
-      const node = await existingNode(this.directory.find(query.node));
-      const { items, hasMore } = await orSilent(this.ended.page(node, { limit, after }));
-      return { items, nextCursor: hasMore ? cursorTo(items.at(-1)!.id) : null };
-    }
-
-    @Get('closed/:id')
-    async closedDetail(@Param('id') id: string, @ValidQuery(noParameters) _: object): Promise<ClosedView> {
-      const detail = await orSilent(this.ended.get(id));
-      if (detail === null) throw noClosed();
-      return detail;
-    }
   }
   return AdminController;
-}
-
-function noClosed(): ProblemException {
-  return notFound(
-    'The closed history has no connection with this id: it is open, was closed too long ago, was on a node that has ended, or never existed.',
-  );
 }
 
 function noConnection(): ProblemException {

@@ -3,6 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { callOf } from '../connection/application-call.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
+import type { Closing } from '../connection/connection.types.js';
+import { noteText } from '../connection/history/flight-note.js';
 import { NodeState } from '../node/node-state.js';
 import { Registry } from '../connection/registry.js';
 import { Handled } from '../base/handled.js';
@@ -186,8 +188,9 @@ export class BanList {
     if (connection.closing !== null) return null;
     const bans = this.#bans.find(connection.ip, connection.userId, this.node.clock.now());
     if (bans === undefined) return null;
-    const { id, reason } = bans.shown;
-    return connection.end({ code: CloseCodes.banned.code, reason, by: 'operator' }) ? id : null;
+    const { id, kind, value, reason } = bans.shown;
+    const closing: Closing = { code: CloseCodes.banned.code, reason, by: 'operator' };
+    return connection.end(closing, { kind: 'banned', ban: id, target: kind, value: noteText(value) }) ? id : null;
   }
 
   #made({ kind, value, forMs, reason = 'banned' }: BanRequest): Made {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import type { Identity } from '../base/identity.js';
 import type { Connection } from '../connection/connection.js';
+import type { Closing } from '../connection/connection.types.js';
 import { NodeState } from '../node/node-state.js';
 import { IdentityRule, UserSlots } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
@@ -71,7 +72,8 @@ export class UserIdentityRule implements IdentityRule {
 
   #closeSurplus(connection: Connection): void {
     const { closeCode: code } = this.node.options.load;
-    connection.end({ code, reason: 'user-limit', by: 'server' }, this.node.retryAfterMs());
+    const closing: Closing = { code, reason: 'user-limit', by: 'server' };
+    connection.end(closing, { kind: 'user-limit' }, this.node.retryAfterMs());
   }
 
   /** Closes the oldest connections of a user on this node that exceed the limit. */
@@ -92,5 +94,5 @@ export class UserIdentityRule implements IdentityRule {
 
 function replace(connection: Connection): void {
   const { code, name } = CloseCodes.replaced;
-  connection.end({ code, reason: name, by: 'server' });
+  connection.end({ code, reason: name, by: 'server' }, { kind: 'replaced' });
 }

@@ -215,7 +215,7 @@ describe('ClusterService', () => {
   it('reports a connection that is already closing', async () => {
     const { id, connection } = three.open();
     connection.channel.shut = () => undefined;
-    connection.end({ code: 4001, reason: 'idle', by: 'server' });
+    connection.end({ code: 4001, reason: 'idle', by: 'server' }, { kind: 'idle' });
     expect(await one.cluster.kick(id)).toBe('already-closing');
   });
 

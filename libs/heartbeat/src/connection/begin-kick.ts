@@ -16,8 +16,8 @@ export function beginKick(
   if (connection === undefined) return 'not-found';
   const { code, name } = reconnect ? CloseCodes.reconnect : CloseCodes.kicked;
   const closing: Closing = { code, reason: reason ?? name, by: 'operator' };
-  if (!connection.end(closing, reconnect ? node.retryAfterMs() : undefined)) return 'already-closing';
-  connection.note({ kind: 'kicked', by: noteText(by) });
+  const retryAfterMs = reconnect ? node.retryAfterMs() : undefined;
+  if (!connection.end(closing, { kind: 'kicked', by: noteText(by) }, retryAfterMs)) return 'already-closing';
   events.announce({ type: 'kicked', id: connection.id, by, reason: closing.reason, code });
   return 'closing';
 }

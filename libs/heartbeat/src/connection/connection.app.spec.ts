@@ -103,7 +103,7 @@ describe('Connection, used by the app', () => {
     it('rejects with the close, if the connection ends first', async () => {
       const connection = open();
       const sending = connection.send('hi');
-      connection.end(kicked);
+      connection.end(kicked, { kind: 'kicked', by: 'ann' });
       socket.sendError = new Error('write EPIPE');
       connection.finish(kicked);
       socket.flush();

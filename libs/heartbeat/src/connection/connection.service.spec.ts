@@ -138,7 +138,7 @@ describe('ConnectionService', () => {
         connection: { id },
       });
       expect(connections.closedHistory()).toHaveLength(1);
-      expect(connections.closedDetail(id)).toMatchObject({ id, code: 1000, closedBy: 'client', durationMs: 3000 });
+      expect(connections.history.get(id)).toMatchObject({ id, code: 1000, closedBy: 'client', durationMs: 3000 });
     });
 
     it.each([
@@ -188,7 +188,7 @@ describe('ConnectionService', () => {
       return id;
     });
     expect(connections.closedHistory().map(({ id }) => id)).toEqual([ids[2], ids[1]]);
-    expect(connections.closedDetail(ids[0]!)).toBeUndefined();
+    expect(connections.history.get(ids[0]!)).toBeUndefined();
   });
 
   it.each([
@@ -227,7 +227,9 @@ describe('ConnectionService', () => {
     const { connection, network, id } = open({ userId: 'ann' });
     Object.assign(network, { bytesRead: 70, bytesWritten: 30 });
     connection.countReceived(2000);
+    connection.pulse.ponged(2000);
     connection.pulse.measured(12.5);
+    node.stalls.add(700, 800, 2300);
     time = 2500.75;
     connection.note({ kind: 'kicked', by: 'ann' });
     const { labels } = connection;
@@ -265,12 +267,38 @@ describe('ConnectionService', () => {
       code: 4000,
       reason: 'bye',
       closedBy: 'client',
+      verdict:
+        'The client closed it itself with 4000 and the reason "bye" at 2023-11-14T22:13:22.500Z; the server itself was stalled for 700 ms until 2023-11-14T22:13:22.300Z.',
       flight: [
-        { at: '2023-11-14T22:13:21.000Z', what: 'opened' },
-        { at: '2023-11-14T22:13:22.500Z', what: 'kicked by ann' },
+        { at: '2023-11-14T22:13:21.000Z', what: 'opened', kind: 'opened' },
+        {
+          at: '2023-11-14T22:13:21.500Z',
+          what: 'the server was stalled for 700 ms',
+          kind: 'stall',
+          stalledMs: 700,
+        },
+        {
+          at: '2023-11-14T22:13:22.000Z',
+          what: '1 ping answered; round trip 12.5 ms, from 12.5 to 12.5 ms, 12.5 ms on average',
+          kind: 'pings',
+          answered: 1,
+          lastMs: 12.5,
+          minMs: 12.5,
+          maxMs: 12.5,
+          meanMs: 12.5,
+        },
+        { at: '2023-11-14T22:13:22.500Z', what: 'kicked by ann', kind: 'kicked', by: 'ann' },
+        {
+          at: '2023-11-14T22:13:22.500Z',
+          what: 'closed with 4000 "bye" by the client',
+          kind: 'closed',
+          code: 4000,
+          reason: 'bye',
+          by: 'client',
+        },
       ],
     });
-    expect(connections.closedDetail(id)).toEqual(remembered);
+    expect(connections.history.get(id)).toEqual(remembered);
     expect(events.at(-1)).toEqual({
       type: 'closed',
       connection: remembered,

@@ -5,12 +5,11 @@ import { beginKick, type KickStart } from './begin-kick.js';
 import type { ClosedView, ConnectionDetail } from './listing/connection-view.js';
 import { Handled } from '../base/handled.js';
 import { HeartbeatEvents } from './heartbeat.events.js';
+import { ClosedHistory } from './history/closed-history.js';
 import { ClosedRecord } from './history/closed-record.js';
-import { ClosedRing } from './history/closed-ring.js';
 import { serialOf } from './connection-id.js';
 import { assertText, checkedFilter, type ConnectionFilter } from './listing/connection-filter.js';
 import {
-  assertLimit,
   type ConnectionPage,
   type ConnectionQuery,
   DEFAULT_QUERY,
@@ -40,9 +39,10 @@ const RELIEF = 0.95;
 export class ConnectionService {
   /** @internal The sockets of each server of a transport; the reaper compares them with the registry. */
   readonly socketSets: ReadonlySet<TrackedTransport>[] = [];
+  /** @internal */
+  readonly history: ClosedHistory;
   readonly #owner: RegistryOwner;
   readonly #localUse: LocalUse;
-  readonly #closed: ClosedRing<ClosedRecord>;
   readonly #view: ViewContext;
   /** Read once, so that a step of the wall clock changes no order of a listing. */
   readonly #bootedAt: number;
@@ -58,8 +58,8 @@ export class ConnectionService {
   ) {
     this.#owner = new RegistryOwner(node, events, registry, { identities, inbound, outbound });
     this.#localUse = new LocalUse(node);
-    this.#closed = new ClosedRing(node.options.closedHistory);
-    this.#view = { nodeId: node.id, clock: node.clock };
+    this.history = new ClosedHistory(node);
+    this.#view = { nodeId: node.id, clock: node.clock, stalls: node.stalls };
     this.#bootedAt = node.clock.wallTime(0).getTime();
   }
 
@@ -168,14 +168,7 @@ export class ConnectionService {
    * @throws HeartbeatError `HEARTBEAT_BAD_QUERY` for a `limit` that is not a whole number from 1.
    */
   closedHistory({ limit = Infinity, after = null }: { limit?: number; after?: string | null } = {}): ClosedView[] {
-    assertLimit(limit);
-    const records = this.#closed.list(limit, after === null ? null : serialOf(this.node.id, after));
-    return records.map(record => record.view(this.node.id));
-  }
-
-  /** @internal */
-  closedDetail(id: string): ClosedView | undefined {
-    return this.#closed.get(serialOf(this.node.id, id))?.view(this.node.id);
+    return this.history.list(limit, after);
   }
 
   /** Sends to a connection of this node. Returns false if there is none with this id here. Rejects as `Connection.send` does. */
@@ -226,9 +219,9 @@ export class ConnectionService {
     if (this.count < RELIEF * this.node.limits.maxConnections) this.node.atCapacity = false;
     connection.finish(closing);
     const record = new ClosedRecord(connection, closing, this.node.clock);
-    this.#closed.add(record);
+    this.history.add(record);
     this.node.totals.closed.add(record);
-    if (this.events.isWanted('closed')) this.events.announce(record.event(this.node.id));
+    if (this.events.isWanted('closed')) this.events.announce(this.history.eventOf(record));
   }
 
   #found(filter: ConnectionFilter, options?: { readonly openOnly: boolean }): Connection[] {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
+import type { CauseNote } from './history/flight-note.js';
 import type { Closing } from './connection.types.js';
 import type { ConnectionOwner } from './connection-owner.js';
 import { Connection } from './connection.js';
@@ -27,6 +28,8 @@ class FakeSocket {
 
 const kicked: Closing = { code: 4500, reason: 'kicked', by: 'operator' };
 const goingAway: Closing = { code: 1001, reason: 'server is going away', by: 'server' };
+const byAnn: CauseNote = { kind: 'kicked', by: 'ann' };
+const drained: CauseNote = { kind: 'drained', reason: 'SIGTERM' };
 
 describe('Connection', () => {
   let socket: FakeSocket;
@@ -130,22 +133,36 @@ describe('Connection', () => {
   describe('end', () => {
     it('closes once: the first close counts', () => {
       const connection = open();
-      expect(connection.end(kicked)).toBe(true);
-      expect(connection.end(goingAway, 500)).toBe(false);
+      expect(connection.end(kicked, byAnn)).toBe(true);
+      expect(connection.end(goingAway, drained, 500)).toBe(false);
       connection.closeBegun(goingAway);
       expect(socket.done).toEqual([['close', 4500, 'kicked']]);
       expect(connection).toMatchObject({ state: 'closing', closing: kicked, ended: false });
     });
 
+    it('notes the cause of the first close only, before the transport closes', () => {
+      const connection = open();
+      const shut = connection.channel.shut.bind(connection.channel);
+      connection.channel.shut = (code, reason) => {
+        expect(connection.flight?.at(-1)).toEqual(byAnn);
+        shut(code, reason);
+      };
+      connection.end(kicked, byAnn);
+      connection.end(goingAway, drained);
+      connection.destroy(goingAway, drained);
+      expect(connection.flight?.filter(value => typeof value !== 'number')).toEqual([byAnn]);
+      expect(socket.done).toEqual([['close', 4500, 'kicked'], ['terminate']]);
+    });
+
     it('does nothing once the connection has ended', () => {
       const connection = open();
       connection.finish({ code: 1000, reason: '', by: 'client' });
-      expect(connection.end(kicked)).toBe(false);
+      expect(connection.end(kicked, byAnn)).toBe(false);
       expect(socket.done).toEqual([]);
     });
 
     it('sends the delay in the close frame', () => {
-      open().end(goingAway, 4200);
+      open().end(goingAway, drained, 4200);
       expect(socket.done).toEqual([['close', 1001, 'server is going away; retry-after=4200']]);
     });
 
@@ -155,7 +172,7 @@ describe('Connection', () => {
     ])('announces the close, %s, to a client of the application heartbeat', (_what, retryAfterMs, data) => {
       const connection = open();
       connection.appHeartbeat = true;
-      connection.end(goingAway, retryAfterMs);
+      connection.end(goingAway, drained, retryAfterMs);
       expect(socket.done[0]).toEqual(['send', JSON.stringify({ event: 'goodbye', data })]);
       expect(socket.done.slice(1)).toEqual([['close', 1001, expect.stringContaining('server is going away')]]);
     });
@@ -163,7 +180,7 @@ describe('Connection', () => {
     it('removes the connection from the heartbeat’s wheel', () => {
       const [connection, wheel] = [open(), new Link()];
       connection.pulse.appendTo(wheel);
-      connection.end(kicked);
+      connection.end(kicked, byAnn);
       expect(wheel.next).toBe(wheel);
     });
   });
@@ -171,15 +188,15 @@ describe('Connection', () => {
   describe('destroy', () => {
     it('ends without a handshake, and records the given close', () => {
       const connection = open();
-      connection.destroy(kicked);
+      connection.destroy(kicked, byAnn);
       expect(socket.done).toEqual([['terminate']]);
       expect(connection).toMatchObject({ state: 'closing', closing: kicked });
     });
 
     it('keeps the record of a close that was begun before', () => {
       const connection = open();
-      connection.end(kicked);
-      connection.destroy(goingAway);
+      connection.end(kicked, byAnn);
+      connection.destroy(goingAway, drained);
       expect([connection.closing, socket.done.at(-1)]).toEqual([kicked, ['terminate']]);
     });
   });

@@ -3,21 +3,20 @@ import type { Readable } from 'node:stream';
 import type { Subscription } from 'rxjs';
 
 import { assertSendable } from '../base/sendable-close-code.js';
-import { closeReason } from '../protocol/close-code.js';
 import { Handled } from '../base/handled.js';
 import { NO_PARAMS, type PathParams } from '../base/path-params.js';
 import { assertIdentity, frozenIdentity, type Identity, NO_LABELS } from '../base/identity.js';
 import { assertBusy, type BusyLease, type BusyLimits, finishedLease } from './busy-lease.js';
 import type { ConnectionOwner } from './connection-owner.js';
 import type { Closing, Opening, Outgoing } from './connection.types.js';
-import type { FlightNote } from './history/flight-note.js';
+import type { CauseNote, FlightNote } from './history/flight-note.js';
 import { type FlightRecord, withNote } from './history/flight-record.js';
 import { dispose, type DisposerResults, Lifetime } from './lifetime.js';
 import type { ConnectionState } from './listing/connection-view.js';
-import { closedError, goodbye } from './payload.js';
+import { closedError } from './payload.js';
 import { NEVER, phaseOf, Pulse } from './pulse.js';
 import { Connection as PublicConnection } from './public-connection.js';
-import { deliver, deliverAll, transmit } from './sending.js';
+import { announceClose, deliver, deliverAll } from './sending.js';
 import { isSilenced, silence } from './silence.js';
 import type { Transport, TransportName } from './transport.js';
 
@@ -187,24 +186,20 @@ export class Connection extends PublicConnection {
 
   close(code = 1000, reason = ''): void {
     assertSendable(code);
-    this.end({ code, reason, by: 'server' });
+    this.end({ code, reason, by: 'server' }, { kind: 'application', call: 'close' });
   }
 
   /** The only way to close: announces the close to a client that supports it, then closes. Returns false if a close had already begun. */
-  end(closing: Closing, retryAfterMs?: number): boolean {
+  end(closing: Closing, cause: CauseNote, retryAfterMs?: number): boolean {
     const isFirst = this.#closing === null && !this.#isOver;
-    this.closeBegun(closing);
-    if (!isFirst) return false;
-    const { code, reason } = closing;
-    this.catchUp();
-    if (this.appHeartbeat) transmit(this, 'event', goodbye(code, reason, retryAfterMs));
-    this.channel.shut(code, closeReason(reason, retryAfterMs));
-    return true;
+    this.closeBegun(closing, cause);
+    if (isFirst) announceClose(this, closing, retryAfterMs);
+    return isFirst;
   }
 
   /** Ends without a handshake, for a peer that would not answer. `closing` is recorded. */
-  destroy(closing: Closing): void {
-    this.closeBegun(closing);
+  destroy(closing: Closing, cause: CauseNote): void {
+    this.closeBegun(closing, cause);
     this.channel.destroy();
   }
 
@@ -212,9 +207,10 @@ export class Connection extends PublicConnection {
    * Records the beginning of the close; the first record stays. After a close by the server no further message is handled, also where the
    * client closed first and some of its messages still wait.
    */
-  closeBegun(closing: Closing): void {
+  closeBegun(closing: Closing, cause?: CauseNote): void {
     if (this.#closing === null && !this.#isOver) {
       this.#closing = closing;
+      if (cause !== undefined) this.note(cause);
       this.pulse.unlink();
     } else if (closing.by !== 'client') silence(this);
     if (isSilenced(this)) this.owner.silenced(this);

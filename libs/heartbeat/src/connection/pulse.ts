@@ -5,6 +5,8 @@ export const NEVER = -1;
 
 /** Number of consecutively opened connections that share a position in the interval. */
 const RUN = 32;
+/** Number of round trips that the mean covers: later ones replace the earliest, approximately. */
+const MEAN_OF = 64;
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /** A position on a circle, from 0 up to 1, for each number. For any number of them the positions are evenly distributed. */
@@ -48,6 +50,13 @@ export class Pulse<Owner> extends Link {
   #rttMicros = NEVER;
   /** The time of the next check. */
   checkDueAt = 0;
+  /** Pings that were answered, and the time of the last answer in monotonic milliseconds. */
+  answered = 0;
+  answeredAt = NEVER;
+  /** Further round trips in whole microseconds; `NEVER` before the first. */
+  minRttMicros = NEVER;
+  maxRttMicros = NEVER;
+  meanRttMicros = NEVER;
 
   constructor(
     readonly owner: Owner,
@@ -71,7 +80,13 @@ export class Pulse<Owner> extends Link {
   }
 
   measured(rttMs: number): void {
-    this.#rttMicros = Math.round(rttMs * 1000);
+    const micros = Math.round(rttMs * 1000);
+    const isFirst = this.#rttMicros === NEVER;
+    const mean = isFirst ? micros : this.meanRttMicros;
+    this.minRttMicros = isFirst ? micros : Math.min(this.minRttMicros, micros);
+    this.maxRttMicros = Math.max(this.maxRttMicros, micros);
+    this.meanRttMicros = mean + Math.round((micros - mean) / Math.min(Math.max(1, this.answered), MEAN_OF));
+    this.#rttMicros = micros;
   }
 
   /** The time at which bytes were last noticed, including bytes since the last check; in monotonic milliseconds, like `now`. */
@@ -112,6 +127,13 @@ export class Pulse<Owner> extends Link {
   pinged(at: number, sentAt: number): void {
     this.pingedAt = at;
     this.pingSentAt = sentAt;
+  }
+
+  /** A ping was answered. */
+  ponged(now: number): void {
+    this.answered++;
+    this.answeredAt = Math.trunc(now);
+    this.seen(now);
   }
 
   /** A ping stayed unanswered for `pongTimeoutMs`. */

@@ -5,6 +5,7 @@ import { connectionId } from './connection-id.js';
 import type { ConnectionOwner } from './connection-owner.js';
 import type { Outgoing } from './connection.types.js';
 import type { Connection } from './connection.js';
+import { noteText } from './history/flight-note.js';
 import type { NodeState } from '../node/node-state.js';
 import type { IdentityRule, InboundPolicy, OutboundPolicy } from './ports.js';
 import type { Registry } from './registry.js';
@@ -46,7 +47,10 @@ export class RegistryOwner implements ConnectionOwner {
     if (previous !== null) this.registry.byUser.remove(previous.userId, connection);
     this.registry.unidentified.delete(connection);
     const { id, userId } = connection;
-    if (userId !== null) this.registry.byUser.add(userId, connection);
+    if (userId !== null) {
+      connection.note({ kind: 'identified', userId: noteText(userId) });
+      this.registry.byUser.add(userId, connection);
+    }
     if (userId !== previous?.userId) {
       if (userId !== null) this.registry.openings.user.add(userId, this.now());
       this.rules.identities.identified(connection);

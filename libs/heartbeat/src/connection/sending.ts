@@ -1,9 +1,10 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 
 import { HeartbeatError } from '../base/heartbeat.error.js';
-import type { Outgoing } from './connection.types.js';
+import { closeReason } from '../protocol/close-code.js';
+import type { Closing, Outgoing } from './connection.types.js';
 import { reportDropped } from './dropped.js';
-import { closedError, type Ended, payloadOf } from './payload.js';
+import { closedError, type Ended, goodbye, payloadOf } from './payload.js';
 import type { SharedMessage } from './shared-message.js';
 import type { Sent, Transport } from './transport.js';
 
@@ -45,6 +46,17 @@ export function transmitShared(sender: Sender, message: SharedMessage): void {
   if (!channel.isOpen || !sender.admits('shared', message.payload.length)) return;
   // The admission may have closed connections: this one, or one that a listener then closes.
   if (channel.isOpen) channel.writeShared(message);
+}
+
+/** Announces a close to a client of the application heartbeat, after pending broadcasts, and begins the closing handshake. */
+export function announceClose(
+  sender: Sender & { readonly appHeartbeat: boolean; catchUp(): void },
+  { code, reason }: Closing,
+  retryAfterMs?: number,
+): void {
+  sender.catchUp();
+  if (sender.appHeartbeat) transmit(sender, 'event', goodbye(code, reason, retryAfterMs));
+  sender.channel.shut(code, closeReason(reason, retryAfterMs));
 }
 
 /** Writes a frame without an answer, so that the end of a connection that is not read is detected. */

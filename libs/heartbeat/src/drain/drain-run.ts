@@ -3,6 +3,8 @@ import { Logger } from '@nestjs/common';
 import { inSlices } from '../base/slices.js';
 import { printable } from '../base/printable.js';
 import type { Connection } from '../connection/connection.js';
+import type { Closing } from '../connection/connection.types.js';
+import { type CauseNote, noteText } from '../connection/history/flight-note.js';
 import { workTimeoutOf } from '../options/drain.options.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import { CloseSchedule } from './close-schedule.js';
@@ -12,6 +14,7 @@ import {
   type DrainProgress,
   type DrainResult,
   type DrainSettings,
+  TERMINATED,
   terminatedBy,
 } from './drain.types.js';
 import { WorkWaits } from './work-waits.js';
@@ -47,6 +50,8 @@ export class DrainRun {
   #terminated = 0;
   #reason = '';
   readonly #waits: WorkWaits;
+  /** The entry of this drain in the flight records of its connections. */
+  #cause: CauseNote = { kind: 'drained', reason: null };
 
   constructor(
     private readonly parts: DrainParts,
@@ -95,6 +100,7 @@ export class DrainRun {
     this.parts.node.returnWindowMs = this.settings.returnWindowMs ?? this.parts.node.returnWindowMs;
     this.parts.node.drainDeadlineAt = this.#deadlineAt;
     this.#reason = reason;
+    this.#cause = { kind: 'drained', reason: noteText(reason) };
     this.#logger.log(`drain begins with ${count} connections: ${printable(reason)}`);
     this.parts.events.announce({ type: 'drain-started', connections: count, reason });
     if (this.#phase !== 'draining') return;
@@ -175,7 +181,8 @@ export class DrainRun {
 
   #close(connection: Connection): void {
     const { closeCode: code } = this.parts.node.options.drain;
-    connection.end({ code, reason: CloseCodes.goingAway.name, by: 'server' }, this.parts.node.retryAfterMs());
+    const closing: Closing = { code, reason: CloseCodes.goingAway.name, by: 'server' };
+    connection.end(closing, this.#cause, this.parts.node.retryAfterMs());
   }
 
   #closeAdmission(): void {
@@ -201,7 +208,7 @@ export class DrainRun {
     await inSlices([...this.parts.connections.all()], connection => {
       if (this.#phase !== 'terminating') return;
       this.#terminated++;
-      connection.destroy(terminated);
+      connection.destroy(terminated, TERMINATED);
     });
     if (this.#phase === 'terminating') this.#end();
   }

@@ -12,7 +12,7 @@ import { assertDrainRequest, type DrainRequest } from './drain-request.js';
 import { DrainRun } from './drain-run.js';
 import type { DrainPlan, DrainState } from './drain-status.js';
 import { sumOf, verdictOf } from './drain-verdict.js';
-import { type DrainResult, type DrainSettings, terminatedBy } from './drain.types.js';
+import { type DrainResult, type DrainSettings, TERMINATED, terminatedBy } from './drain.types.js';
 import { GracePeriod } from './grace-period.js';
 
 /** The times of a drain, complete. */
@@ -144,7 +144,7 @@ export class DrainService implements OnModuleDestroy {
   terminateAll(): number {
     const left = [...this.connections.all()];
     const terminated = terminatedBy(this.node.options.drain);
-    for (const connection of left) connection.destroy(terminated);
+    for (const connection of left) connection.destroy(terminated, TERMINATED);
     return left.length;
   }
 

@@ -1,5 +1,6 @@
 import type { ConnectionService } from '../connection/connection.service.js';
 import type { Closing } from '../connection/connection.types.js';
+import type { CauseNote } from '../connection/history/flight-note.js';
 import type { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import type { InboundPolicy } from '../connection/ports.js';
 import type { NodeState } from '../node/node-state.js';
@@ -9,6 +10,9 @@ import type { DrainOptions } from '../options/drain.options.js';
 export function terminatedBy({ closeCode: code }: Readonly<DrainOptions>): Closing {
   return { code, reason: 'terminated at the end of a drain', by: 'server' };
 }
+
+/** Its entry in the flight record. */
+export const TERMINATED: CauseNote = Object.freeze({ kind: 'terminated' });
 
 /** The limits of a drain, in milliseconds. Those that are left out are those of the options. */
 export type DrainSettings = Readonly<

@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
+import type { Closing } from '../connection/connection.types.js';
 import { INPUT_LIMITS, type InputLimit } from '../connection/history/flight-note.js';
 import { NodeState } from '../node/node-state.js';
 import { BanCheck, type InboundPolicy } from '../connection/ports.js';
@@ -28,7 +29,8 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     bans: BanCheck,
     held: HeldAnswers,
   ) {
-    this.#queues = new InputQueues(node, connection => this.#refuse(connection, 'input'));
+    const most = node.options.backpressure.maxBufferedBytes;
+    this.#queues = new InputQueues(node, connection => this.#refuse(connection, 'input', most));
     this.#turns = new MessageTurns(node, bans, held, this.#queues);
   }
 
@@ -43,7 +45,7 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     if (messagesPerSecond === 0) return true;
     const count = flowOf(connection).countMessage(this.node.attendedMs);
     if (count <= messagesPerSecond * this.#seconds) return true;
-    this.#refuse(connection, 'messages');
+    this.#refuse(connection, 'messages', messagesPerSecond);
     return false;
   }
 
@@ -62,7 +64,7 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
     if (isFull || waiting > backpressure.maxBufferedBytes) return this.#overrun(connection, waiting);
     if (limits.pingsPerSecond === 0) return;
     const count = flowOf(connection).countPing(this.node.attendedMs);
-    if (count > limits.pingsPerSecond * this.#seconds) this.#refuse(connection, 'pings');
+    if (count > limits.pingsPerSecond * this.#seconds) this.#refuse(connection, 'pings', limits.pingsPerSecond);
   }
 
   /** Stops reading a client that keeps sending after the close frame: reading and dropping a flood would take time from other clients. */
@@ -82,9 +84,9 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
   }
 
   /** Closes with 4004 and stops reading: reading a flood further would take time from other clients. */
-  #refuse(connection: Connection, limit: InputLimit): void {
-    if (!connection.end({ code: CloseCodes.rate.code, reason: INPUT_LIMITS[limit], by: 'server' })) return;
-    connection.note({ kind: 'limit', limit });
+  #refuse(connection: Connection, limit: InputLimit, most: number): void {
+    const closing: Closing = { code: CloseCodes.rate.code, reason: INPUT_LIMITS[limit], by: 'server' };
+    if (!connection.end(closing, { kind: 'limit', limit, most })) return;
     connection.channel.holdBack();
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'rate' });
   }
@@ -145,7 +147,6 @@ export class InboundService implements InboundPolicy, OnApplicationShutdown {
   #overrun(connection: Connection, bufferedBytes: number): void {
     const { code, name } = CloseCodes.slowConsumer;
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why: 'limit' });
-    connection.note({ kind: 'unread', bufferedBytes });
-    connection.destroy({ code, reason: name, by: 'server' });
+    connection.destroy({ code, reason: name, by: 'server' }, { kind: 'unread', bufferedBytes });
   }
 }

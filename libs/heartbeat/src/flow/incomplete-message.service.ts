@@ -2,9 +2,11 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
+import type { Closing } from '../connection/connection.types.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
 import { NEVER } from '../connection/pulse.js';
+import { notePause } from './reading-pause.js';
 import { flowOf, type FlowRecord, knownFlowOf } from './flow-record.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { inSlices } from '../base/slices.js';
@@ -65,9 +67,12 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     if (flow.incompleteSince === NEVER || pulse.messageAt > flow.incompleteSince) flow.incompleteSince = now;
     const { messageTimeoutMs } = this.node.options.limits;
     if (messageTimeoutMs === 0 || now - flow.incompleteSince < messageTimeoutMs) return;
-    connection.note({ kind: 'incomplete' });
-    if (!connection.end({ code: CloseCodes.rate.code, reason: 'message unfinished for too long', by: 'server' }))
-      return;
+    const closing: Closing = {
+      code: CloseCodes.rate.code,
+      reason: 'message unfinished for too long',
+      by: 'server',
+    };
+    if (!connection.end(closing, { kind: 'incomplete' })) return;
     this.events.announce({ type: 'message-refused', id: connection.id, reason: 'unfinished' });
   }
 
@@ -76,6 +81,7 @@ export class IncompleteMessageService implements OnApplicationBootstrap, OnAppli
     const flow = knownFlowOf(connection);
     if (flow === null) return;
     flow.incompleteSince = NEVER;
+    if (flow.queue !== null) notePause(connection, flow.queue, this.node.clock.now());
     if (connection.channel.bytesWaiting === 0) flow.drained();
     if (!isHalted && flow.isIdle(this.node.attendedMs)) connection.flow = null;
   }

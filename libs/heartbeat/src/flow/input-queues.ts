@@ -4,6 +4,7 @@ import { isSilenced } from '../connection/silence.js';
 import type { NodeState } from '../node/node-state.js';
 import { flowOf, queueOf } from './flow-record.js';
 import { InputTotal } from './input-total.js';
+import { noteResume } from './reading-pause.js';
 import { emptyQueue, ignoreMessage, type InputQueue, type RawMessage } from './message-queue.js';
 
 const MAX_SPARE = 64;
@@ -58,7 +59,10 @@ export class InputQueues {
   suspend(connection: Connection): void {
     const queue = queueOf(connection) ?? this.open(connection);
     queue.isSuspended = true;
-    if (queue.isHeld) connection.channel.letGo();
+    if (queue.isHeld) {
+      connection.channel.letGo();
+      noteResume(connection, queue, this.node.clock.now());
+    }
     queue.isHeld = false;
     this.#keep(connection, queue);
   }
@@ -106,6 +110,7 @@ export class InputQueues {
 
   #hold(connection: Connection, queue: InputQueue): void {
     queue.isHeld = true;
+    queue.heldAt = this.node.clock.now();
     connection.channel.holdBack();
   }
 
@@ -116,7 +121,10 @@ export class InputQueues {
     queue.isSuspended = false;
     connection.mayBurst = isHeld;
     // A refused flood is no longer read.
-    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) connection.channel.letGo();
+    if (isHeld && connection.closing?.code !== CloseCodes.rate.code) {
+      connection.channel.letGo();
+      noteResume(connection, queue, this.node.clock.now());
+    }
     // The queue must not reference the connection.
     queue.take = ignoreMessage;
     if (share.isKept) this.#total.close(share);

@@ -28,6 +28,9 @@ export interface InputQueue {
   isHeld: boolean;
   /** Whether none of the messages may begin. */
   isSuspended: boolean;
+  /** The time since which it is not read, in monotonic milliseconds. */
+  heldAt: number;
+  isPauseNoted: boolean;
 }
 
 /** Messages stored side by side in one buffer of their own: one of Node's pool would keep 64 KiB since Node 24. */
@@ -114,7 +117,16 @@ export class MessageQueue {
 }
 
 export function emptyQueue(share: Share): InputQueue {
-  return { handlers: [], messages: new MessageQueue(), share, take: ignoreMessage, isHeld: false, isSuspended: false };
+  return {
+    handlers: [],
+    messages: new MessageQueue(),
+    share,
+    take: ignoreMessage,
+    isHeld: false,
+    isSuspended: false,
+    heldAt: 0,
+    isPauseNoted: false,
+  };
 }
 
 /** The initial value of `take`. */

@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
 import type { Outgoing } from '../connection/connection.types.js';
+import type { CountedNote } from '../connection/history/flight-note.js';
 import { NodeState } from '../node/node-state.js';
 import type { OutboundPolicy } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
@@ -21,6 +22,7 @@ interface Waiting {
   readonly cost: number;
 }
 
+const DROPPED: CountedNote = Object.freeze({ kind: 'dropped', reason: 'drop-newest', count: 1 });
 /** Share of the limit by which all backlogs together may exceed it, so that not every message sums them. */
 const TOLERANCE = 0.05;
 
@@ -115,12 +117,15 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   #refuse(connection: Connection, waiting: number, bytes: number): false {
     // The close notification may exceed the limit too, after the close was reported.
     if (connection.closing !== null) return false;
-    connection.note({ kind: 'full', bufferedBytes: waiting, messages: piecesOf(connection), bytes });
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes: waiting, why: 'limit' });
     const { code, name } = CloseCodes.slowConsumer;
     const { policy } = this.node.options.backpressure;
-    if (policy === 'close' || connection.channel.kind.mayDrop === false)
-      connection.end({ code, reason: name, by: 'server' });
+    if (policy === 'drop-newest' && connection.channel.kind.mayDrop !== false) {
+      connection.note(DROPPED);
+      return false;
+    }
+    const messages = piecesOf(connection);
+    connection.end({ code, reason: name, by: 'server' }, { kind: 'full', bufferedBytes: waiting, messages, bytes });
     return false;
   }
 
@@ -208,9 +213,8 @@ export class OutboundService implements OutboundPolicy, OnApplicationBootstrap, 
   /** A close frame would wait behind the backlog. So the connection is destroyed, and its memory is free at once. */
   #destroy(connection: Connection, bufferedBytes: number, why: 'slow' | 'total'): void {
     const { code, name } = CloseCodes.slowConsumer;
-    connection.note({ kind: 'slow', bufferedBytes, why });
     this.events.announce({ type: 'slow', id: connection.id, bufferedBytes, why });
-    connection.destroy({ code, reason: name, by: 'server' });
+    connection.destroy({ code, reason: name, by: 'server' }, { kind: 'slow', bufferedBytes, why });
   }
 }
 

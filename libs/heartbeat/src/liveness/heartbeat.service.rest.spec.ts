@@ -123,7 +123,7 @@ describe('HeartbeatService, without a connection', () => {
     const peer = open();
     pass(1000);
     world.node.draining = true;
-    peer.connection.end({ code: 1001, reason: 'going away', by: 'server' });
+    peer.connection.end({ code: 1001, reason: 'going away', by: 'server' }, { kind: 'drained', reason: null });
     expect(ticksIn(1000)).toBe(20);
     world.connections.closed(peer.connection, 1001, '');
     pass(50);

@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
+import type { MissedNote } from '../connection/history/flight-note.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { NodeState } from '../node/node-state.js';
 import { NEVER, type Pulse } from '../connection/pulse.js';
@@ -11,11 +12,9 @@ import { nextInterval } from './adaptive-interval.js';
 import { AttendedClock } from './attended-clock.js';
 import { RecentStalls } from './recent-stalls.js';
 import { MAX_LATE_MS, REST_MS, TICK_MS, TickTimer } from './tick-timer.js';
-import { judge, nextCheck, pingMomentBefore, type Rules } from './verdict.js';
+import { judge, nextCheck, pingMomentBefore, roundTrip, type Rules } from './verdict.js';
 import { Wheel } from './wheel.js';
 
-/** A round trip with more unattended time than this is not recorded. Attended time may lag by two ticks, one of them late. */
-const MAX_UNATTENDED_MS = 4 * TICK_MS;
 /** Maximum time that one slice of checks and pings holds the event loop before pending I/O is handled, in milliseconds: a few pings. */
 const SLICE_MS = 0.05;
 /** The same while the work of one tick is not done by the next: deadlines are more important than short waits. */
@@ -101,9 +100,10 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
       pulse.bytesCame(this.node.attendedMs, now);
       return false;
     }
-    pulse.seen(now);
+    this.#noteAnswer(connection);
+    pulse.ponged(now);
     // After a missed ping it is unknown which one this pong belongs to.
-    const rttMs = pulse.missed === 0 ? this.#roundTrip(pulse, now) : null;
+    const rttMs = pulse.missed === 0 ? roundTrip(pulse, now, this.node.attendedMs) : null;
     if (rttMs !== null) {
       pulse.measured(rttMs);
       this.node.totals.recordRoundTrip(rttMs);
@@ -118,12 +118,6 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     return true;
   }
 
-  /** Null where the clock has jumped, or the event loop was blocked, while the ping was in flight: the time is not that of the network. */
-  #roundTrip({ pingedAt, pingSentAt }: Readonly<Pulse<Connection>>, now: number): number | null {
-    const ms = now - pingSentAt;
-    return ms - (this.node.attendedMs - pingedAt) > MAX_UNATTENDED_MS ? null : ms;
-  }
-
   /** Advances to the monotonic time `now`. The next `work` finds the checks that are due by then. @internal */
   tick(now = this.node.clock.now()): void {
     const { node } = this;
@@ -134,6 +128,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     node.attendedMs = Math.trunc(this.#time.advance(now, this.#timer.periodMs + MAX_LATE_MS));
     const lostMs = elapsedMs - (node.attendedMs - before);
     node.recentStallMs = this.#stalls.note(lostMs > TICK_MS ? lostMs : 0, node.attendedMs);
+    node.stalls.add(lostMs, elapsedMs, now);
     this.#wheel.advance(node.attendedMs);
     if (node.options.heartbeat.adaptive) this.#adapt();
   }
@@ -174,14 +169,11 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
         this.#ping(connection, now);
         break;
       case 'missed':
-        pulse.pongMissed();
-        this.#missed(connection);
+        connection.note(this.#missed(connection));
         this.#ping(connection, now);
         break;
       case 'dead':
-        pulse.pongMissed();
-        this.#missed(connection);
-        return connection.destroy({ code: DEAD_CODE, reason: DEAD_REASON, by: 'server' });
+        return connection.destroy({ code: DEAD_CODE, reason: DEAD_REASON, by: 'server' }, this.#missed(connection));
       case 'wait':
     }
     this.#schedule(pulse);
@@ -193,6 +185,7 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     const { bytesRead } = channel;
     if (bytesRead === pulse.bytesSeen) return channel.isHalted ? this.#probeUnread(connection, now) : undefined;
     pulse.compared(bytesRead);
+    this.#noteAnswer(connection);
     // The code that counted what came has recorded the time as well.
     if (pulse.lastActivityAt < pulse.checkedAt) pulse.seen(this.node.clock.now());
     // The client is active: `ws` pauses a socket while it inflates.
@@ -224,11 +217,19 @@ export class HeartbeatService implements OnApplicationBootstrap, OnApplicationSh
     if (this.events.isWanted('ping')) this.events.announce({ type: 'ping', id: connection.id });
   }
 
-  #missed(connection: Connection): void {
+  /** Counts a ping that stayed unanswered. Returns its entry in the flight record. */
+  #missed(connection: Connection): MissedNote {
+    connection.pulse.pongMissed();
     const { missed } = connection.pulse;
     this.node.totals.pongsMissed++;
-    connection.note({ kind: 'missed', missed, timeoutMs: this.node.options.heartbeat.pongTimeoutMs });
     if (this.events.isWanted('missed')) this.events.announce({ type: 'missed', id: connection.id, missed });
+    return { kind: 'missed', missed, timeoutMs: this.node.options.heartbeat.pongTimeoutMs };
+  }
+
+  /** Bytes arrived after unanswered pings. */
+  #noteAnswer(connection: Connection): void {
+    const { missed } = connection.pulse;
+    if (missed > 0) connection.note({ kind: 'answered', missed });
   }
 
   #schedule(pulse: Readonly<Pulse<Connection>>, earliest = 0): void {

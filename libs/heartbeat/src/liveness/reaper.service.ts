@@ -124,7 +124,7 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     const { idleTimeoutMs, maxLifetimeMs } = this.node.options.reaper;
     const { expiresAt } = connection.identity ?? {};
     if (expiresAt !== undefined && Number(expiresAt) <= this.node.clock.wallTime(this.node.clock.now()).getTime()) {
-      return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated);
+      return this.#reap(connection, 'unauthenticated', CloseCodes.unauthenticated, 'expired');
     }
     // A connection whose messages wait unread, or with work, is not idle.
     const isHeldUp = connection.channel.isHalted || connection.hasWork;
@@ -172,8 +172,13 @@ export class ReaperService implements OnApplicationBootstrap, OnApplicationShutd
     return maxLifetimeMs * (1 + lifetimeJitter * (2 * placeOf(serial) - 1));
   }
 
-  #reap(connection: Connection, reason: ReapReason, { code, name }: CloseCode): void {
-    if (!connection.end({ code, reason: name, by: 'server' })) return;
+  #reap(
+    connection: Connection,
+    reason: ReapReason,
+    { code, name }: CloseCode,
+    kind: ReapReason | 'expired' = reason,
+  ): void {
+    if (!connection.end({ code, reason: name, by: 'server' }, { kind })) return;
     this.events.announce({ type: 'reaped', id: connection.id, reason });
   }
 

@@ -1,4 +1,8 @@
 import { NEVER } from '../connection/pulse.js';
+import { TICK_MS } from './tick-timer.js';
+
+/** A round trip with more unattended time than this is not recorded. Attended time may lag by two ticks, one of them late. */
+const MAX_UNATTENDED_MS = 4 * TICK_MS;
 
 /** The state of a connection that a check needs; attended milliseconds. */
 export interface Timing {
@@ -21,6 +25,20 @@ export function judge({ silentSince, pingedAt, missed }: Timing, now: number, ru
   if (pingedAt === NEVER) return now - silentSince >= rules.intervalMs ? 'ping' : 'wait';
   if (now - pingedAt < rules.pongTimeoutMs) return 'wait';
   return missed + 1 >= rules.missedPongs ? 'dead' : 'missed';
+}
+
+/**
+ * The round trip of a ping. Null where the clock has jumped, or the event loop was blocked, while the ping was in flight: the time is not
+ * that of the network.
+ * @param now Monotonic milliseconds, like `pingSentAt`.
+ */
+export function roundTrip(
+  ping: { pingedAt: number; pingSentAt: number },
+  now: number,
+  attended: number,
+): number | null {
+  const ms = now - ping.pingSentAt;
+  return ms - (attended - ping.pingedAt) > MAX_UNATTENDED_MS ? null : ms;
 }
 
 /** The time of the next check: when a ping is due or, while a ping is unanswered, when its answer is overdue. */

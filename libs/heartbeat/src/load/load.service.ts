@@ -115,8 +115,9 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     }
     const { closeCode: code } = this.node.options.load;
     const { name } = CloseCodes.overloaded;
+    const { ratio, source } = this.node.load;
     void inSlices(longest.sorted(), ({ connection }) =>
-      connection.end({ code, reason: name, by: 'server' }, this.node.retryAfterMs()),
+      connection.end({ code, reason: name, by: 'server' }, { kind: 'shed', ratio, source }, this.node.retryAfterMs()),
     );
   }
 

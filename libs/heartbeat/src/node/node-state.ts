@@ -10,6 +10,7 @@ import { LimitedLogger } from '../base/limited-logger.js';
 import { type ApplicationCode, applicationCodeOf } from '../base/application-code.js';
 import { type LiveLimits, liveLimitsOf } from './live-limits.js';
 import { SecondTimer } from './second-timer.js';
+import { StallLog } from './stall-log.js';
 import { Totals } from './totals.js';
 
 /**
@@ -61,6 +62,8 @@ export class NodeState {
   unixPeerSeen = false;
   /** Owners: heartbeat, dispatcher and registry. Running totals of occurrences that are too frequent for events. */
   readonly totals = new Totals();
+  /** Owner: heartbeat. The last long stalls, for the flight records of all connections. */
+  readonly stalls = new StallLog();
   /** Owner: heartbeat. The interval in force, in milliseconds. */
   intervalMs: number;
   /** Owner: heartbeat. Time lost in stalls in this second of attended time and the one before, in milliseconds. */

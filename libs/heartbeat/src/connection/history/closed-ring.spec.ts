@@ -7,13 +7,14 @@ import { ClosedRing } from './closed-ring.js';
 function ringOf(capacity: number, last: number) {
   const ring = new ClosedRing<{ serial: number }>(capacity);
   for (let serial = 1; serial <= last; serial++) ring.add({ serial });
-  return { ring, serials: (limit?: number, after?: number) => ring.list(limit, after).map(({ serial }) => serial) };
+  const serials = (after?: number) => [...ring.newestFirst(after)].map(({ serial }) => serial);
+  return { ring, serials };
 }
 
 describe('ClosedRing', () => {
   it('is empty at first', () => {
     const { ring } = ringOf(3, 0);
-    expect([ring.list(), ring.get(1)]).toEqual([[], undefined]);
+    expect([[...ring.newestFirst()], ring.get(1)]).toEqual([[], undefined]);
   });
 
   it.each([
@@ -34,12 +35,21 @@ describe('ClosedRing', () => {
     ['a serial that has left the ring', 2, []],
     ['no serial', Number.NaN, []],
   ])('lists the records after %s', (_, after, expected) => {
-    expect(ringOf(3, 5).serials(Infinity, after)).toEqual(expected);
+    expect(ringOf(3, 5).serials(after)).toEqual(expected);
   });
 
   it('finds the records that it still contains', () => {
     const { ring } = ringOf(2, 3);
     expect([ring.get(1), ring.get(2)?.serial, ring.get(3)?.serial]).toEqual([undefined, 2, 3]);
+  });
+
+  it('goes on while records are added, without them and without those that they replace', () => {
+    const { ring } = ringOf(4, 5);
+    const records = ring.newestFirst();
+    const listed = [records.next().value?.serial];
+    for (const serial of [6, 7]) ring.add({ serial });
+    for (const { serial } of records) listed.push(serial);
+    expect(listed).toEqual([5, 4]);
   });
 
   it('agrees with the end of a plain list', () => {
@@ -50,7 +60,7 @@ describe('ClosedRing', () => {
         const held = capacity === 0 ? [] : all.slice(-capacity).toReversed();
         expect(serials()).toEqual(held);
         for (const [index, serial] of held.entries()) {
-          expect(serials(2, serial)).toEqual(held.slice(index + 1, index + 3));
+          expect(serials(serial)).toEqual(held.slice(index + 1));
         }
       }),
     );

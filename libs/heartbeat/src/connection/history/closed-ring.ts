@@ -1,14 +1,13 @@
-/** The last closed connections, newest first, at most `capacity` of them. */
+/** The last closed connections, at most `capacity` of them. */
 export class ClosedRing<Closed extends { readonly serial: number }> {
   readonly #slots: Closed[] = [];
-  #next = 0;
+  /** Number of records that were ever added: each is in the slot of its number. */
+  #added = 0;
 
   constructor(private readonly capacity: number) {}
 
   add(record: Closed): void {
-    if (this.capacity === 0) return;
-    this.#slots[this.#next] = record;
-    this.#next = (this.#next + 1) % this.capacity;
+    if (this.capacity > 0) this.#slots[this.#added++ % this.capacity] = record;
   }
 
   get(serial: number): Closed | undefined {
@@ -16,18 +15,15 @@ export class ClosedRing<Closed extends { readonly serial: number }> {
   }
 
   /**
-   * At most `limit` records, the newest first; with `after`, a serial, only those after it in this order. None when that serial is not in
-   * the ring: it was older than all records in it.
+   * The records of this moment, the newest first; with `after`, a serial, only those after it in this order. None when that serial is not in
+   * the ring: it was older than all records in it. Records that are replaced meanwhile are left out.
    */
-  list(limit = Infinity, after: number | null = null): Closed[] {
-    const found: Closed[] = [];
+  *newestFirst(after: number | null = null): Generator<Closed, void> {
     let isAfter = after === null;
-    for (let back = 1; back <= this.#slots.length && found.length < limit; back++) {
-      // A negative index counts from the last slot.
-      const item = this.#slots.at(this.#next - back)!;
-      if (isAfter) found.push(item);
-      else isAfter = item.serial === after;
+    for (let number = this.#added - 1; number >= Math.max(0, this.#added - this.capacity); number--) {
+      const record = this.#slots[number % this.capacity]!;
+      if (isAfter) yield record;
+      else isAfter = record.serial === after;
     }
-    return found;
   }
 }

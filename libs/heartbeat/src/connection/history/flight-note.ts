@@ -1,3 +1,5 @@
+import type { LoadSource } from '../../node/load-state.js';
+
 /** Limits of input, each with the reason of its close (4004). */
 export const INPUT_LIMITS = {
   messages: 'too many messages',
@@ -9,16 +11,31 @@ export type InputLimit = keyof typeof INPUT_LIMITS;
 /** Maximum length of a text of an operator, an application or a library in a note, in characters. */
 const MAX_TEXT = 200;
 
-/**
- * A notable event of a connection: a kind, and its numbers. Sentences are created when a record is read. A text that the library does not
- * choose is bounded by {@link noteText}.
- */
-export type FlightNote =
-  | { readonly kind: 'opened' }
-  /** A ping stayed unanswered; `missed` is the number of consecutive ones. */
-  | { readonly kind: 'missed'; readonly missed: number; readonly timeoutMs: number }
-  /** Above a limit of input; closed with 4004. */
-  | { readonly kind: 'limit'; readonly limit: InputLimit }
+/** A notable event that may be frequent: all of a connection are one note, whose count grows. */
+export type CountedNote =
+  /** Messages that were answered with an exception. */
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'not-json' | 'unknown-event' | 'too-many-streams';
+      readonly count: number;
+    }
+  /** Messages to the client that were dropped by `backpressure.policy: 'drop-newest'`. */
+  | { readonly kind: 'dropped'; readonly reason: 'drop-newest'; readonly count: number };
+
+const refused = (reason: (CountedNote & { kind: 'refused' })['reason']): CountedNote =>
+  Object.freeze({ kind: 'refused', reason, count: 1 });
+
+/** One refused message, by reason. */
+export const REFUSED = {
+  'not-json': refused('not-json'),
+  'unknown-event': refused('unknown-event'),
+  'too-many-streams': refused('too-many-streams'),
+};
+
+/** The cause of a close that the server begins: the note that each such close has. */
+export type CauseNote =
+  /** Above a limit of input; closed with 4004. `most` is its value. */
+  | { readonly kind: 'limit'; readonly limit: InputLimit; readonly most?: number }
   /** A message was not completed within `limits.messageTimeoutMs`. */
   | { readonly kind: 'incomplete' }
   /** Above `backpressure.maxBufferedBytes` by a message of `bytes`, in bytes or in messages. */
@@ -27,34 +44,79 @@ export type FlightNote =
   | { readonly kind: 'slow'; readonly bufferedBytes: number; readonly why: 'slow' | 'total' }
   /** Sent a ping while more than `backpressure.maxBufferedBytes` were buffered for it. */
   | { readonly kind: 'unread'; readonly bufferedBytes: number }
-  /** An error of the socket: of `ws` for a protocol violation, of Node for the network. */
-  | { readonly kind: 'error'; readonly message: string }
-  | { readonly kind: 'kicked'; readonly by: string };
+  /** The last of `heartbeat.missedPongs` pings stayed unanswered. */
+  | MissedNote
+  | { readonly kind: 'kicked'; readonly by: string }
+  /** A ban of `value` matched it. */
+  | { readonly kind: 'banned'; readonly ban: string; readonly target: 'user' | 'ip' | 'cidr'; readonly value: string }
+  /** A drain reached it. `reason` is that of the drain; null for an upgrade that was in progress when admission closed. */
+  | { readonly kind: 'drained'; readonly reason: string | null }
+  /** Destroyed at the deadline of a drain, or because the process ended. */
+  | { readonly kind: 'terminated' }
+  /** One of the longest idle connections of an overloaded server. */
+  | { readonly kind: 'shed'; readonly ratio: number; readonly source: LoadSource }
+  /** Identified as a user that has `limits.maxPerUser` connections. */
+  | { readonly kind: 'user-limit' }
+  | { readonly kind: 'replaced' }
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'lifetime' }
+  /** Not identified in time. */
+  | { readonly kind: 'unauthenticated' }
+  /** The identity has expired. */
+  | { readonly kind: 'expired' }
+  /** `close()` or `terminate()` of the application. */
+  | { readonly kind: 'application'; readonly call: 'close' | 'terminate' };
+
+/** A ping stayed unanswered; `missed` is the number of consecutive ones. */
+export interface MissedNote {
+  readonly kind: 'missed';
+  readonly missed: number;
+  readonly timeoutMs: number;
+}
+
+/** A stored event of a connection: a kind, and its numbers. A text that the library does not choose is bounded by {@link noteText}. */
+export type FlightNote =
+  | CauseNote
+  | CountedNote
+  | { readonly kind: 'identified'; readonly userId: string }
+  /** Bytes came after `missed` unanswered pings. */
+  | { readonly kind: 'answered'; readonly missed: number }
+  /** Not read for a second, since its messages wait: `inFlight` handlers run, and `bytes` of messages wait. */
+  | { readonly kind: 'paused'; readonly inFlight: number; readonly bytes: number }
+  | { readonly kind: 'resumed'; readonly pausedMs: number }
+  /** A session of Socket.IO continues on a WebSocket. */
+  | { readonly kind: 'upgraded'; readonly to: 'websocket' }
+  /** An error of the socket: of `ws` for a protocol violation (`WS_ERR_…`), of Node for the network. */
+  | { readonly kind: 'error'; readonly message: string; readonly code?: string };
+
+/** Round trips in milliseconds; null while unknown. The mean is that of the last 64, approximately. */
+export interface PingSummary {
+  readonly answered: number;
+  readonly lastMs: number | null;
+  readonly minMs: number | null;
+  readonly maxMs: number | null;
+  readonly meanMs: number | null;
+}
+
+/** A note, or a row of a record that is made when the record is read. */
+export type FlightRow =
+  | FlightNote
+  | { readonly kind: 'opened' }
+  | ({ readonly kind: 'pings' } & PingSummary)
+  | { readonly kind: 'stall'; readonly stalledMs: number }
+  | {
+      readonly kind: 'closed';
+      readonly code: number;
+      readonly reason: string;
+      readonly by: 'client' | 'server' | 'operator' | 'network';
+    };
+
+/** The note of an error. */
+export function errorNote({ code, message }: NodeJS.ErrnoException): FlightNote {
+  return { kind: 'error', message: noteText(message), ...(typeof code === 'string' && { code }) };
+}
 
 /** A text for a note, bounded, and in memory of its own: a slice of a text would keep the whole. */
 export function noteText(text: string): string {
   return text.length <= MAX_TEXT ? text : `${Buffer.from(text.slice(0, MAX_TEXT)).toString()}…`;
-}
-
-type NoteOf<Kind> = Extract<FlightNote, { readonly kind: Kind }>;
-
-/** The sentences of flight records. */
-const SENTENCES: { readonly [Kind in FlightNote['kind']]: (note: NoteOf<Kind>) => string } = {
-  opened: () => 'opened',
-  missed: ({ missed, timeoutMs }) => `ping ${missed} unanswered for ${timeoutMs} ms`,
-  limit: ({ limit }) => INPUT_LIMITS[limit],
-  incomplete: () => 'a message stayed unfinished',
-  full: ({ bufferedBytes, messages, bytes }) =>
-    `${bufferedBytes} bytes in ${messages} messages wait for it, and ${bytes} more were to be sent`,
-  slow: ({ bufferedBytes, why }) => `${bufferedBytes} bytes waited for it (${why})`,
-  unread: ({ bufferedBytes }) => `${bufferedBytes} bytes waited for it when it sent a ping`,
-  error: ({ message }) => `protocol or network error: ${message}`,
-  kicked: ({ by }) => `kicked by ${by}`,
-};
-
-/** A note as a sentence for display. */
-export function sentenceOf(note: FlightNote): string {
-  // The type of the table guarantees that each kind has a sentence for its own notes.
-  const sentence = SENTENCES[note.kind] as (note: FlightNote) => string;
-  return sentence(note);
 }

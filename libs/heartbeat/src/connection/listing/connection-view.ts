@@ -60,9 +60,24 @@ export const connectionView = z.object({
 /** A connection in a response: docs/http-api.md. Times are ISO 8601 UTC. */
 export interface ConnectionView extends Readonly<z.output<typeof connectionView>> {}
 
-const flightEntry = z.object({ at: time('When.'), what: wireText });
+const flightEntry = z
+  .object({
+    at: time('When.'),
+    what: wireText.meta({ description: 'A sentence, on one line.' }),
+    kind: wireText.optional().meta({ description: 'The kind of the entry; absent from a node of an older version.' }),
+  })
+  .catchall(z.union([wireText, z.number(), z.null()]));
 /** One entry of a flight record: what happened to the connection, and when. */
-export interface FlightEntry extends Readonly<z.output<typeof flightEntry>> {}
+export interface FlightEntry {
+  /** ISO 8601 UTC. */
+  readonly at: string;
+  /** A sentence, on one line. */
+  readonly what: string;
+  /** The kind of the entry, such as `missed`: docs/operations/why-was-i-disconnected.md. Absent from a node of an older version. */
+  readonly kind?: string | undefined;
+  /** The numbers and texts of its kind. Texts are as the client, the operator or the application sent them. */
+  readonly [detail: string]: string | number | null | undefined;
+}
 
 const entries: z.ZodType<readonly FlightEntry[]> = z.array(flightEntry);
 const flight = entries.meta({ description: 'The notable moments of the connection, oldest first.' });
@@ -72,13 +87,17 @@ export const connectionDetail = connectionView.extend({ flight });
 /** One connection with its flight record. */
 export interface ConnectionDetail extends Readonly<z.output<typeof connectionDetail>> {}
 
-/** A view with the end, and the flight record. */
+/** A view with the end, its reason in a sentence, and the flight record. */
 export const closedView = connectionView.extend({
   closedAt: time('When it ended.'),
   durationMs: z.number().meta({ type: 'integer', minimum: 0, description: 'How long it was open.' }),
   code: z.number().meta({ type: 'integer', description: 'The close code (RFC 6455, section 7.4).' }),
   reason: wireText.meta({ description: 'The text beside the code.' }),
   closedBy: z.enum(['client', 'server', 'operator', 'network']).meta({ description: 'Closing side.' }),
+  /** Why it ended, in one sentence; absent from a node of an older version. */
+  verdict: wireText.optional().meta({
+    description: 'Why it ended, in one sentence; absent from a node of an older version.',
+  }),
   flight,
 });
 /** A connection that has ended: its last view, how it ended, and what went before. */

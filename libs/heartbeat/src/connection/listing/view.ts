@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.js';
 import type { ConnectionDetail, ConnectionView } from './connection-view.js';
 import type { Connection } from '../connection.js';
-import { flightOf } from '../history/flight-record.js';
+import type { StallLog } from '../../node/stall-log.js';
+import { flightOf, MAX_STALLS, pingsOf } from '../history/flight-record.js';
 import { NEVER } from '../pulse.js';
 
 type Moment = 'openedAt' | 'lastSeenAt' | 'lastMessageAt';
@@ -13,6 +14,7 @@ export type Facts = Omit<ConnectionView, 'id' | 'node' | Moment> & Readonly<Reco
 export interface ViewContext {
   readonly nodeId: string;
   readonly clock: Clock;
+  readonly stalls: StallLog;
 }
 
 /** Converts a time to a text. */
@@ -82,6 +84,11 @@ export function viewOf(connection: Connection, { nodeId, clock }: ViewContext): 
 }
 
 export function detailOf(connection: Connection, context: ViewContext): ConnectionDetail {
-  const flight = flightOf(connection.openedAt, connection.flight, context.clock);
+  const { openedAt, flight: notes } = connection;
+  const stalls = context.stalls.during(openedAt, Infinity, MAX_STALLS);
+  const flight = flightOf(
+    { openedAt, notes, pings: pingsOf(connection.pulse, connection.rttMs), stalls, closed: null },
+    context.clock,
+  );
   return { ...viewOf(connection, context), flight };
 }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
 import type { Connection } from '../../connection/connection.js';
+import { closeCall } from '../ws/close-call.js';
 import { isClosedByPeer } from '../ws/ws-fields.js';
 
 /** The session of a WebSocket. */
@@ -39,7 +40,7 @@ export class EngineSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     const by = isClosedByPeer(this) ? 'client' : 'server';
     super.close(code, reason);
-    this.session?.tracked?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by });
+    this.session?.tracked?.closeBegun(...closeCall(by, code, reason));
   }
 
   /** Begins the closing handshake of a close that is already recorded. */

@@ -1,11 +1,13 @@
 import type { NodeState } from '../../node/node-state.js';
 import type { Connection } from '../../connection/connection.js';
+import { errorNote } from '../../connection/history/flight-note.js';
 import type { ConnectionService } from '../../connection/connection.service.js';
 import type { BanCheck } from '../../connection/ports.js';
 import { isSilenced } from '../../connection/silence.js';
 import type { InboundService } from '../../flow/inbound.service.js';
 import type { RawMessage } from '../../flow/message-queue.js';
 import type { HeartbeatService } from '../../liveness/heartbeat.service.js';
+import { closeCall } from '../ws/close-call.js';
 import type { EnginePacket, EngineSession, EngineTransport } from './engine-fields.js';
 import type { IoSession } from './io-session.js';
 import type { PacketParts } from './packet-parts.js';
@@ -35,6 +37,7 @@ export interface SessionListeners {
   forgotten(this: EngineSession): void;
 }
 
+const UPGRADED = Object.freeze({ kind: 'upgraded', to: 'websocket' } as const);
 /** A packet type that engine.io ignores. */
 const IGNORED = 'noop';
 /** No status code: RFC 6455, section 7.4.1. */
@@ -117,6 +120,7 @@ export function sessionListeners(
     },
     upgrade(engineTransport) {
       sessionOf(this)?.adopt(engineTransport);
+      sessionOf(this)?.tracked?.note(UPGRADED);
     },
     ended(reason) {
       const transport = sessionOf(this);
@@ -124,7 +128,9 @@ export function sessionListeners(
       if (transport === undefined || connection === undefined) return;
       transport.ended();
       const end = endOf(transport, reason);
-      if (end.isOwn) connection.closeBegun({ code: end.code, reason: end.reason, by: 'server' });
+      if (end.isOwn) connection.closeBegun(...closeCall('server', end.code, end.reason));
+      const error = end.code === ABNORMAL ? transport.network.error : null;
+      if (error !== null) connection.note(errorNote(error));
       connections.closed(connection, end.code, end.reason);
     },
     forgotten() {

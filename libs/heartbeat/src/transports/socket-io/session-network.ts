@@ -20,6 +20,10 @@ export class SessionNetwork {
   get socket(): EngineSocket | null {
     return this.#socket;
   }
+  /** The error with which the WebSocket's network socket ended; null without one, and for a session that polls. */
+  get error(): Error | null {
+    return this.#socket?.network.errored ?? null;
+  }
   get polling(): PollingState | undefined {
     if (this.#socket !== null) return undefined;
     return this.#waitsInRequests > 0 ? 'answering' : 'waiting';

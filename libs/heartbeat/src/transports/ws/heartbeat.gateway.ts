@@ -5,7 +5,8 @@ import { Injectable } from '@nestjs/common';
 import type { Admitted } from '../../admission/attempt.js';
 import { CloseCodes } from '../../protocol/close-code.js';
 import type { Connection } from '../../connection/connection.js';
-import { noteText } from '../../connection/history/flight-note.js';
+import type { Closing } from '../../connection/connection.types.js';
+import { errorNote } from '../../connection/history/flight-note.js';
 import { guarded } from '../../connection/lifetime.js';
 import { ConnectionService } from '../../connection/connection.service.js';
 import { NodeState } from '../../node/node-state.js';
@@ -22,6 +23,7 @@ import { StringInterner } from './string-interner.js';
 import type { Transport } from '../../connection/transport.js';
 import type { TrackedSocket } from './tracked-socket.js';
 import { KINDS } from './transport-kinds.js';
+import { streamOf } from './ws-fields.js';
 
 /** A completed upgrade. */
 export interface Handshake {
@@ -80,7 +82,8 @@ export class HeartbeatGateway {
     // A connection whose handshake was in progress when admission closed is closed, too.
     if (!this.node.admissionClosed) return;
     const { closeCode: code } = this.node.options.drain;
-    connection.end({ code, reason: CloseCodes.goingAway.name, by: 'server' }, this.node.retryAfterMs());
+    const closing: Closing = { code, reason: CloseCodes.goingAway.name, by: 'server' };
+    connection.end(closing, { kind: 'drained', reason: null }, this.node.retryAfterMs());
   }
 
   /** The sockets of a server, which the reaper compares with the registry. The returned function undoes that. */
@@ -136,7 +139,8 @@ export class HeartbeatGateway {
    * @param sockets Those that are connections. A socket that has closed is removed, before `left` is called.
    */
   trackedListeners(kind: TransportKind, sockets: Set<TrackedSocket>, left: () => void): SocketListeners {
-    const { bans, connections, inbound, node } = this;
+    const { bans, inbound, node } = this;
+    const ended = (socket: TrackedSocket, code: number, reason: string) => this.#ended(socket, code, reason);
     return {
       ...this.listeners(() => undefined),
       [KIND]: kind,
@@ -153,24 +157,34 @@ export class HeartbeatGateway {
       close(code, reason) {
         const socket = this as TrackedSocket;
         sockets.delete(socket);
-        if (socket.tracked) connections.closed(socket.tracked, code, reason.toString());
+        ended(socket, code, reason.toString());
         left();
       },
     };
   }
 
   /** `ws` has error codes for faults of a peer's frames. Other errors are those of the network. */
-  failed(connection: Connection, { code, message }: NodeJS.ErrnoException): void {
-    connection.note({ kind: 'error', message: noteText(message) });
+  failed(connection: Connection, error: NodeJS.ErrnoException): void {
+    const { code } = error;
+    connection.note(errorNote(error));
     if (!code?.startsWith('WS_ERR_')) return;
     const reason = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too-big' : 'protocol';
     this.events.announce({ type: 'message-refused', id: connection.id, reason });
   }
 
-  #closed(socket: TrackedSocket, code: number, reason: string): void {
+  /** Ends the connection of a socket that has closed. `ws` hides errors of the network behind 1006. */
+  #ended(socket: TrackedSocket, code: number, reason: string): Connection | undefined {
     const { tracked: connection } = socket;
-    if (!connection) return;
+    if (connection === undefined) return undefined;
+    const error = code === CloseCodes.abnormal.code ? streamOf(socket)?.errored : null;
+    if (error) connection.note(errorNote(error));
     this.connections.closed(connection, code, reason);
+    return connection;
+  }
+
+  #closed(socket: TrackedSocket, code: number, reason: string): void {
+    const connection = this.#ended(socket, code, reason);
+    if (connection === undefined) return;
     const known = socket.disconnectCallbacks ?? [];
     for (const callback of typeof known === 'function' ? [known] : known) {
       guarded(

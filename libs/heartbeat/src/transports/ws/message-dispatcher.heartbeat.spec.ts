@@ -126,7 +126,7 @@ describe('MessageDispatcher, of the application heartbeat', () => {
 
   it('does not count the goodbye event of a close as a message', async () => {
     await receive(text({ event: 'heartbeat', data: { sentAt: 1 } }));
-    connection.end({ code: 1001, reason: 'going away', by: 'server' }, 10);
+    connection.end({ code: 1001, reason: 'going away', by: 'server' }, { kind: 'drained', reason: null }, 10);
     expect(socket.sent.at(-1)).toMatchObject({ event: 'goodbye' });
     expect([connection.messagesOut, node.totals.messagesOut]).toEqual([0, 0]);
   });

@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 
 import type { Connection } from '../../connection/connection.js';
+import { REFUSED } from '../../connection/history/flight-note.js';
 import { NodeState } from '../../node/node-state.js';
 import { InboundService } from '../../flow/inbound.service.js';
 import type { RawMessage } from '../../flow/message-queue.js';
 import { transmit } from '../../connection/sending.js';
-import { HeartbeatEvents, type MessageRefusal } from '../../connection/heartbeat.events.js';
+import { HeartbeatEvents } from '../../connection/heartbeat.events.js';
 import type { RoutingTable } from './routing-table.js';
 import type { MessageHandler } from './socket-listeners.js';
 
@@ -98,8 +99,10 @@ export class MessageDispatcher {
       const answer = await handler(data, event);
       if (!isObservable(answer)) return this.#answer(connection, await answer);
       const { maxStreams } = this.node.options.limits;
-      if ((connection.lifetime?.streams ?? 0) >= maxStreams)
+      if ((connection.lifetime?.streams ?? 0) >= maxStreams) {
+        connection.note(REFUSED['too-many-streams']);
         return this.#except(connection, tooManyStreams(maxStreams));
+      }
       const stream = answer.subscribe({
         next: value => this.#answerNext(connection, event, value),
         error: error => this.#failed(connection, event, error),
@@ -166,7 +169,8 @@ export class MessageDispatcher {
   }
 
   /** Reports the fault to the sender, in the form that Nest's own filters use. */
-  #refuse(connection: Connection, reason: MessageRefusal, message: string): void {
+  #refuse(connection: Connection, reason: 'not-json' | 'unknown-event', message: string): void {
+    connection.note(REFUSED[reason]);
     this.events.announce({ type: 'message-refused', id: connection.id, reason });
     this.#except(connection, message);
   }

@@ -9,6 +9,7 @@ import type { Connection as PublicConnection } from '../../connection/public-con
 import type { SharedMessage } from '../../connection/shared-message.js';
 import type { Sent, TransportKind } from '../../connection/transport.js';
 import { bytesTaken } from './bytes-taken.js';
+import { closeCall, TERMINATED_BY_APP } from './close-call.js';
 import { emitGuarded } from './guarded-emit.js';
 import { hasIncompleteMessage } from './incomplete-message.js';
 import type { RoutingTable } from './routing-table.js';
@@ -119,13 +120,12 @@ export class TrackedSocket extends WebSocket {
     if (!peerClosed) this.#connection?.catchUp();
     // Called first, since it throws for a code that cannot be sent, and then no close has begun.
     super.close(code, reason);
-    const by = byPeer ? 'client' : 'server';
-    this.#connection?.closeBegun({ code: code ?? 1005, reason: String(reason ?? ''), by });
+    this.#connection?.closeBegun(...closeCall(byPeer ? 'client' : 'server', code, reason));
   }
 
   /** Destroys the socket at once, as `ws` does, and records the application as the initiator. */
   override terminate(): void {
-    this.#connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' });
+    this.#connection?.closeBegun({ code: 1006, reason: 'terminated', by: 'server' }, TERMINATED_BY_APP);
     super.terminate();
   }
 
