@@ -18,5 +18,5 @@ export const EVENT_STREAM = {
   type: 'string',
   description: 'Server-sent events: `event`, `id`, and as `data` one line of JSON.',
   example:
-    'event: refused\nid: 9f86d081:12\ndata: {"type":"refused","node":"node-1-9f86d081","seq":12,"at":"2026-01-31T12:00:00.000Z","status":429,"reason":"ip-limit","ip":"192.0.2.7"}\n\n',
+    'event: refused\nid: 9f86d081:12\ndata: {"type":"refused","status":429,"reason":"ip-limit","ip":"192.0.2.7","seq":12,"at":"2026-01-31T12:00:00.000Z","node":"node-1-9f86d081"}\n\n',
 } as const;

@@ -37,8 +37,8 @@ describe('the text of an event', () => {
     });
     fc.assert(
       fc.property(hostile, hostile, (reason, label) => {
-        const event = { ...closed({ ...ada, labels: { [label]: reason }, path: label }), reason } as HeartbeatEvent;
-        const lines = frame('closed', '9f86d081:3', textOf(event, 'n')).split(/\r\n|\r|\n/);
+        const event = { ...closed({ ...ada, labels: { [label]: reason, ',"at":1}': reason }, path: label }), reason };
+        const lines = frame('closed', '9f86d081:3', textOf(event as HeartbeatEvent, 'n')).split(/\r\n|\r|\n/);
         expect(lines).toHaveLength(5);
         expect(lines.slice(3)).toEqual(['', '']);
         expect((JSON.parse(lines[2]!.slice('data: '.length)) as { reason: string }).reason).toBe(reason);
