@@ -231,6 +231,28 @@ describe.each(PLATFORMS)('the event stream on %s', (_name, platform) => {
     expect(reader.retries[1]).toBeGreaterThanOrEqual(1000);
   }, 60_000);
 
+  it('goes on during a drain by hand, and after it', async () => {
+    const app = await AdminApp.start(platform, { admin, drain: { spreadMs: 100, closeTimeoutMs: 100 } });
+    const reader = await EventReader.following(app);
+    await app.open();
+    await reader.some('opened');
+    const headers = { authorization: 'Bearer do', 'content-type': 'application/json' };
+    expect((await app.ask('drain', 'do', { method: 'POST', headers, body: '{}' })).status).toBe(202);
+    await reader.some('drain-ended');
+    expect((await app.ask('drain', 'do', { method: 'DELETE' })).status).toBe(200);
+    await app.open();
+    await reader.some('opened', 2);
+    expect(reader.types.filter(type => /^(drain-|closed|opened)/.test(type))).toEqual([
+      'opened',
+      'drain-started',
+      'closed',
+      'drain-ended',
+      'drain-aborted',
+      'opened',
+    ]);
+    expect([reader.endedWell, reader.of('gap')]).toEqual([null, []]);
+  });
+
   it('works beside global interceptors and CORS of the application', async () => {
     const app = await AdminApp.start(platform, { admin }, inner => {
       inner.useGlobalInterceptors(new Wrapping());
