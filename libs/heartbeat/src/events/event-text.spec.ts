@@ -65,6 +65,11 @@ describe('the attributes of an event', () => {
   it.each<[string, object, object]>([
     ['an unknown connection', { type: 'ping', id: 'a' }, {}],
     ['a refused upgrade', { type: 'refused', status: 429, reason: 'ip-limit', ip: '10.0.0.9' }, { ip: '10.0.0.9' }],
+    [
+      'a refused user',
+      { type: 'refused', status: 429, reason: 'user-limit', ip: '10.0.0.9', userId: 'eve' },
+      { ip: '10.0.0.9', userId: 'eve' },
+    ],
     ['a banned user', { type: 'banned', ban: { kind: 'user', value: 'eve' } }, { userId: 'eve' }],
     ['a banned address', { type: 'banned', ban: { kind: 'ip', value: '10.0.0.9' } }, { ip: '10.0.0.9' }],
     ['a banned network', { type: 'banned', ban: { kind: 'cidr', value: '10.0.0.0/8' } }, {}],

@@ -31,8 +31,8 @@ function withoutFlight(event: HeartbeatEventOf<'closed'>): object {
 const NOTHING: Attributes = { userId: null, ip: null, path: null, transport: null, labels: NO_LABELS };
 
 /**
- * The attributes by which filters select an event: those that its connection has at this moment, the address of a refused upgrade, or the
- * target of a ban. An event of the node as a whole has none.
+ * The attributes by which filters select an event: those that its connection has at this moment, address and user of a refused upgrade, or
+ * the target of a ban. An event of the node as a whole has none.
  * @param find An open connection by its id.
  */
 export function attributesOf(event: HeartbeatEvent, find: (id: string) => Attributes | undefined): Attributes {
@@ -40,7 +40,7 @@ export function attributesOf(event: HeartbeatEvent, find: (id: string) => Attrib
     case 'closed':
       return copyOf(event.connection);
     case 'refused':
-      return { ...NOTHING, ip: event.ip };
+      return { ...NOTHING, ip: event.ip, userId: event.userId ?? null };
     case 'banned': {
       const { kind, value } = event.ban;
       return { ...NOTHING, userId: kind === 'user' ? value : null, ip: kind === 'ip' ? value : null };
