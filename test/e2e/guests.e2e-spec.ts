@@ -269,6 +269,23 @@ describe('During a drain', () => {
     }
   });
 
+  it('guests have the deadline of a drain by hand, until the process ends', async () => {
+    const shared = await startWith(server => handMade(server), { options });
+    const guest = await shared.webSocket('/hand-made');
+    if (typeof guest === 'number') throw new Error(`refused: ${guest}`);
+    const closed = once(guest, 'close');
+    const startedAt = performance.now();
+    await shared.app.get(DrainService).start('a test', { spreadMs: 2 ** 31 - 1 });
+    await until(() => performance.now() - startedAt > options.drain!.deadlineMs! + 100);
+    expect(await shared.echo('/hand-made', 'a')).toBe('guest: a');
+    const closedAt = performance.now();
+    await shared.app.close();
+    await closed;
+    const tookMs = performance.now() - closedAt;
+    expect(tookMs).toBeGreaterThan(900);
+    expect(tookMs).toBeLessThan(2000);
+  });
+
   it('close() waits for guests and open responses no longer than the deadline', async () => {
     const shared = await startWith(server => handMade(server), { options });
     const guest = await shared.webSocket('/hand-made');

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 
+import { withinTimers } from '../base/within-timers.js';
 import { NodeState } from '../node/node-state.js';
 import { DrainService } from './drain.service.js';
 
@@ -113,11 +114,6 @@ export class ShutdownSignals implements OnApplicationBootstrap, OnApplicationShu
     void this.#watchdog?.terminate();
     this.#timer = this.#watchdog = null;
   }
-}
-
-/** A longer delay would make Node's timers fire at once. */
-function withinTimers(ms: number): number {
-  return Math.min(ms, 2 ** 31 - 1);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
+import { withinTimers } from '../../base/within-timers.js';
 import { GuestFilter, type GuestKind, type UpgradeEvent } from './guest-filter.js';
 import { GuestUpgrades } from './guest-upgrades.js';
 import { GuestWarnings } from './guest-warnings.js';
@@ -83,7 +84,7 @@ export class HttpPort {
    */
   onDrain(leftMs: number | null): void {
     if (this.#deadline) clearTimeout(this.#deadline);
-    this.#deadline = leftMs === null ? null : setTimeout(() => this.#endGuests(), leftMs).unref();
+    this.#deadline = leftMs === null ? null : setTimeout(() => this.#endGuests(), withinTimers(leftMs)).unref();
     if (leftMs === null) this.guests.resume();
   }
 
