@@ -76,6 +76,14 @@ describe('NodeDrains', () => {
     expect(late).toMatchObject({ outcome: 'under-way', plan: { state: 'drained', total: 0 } });
   });
 
+  it('begins one drain of two that are requested at once', async () => {
+    const { id } = two.node;
+    two.node.open();
+    const both = await Promise.all([one.drains.startOn(id, start()), two.drains.startOn(id, start())]);
+    expect(both.map(({ outcome }) => outcome).toSorted()).toEqual(['started', 'under-way']);
+    expect(two.reasons).toHaveLength(1);
+  });
+
   it.each([
     ['the plan does not fit', { spreadMs: 5000, deadlineMs: 1000 }, 'does-not-fit'],
     ['it fits', { spreadMs: 100 }, 'started'],
