@@ -25,7 +25,7 @@ const TIMED = ['e2e', 'cluster', 'browser'];
  * wait. Those that measure leave a core free most of the time; a file runs alone if it needs the whole machine.
  */
 const GROUPS = [
-  { title: 'that mostly wait', tag: null, workers: 3 },
+  { title: 'that mostly wait', tag: null, workers: 4 },
   { title: 'that measure', tag: /^\/\/ Measures: /, workers: 2 },
   { title: 'that need the machine for themselves', tag: /^\/\/ Runs alone: /, workers: 1 },
 ];
@@ -77,31 +77,23 @@ async function everything() {
   if (!installed) return;
   await step('packages of Debian', () => ensurePackages());
   await step('package-lock.json', () => run([join(ROOT, '.ci/lockcheck.mjs')], { stdio: 'inherit' }));
-  await Promise.all([
-    programBeside('build: nest build --all', [bin('@nestjs/cli/bin/nest.js'), 'build', '--all']),
-    checkSources(),
-  ]);
-  const [waiting, ...rest] = GROUPS.keys();
-  // What only computes has the time of the processors that those files leave.
-  await Promise.all([testGroup(waiting), compute()]);
-  for (const index of rest) await testGroup(index);
+  await step('build: nest build --all', () =>
+    run([bin('@nestjs/cli/bin/nest.js'), 'build', '--all'], { stdio: 'inherit' }),
+  );
+  // What only computes has the time of the processors that timed tests leave.
+  const computed = compute();
+  for (const index of GROUPS.keys()) await testGroup(index);
+  await computed;
   if (suspects.length > 0) await repeat(suspects);
 }
 
-async function checkSources() {
-  await programBeside('format: prettier --check', [
-    bin('prettier/bin/prettier.cjs'),
-    '--check',
-    '--log-level=warn',
-    '.',
-  ]);
-  const sources = ['apps', 'libs', 'test'];
-  await programBeside('lint: oxlint', [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...sources]);
-}
-
-/** Unit tests and types, at the lowest priority. */
+/** Format, lint, unit tests and types, at the lowest priority. */
 async function compute() {
   const how = { stdio: 'pipe', isNice: true };
+  const sources = ['apps', 'libs', 'test'];
+  const prettier = [bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'];
+  await programBeside('format: prettier --check', prettier, how);
+  await programBeside('lint: oxlint', [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...sources], how);
   await stepBeside('jest: unit', () => jest('unit', ['--selectProjects', 'unit'], how));
   await programBeside('types: tsc', [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'], how);
 }
@@ -182,7 +174,7 @@ async function stepBeside(title, work) {
   return ended(title, startedAt, result);
 }
 
-function programBeside(title, nodeArgs, how = { stdio: 'pipe' }) {
+function programBeside(title, nodeArgs, how) {
   return stepBeside(title, () => run(nodeArgs, how));
 }
 
