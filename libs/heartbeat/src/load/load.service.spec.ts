@@ -171,6 +171,12 @@ describe('LoadService, shedding', () => {
     expect(shed(1001, 1).closed.filter(Boolean)).toHaveLength(11);
   });
 
+  it('closes a connection with work last', () => {
+    const work = ({ connections }: World) => void [...connections.all()].at(-1)!.busy('an answer');
+    expect(shed(3, 1, work).closed).toEqual([false, true, false]);
+    expect(shed(3, 3, work).closed).toEqual([true, true, true]);
+  });
+
   it('ends when no connection is left, and continues without an error', () => {
     expect(shed(3, 5).closed).toEqual([true, true, true]);
     expect(shed(0, 5).closed).toEqual([]);

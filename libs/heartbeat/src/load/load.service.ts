@@ -110,8 +110,9 @@ export class LoadService implements OnApplicationBootstrap, OnApplicationShutdow
     const longest = new BoundedHeap(Math.max(SHED_LEAST, Math.ceil(open * SHED_SHARE)), 'asc');
     for (const connection of this.connections.all()) {
       if (connection.state === 'closing') continue;
-      // The longest idle time sorts first; among equals the connection that was opened first.
-      longest.offer(-idleMs(connection, this.node.attendedMs), connection, connection.serial);
+      // The longest idle time sorts first; among equals the connection that was opened first. A connection with work is not idle.
+      const idle = connection.hasWork ? 0 : idleMs(connection, this.node.attendedMs);
+      longest.offer(-idle, connection, connection.serial);
     }
     const { closeCode: code } = this.node.options.load;
     const { name } = CloseCodes.overloaded;
