@@ -13,7 +13,6 @@ import { kickQuery, listQuery } from './admin-query.js';
 import { AdminRoutes } from '../http/admin-routes.js';
 import { AuditedAs } from '../http/own-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
-import { noParameters } from '../http/query-parameter.js';
 import { orSilent } from '../http/one-node.js';
 import { notFound, type ProblemException } from '../http/problem.exception.js';
 
@@ -36,7 +35,7 @@ export function createAdminController(path: string): Type<unknown> {
     }
 
     @Get('connections/:id')
-    async detail(@Param('id') id: string, @ValidQuery(noParameters) _: object): Promise<ConnectionDetail> {
+    async detail(@Param('id') id: string): Promise<ConnectionDetail> {
       const detail = await orSilent(this.cluster.get(id));
       if (detail === undefined) throw noConnection();
       return detail;

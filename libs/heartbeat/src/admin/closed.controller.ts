@@ -7,7 +7,6 @@ import { AdminRoutes } from '../http/admin-routes.js';
 import { ValidQuery } from '../http/input.pipe.js';
 import { existingNode, orSilent } from '../http/one-node.js';
 import { notFound } from '../http/problem.exception.js';
-import { noParameters } from '../http/query-parameter.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import type { ClosedList } from './admin-answers.js';
 import { closedQuery } from './closed-query.js';
@@ -30,7 +29,7 @@ export function createClosedController(path: string): Type<unknown> {
     }
 
     @Get('closed/:id')
-    async closedDetail(@Param('id') id: string, @ValidQuery(noParameters) _: object): Promise<ClosedView> {
+    async closedDetail(@Param('id') id: string): Promise<ClosedView> {
       const detail = await orSilent(this.ended.get(id));
       if (detail !== null) return detail;
       throw notFound(

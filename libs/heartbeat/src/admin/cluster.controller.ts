@@ -6,7 +6,6 @@ import type { z } from 'zod';
 import { AdminRoutes } from '../http/admin-routes.js';
 import { AuditedAs } from '../http/own-routes.js';
 import { ValidBody, ValidQuery } from '../http/input.pipe.js';
-import { noParameters } from '../http/query-parameter.js';
 import { type Ban, type BanTarget, valueOf } from '../admission/ban-index.js';
 import { BanList, type BanRequest } from '../admission/ban-list.js';
 import { assertBan, faultOfReach, faultOfWidth } from '../admission/ban-rules.js';
@@ -36,7 +35,7 @@ export function createClusterController(path: string): Type<unknown> {
     ) {}
 
     @Get('nodes')
-    async nodes(@ValidQuery(noParameters) _: object): Promise<NodeList> {
+    async nodes(): Promise<NodeList> {
       return { items: await this.cluster.nodes(), ...degradedIf(this.cluster.isDegraded) };
     }
 
@@ -50,7 +49,6 @@ export function createClusterController(path: string): Type<unknown> {
     @Post('bans')
     @AuditedAs('ban')
     async ban(
-      @ValidQuery(noParameters) _: object,
       @ValidBody(banBody) given: z.output<typeof banBody>,
       @Req() request: IncomingMessage,
     ): Promise<BanAnswer> {
@@ -67,7 +65,7 @@ export function createClusterController(path: string): Type<unknown> {
 
     @Delete('bans/:id')
     @AuditedAs('lift-ban')
-    lift(@Param('id') id: string, @ValidQuery(noParameters) _: object, @Req() request: IncomingMessage): LiftAnswer {
+    lift(@Param('id') id: string, @Req() request: IncomingMessage): LiftAnswer {
       const isLifted = this.banList.end(id);
       this.audit.record(request, { what: 'lift-ban', target: id, result: isLifted ? 'done' : 'not-found' });
       if (!isLifted) throw notFound('There is no ban with this id: it has ended, was lifted, or never was.');

@@ -8,10 +8,9 @@ import { HeartbeatError } from '../base/heartbeat.error.js';
 import { problemOf } from '../base/problem.js';
 import { AdminAudit } from '../http/admin-audit.js';
 import { AdminRoutes } from '../http/admin-routes.js';
-import { ValidBody, ValidQuery } from '../http/input.pipe.js';
+import { ValidBody } from '../http/input.pipe.js';
 import { AuditedAs } from '../http/own-routes.js';
 import { badBody, notFound, pointerTo, ProblemException } from '../http/problem.exception.js';
-import { noParameters } from '../http/query-parameter.js';
 import { KickService } from '../kicks/kick.service.js';
 import type { KickJob } from '../kicks/kick.types.js';
 import { kicksBody } from './kicks-body.js';
@@ -31,7 +30,6 @@ export function createKicksController(path: string): Type<unknown> {
     @HttpCode(HttpStatus.OK)
     @AuditedAs('bulk-kick')
     async kick(
-      @ValidQuery(noParameters) _: object,
       @ValidBody(kicksBody) { token, selection, options }: z.output<typeof kicksBody>,
       @Req() request: IncomingMessage,
       @Res() response: object,
@@ -50,7 +48,7 @@ export function createKicksController(path: string): Type<unknown> {
     }
 
     @Get('kicks/:job')
-    async job(@ValidQuery(noParameters) _: object, @Param('job') job: string): Promise<KickJobView> {
+    async job(@Param('job') job: string): Promise<KickJobView> {
       return existing(await orProblem(this.kicks.job(job)));
     }
 
@@ -58,7 +56,6 @@ export function createKicksController(path: string): Type<unknown> {
     @AuditedAs('stop-bulk-kick')
     async stop(
       @Param('job') job: string,
-      @ValidQuery(noParameters) _: object,
       @Req() request: IncomingMessage,
     ): Promise<KickJobView> {
       return existing(await orProblem(this.kicks.stop(job, this.audit.actorOf(request))));

@@ -13,6 +13,7 @@ import {
 import type { AdminRole } from '../options/admin.options.js';
 import { AdminGuard, MetricsGuard } from './admin-guard.js';
 import { JsonBodyGuard } from './json-body.guard.js';
+import { KnownQueryGuard } from './known-query.guard.js';
 import { handlersOf, type RouteArea, setArea } from './own-routes.js';
 import { ProblemFilter } from './problem.filter.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
@@ -32,7 +33,7 @@ export function roleFor(handler: object): AdminRole {
  * @param path The admin path; the routes are below it.
  */
 export function AdminRoutes(path: string): ClassDecorator {
-  return ownRoutes('admin', path, [StrictRouteGuard, AdminGuard, JsonBodyGuard]);
+  return ownRoutes('admin', path, [StrictRouteGuard, AdminGuard, KnownQueryGuard, JsonBodyGuard]);
 }
 
 /** The controller of the metrics. It has the guard of the admin API where `metrics.guarded` is on, and no guard otherwise. */

@@ -59,8 +59,9 @@ export function handlersOf(controller: Type<unknown>): RouteHandler[] {
 const PATH = 'path';
 const METHOD = 'method';
 const ARGUMENTS = '__routeArguments__';
-/** `RouteParamtypes.RESPONSE`. */
+/** `RouteParamtypes.RESPONSE` and `RouteParamtypes.QUERY`. */
 const RESPONSE = 1;
+const QUERY = 4;
 
 /**
  * Completes one of the library's controllers and lists its routes.
@@ -86,9 +87,19 @@ function segments(path: unknown): string[] {
   return String(path).split('/').filter(Boolean);
 }
 
-function takeResponse(controller: Type<unknown>, name: string): void {
+/** Whether a handler has the query as an argument. */
+export function takesQuery(controller: Type<unknown>, name: string): boolean {
+  return argumentsOf(controller, name).some(([kind]) => kind === QUERY);
+}
+
+/** The kind and the place of each argument that a decorator fills. */
+function argumentsOf(controller: Type<unknown>, name: string): number[][] {
   const known: object = Reflect.getMetadata(ARGUMENTS, controller, name) ?? {};
-  const taken = Object.keys(known).map(key => key.split(':').map(Number));
+  return Object.keys(known).map(key => key.split(':').map(Number));
+}
+
+function takeResponse(controller: Type<unknown>, name: string): void {
+  const taken = argumentsOf(controller, name);
   if (taken.some(([kind]) => kind === RESPONSE)) return;
   const index = Math.max(-1, ...taken.map(([, place = -1]) => place)) + 1;
   Res()(controller.prototype as object, name, index);

@@ -28,11 +28,6 @@ export function nodeParameter() {
     .meta({ description: 'The id or the name of a node. Default: the queried node.' });
 }
 
-/** The query of a route without parameters. */
-export const noParameters = z
-  .strictObject({}, { error: () => 'is no parameter of this route, which takes none' })
-  .transform(markRead);
-
 /** The query of a route whose only parameter is `node`. */
 export const nodeQuery = parameters({ node: nodeParameter() }).transform(markRead);
 

@@ -28,6 +28,13 @@ export function rawPath(request: object): string {
   return (end === -1 ? path : path.slice(0, end)) || '/';
 }
 
+/** The query string as it was sent, without the question mark; empty without one. */
+export function rawQuery(request: object): string {
+  const url = rawRequest(request).url ?? '';
+  const start = url.indexOf('?');
+  return start === -1 ? '' : url.slice(start + 1);
+}
+
 /** The pattern of the route that the platform matched, as Nest registered it; null where the platform does not report it. */
 export function matchedPattern(request: object): string | null {
   const { route, routeOptions } = request as PlatformRequest;
