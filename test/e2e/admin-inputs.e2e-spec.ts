@@ -68,6 +68,9 @@ const BROKEN: readonly (readonly [what: string, call: Call, status: number, name
 /** Bodies that are JSON and no object. */
 const NO_OBJECTS = ['[]', '[{}]', '"text"', '5', 'true', 'null'] as const;
 
+const bodyOf = ({ body }: InputRow, change: Readonly<Record<string, unknown>> = {}) =>
+  JSON.stringify({ ...body?.valid, ...change });
+
 describe.each(PLATFORMS)('the admin API on %s', (_, platform) => {
   let admin: AdminApp;
   let logged = 0;
@@ -155,9 +158,6 @@ describe.each(PLATFORMS)('the admin API on %s', (_, platform) => {
     const after = JSON.stringify(await state());
     return after === before ? faults : [...faults, `changed ${before} to ${after}`];
   }
-
-  const bodyOf = ({ body }: InputRow, change: Readonly<Record<string, unknown>> = {}) =>
-    JSON.stringify({ ...body?.valid, ...change });
 
   it.each(ROUTES)('%s is refused without a token, and with a wrong one, whatever the input', async route => {
     const calls: Call[] = [{}, { query: 'unknown=1' }, { body: '{"a":' }, { body: bodyOf(INPUT_ROWS[route]!) }];

@@ -1,4 +1,5 @@
 import type { Answer } from '../clients/ask.js';
+import { BODIES, type BodyRow } from './admin-bodies.js';
 import { until } from '../assert/until.js';
 import type { AdminApp } from './admin-app.js';
 
@@ -20,13 +21,8 @@ export interface InputRow {
   readonly what?: string;
   /** Queries, each with the pointer of its fault; an unknown parameter is added to all routes. */
   readonly queries?: readonly (readonly [query: string, pointer: string])[];
-  /** Of a route with a body: one that is accepted but for the named changes, each with the pointer of its fault. */
-  readonly body?: {
-    readonly valid: Readonly<Record<string, unknown>>;
-    readonly wrong: readonly (readonly [change: Readonly<Record<string, unknown>>, pointer: string])[];
-    /** Whether the body may be left out. */
-    readonly isOptional?: boolean;
-  };
+  /** Of a route with a body. */
+  readonly body?: BodyRow;
   /** The method by which it is accepted: HEAD where the response has no end. Default: that of the route. */
   readonly acceptedBy?: 'HEAD';
 }
@@ -40,7 +36,6 @@ const LIMITS = [
 ] as const;
 const EMPTY_NODE = [['node=', '/node']] as const;
 
-const ban = { kind: 'user', value: 'u', forMs: 60_000 };
 const NODE = 'none.00000001';
 
 async function openId(admin: AdminApp): Promise<string> {
@@ -55,7 +50,7 @@ async function post(admin: AdminApp, path: string, body: object): Promise<Answer
 }
 
 async function banned(admin: AdminApp, value: string): Promise<string> {
-  return (await post(admin, 'bans', { ...ban, value })).json.id;
+  return (await post(admin, 'bans', { ...BODIES.ban.valid, value })).json.id;
 }
 
 /** The token of a bulk kick of three connections. */
@@ -98,7 +93,18 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
       ['reconnect=1', '/reconnect'],
     ],
   },
-  'GET closed': { ...get('closed'), queries: [...LIMITS, ...EMPTY_NODE] },
+  'GET closed': {
+    ...get('closed'),
+    queries: [
+      ...LIMITS,
+      ...EMPTY_NODE,
+      ['code=999', '/code'],
+      ['by=me', '/by'],
+      ['user=', '/user'],
+      ['ip=host', '/ip'],
+      ['since=now', '/since'],
+    ],
+  },
   'GET closed/:id': {
     accepted: async admin => {
       const id = await openId(admin);
@@ -111,28 +117,8 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
   'GET bans': { ...get('bans'), queries: [...LIMITS, ['kind=host', '/kind'], ['value=', '/value']] },
   'POST bans': {
     what: 'ban',
-    accepted: () => ({ path: 'bans', body: { ...ban, value: 'accepted' }, status: 201 }),
-    body: {
-      valid: ban,
-      wrong: [
-        [{ kind: 'host' }, '/kind'],
-        [{ kind: 1 }, '/kind'],
-        [{ value: '' }, '/value'],
-        [{ value: 5 }, '/value'],
-        [{ value: 'x'.repeat(1001) }, '/value'],
-        [{ kind: 'ip', value: '10.0.0.0/8' }, '/value'],
-        [{ kind: 'cidr', value: '10.0.0.0' }, '/value'],
-        [{ forMs: '60000' }, '/forMs'],
-        [{ forMs: 0 }, '/forMs'],
-        [{ forMs: -1 }, '/forMs'],
-        [{ forMs: 1.5 }, '/forMs'],
-        [{ forMs: null }, '/forMs'],
-        [{ forMs: undefined }, '/forMs'],
-        [{ reason: 'x'.repeat(124) }, '/reason'],
-        [{ reason: 5 }, '/reason'],
-        [{ force: 'yes' }, '/force'],
-      ],
-    },
+    accepted: () => ({ path: 'bans', body: { ...BODIES.ban.valid, value: 'accepted' }, status: 201 }),
+    body: BODIES.ban,
   },
   'DELETE bans/:id': {
     what: 'lift-ban',
@@ -141,31 +127,7 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
   'POST kicks': {
     what: 'bulk-kick',
     accepted: async admin => ({ path: 'kicks', body: { token: await dryRun(admin) }, status: 202 }),
-    body: {
-      valid: { filter: { user: 'none' }, dryRun: true },
-      wrong: [
-        [{ filter: {} }, '/filter'],
-        [{ filter: [] }, '/filter'],
-        [{ filter: { user: '' } }, '/filter/user'],
-        [{ filter: { age: 5 } }, '/filter/age'],
-        [{ filter: { ip: 'host' } }, '/filter/ip'],
-        [{ filter: undefined }, ''],
-        [{ dryRun: false }, '/dryRun'],
-        [{ dryRun: undefined }, '/dryRun'],
-        [{ ids: ['a'] }, '/ids'],
-        [{ filter: undefined, ids: [] }, '/ids'],
-        [{ filter: undefined, ids: [5] }, '/ids/0'],
-        [{ filter: undefined, ids: Array.from({ length: 1001 }, () => 'a') }, '/ids'],
-        [{ token: 'x' }, '/filter'],
-        [{ reason: '' }, '/reason'],
-        [{ reason: 'x'.repeat(124) }, '/reason'],
-        [{ reconnect: 'yes' }, '/reconnect'],
-        [{ reconnect: true, banForMs: 5 }, '/banForMs'],
-        [{ banForMs: 0 }, '/banForMs'],
-        [{ perSecond: 0 }, '/perSecond'],
-        [{ perSecond: '5' }, '/perSecond'],
-      ],
-    },
+    body: BODIES.bulkKick,
   },
   'GET kicks/:job': { accepted: async admin => ({ path: `kicks/${await startedJob(admin)}` }) },
   'DELETE kicks/:job': {
@@ -181,23 +143,7 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
       status: 202,
       undo: () => admin.ask('drain', 'do', { method: 'DELETE' }),
     }),
-    body: {
-      isOptional: true,
-      valid: { spreadMs: 600_000 },
-      wrong: [
-        [{ spreadMs: -1 }, '/spreadMs'],
-        [{ spreadMs: '5' }, '/spreadMs'],
-        [{ spreadMs: 1.5 }, '/spreadMs'],
-        [{ spreadMs: null }, '/spreadMs'],
-        [{ returnWindowMs: -1 }, '/returnWindowMs'],
-        [{ workTimeoutMs: true }, '/workTimeoutMs'],
-        [{ deadlineMs: 0 }, '/deadlineMs'],
-        [{ deadlineMs: 1e15 }, '/deadlineMs'],
-        [{ node: '' }, '/node'],
-        [{ node: 5 }, '/node'],
-        [{ force: 'yes' }, '/force'],
-      ],
-    },
+    body: BODIES.drain,
   },
   'DELETE drain': {
     what: 'abort-drain',

@@ -54,10 +54,7 @@ export function createKicksController(path: string): Type<unknown> {
 
     @Delete('kicks/:job')
     @AuditedAs('stop-bulk-kick')
-    async stop(
-      @Param('job') job: string,
-      @Req() request: IncomingMessage,
-    ): Promise<KickJobView> {
+    async stop(@Param('job') job: string, @Req() request: IncomingMessage): Promise<KickJobView> {
       return existing(await orProblem(this.kicks.stop(job, this.audit.actorOf(request))));
     }
   }
