@@ -26,7 +26,7 @@ import {
 } from './kick-record.js';
 import { KickRecords } from './kick-records.js';
 import { KickShare } from './kick-share.js';
-import type { KickJob } from './kick.types.js';
+import type { KickJob, KickJobNode } from './kick.types.js';
 
 /** Time that a record is kept after its last change or report. */
 export const KEPT_MS = 3600 * 1000;
@@ -199,10 +199,16 @@ export class NodeKicks implements BeforeApplicationShutdown {
     }
     const lost = await this.lostNodes(record, job.reports);
     const { nodes } = jobView(id, record, job.reports, lost);
+    if (this.#seconds % SECONDS_PER_READ === 0) this.#remind(id, nodes);
     if (nodes.some(isOpen)) return;
     const endedAt = Math.round(this.membership.storeTime(this.node.clock.now()));
     const ended: KickRecord = { ...record, state: 'ended', endedAt, endedBy: this.node.id, lost: [...lost] };
     if (await this.records.change(id, text, encodeRecord(ended), KEPT_MS)) await this.#read(id);
+  }
+
+  /** Announces a job again to nodes that have not begun: without its list of connections, a node reads no record by itself. */
+  #remind(job: string, nodes: readonly KickJobNode[]): void {
+    for (const { node, state } of nodes) if (state === 'waiting') this.messages.send(node, 'kick-changed', { job });
   }
 
   /** Reads the records each second, while there are any to read. */
