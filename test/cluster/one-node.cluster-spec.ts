@@ -54,6 +54,20 @@ describe('another node', () => {
     expect((await one.ask(`closed?limit=2&cursor=${first.nextCursor}`)).status).toBe(400);
   });
 
+  it('answers for its closed connections by their filters, page by page, with the reason of each end', async () => {
+    const since = new Date().toISOString();
+    await closeSome(3);
+    const query = `closed?node=node2&code=4500&by=operator&ip=127.0.0.0/8&since=${since}`;
+    const first = (await one.ask(`${query}&limit=2`)).json as { items: ClosedView[]; nextCursor: string };
+    const rest = (await one.ask(`${query}&limit=2&cursor=${first.nextCursor}`)).json as typeof first;
+    expect([first.items.length, rest.items.length, rest.nextCursor]).toEqual([2, 1, null]);
+    for (const { verdict } of [...first.items, ...rest.items])
+      expect(verdict).toMatch(/^An operator \(.+\) kicked it with 4500 and the reason "kicked" at \S+Z\.$/);
+    expect((await one.ask(`${query}&cursor=${first.nextCursor}&user=ada`)).status).toBe(400);
+    for (const other of ['code=4000', 'by=client', 'user=ada', 'ip=10.0.0.0/8', 'since=2100-01-01T00:00:00Z'])
+      expect((await one.ask(`closed?node=node2&${other}`)).json).toEqual({ items: [], nextCursor: null });
+  });
+
   it('answers for its doctor and its heap, by id and by name', async () => {
     const [, { id: nodeId }] = ((await one.ask('nodes')).json as { items: [ClusterNode, ClusterNode] }).items;
     for (const node of [nodeId, 'node2']) {
@@ -93,7 +107,13 @@ describe('another node', () => {
   it('that is silent is reported so, and its age is a whole number', async () => {
     const [id = ''] = await closeSome(1);
     two.process.signal('SIGSTOP');
-    const paths = [`closed/${id}`, `connections/${id}`, 'closed?node=node2', 'doctor?node=node2'];
+    const paths = [
+      `closed/${id}`,
+      `connections/${id}`,
+      'closed?node=node2',
+      'closed?node=node2&code=4500',
+      'doctor?node=node2',
+    ];
     const answers = await Promise.all(paths.map(path => one.ask(path)));
     const { nodes } = await one.list();
     for (const { status, json } of answers) {

@@ -96,6 +96,26 @@ describe.each(PLATFORMS)('GET /admin/closed on %s', (_, platform) => {
     expect(second).toMatchObject({ items: [end], nextCursor: null });
   });
 
+  it('filters by code, side, user, address and time, and binds a cursor to its filters', async () => {
+    const admin = await AdminApp.start(platform);
+    const since = new Date().toISOString();
+    for (const user of ['ada', 'bob', 'ada', 'ada']) (await admin.open(`/ws?user=${user}`)).close(1000);
+    await until(async () => ((await admin.ask('closed')).json as { items: ClosedView[] }).items.length === 4);
+    const page = async (query: string) =>
+      (await admin.ask(`closed?${query}`)).json as { items: ClosedView[]; nextCursor: string | null };
+    const all = `user=ada&code=1000&by=client&ip=127.0.0.0/8&since=${since}`;
+    const first = await page(`${all}&limit=2`);
+    const second = await page(`${all}&limit=2&cursor=${first.nextCursor}`);
+    const users = [...first.items, ...second.items].map(({ userId }) => userId);
+    expect([users, second.nextCursor]).toEqual([['ada', 'ada', 'ada'], null]);
+    for (const other of ['user=eve', 'code=4000', 'by=server', 'ip=10.0.0.0/8', 'since=2100-01-01T00:00:00%2B01:00'])
+      expect(await page(other)).toEqual({ items: [], nextCursor: null });
+    expect(await admin.ask(`closed?user=ada&limit=2&cursor=${first.nextCursor}`)).toMatchObject({
+      status: 400,
+      json: { errors: [{ pointer: '/cursor' }] },
+    });
+  });
+
   it('shows one by its id, with its flight record, when it has ended', async () => {
     const admin = await AdminApp.start(platform);
     const client = await admin.open();
@@ -118,7 +138,12 @@ describe.each(PLATFORMS)('GET /admin/closed on %s', (_, platform) => {
   it.each([
     ['limit=0', '/limit'],
     ['cursor=x', '/cursor'],
-    ['user=u', '/user'],
+    ['closedBy=server', '/closedBy'],
+    ['code=kicked', '/code'],
+    ['by=admin', '/by'],
+    ['user=', '/user'],
+    ['ip=10.0.0.0/40', '/ip'],
+    ['since=14:03', '/since'],
   ])('answers 400 to ?%s', async (query, pointer) => {
     const admin = await AdminApp.start(platform);
     expect(await admin.ask(`closed?${query}`)).toMatchObject({ status: 400, json: { errors: [{ pointer }] } });

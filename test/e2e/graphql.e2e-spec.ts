@@ -223,7 +223,13 @@ describe.each(Object.keys(DRIVERS) as Driver[])('Subscriptions by %s', driver =>
     world.connections.kick(await id());
     await until(() => world.log.length >= before + 2);
     expect(world.log.slice(-2)).toEqual(['closed 4401', 'gave up 4401']);
-    expect(world.connections.closedHistory().map(({ code }) => code)).toEqual([4500, 1001, 4005]);
+    const ends = world.connections.closedHistory();
+    expect(ends.map(({ code }) => code)).toEqual([4500, 1001, 4005]);
+    expect(ends.map(({ verdict = '' }) => verdict.split(/ and the reason| at \d/)[0])).toEqual([
+      'The application kicked it with 4500 (sent as 4401)',
+      'The node drained (test), so the server closed it with 1001',
+      'The application kicked it with 4005 (sent as 4408)',
+    ]);
   });
 
   it('count for the limits, and a client that is refused by a close code returns when there is room', async () => {

@@ -135,7 +135,15 @@ describe.each(['websocket', 'polling'])('Over %s', transport => {
     expect([first!.code, /retry-after=\d+/.test(first!.text ?? '')]).toEqual(
       transport === 'websocket' ? [1001, true] : [undefined, false],
     );
-    expect(app.connections.closedHistory().map(({ code }) => code)).toEqual([1001, 1001, 1001]);
+    const records = app.connections.closedHistory();
+    expect(records.map(({ code }) => code)).toEqual([1001, 1001, 1001]);
+    const unseen = '; the client was polling, which shows it neither code nor reason';
+    for (const { verdict } of records) {
+      expect(verdict).toMatch(
+        /^The node drained \(a test\), so the server closed it with 1001 at \S+Z; the client may/,
+      );
+      expect(verdict?.includes(unseen)).toBe(transport === 'polling');
+    }
   });
 
   it('what gateways and the server send is counted', async () => {

@@ -238,7 +238,10 @@ describe('The port of a tracked Socket.IO server', () => {
     await until(() => app.get(ConnectionService).list().items[0]?.polling !== true);
     polling.destroy();
     await until(() => app.get(NodeSockets).silent.count === 0);
-    expect([client.connected, app.get(ConnectionService).count]).toEqual([true, 1]);
+    const connections = app.get(ConnectionService);
+    expect([client.connected, connections.count]).toEqual([true, 1]);
+    const { flight = [] } = connections.detail(connections.list().items[0]!.id) ?? {};
+    expect(flight.filter(({ kind }) => kind === 'upgraded')).toHaveLength(1);
   });
 
   it('keeps no namespace that Socket.IO has removed', async () => {

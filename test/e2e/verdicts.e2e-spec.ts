@@ -118,7 +118,7 @@ describe('the verdict', () => {
           body: JSON.stringify({ kind: 'user', value: 'mallory', forMs: 60_000, reason: 'abuse' }),
         }),
       code: 4501,
-      verdict: `The ban \\S+ of the user "mallory" matched the client, which was closed with 4501 and the reason "abuse" ${AT}`,
+      verdict: `An operator \\(ops\\) banned the user "mallory" \\(ban \\S+\\), so the client was closed with 4501 and the reason "abuse" ${AT}`,
       kinds: ['opened', 'identified', 'banned', 'closed'],
     },
     {

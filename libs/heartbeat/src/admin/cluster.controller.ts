@@ -19,6 +19,7 @@ import {
   type LiftAnswer,
   type NodeList,
 } from './admin-answers.js';
+import { adminOf } from '../http/admin-actor.js';
 import { AdminAudit } from '../http/admin-audit.js';
 import { banBody, bansQuery } from './admin-query.js';
 import { badBody, notFound, pointerTo, ProblemException } from '../http/problem.exception.js';
@@ -53,7 +54,7 @@ export function createClusterController(path: string): Type<unknown> {
       @Req() request: IncomingMessage,
     ): Promise<BanAnswer> {
       const { reason, force, ...rest } = given;
-      const wanted = { ...rest, ...(reason !== undefined && { reason }) };
+      const wanted = { ...rest, ...(reason !== undefined && { reason }), by: adminOf(request).name };
       const { ban, closed } = await asBadBody(async () => {
         const target = assertBan(wanted);
         if (force !== true) await this.#assertNotTooWide(wanted, target);

@@ -23,6 +23,8 @@ export interface HeldBan {
   readonly endsAt: number;
   /** Whether this node has extended it. */
   readonly isExtended?: boolean;
+  /** The initiator. */
+  readonly by?: string | undefined;
 }
 
 /** The subject of a ban: a user, or a network (an address is a network with a full prefix). */
@@ -62,8 +64,8 @@ export class TargetBans {
   get shown(): HeldBan {
     const [first] = this.#held as [HeldBan, ...HeldBan[]];
     if (this.#held.length === 1) return first;
-    const { reason, endsAt } = this.#held.reduce((last, next) => (next.endsAt > last.endsAt ? next : last));
-    return { ...first, reason, endsAt };
+    const { reason, endsAt, by } = this.#held.reduce((last, next) => (next.endsAt > last.endsAt ? next : last));
+    return { ...first, reason, endsAt, by };
   }
 
   /** @internal For the index only. */

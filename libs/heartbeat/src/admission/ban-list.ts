@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { callOf } from '../connection/application-call.js';
 import { CloseCodes } from '../protocol/close-code.js';
 import type { Connection } from '../connection/connection.js';
-import type { Closing } from '../connection/connection.types.js';
+import type { Closing, Kick } from '../connection/connection.types.js';
 import { noteText } from '../connection/history/flight-note.js';
 import { NodeState } from '../node/node-state.js';
 import { Registry } from '../connection/registry.js';
@@ -41,6 +41,8 @@ export interface BanRequest {
   readonly forMs: number;
   /** For the close frame and the refusal. Default: `banned`. */
   readonly reason?: string;
+  /** The initiator, for the audit trail and the verdicts of closed connections. Default: `application`. */
+  readonly by?: string | undefined;
 }
 
 interface Made {
@@ -76,7 +78,7 @@ export class BanList {
    * @throws HeartbeatError `HEARTBEAT_BAD_BAN` for a value that is not of its kind.
    */
   ban(request: BanRequest): Ban {
-    const ban = this.#shown(this.#made(request).bans);
+    const ban = this.#shown(this.#made({ by: 'application', ...request }).bans);
     this.events.calls.next(callOf('ban', ban.id, 'done', request));
     return ban;
   }
@@ -92,10 +94,10 @@ export class BanList {
   }
 
   /** @internal */
-  banClient({ userId, ip }: Connection, forMs: number, reason?: string): boolean {
+  banClient({ userId, ip }: Connection, forMs: number, { reason, by }: Pick<Kick, 'reason' | 'by'>): boolean {
     const client = userId === null ? ({ kind: 'ip', value: ip } as const) : ({ kind: 'user', value: userId } as const);
     if (targetOf(client.kind, client.value) === null) return false;
-    this.#made({ ...client, forMs, ...(reason !== undefined && { reason }) });
+    this.#made({ ...client, forMs, ...(reason !== undefined && { reason }), by });
     return true;
   }
 
@@ -188,12 +190,14 @@ export class BanList {
     if (connection.closing !== null) return null;
     const bans = this.#bans.find(connection.ip, connection.userId, this.node.clock.now());
     if (bans === undefined) return null;
-    const { id, kind, value, reason } = bans.shown;
+    const { id: ban, kind: target, value, reason, by } = bans.shown;
     const closing: Closing = { code: CloseCodes.banned.code, reason, by: 'operator' };
-    return connection.end(closing, { kind: 'banned', ban: id, target: kind, value: noteText(value) }) ? id : null;
+    return connection.end(closing, { kind: 'banned', ban, target, value: noteText(value), by: by && noteText(by) })
+      ? ban
+      : null;
   }
 
-  #made({ kind, value, forMs, reason = 'banned' }: BanRequest): Made {
+  #made({ kind, value, forMs, reason = 'banned', by }: BanRequest): Made {
     const target = assertBan({ kind, value, forMs });
     const known = this.#bans.on(target, this.node.clock.now());
     const notice: BanNotice = {
@@ -202,6 +206,7 @@ export class BanList {
       value: known?.shown.value ?? valueOf(kind, target),
       reason,
       forMs: Math.min(forMs, LATEST_MS),
+      by,
     };
     if (known && this.#endOf(notice) <= known.shown.endsAt) return { bans: known };
     const made = this.#enforce(notice, target, known !== undefined);
@@ -210,9 +215,9 @@ export class BanList {
   }
 
   /** Adds a ban, and closes the connections that it matches. */
-  #enforce({ id, kind, value, reason, forMs }: BanNotice, target: BanTarget, isExtended = false): Made {
-    const endsAt = this.node.clock.now() + forMs;
-    const held: HeldBan = { id, kind, value, reason, endsAt, isExtended };
+  #enforce({ forMs, ...notice }: BanNotice, target: BanTarget, isExtended = false): Made {
+    const { id, value } = notice;
+    const held: HeldBan = { ...notice, endsAt: this.node.clock.now() + forMs, isExtended };
     const bans = this.#bans.add(held, target);
     return { bans, task: this.#sweep.begin(id, this.#searchOf(target, value)) };
   }
@@ -233,7 +238,7 @@ export class BanList {
     return { id, kind, value, reason, expiresAt: this.node.clock.wallTime(Math.min(endsAt, LATEST_MS)) };
   }
 
-  #noticeOf({ id, kind, value, reason, endsAt }: HeldBan): BanNotice {
-    return { id, kind, value, reason, forMs: Math.ceil(endsAt - this.node.clock.now()) };
+  #noticeOf({ id, kind, value, reason, endsAt, by }: HeldBan): BanNotice {
+    return { id, kind, value, reason, forMs: Math.ceil(endsAt - this.node.clock.now()), by };
   }
 }

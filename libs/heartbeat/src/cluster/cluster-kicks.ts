@@ -94,7 +94,7 @@ export class ClusterKicks {
   #kickOwn(id: string, given: Kick, banForMs?: number): z.output<typeof KICK.reply> {
     const connection = this.connections.get(id);
     const outcome = this.connections.beginKick(id, given);
-    if (connection !== undefined && banForMs !== undefined) this.bans.banClient(connection, banForMs, given.reason);
+    if (connection !== undefined && banForMs !== undefined) this.bans.banClient(connection, banForMs, given);
     return outcome;
   }
 

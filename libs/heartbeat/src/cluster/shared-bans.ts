@@ -17,7 +17,12 @@ import { parseBy } from '../messaging/wire.js';
 export const bansChanged = z.object({});
 
 /** A ban as Redis stores it. */
-const storedBan = z.object({ kind: z.enum(['user', 'ip', 'cidr']), value: wireText, reason: wireText });
+const storedBan = z.object({
+  kind: z.enum(['user', 'ip', 'cidr']),
+  value: wireText,
+  reason: wireText,
+  by: wireText.optional(),
+});
 
 /** A change of the bans that Redis does not know yet. */
 interface Change {
@@ -183,6 +188,6 @@ export function decodeBan(given: string): z.output<typeof storedBan> | null {
   return parseBy(storedBan, given);
 }
 
-function textOf({ kind, value, reason }: BanNotice): string {
-  return JSON.stringify({ kind, value, reason });
+function textOf({ kind, value, reason, by }: BanNotice): string {
+  return JSON.stringify({ kind, value, reason, by });
 }

@@ -48,6 +48,8 @@ export interface BanNotice {
   readonly value: string;
   readonly reason: string;
   readonly forMs: number;
+  /** The initiator: the name of a token, or the one that the application gave. Absent where none is known. */
+  readonly by?: string | undefined;
 }
 
 /** An event as the core publishes it. `id` is the id of a connection, and in `unbanned` that of a ban. */

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 
 import type { Connection } from './connection.js';
-import type { Outgoing } from './connection.types.js';
+import type { Kick, Outgoing } from './connection.types.js';
 import type { BanNotice } from './heartbeat.events.js';
 import type { Transport } from './transport.js';
 
@@ -32,9 +32,9 @@ export abstract class ClientBans {
   /**
    * Bans the user of a connection, or its address where it is anonymous. Returns false where it has neither: an anonymous client of a Unix
    * socket.
-   * @param reason Default: `banned`.
+   * @param given The reason of the ban (default: `banned`), and its initiator.
    */
-  abstract banClient(connection: Connection, forMs: number, reason?: string): boolean;
+  abstract banClient(connection: Connection, forMs: number, given: Pick<Kick, 'reason' | 'by'>): boolean;
 }
 
 /** The bans of this node, for their exchange with other nodes. Implemented in `admission/`. */

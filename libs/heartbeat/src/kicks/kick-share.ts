@@ -120,7 +120,8 @@ export class KickShare {
 
   #ban(connection: Connection): void {
     const { banForMs = 0, reason } = this.work.options;
-    if (this.on.bans.banClient(connection, banForMs, reason)) this.#counts.bans++;
+    const given = { by: this.work.by, ...(reason !== undefined && { reason }) };
+    if (this.on.bans.banClient(connection, banForMs, given)) this.#counts.bans++;
   }
 
   /** With a ban, the connections of each client in a row. */

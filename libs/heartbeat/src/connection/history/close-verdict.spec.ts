@@ -265,6 +265,18 @@ const TABLE: readonly (readonly [title: string, Closing, Case, string])[] = [
     `The ban b1 of the network "10.0.0.0/8" matched the client, which was closed with 4501 and the reason "abuse" at ${AT}.`,
   ],
   [
+    'a ban of a user by an operator',
+    byOperator(4501, 'abuse'),
+    { notes: [{ kind: 'banned', ban: 'b1', target: 'user', value: 'ada', by: 'ann' }] },
+    `An operator (ann) banned the user "ada" (ban b1), so the client was closed with 4501 and the reason "abuse" at ${AT}.`,
+  ],
+  [
+    'a ban of an address by the application',
+    byOperator(4501, 'banned'),
+    { notes: [{ kind: 'banned', ban: 'b1', target: 'ip', value: '10.0.0.1', by: 'application' }] },
+    `The application banned the address "10.0.0.1" (ban b1), so the client was closed with 4501 and the reason "banned" at ${AT}.`,
+  ],
+  [
     'a newer connection of the user',
     byServer(4502, 'replaced by a newer connection'),
     { notes: [{ kind: 'replaced' }], userId: 'ada' },

@@ -61,12 +61,13 @@ const CAUSES: { readonly [Kind in CauseNote['kind']]: (note: NoteOf<Kind>, parts
       : `The bytes that waited for all clients exceeded backpressure.maxTotalBufferedBytes (${backpressure.maxTotalBufferedBytes}), and the ${bufferedBytes} of this one were among the most, so ${closedIt}`,
   unread: ({ bufferedBytes }, { closedIt }) =>
     `The client sent pings and did not read the answers: ${bufferedBytes} bytes waited for it, so ${closedIt}`,
-  kicked: ({ by }, { withReason }) => {
-    const actor = by === 'application' ? 'The application' : `An operator (${printable(by)})`;
-    return `${actor} kicked it ${withReason}`;
+  kicked: ({ by }, { withReason }) => `${actor(by)} kicked it ${withReason}`,
+  banned: ({ ban, target, value, by }, { withReason }) => {
+    const [id, banned] = [printable(ban), `the ${TARGETS[target]} ${quoted(value)}`];
+    return by === undefined
+      ? `The ban ${id} of ${banned} matched the client, which was closed ${withReason}`
+      : `${actor(by)} banned ${banned} (ban ${id}), so the client was closed ${withReason}`;
   },
-  banned: ({ ban, target, value }, { withReason }) =>
-    `The ban ${printable(ban)} of the ${TARGETS[target]} ${quoted(value)} matched the client, which was closed ${withReason}`,
   drained: ({ reason }, { closedIt }) =>
     reason === null
       ? `The node began to drain while the upgrade of the client was in progress, so ${closedIt}; the client may reconnect to another node`
@@ -98,6 +99,10 @@ const LIMITS = {
   input: (most = 0) =>
     `The client sent more at once than the server holds: over backpressure.maxBufferedBytes (${most}) after inflation`,
 } as const;
+
+function actor(by: string): string {
+  return by === 'application' ? 'The application' : `An operator (${printable(by)})`;
+}
 
 const TARGETS = { user: 'user', ip: 'address', cidr: 'network' } as const;
 

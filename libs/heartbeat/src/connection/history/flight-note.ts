@@ -48,7 +48,13 @@ export type CauseNote =
   | MissedNote
   | { readonly kind: 'kicked'; readonly by: string }
   /** A ban of `value` matched it. */
-  | { readonly kind: 'banned'; readonly ban: string; readonly target: 'user' | 'ip' | 'cidr'; readonly value: string }
+  | {
+      readonly kind: 'banned';
+      readonly ban: string;
+      readonly target: 'user' | 'ip' | 'cidr';
+      readonly value: string;
+      readonly by?: string | undefined;
+    }
   /** A drain reached it. `reason` is that of the drain; null for an upgrade that was in progress when admission closed. */
   | { readonly kind: 'drained'; readonly reason: string | null }
   /** Destroyed at the deadline of a drain, or because the process ended. */

@@ -38,6 +38,7 @@ const TABLE: readonly (readonly [FlightRow, string])[] = [
   [{ kind: 'error', message: 'bad frame' }, 'protocol or network error: bad frame'],
   [{ kind: 'kicked', by: 'ops' }, 'kicked by ops'],
   [{ kind: 'banned', ban: 'b1', target: 'user', value: 'ada' }, 'the ban b1 of user "ada" matched it'],
+  [{ kind: 'banned', ban: 'b1', target: 'ip', value: '::1', by: 'ann' }, 'the ban b1 of ip "::1" by ann matched it'],
   [{ kind: 'drained', reason: 'SIGTERM' }, 'the drain of the node reached it: SIGTERM'],
   [{ kind: 'drained', reason: null }, 'its upgrade was in progress when the drain began'],
   [{ kind: 'terminated' }, 'terminated at the end of a drain or of the process'],
@@ -77,7 +78,7 @@ describe('sentenceOf', () => {
           { kind: 'identified', userId: given },
           { kind: 'error', message: given },
           { kind: 'kicked', by: given },
-          { kind: 'banned', ban: given, target: 'user', value: given },
+          { kind: 'banned', ban: given, target: 'user', value: given, by: given },
           { kind: 'drained', reason: given },
           { kind: 'closed', code: 1000, reason: given, by: 'client' },
         ];

@@ -29,7 +29,10 @@ const SENTENCES: { readonly [Kind in FlightRow['kind']]: (row: RowOf<Kind>) => s
   unread: ({ bufferedBytes }) => `${bufferedBytes} bytes waited for it when it sent a ping`,
   error: ({ message }) => `protocol or network error: ${printable(message)}`,
   kicked: ({ by }) => `kicked by ${printable(by)}`,
-  banned: ({ ban, target, value }) => `the ban ${printable(ban)} of ${target} ${quoted(value)} matched it`,
+  banned: ({ ban, target, value, by }) => {
+    const actor = by === undefined ? '' : ` by ${printable(by)}`;
+    return `the ban ${printable(ban)} of ${target} ${quoted(value)}${actor} matched it`;
+  },
   drained: ({ reason }) =>
     reason === null
       ? 'its upgrade was in progress when the drain began'
