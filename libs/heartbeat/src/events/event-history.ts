@@ -11,9 +11,9 @@ export interface KeptEvent {
 }
 
 /** Approximate size of an event in memory beside its text. */
-const OVERHEAD_BYTES = 200;
-/** Removed events are cut off the list from this number on. */
-const CUT = 1024;
+const OVERHEAD_BYTES = 300;
+/** Removed events are cut off the list when they are this part of it. */
+const CUT = 1 / 8;
 
 /**
  * The last events of some types in the order of their numbers, bounded in number and bytes. It knows from which number on it is complete:
@@ -62,7 +62,7 @@ export class EventHistory {
     this.#first++;
     this.#bytes -= sizeOf(removed);
     this.#completeFrom = removed.seq;
-    if (this.#first < CUT || this.#first < this.size) return;
+    if (this.#first < CUT * this.size) return;
     this.#events = this.#events.slice(this.#first);
     this.#first = 0;
   }

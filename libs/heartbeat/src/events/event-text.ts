@@ -5,18 +5,13 @@ import { NO_LABELS } from '../base/identity.js';
 /** Maximum length of an event in a stream. Only texts of the application or of clients (labels, paths) can make an event longer. */
 export const MAX_TEXT = 65_536;
 
-/** The last field of an event, a number. */
-const AT = ',"at":';
-
 /**
  * An event as one line of JSON, for every stream that has it. JSON escapes line breaks, so that no text of a client can end the line.
- * `closed` is without the flight record, which `GET closed/:id` returns. The event is not copied field by field, and `at` is replaced in the
- * text: 3 to 4 µs for each event instead of 5 to 10.
+ * `closed` is without the flight record, which `GET closed/:id` returns.
  */
 export function textOf(event: HeartbeatEvent, node: string): string {
-  const json = JSON.stringify(event.type === 'closed' ? withoutFlight(event) : event);
   const at = new Date(event.at).toISOString();
-  const text = `${json.slice(0, json.lastIndexOf(AT))}${AT}"${at}","node":${JSON.stringify(node)}}`;
+  const text = JSON.stringify({ ...(event.type === 'closed' ? withoutFlight(event) : event), at, node });
   if (text.length <= MAX_TEXT) return text;
   const { type, seq } = event;
   const id = 'id' in event ? { id: event.id } : {};
