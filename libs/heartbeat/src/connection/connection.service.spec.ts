@@ -10,6 +10,7 @@ import { NodeState } from '../node/node-state.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { unstamped } from '../../../../test/support/assert/unstamped.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
+import { connectionView } from './listing/connection-view.js';
 
 Logger.overrideLogger(false);
 
@@ -301,7 +302,7 @@ describe('ConnectionService', () => {
     expect(connections.history.get(id)).toEqual(remembered);
     expect(events.at(-1)).toEqual({
       type: 'closed',
-      connection: remembered,
+      connection: connectionView.parse(remembered),
       code: 4000,
       reason: 'bye',
       by: 'client',

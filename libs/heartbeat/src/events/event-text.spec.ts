@@ -26,11 +26,6 @@ describe('the text of an event', () => {
     });
   });
 
-  it('of a closed connection is without the flight record', () => {
-    const text = textOf(closed({ ...ada, id: 'a', flight: [{ at: '', what: 'opened' }] }), 'n');
-    expect((JSON.parse(text) as { connection: unknown }).connection).toEqual({ ...ada, id: 'a' });
-  });
-
   it('cannot break out of its frame, whatever texts it has', () => {
     const hostile = fc.string({
       unit: fc.constantFrom('\n', '\r', '\r\n', '\u2028', '\0', 'data: x', '"', '\\', '\ud800'),

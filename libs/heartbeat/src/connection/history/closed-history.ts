@@ -39,7 +39,14 @@ export class ClosedHistory {
   /** The event of a close. */
   eventOf(record: ClosedRecord): EventPayload {
     const { code, reason, by } = record.closing;
-    return { type: 'closed', connection: record.view(this.node), code, reason, by, durationMs: record.durationMs };
+    return {
+      type: 'closed',
+      connection: record.lastView(this.node.id),
+      code,
+      reason,
+      by,
+      durationMs: record.durationMs,
+    };
   }
 
   get(id: string): ClosedView | undefined {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.js';
 import type { StallLog } from '../../node/stall-log.js';
 import type { ResolvedOptions } from '../../options/heartbeat.options.js';
-import type { ClosedView } from '../listing/connection-view.js';
+import type { ClosedView, ConnectionView } from '../listing/connection-view.js';
 import { connectionId } from '../connection-id.js';
 import type { Closing } from '../connection.types.js';
 import type { Connection } from '../connection.js';
@@ -56,8 +56,13 @@ export class ClosedRecord implements PingCounts {
     this.#epoch = clock.wallTime(0).getTime();
   }
 
+  /** The last view of the connection, without its flight record: for the event of each close. */
+  lastView(nodeId: string): ConnectionView {
+    return shown(connectionId(nodeId, this.serial), nodeId, this.facts, this.#wallClock);
+  }
+
   view({ id: nodeId, stalls, options }: HistoryContext): ClosedView {
-    const clock = { wallTime: (moment: number) => new Date(this.#epoch + moment) };
+    const clock = this.#wallClock;
     const { closing, facts } = this;
     const { code, reason, by } = closing;
     const [openedAt, closedAt] = [facts.openedAt, this.#closedAt];
@@ -69,7 +74,7 @@ export class ClosedRecord implements PingCounts {
       closed: { at: closedAt, row: { kind: 'closed', ...closing } as const },
     };
     const ending = { ...flight, facts, closing, closedAt, sentCode: this.#sentCode };
-    return Object.assign(shown(connectionId(nodeId, this.serial), nodeId, facts, clock), {
+    return Object.assign(this.lastView(nodeId), {
       closedAt: clock.wallTime(closedAt).toISOString(),
       durationMs: this.durationMs,
       code,
@@ -78,6 +83,10 @@ export class ClosedRecord implements PingCounts {
       verdict: verdictOf(ending, options, clock),
       flight: flightOf(flight, clock),
     });
+  }
+
+  get #wallClock(): Pick<Clock, 'wallTime'> {
+    return { wallTime: moment => new Date(this.#epoch + moment) };
   }
 
   get durationMs(): number {
