@@ -26,6 +26,3 @@ const body = z.strictObject(
 
 /** `POST drain`. Without a body all values have their defaults. */
 export const drainBody = body.prefault({});
-
-/** The query of `POST drain`: none. A `node` here would otherwise drain the queried node. */
-export const drainQuery = z.strictObject({}, { error: () => `is no parameter of this route: its body takes ${KEYS}` });

@@ -18,7 +18,7 @@ import { nodeQuery } from '../http/query-parameter.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import type { AuditChange, AuditResult } from '../node/audit-entry.js';
 import { NodeState } from '../node/node-state.js';
-import { drainBody, drainQuery } from './drain-input.js';
+import { drainBody } from './drain-input.js';
 
 /** An attempt to change a drain, for the audit trail. */
 interface Attempt {
@@ -49,7 +49,6 @@ export function createDrainController(path: string): Type<unknown> {
     @AuditedAs('drain')
     @HttpCode(HttpStatus.ACCEPTED)
     async start(
-      @ValidQuery(drainQuery) _none: object,
       @ValidBody(drainBody) { node, force, ...values }: z.output<typeof drainBody>,
       @Req() request: IncomingMessage,
     ): Promise<DrainPlan> {
