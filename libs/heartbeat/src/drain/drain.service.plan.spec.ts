@@ -73,6 +73,15 @@ describe('DrainService.plan', () => {
     expect(world.drain.plan()).toMatchObject({ busy: 0, estimatedMs: 7000 });
   });
 
+  it('leaves work at most what the other parts leave of a deadline', () => {
+    const world = new DrainWorld({ workTimeoutMs: 8000 });
+    world.open(1)[0]!.connection.busy('a call');
+    expect(world.drain.plan({})).toMatchObject({ estimatedMs: 15_000, deadlineMs: 15_000 });
+    expect(world.drain.plan({ deadlineMs: 9000 })).toMatchObject({ estimatedMs: 9000, fits: true });
+    expect(world.drain.plan({ deadlineMs: 6000 })).toMatchObject({ estimatedMs: 7000, excessMs: 1000 });
+    expect(world.drain.plan({ deadlineMs: 60_000 })).toMatchObject({ estimatedMs: 15_000, fits: true });
+  });
+
   it('is the progress of a drain, until an abort', async () => {
     const world = new DrainWorld({ readinessDelayMs: 1000, deadlineMs: 20_000 });
     world.time = 5000;

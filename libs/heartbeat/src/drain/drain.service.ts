@@ -172,15 +172,19 @@ export class DrainService implements OnModuleDestroy {
     const { drain } = this.node.options;
     const { readinessDelayMs, closeTimeoutMs } = drain;
     const spreadMs = spreadOf(this.connections.count, request?.spreadMs ?? drain.spreadMs);
-    const bound = request?.deadlineMs === undefined ? drain : { ...drain, spreadMs, deadlineMs: request.deadlineMs };
-    const workTimeoutMs = request?.workTimeoutMs ?? workTimeoutOf(bound);
-    const ownMs = request && sumOf({ readinessDelayMs, spreadMs, workTimeoutMs, closeTimeoutMs });
+    const parts = { readinessDelayMs, spreadMs, closeTimeoutMs };
+    const { deadlineMs } = request ?? {};
+    const leftMs =
+      deadlineMs === undefined ? Infinity : Math.max(0, deadlineMs - sumOf({ ...parts, workTimeoutMs: 0 }));
+    const bound = deadlineMs === undefined ? drain : { ...drain, spreadMs, deadlineMs };
+    const workTimeoutMs = request?.workTimeoutMs ?? Math.min(workTimeoutOf(bound), leftMs);
+    const ownMs = request && sumOf({ ...parts, workTimeoutMs });
     return {
       readinessDelayMs,
       spreadMs,
       workTimeoutMs,
       returnWindowMs: request?.returnWindowMs ?? drain.returnWindowMs,
-      deadlineMs: request?.deadlineMs ?? ownMs ?? drain.deadlineMs,
+      deadlineMs: deadlineMs ?? ownMs ?? drain.deadlineMs,
     };
   }
 
