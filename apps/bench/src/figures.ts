@@ -104,6 +104,7 @@ const TRAITS = {
   listP99: { title: 'admin list, any sort, p99', unit: 'ms', goals: [{ most: 20 }] },
   listOpenedP99: { title: 'admin list by openedAt, first page, p99', unit: 'ms', goals: [{ most: 5 }] },
   listStall: { title: 'admin list, longest stall', unit: 'ms', goals: [{ most: 10 }] },
+  dashboardCpu: { title: 'one open dashboard, CPU of a core', unit: '%', goals: [{ most: 2 }] },
   drainPace: { title: 'drain, farthest from its plan', unit: '%', goals: [{ most: 10 }] },
   drainStall: { title: 'drain, longest stall', unit: 'ms', goals: [{ most: 10 }] },
   bookkeepingShare: { title: 'bookkeeping of 1,000,000 at 25 s, of a core', unit: '%', goals: [{ most: 1 }] },

@@ -3,6 +3,7 @@ import { adminList } from './admin-list.js';
 import { bookkeeping } from './bookkeeping.js';
 import { broadcast } from './broadcast.js';
 import { busyHeartbeats } from './busy-heartbeats.js';
+import { dashboard } from './dashboard.js';
 import { detection } from './detection.js';
 import { drain } from './drain.js';
 import { heap } from './heap.js';
@@ -22,6 +23,7 @@ export const MEASURES: readonly Measure[] = [
   latency,
   broadcast,
   adminList,
+  dashboard,
   stalls,
   detection,
   drain,
