@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { inSlices } from '../base/slices.js';
 import { wireCount } from '../base/wire-values.js';
 import { HISTOGRAM_BUCKETS, percentiles } from '../node/log-histogram.js';
 import { type Column, DERIVED } from './columns.js';
@@ -78,37 +79,31 @@ export interface MergedFrames {
 
 /**
  * The frames of several nodes as one. Counts are summed, levels as their column determines, and percentiles are those of all values
- * together. A period in which no node has a sample is a gap.
+ * together. A period in which no node has a sample is a gap. Works in slices: 15 minutes of 50 nodes are half a million values.
  * @param frames The frame of this node is the first. Each has `MAX_BEHIND` periods more than the result.
  */
-export function mergeFrames(
+export async function mergeFrames(
   frames: readonly [StatsFrame, ...StatsFrame[]],
   columns: readonly Column[],
   step: StepSeconds,
   periods: number,
-): MergedFrames {
+): Promise<MergedFrames> {
   const last = Math.max(frames[0].last - MAX_BEHIND[step], Math.min(...frames.map(frame => frame.last)));
   const parts = frames.map(frame => new Part(frame, last, columns[0]!.name));
   const range = Array.from({ length: periods }, (_, index) => periods - 1 - index);
   const series: Record<string, (number | null)[]> = {};
-  for (const { name, isRare, overNodes, digits } of columns) {
-    if (isRare && parts.every(part => !part.has(name))) continue;
-    series[name] = range.map(back => {
-      let merged: number | null = null;
-      for (const part of parts) {
-        const value = part.value(name, back);
-        if (value === null) continue;
-        if (merged === null) merged = value;
-        else merged = overNodes === 'sum' ? merged + value : Math.max(merged, value);
-      }
-      return merged === null ? null : rounded(merged, digits);
-    });
-  }
+  await inSlices(columns, ({ name, isRare, overNodes, digits }) => {
+    if (isRare && parts.every(part => !part.has(name))) return;
+    const merged = range.map((): number | null => null);
+    for (const part of parts) part.mergeInto(merged, name, overNodes);
+    series[name] = merged.map(value => (value === null ? null : rounded(value, digits)));
+  });
   for (const { histogram, names, shares } of DERIVED) {
-    const rows = range.map(back => {
+    const rows: (readonly number[] | null)[] = [];
+    await inSlices(range, back => {
       const counts = new Float64Array(HISTOGRAM_BUCKETS);
       for (const part of parts) part.addTo(counts, histogram, back);
-      return percentiles(counts, shares);
+      rows.push(percentiles(counts, shares));
     });
     names.forEach((name, index) => {
       series[name] = rows.map(row => (row === null ? null : rounded(row[index]!, 3)));
@@ -136,11 +131,21 @@ class Part {
     return this.frame.columns[name] !== undefined;
   }
 
-  /** A column that was left out is zero wherever the node has a sample. */
-  value(name: string, back: number): number | null {
+  /**
+   * Merges a column into that of other nodes, oldest first; null without a value. A column that was left out is zero wherever the node has
+   * a sample.
+   */
+  mergeInto(merged: (number | null)[], name: string, how: Column['overNodes']): void {
     const row = this.frame.columns[name];
-    if (row !== undefined) return this.#at(row, back);
-    return this.#at(this.#marker, back) === null ? null : 0;
+    const given = row ?? this.#marker;
+    for (let index = 0; index < merged.length; index++) {
+      const found = this.#at(given, merged.length - 1 - index);
+      if (found === null) continue;
+      const value = row === undefined ? 0 : found;
+      const before = merged[index]!;
+      if (before === null) merged[index] = value;
+      else merged[index] = how === 'sum' ? before + value : Math.max(before, value);
+    }
   }
 
   addTo(counts: Float64Array, name: HistogramName, back: number): void {

@@ -105,12 +105,12 @@ export class StatsService {
     }, this.node.options.cluster.requestTimeoutMs);
   }
 
-  #shown(
+  async #shown(
     frames: readonly [StatsFrame, ...StatsFrame[]],
     { step, periods }: StatsRequest,
     nodes: Stats['nodes'],
-  ): Stats {
-    const { first, series } = mergeFrames(frames, this.sampler.history.columns, step, periods - MAX_BEHIND[step]);
+  ): Promise<Stats> {
+    const { first, series } = await mergeFrames(frames, this.sampler.history.columns, step, periods - MAX_BEHIND[step]);
     return { from: new Date(first * step * 1000), stepMs: step * 1000, series, totals: totalsOf(frames), nodes };
   }
 
