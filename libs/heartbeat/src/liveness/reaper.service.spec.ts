@@ -95,11 +95,13 @@ describe('ReaperService', () => {
       expect(told()).toEqual([{ type: 'reaped', id, reason: 'idle' }]);
     });
 
-    it.each<[string, 'closes' | 'spares', (connection: Connection) => void]>([
+    it.each<[string, 'closes' | 'spares', (connection: Connection) => unknown]>([
       ['a message was received', 'spares', connection => connection.countReceived(time)],
       ['a message was sent', 'spares', connection => connection.admits('message', 0)],
       ['a ping was answered', 'closes', ({ pulse }) => pulse.markAlive(node.attendedMs)],
       ['a ping was sent', 'closes', ({ pulse }) => pulse.pinged(node.attendedMs, time)],
+      ['work was announced', 'spares', connection => connection.busy('an answer')],
+      ['work was announced and done', 'closes', connection => connection.busy('an answer').done()],
     ])('where %s meanwhile, %s', async (_what, outcome, happen) => {
       const { connection } = open();
       pass(30_000);
