@@ -205,6 +205,23 @@ describe('With JWT_SECRET', () => {
     expect(client.closeFrame).toBeNull();
   });
 
+  it('takes labels from the token, for filters, and other ones at renew', async () => {
+    const { client } = await open(bearer(hmacToken({ ...VALID, sub: 'lia', labels: { plan: 'free' } })));
+    await open(bearer(hmacToken({ ...VALID, sub: 'leo', labels: { plan: 'paid' } })));
+    const withPlan = async (plan: string) =>
+      ((await admin(server, `/connections?label.plan=${plan}`)).json as { items: { userId: string }[] }).items.map(
+        ({ userId }) => userId,
+      );
+    expect([await withPlan('free'), await withPlan('paid')]).toEqual([['lia'], ['leo']]);
+    client.sendEvent('renew', { token: hmacToken({ ...VALID, sub: 'lia', labels: ['paid'] }) });
+    client.sendEvent('renew', { token: hmacToken({ ...VALID, sub: 'lia', labels: { plan: 'paid' } }) });
+    await until(() => client.messages.length === 2);
+    expect((client.json as { event: string }[]).map(({ event }) => event).sort()).toEqual(['exception', 'renewed']);
+    expect([await withPlan('free'), await withPlan('paid')]).toEqual([[], ['lia', 'leo']]);
+    const refused = clientOf(server, bearer(hmacToken({ ...VALID, labels: { plan: 7 } })));
+    expect((await refused.open()).status).toBe(401);
+  });
+
   it('shows no token in any log line, answer or admin view, nor the secret', async () => {
     const { client } = await open(bearer(hmacToken(VALID)));
     await open({ 'Sec-WebSocket-Protocol': `heartbeat.v1, bearer.${hmacToken(VALID)}` });

@@ -27,6 +27,8 @@ export function clientTokenStep(settings: ClientTokenSettings | null): ClientTok
 function script({ rules: { type, issuers, audiences } }: ClientTokenSettings): string {
   const claims = [
     "sub: 'me'",
+    // For a first filter by label.
+    "labels: { plan: 'free' }",
     ...(issuers?.[0] === undefined ? [] : [`iss: ${literal(issuers[0])}`]),
     ...(audiences?.[0] === undefined ? [] : [`aud: ${literal(audiences[0])}`]),
     'iat: now',

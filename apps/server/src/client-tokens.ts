@@ -60,7 +60,7 @@ export class ClientTokens {
     }
   }
 
-  /** The identity that a token proves: `sub` and `exp`; null for a token that is refused. The reason is logged, not sent. */
+  /** The identity that a token proves: `sub`, `exp` and `labels`; null for a token that is refused. The reason is logged, not sent. */
   async identityOf(token: string): Promise<Identity | null> {
     try {
       const { protectedHeader, payload } = await this.#verify(token);

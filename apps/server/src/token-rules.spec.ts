@@ -164,6 +164,26 @@ describe('A token with a valid signature', () => {
     },
   );
 
+  it.each<[string, object]>([
+    ['{"plan":"free","shard":"7"}', { plan: 'free', shard: '7' }],
+    ['{}', {}],
+    ['{"__proto__":"x"}', JSON.parse('{"__proto__":"x"}')],
+  ])('with the labels %s has them', async (labels, expected) => {
+    const settings = { key: { secret: SECRET }, rules: NO_RULES, allowAnonymous: false, allowQueryToken: false };
+    const identity = await new ClientTokens(settings).identityOf(
+      token(`{"sub":"ann","exp":${now() + 60},"labels":${labels}}`),
+    );
+    expect(Object.entries(identity?.labels ?? 'none')).toEqual(Object.entries(expected));
+  });
+
+  it.each(['{"plan":1}', '{"plan":null}', '{"plan":{"name":"free"}}', '["free"]', '[]', '"free"', '7', 'true', 'null'])(
+    'with the labels %s is refused',
+    async labels => {
+      const claims = `{"sub":"ann","exp":${now() + 60},"labels":${labels}}`;
+      expect(await verdictOn(token(claims))).toContain('its labels are no object of texts');
+    },
+  );
+
   it('ends with its exp, or with its age where that is earlier', async () => {
     const settings = { key: { secret: SECRET }, allowAnonymous: false, allowQueryToken: false };
     const tokens = new ClientTokens({ ...settings, rules: { ...NO_RULES, maxAgeS: 60 } });

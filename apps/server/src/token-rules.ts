@@ -78,7 +78,10 @@ export function judge(header: Pick<JWTHeaderParameters, 'typ'>, payload: JWTPayl
   if (userId === null) return { refusal: 'its sub is neither a text nor a whole number within 2^53' };
   const endS = endOf(payload, rules);
   if (endS === null) return { refusal: 'its exp is missing, or no moment of the calendar' };
-  return { identity: { userId, expiresAt: endS * 1000 } };
+  const { labels } = payload;
+  if (labels === undefined) return { identity: { userId, expiresAt: endS * 1000 } };
+  if (!areLabels(labels)) return { refusal: 'its labels are no object of texts' };
+  return { identity: { userId, labels, expiresAt: endS * 1000 } };
 }
 
 function kindRefusal(typ: unknown, payload: JWTPayload, rules: TokenRules): string | null {
@@ -118,6 +121,11 @@ function audienceRefusal({ aud }: JWTPayload, { audiences }: TokenRules): string
 function userOf(sub: unknown): string | null {
   if (typeof sub === 'string') return sub === '' ? null : sub;
   return Number.isSafeInteger(sub) ? String(sub) : null;
+}
+
+function areLabels(claim: unknown): claim is Readonly<Record<string, string>> {
+  if (typeof claim !== 'object' || claim === null || Array.isArray(claim)) return false;
+  return Object.values(claim).every(text => typeof text === 'string');
 }
 
 /** The token's end in seconds since 1970: its `exp`, or the end of its age where that is earlier. */
