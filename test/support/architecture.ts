@@ -21,7 +21,7 @@ const LAYERS = {
   node: ['node'],
   connection: ['connection'],
   messaging: ['messaging'],
-  rules: ['admission', 'liveness', 'flow', 'load', 'drain', 'kicks', 'stats', 'cluster'],
+  rules: ['admission', 'liveness', 'flow', 'load', 'drain', 'kicks', 'limits', 'stats', 'cluster'],
   http: ['http'],
   edges: ['transports', 'health', 'admin', 'metrics', 'doctor', 'diagnosis', 'events', 'telemetry'],
   wiring: [],

@@ -7,8 +7,7 @@ const NODE_STATE = 'NodeState';
 
 /** The one file that writes each field of the node's state; null for a field that none writes yet. */
 export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
-  // Of a later change: limits at run time.
-  limits: null,
+  limits: 'limits/limits-in-force.ts',
   bootstrapHookRan: 'heartbeat.module.ts',
   application: 'transports/node-of.ts',
   socketRoom: 'transports/ws/node-sockets.ts',
@@ -84,7 +83,7 @@ const LIVE_LIMITS = new Set([
   'shedAbove',
 ]);
 /** Sources that read options instead: those that define or examine them, and a pure rule that gets the limits as an argument. */
-const OF_OPTIONS = ['options/', 'node/live-limits.ts', 'doctor/', 'load/load-ratio.ts'].map(path => LIBRARY + path);
+const OF_OPTIONS = ['options/', 'node/live-limits.ts', 'limits/', 'doctor/', 'load/load-ratio.ts'].map(path => LIBRARY + path);
 
 /** Reads of live limits from anything but their holder. */
 export function liveLimitProblems(sources: Sources): string[] {

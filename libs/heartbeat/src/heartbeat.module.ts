@@ -98,6 +98,9 @@ import { RefusedRequests } from './http/refused-requests.js';
 import { HeartbeatService } from './liveness/heartbeat.service.js';
 import { ReaperService } from './liveness/reaper.service.js';
 import { FileWatch } from './load/file-watch.js';
+import { LimitService } from './limits/limit.service.js';
+import { LimitsInForce } from './limits/limits-in-force.js';
+import { SharedLimits } from './limits/shared-limits.js';
 import { LoadService } from './load/load.service.js';
 import { OPEN_TELEMETRY, openTelemetry } from './telemetry/open-telemetry.js';
 import { OtelMetrics } from './telemetry/otel-metrics.js';
@@ -115,6 +118,7 @@ const PUBLIC = [
   DrainService,
   LoadService,
   StatsService,
+  LimitService,
   ClusterService,
   KickService,
   BanList,
@@ -164,6 +168,8 @@ const PUBLIC = [
     ClosedConnections,
     SharedBans,
     SharedSlots,
+    LimitsInForce,
+    SharedLimits,
     NodeWatch,
     AdmissionService,
     ClientAddresses,
@@ -215,6 +221,7 @@ export class HeartbeatModule extends ConfigurableModuleClass implements OnApplic
   /** @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` where an application has two of this module, or one without `forRoot`. */
   constructor(
     private readonly node: NodeState,
+    private readonly limits: SharedLimits,
     modules: ModulesContainer,
   ) {
     super();
@@ -231,7 +238,9 @@ export class HeartbeatModule extends ConfigurableModuleClass implements OnApplic
     return super.forRootAsync(options);
   }
 
-  onApplicationBootstrap(): void {
+  /** Nest calls it after the hooks of all services. No client is admitted before the limits for all nodes are in force. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.limits.settled();
     this.node.bootstrapHookRan = true;
   }
 

@@ -79,6 +79,7 @@ export { HEARTBEAT_CLOCK } from './base/heartbeat.tokens.js';
 export { HeartbeatError, type HeartbeatErrorCode, type Problem } from './base/heartbeat.error.js';
 export {
   type BanNotice,
+  type ChangedLimits,
   type DriftKind,
   type EventPayload,
   type EventStamp,
@@ -105,6 +106,9 @@ export { type AdminPortOptions } from './http/http-settings.js';
 export { type RouteDecorator } from './http/own-routes.js';
 export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB } from './liveness/reaper.service.js';
+export { type LimitChange, type LimitChangeOptions } from './limits/limit-change.js';
+export { type LimitChangeResult, type LimitedNode, LimitService } from './limits/limit.service.js';
+export { type LiveLimits } from './node/live-limits.js';
 export { LoadService } from './load/load.service.js';
 export {
   type Leader,

@@ -30,6 +30,9 @@ import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js
 import { LeaderBoard } from '../../../libs/heartbeat/src/stats/leader-board.js';
 import { StatsSampler } from '../../../libs/heartbeat/src/stats/stats-sampler.js';
 import { StatsService } from '../../../libs/heartbeat/src/stats/stats.service.js';
+import { LimitService } from '../../../libs/heartbeat/src/limits/limit.service.js';
+import { LimitsInForce } from '../../../libs/heartbeat/src/limits/limits-in-force.js';
+import { SharedLimits } from '../../../libs/heartbeat/src/limits/shared-limits.js';
 import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
@@ -142,6 +145,8 @@ export class WorldNode {
   readonly slots: SharedSlots;
   readonly sampler: StatsSampler;
   readonly stats: StatsService;
+  readonly limits: LimitService;
+  readonly limitsInForce: LimitsInForce;
   readonly #shared: SharedBans;
   readonly #world: ClusterWorld;
 
@@ -167,6 +172,9 @@ export class WorldNode {
     this.directory = new NodeDirectory(state, bus, link, messages);
     const { connections, requests, directory } = this;
     this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
+    this.limitsInForce = new LimitsInForce(state, connections, this.slots, events);
+    const shared = new SharedLimits(state, bus, link, this.limitsInForce);
+    this.limits = new LimitService(state, this.limitsInForce, shared, link, directory, requests);
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);
     const kicks = new ClusterKicks(state, connections, this.bans, link, directory, requests);
     const deliveries = new Deliveries(connections, bus, messages);
@@ -228,6 +236,7 @@ export class WorldNode {
     await this.ownKicks.beforeApplicationShutdown();
     this.requests.onApplicationShutdown();
     this.slots.onApplicationShutdown();
+    this.limitsInForce.onApplicationShutdown();
     this.#shared.onApplicationShutdown();
     await this.link.onApplicationShutdown();
   }

@@ -28,6 +28,8 @@ const OWN_SLOTS: UserSlots = {
   replaced: EMPTY,
   acquire: () => Promise.resolve(() => undefined),
   acquireOpen: () => Promise.resolve(true),
+  share: () => Promise.resolve(),
+  unshare: () => undefined,
 };
 
 /** @param given The slots of a node in a cluster, and the registry whose connections they count. */

@@ -46,6 +46,9 @@ class SlotsOfTest implements UserSlots {
     return Promise.resolve(true);
   }
 
+  async share(): Promise<void> {}
+  unshare(): void {}
+
   grant(isGranted: boolean): void {
     this.#waiting.shift()?.(isGranted);
   }

@@ -16,9 +16,9 @@ import { HostCheck } from './host-check.js';
 import { UserIdentityRule } from './identity-rule.js';
 import { OriginLog } from './origin-log.js';
 import { ProxyNotes } from './proxy-notes.js';
-import { RateLimiter } from './rate-limiter.js';
 import { drawDelay, EXPIRED, ofUser, type Refusal, refusals, type RefusedAs, UNKNOWN_CLIENT } from './refusal.js';
 import { firstRefusal, type Step } from './steps.js';
+import { UpgradeRates } from './upgrade-rates.js';
 
 /** The facts about an attempt that the steps check. */
 interface Candidate {
@@ -33,8 +33,6 @@ interface Answered {
   readonly answer: Authentication;
 }
 
-/** Maximum of addresses whose rate is kept. */
-const MAX_ADDRESSES = 50_000;
 
 /**
  * Decides which attempts may become connections, before they are answered. Each list of steps ends with the first refusal. A slot is held
@@ -43,8 +41,7 @@ const MAX_ADDRESSES = 50_000;
 @Injectable()
 export class AdmissionService {
   readonly #authenticate: ReturnType<typeof askOf>;
-  readonly #upgrades: RateLimiter;
-  readonly #upgradesByNetwork: RateLimiter;
+  readonly #rates: UpgradeRates;
   /** Slots held by attempts whose `authenticate` or `verifyClient` is in progress. */
   readonly #held = new HeldSlots();
   readonly #judgeOrigin: OriginJudge;
@@ -76,7 +73,7 @@ export class AdmissionService {
     ({ attempt }) => this.#proxyNotes.note(attempt.request),
     ({ network }) => this.#addressLimit(network),
     // The last step, since it uses the client's rate.
-    ({ network }) => this.#rateLimit(network),
+    ({ network }) => this.#rates.refusalOf(network),
   ];
 
   /** Checked after the answer of `authenticate`. The slot is held, so limits of the node and of the address are not checked again. */
@@ -93,6 +90,8 @@ export class AdmissionService {
     ...this.#ofNode,
     ({ ip }) => this.#addressLimit(this.#networkOf(ip)),
     ({ ip, identity }) => this.identities.refusalOf(ip, identity),
+    // The limit was set at run time after this client was admitted, so it has no slot. It receives one when it tries again.
+    ({ identity, opened }) => (identity !== null && !opened && this.identities.needsSlot ? this.identities.userLimit() : null),
   ];
 
   constructor(
@@ -108,8 +107,7 @@ export class AdmissionService {
     this.#originLog = new OriginLog(node.log, node.clock, node.options.origins);
     this.#authenticate = askOf(node.options);
     this.#proxyNotes = new ProxyNotes(node, addresses);
-    this.#upgrades = new RateLimiter(() => node.limits.upgradesPerSecond, 1);
-    this.#upgradesByNetwork = new RateLimiter(() => node.limits.upgradesPerSecondPerIp, MAX_ADDRESSES);
+    this.#rates = new UpgradeRates(node, events);
   }
 
   /** Attempts whose `authenticate` or `verifyClient` is in progress. */
@@ -216,16 +214,6 @@ export class AdmissionService {
     const { maxPerIp } = this.node.limits;
     const isFull = maxPerIp > 0 && this.registry.byNetwork.count(network) + this.#held.of(network) >= maxPerIp;
     return isFull ? refusals.ipLimit(maxPerIp, this.#delay()) : null;
-  }
-
-  #rateLimit(network: string): Refusal | null {
-    const now = this.node.clock.now();
-    const ownWaitMs = this.#upgradesByNetwork.take(network, now);
-    const waitMs = ownWaitMs || this.#upgrades.take('', now);
-    if (waitMs === 0) return null;
-    // A client that is refused because of the rate of all clients has not used its own.
-    if (ownWaitMs === 0) this.#upgradesByNetwork.giveBack(network);
-    return refusals.upgradeRate(waitMs);
   }
 
   #isExpired(identity: Identity | null): boolean {

@@ -30,6 +30,9 @@ class SlotsOfTest implements UserSlots {
     this.requested.push(userId);
     return new Promise(resolve => (this.grant = resolve));
   }
+
+  async share(): Promise<void> {}
+  unshare(): void {}
 }
 
 /** A node and its connections. */

@@ -46,6 +46,11 @@ export class UserIdentityRule implements IdentityRule {
     return this.slots.isShared ? this.slots.acquire(userId) : undefined;
   }
 
+  /** Whether a user needs a slot of the cluster. */
+  get needsSlot(): boolean {
+    return this.#refuses && this.slots.isShared;
+  }
+
   userLimit(): Refusal {
     return refusals.userLimit(this.#maxPerUser, drawDelay(this.node.options.drain.returnWindowMs, this.node.random));
   }

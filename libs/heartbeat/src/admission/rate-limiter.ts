@@ -5,8 +5,8 @@ interface Bucket {
 }
 
 /**
- * Token buckets by key, with `perSecond` tokens in the long run and bursts of the same size. The rate may change at any time. Memory is
- * bounded: with more than `maxKeys` keys, the key that was silent longest is forgotten, which can only be to its advantage.
+ * Token buckets by key, with `perSecond` tokens in the long run and bursts of the same size. Where the rate changes, `rateChanged` must be
+ * called before the next `take`, so that each bucket grows at the rate that was in force. Memory is bounded: with more than `maxKeys` keys, the key that was silent longest is forgotten, which can only be to its advantage.
  */
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
@@ -23,9 +23,7 @@ export class RateLimiter {
     const perSecond = this.perSecond();
     if (perSecond === 0) return 0;
     const bucket = this.#buckets.get(key) ?? { tokens: perSecond, countedAt: now };
-    const grown = bucket.tokens + ((now - bucket.countedAt) * perSecond) / 1000;
-    bucket.tokens = Math.min(perSecond, grown);
-    bucket.countedAt = now;
+    grow(bucket, perSecond, now);
     this.#keep(key, bucket);
     if (bucket.tokens < 1) return ((1 - bucket.tokens) * 1000) / perSecond;
     bucket.tokens--;
@@ -36,6 +34,16 @@ export class RateLimiter {
   giveBack(key: string): void {
     const bucket = this.#buckets.get(key);
     if (bucket !== undefined) bucket.tokens++;
+  }
+
+  /**
+   * Counts all buckets at the rate that has ended. A bucket above the new rate loses the rest at its next use. Where the limit was or is off,
+   * buckets have no meaning and are forgotten.
+   */
+  rateChanged(before: number, now: number): void {
+    this.#latest = null;
+    if (before === 0 || this.perSecond() === 0) return this.#buckets.clear();
+    for (const bucket of this.#buckets.values()) grow(bucket, before, now);
   }
 
   /** The number of keys that are stored. */
@@ -53,4 +61,9 @@ export class RateLimiter {
     const [oldest] = this.#buckets.keys();
     if (oldest !== undefined) this.#buckets.delete(oldest);
   }
+}
+
+function grow(bucket: Bucket, perSecond: number, now: number): void {
+  bucket.tokens = Math.min(perSecond, bucket.tokens + ((now - bucket.countedAt) * perSecond) / 1000);
+  bucket.countedAt = now;
 }

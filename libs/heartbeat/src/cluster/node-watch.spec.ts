@@ -56,7 +56,7 @@ class World {
   /** A second with a renewal. */
   async second(): Promise<void> {
     this.time += 1000;
-    this.renewals.next({ isNew: false, nodes: this.living.length + 1, banVersion: 0, now: this.time });
+    this.renewals.next({ isNew: false, nodes: this.living.length + 1, banVersion: 0, limitVersion: 0, now: this.time });
     await turn();
   }
 }

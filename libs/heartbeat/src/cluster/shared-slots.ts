@@ -9,28 +9,28 @@ import type { ReplacedConnections, UserSlots } from '../connection/ports.js';
 import { Registry } from '../connection/registry.js';
 import { type HeartbeatEventOf, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import { inSlices } from '../base/slices.js';
 import { wireCount, wireText } from '../base/wire-values.js';
 import type { ClusterBus, UserCount, UserStatement } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeMessages } from '../messaging/node-messages.js';
 import { KEPT_MS } from '../messaging/redis-scripts.js';
 import { SlotRequests } from './slot-requests.js';
+import { UserStatements } from './user-statements.js';
 
 /** The message `replace`: the connections of a user up to a serial are to be replaced. */
 export const replace = z.object({ userId: wireText, serial: wireCount });
 
-/** Maximum of users whose counts are stated in one message to Redis. */
-const USERS_AT_ONCE = 250;
 /** Interval after which every count is stated again, so that current counts do not expire in Redis. */
 const RESTATE_MS = KEPT_MS / 3;
-/** For a statement that may be executed later, or may be lost. It equals no count, so that the count is stated again. */
-const UNKNOWN = Number.NaN;
 
 /**
  * The slots of users over all nodes, for `limits.maxPerUser`. Each node states its number of connections of a user whenever that changes.
- * It states the count, never a difference, so that the next statement corrects a lost one. Redis executes statements in the order in which
- * they are sent, and each is created when it is sent, so the last one is correct. While Redis is lost each node applies the limit alone, so
- * a user may have that many connections on every node. After that every count is stated again, and no connection is closed for it.
+ * While Redis is lost each node applies the limit alone, so a user may have that many connections on every node. After that every count is
+ * stated again, and no connection is closed for it.
+ *
+ * The limit may be set and removed at run time. `share` states the counts of all users before the limit applies: until then slots are
+ * granted without one, so that their requests are counted. `unshare` states that there are none.
  */
 @Injectable()
 export class SharedSlots implements UserSlots, OnApplicationShutdown {
@@ -38,18 +38,19 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
   readonly #granted = new Map<string, number>();
   /** Requests for a slot without a reply yet. */
   readonly #requested = new Map<string, number>();
-  readonly #requests = new SlotRequests(statements => this.#state(statements, this.#max));
-  /** The last statement to Redis, of users that have connections or slots here. */
-  readonly #stated = new Map<string, number>();
-  /** Users with a change that Redis does not know yet. */
-  readonly #changed = new Set<string>();
+  /**
+   * Users with a new connection, with `replace-oldest`. Only these have connections replaced, so that neither a lower limit nor the return of
+   * Redis closes any by itself.
+   */
+  readonly #grown = new Set<string>();
+  readonly #statements: UserStatements;
+  readonly #requests: SlotRequests;
   readonly #replaced = new Subject<ReplacedConnections>();
   readonly #replaces: boolean;
-  #isStating = false;
-  /** Whether a statement was lost. */
-  #isBehind = false;
   #restatedAt: number;
+  /** Of events, while counts are shared. */
   #subscription: Subscription | null = null;
+  #sharing: Promise<void> = Promise.resolve();
 
   readonly replaced = this.#replaced.asObservable();
 
@@ -59,20 +60,25 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     @Inject(HEARTBEAT_BUS) private readonly bus: ClusterBus,
     private readonly link: ClusterMembership,
     private readonly messages: NodeMessages,
-    events: HeartbeatEvents,
+    private readonly events: HeartbeatEvents,
   ) {
     this.#restatedAt = node.clock.now();
     this.#replaces = node.options.limits.onUserLimit === 'replace-oldest';
-    const isLimited = bus.isShared && this.#max > 0;
-    messages.handle('replace', replace, message => {
-      if (isLimited) this.#replace(message);
+    this.#statements = new UserStatements(bus, link, {
+      statesAlways: this.#replaces,
+      statementOf: userId => this.#statementOf(userId),
+      isRequested: userId => this.#requested.has(userId),
+      changeStated: (userId, count) => this.#changeStated(userId, count),
     });
-    if (!isLimited) return;
-    this.#subscription = events.ofType('closed', 'identified').subscribe(event => this.#noticed(event));
-    if (this.#replaces) this.#subscription.add(events.ofType('opened').subscribe(({ id }) => this.#opened(id)));
+    this.#requests = new SlotRequests(statements => this.#statements.send(statements, this.#max));
+    messages.handle('replace', replace, message => {
+      if (this.#subscription !== null) this.#replace(message);
+    });
+    if (!bus.isShared) return;
+    if (node.limits.maxPerUser > 0) this.#subscribe();
     link.renewals.subscribe(({ isNew }) => {
       const isDue = node.clock.now() - this.#restatedAt >= RESTATE_MS;
-      if (isNew || isDue || this.#isBehind) this.#restateAll();
+      if (isNew || isDue || this.#statements.isBehind) this.#restateAll();
     });
   }
 
@@ -84,6 +90,22 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     return this.#subscription !== null && !this.#replaces;
   }
 
+  share(): Promise<void> {
+    if (this.bus.isShared && this.#subscription === null) {
+      this.#subscribe();
+      this.#sharing = this.#stateKnown();
+    }
+    return this.#sharing;
+  }
+
+  unshare(): void {
+    if (this.#subscription === null) return;
+    this.#subscription.unsubscribe();
+    this.#subscription = null;
+    this.#grown.clear();
+    for (const userId of this.#counted()) this.#statements.restate(userId);
+  }
+
   async acquire(userId: string): Promise<(() => void) | null> {
     // Where this node alone has reached the limit, no slot is requested, and there is no wait.
     if (this.#statementOf(userId).count >= this.#max) return null;
@@ -91,7 +113,7 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     change(this.#granted, userId, 1);
     const release = () => {
       change(this.#granted, userId, -1);
-      this.#restate(userId);
+      this.#statements.restate(userId);
     };
     if (await this.acquireOpen(userId)) return release;
     release();
@@ -103,27 +125,45 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
     const isTaken = await this.#requests.request(this.#statementOf(userId));
     change(this.#requested, userId, -1);
     // Statements of changes since the request have waited for its reply.
-    this.#restate(userId);
+    this.#statements.restate(userId);
     return isTaken;
   }
 
+  /** While there is no limit, slots have none. */
   get #max(): number {
-    return this.node.limits.maxPerUser;
+    return this.node.limits.maxPerUser || Infinity;
   }
 
-  #opened(id: string): void {
-    this.#restate(this.registry.get(serialOf(this.node.id, id))?.userId ?? null);
+  #subscribe(): void {
+    this.#subscription = this.events.ofType('opened', 'closed', 'identified').subscribe(event => this.#noticed(event));
   }
 
-  #noticed(event: HeartbeatEventOf<'closed' | 'identified'>): void {
-    if (event.type === 'closed') return this.#restate(event.connection.userId);
-    this.#restate(event.previous);
-    if (event.userId !== event.previous) this.#restate(event.userId);
+  /** Connections that open meanwhile are stated by their events. */
+  async #stateKnown(): Promise<void> {
+    const users = new Set<string>();
+    await inSlices(this.registry.all(), ({ userId }) => {
+      if (userId !== null) users.add(userId);
+    });
+    await this.#statements.state([...users]);
+  }
+
+  #noticed(event: HeartbeatEventOf<'opened' | 'closed' | 'identified'>): void {
+    if (event.type === 'opened') return this.#gained(this.registry.get(serialOf(this.node.id, event.id))?.userId ?? null);
+    const userId = event.type === 'closed' ? event.connection.userId : event.previous;
+    if (userId !== null) this.#statements.restate(userId);
+    if (event.type === 'identified' && event.userId !== userId) this.#gained(event.userId);
+  }
+
+  /** A user has one more connection. */
+  #gained(userId: string | null): void {
+    if (userId === null) return;
+    if (this.#replaces) this.#grown.add(userId);
+    this.#statements.restate(userId);
   }
 
   /** The oldest connection of all must be closed. If that is not enough, the next statement of its node leads here again. */
-  #requestReplacement(userId: string, { total, oldest }: UserCount): void {
-    if (total <= this.#max || oldest === null) return;
+  #changeStated(userId: string, { total, oldest }: UserCount): void {
+    if (!this.#grown.delete(userId) || total <= this.#max || oldest === null) return;
     const { nodeId, serial } = oldest;
     if (nodeId === this.node.id) return this.#replace({ userId, serial });
     this.messages.send(nodeId, 'replace', { userId, serial });
@@ -132,88 +172,29 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
   /** A repeated message closes no further connection: newer connections have higher serials. */
   #replace({ userId, serial }: ReplacedConnections): void {
     this.#replaced.next({ userId, serial });
-    this.#restate(userId);
+    this.#gained(userId);
   }
 
   /** Runs after Redis was lost or emptied, or after this node lost its lease. */
   #restateAll(): void {
-    this.#isBehind = false;
     this.#restatedAt = this.node.clock.now();
-    const users = new Set([...this.#stated.keys(), ...this.#granted.keys()]);
-    for (const { userId } of this.registry.all()) if (userId !== null) users.add(userId);
-    for (const userId of users) {
-      this.#stated.set(userId, UNKNOWN);
-      this.#restate(userId);
+    this.#grown.clear();
+    const users = this.#counted();
+    if (this.#subscription !== null) {
+      for (const { userId } of this.registry.all()) if (userId !== null) users.add(userId);
     }
+    this.#statements.restateAll(users);
   }
 
-  /** States the current count, unless Redis has it, together with all other changes in this turn of the event loop. */
-  #restate(userId: string | null): void {
-    if (userId === null) return;
-    this.#changed.add(userId);
-    if (this.#isStating) return;
-    this.#isStating = true;
-    setImmediate(() => void this.#stateChanged());
+  /** Users with a count in Redis, or with a slot or a request that may have become one. */
+  #counted(): Set<string> {
+    return new Set([...this.#statements.users(), ...this.#granted.keys(), ...this.#requested.keys()]);
   }
 
-  /** Sends one message after the other, for any number of connections that end at once. */
-  async #stateChanged(): Promise<void> {
-    while (this.#changed.size > 0) {
-      const statements = this.#nextStatements();
-      if (statements.length === 0) continue;
-      const isAgain = statements.map(({ userId }) => Number.isNaN(this.#stated.get(userId)));
-      const counts = await this.#state(statements);
-      // Every count is stated again once Redis has recovered.
-      if (counts === null) this.#changed.clear();
-      if (!this.#replaces) continue;
-      for (const [index, { userId }] of statements.entries()) {
-        // No connection is closed because of others that opened while Redis did not count them.
-        if (counts?.[index] && !isAgain[index]) this.#requestReplacement(userId, counts[index]);
-      }
-    }
-    this.#isStating = false;
-  }
-
-  /** The current counts of users whose count Redis does not have; a limited number of them. */
-  #nextStatements(): UserStatement[] {
-    const statements: UserStatement[] = [];
-    for (const userId of this.#changed) {
-      if (statements.length === USERS_AT_ONCE) break;
-      this.#changed.delete(userId);
-      // A statement would take the slot of a pending request.
-      if (this.#requested.has(userId)) continue;
-      const statement = this.#statementOf(userId);
-      if (this.#replaces || statement.count !== (this.#stated.get(userId) ?? 0)) statements.push(statement);
-    }
-    return statements;
-  }
-
-  /** Sends statements to Redis. Resolves with null on failure; every count is then stated at the next renewal. */
-  async #state(statements: readonly UserStatement[], limit?: number): Promise<readonly UserCount[] | null> {
-    if (this.bus.isUp) {
-      try {
-        const counts = await this.bus.stateUsers(statements, limit);
-        for (const [index, statement] of statements.entries()) {
-          if (counts[index]?.isTaken) this.#remember(statement);
-        }
-        return counts;
-      } catch (error) {
-        for (const { userId } of statements) this.#stated.set(userId, UNKNOWN);
-        this.link.failed('user-limit', error);
-      }
-    }
-    this.#isBehind = true;
-    return null;
-  }
-
-  #remember({ userId, count }: UserStatement): void {
-    if (count === 0) this.#stated.delete(userId);
-    else this.#stated.set(userId, count);
-  }
-
-  /** With `replace-oldest`, closing connections do not count. */
+  /** With `replace-oldest`, closing connections do not count. While counts are not shared there are none. */
   #statementOf(userId: string): UserStatement {
     const { byUser } = this.registry;
+    if (this.#subscription === null) return { userId, count: 0, oldestAt: 0, oldestSerial: 0 };
     if (!this.#replaces) {
       const count = byUser.count(userId) + (this.#granted.get(userId) ?? 0);
       return { userId, count, oldestAt: 0, oldestSerial: 0 };

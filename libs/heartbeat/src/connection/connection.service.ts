@@ -90,6 +90,11 @@ export class ConnectionService {
     this.#forget(connection, connection.closing ?? endOf(code, reason));
   }
 
+  /** Decides again whether the node is at capacity, since `maxConnections` has changed. @internal */
+  capacityChanged(): void {
+    this.node.atCapacity = this.count >= this.node.limits.maxConnections;
+  }
+
   /** Whether the registry contains this connection. @internal */
   has(connection: Connection): boolean {
     return this.registry.has(connection);

@@ -7,6 +7,7 @@ import { HEARTBEAT_CLOCK } from '../base/heartbeat.tokens.js';
 import type { ClosedBy } from '../protocol/close-code.js';
 import type { ConnectionView } from './listing/connection-view.js';
 import type { ApplicationCall } from './application-call.js';
+import type { LimitKey } from '../node/live-limits.js';
 import type { LoadLevel, LoadSource } from '../node/load-state.js';
 
 /** The reason of a refused upgrade, the end of the problem's `type`: docs/protocol.md. */
@@ -51,6 +52,9 @@ export interface BanNotice {
   /** The initiator: the name of a token, or the one that the application gave. Absent where none is known. */
   readonly by?: string | undefined;
 }
+
+/** Limits in force on this node that have changed. */
+export type ChangedLimits = { readonly [Key in LimitKey]?: { readonly before: number; readonly after: number } };
 
 /** An event as the core publishes it. `id` is the id of a connection, and in `unbanned` that of a ban. */
 export type EventPayload =
@@ -110,6 +114,17 @@ export type EventPayload =
   | { readonly type: 'drain-ended'; readonly total: number; readonly terminated: number; readonly durationMs: number }
   /** The node serves again; closes that have begun continue. */
   | { readonly type: 'drain-aborted'; readonly remaining: number; readonly total: number }
+  /**
+   * Limits in force on this node have changed: by an override for this node or for all, which lasts for `forMs` (null: until it is removed),
+   * or because an override has ended (`by` is `expiry`, `scope` and `forMs` are null).
+   */
+  | {
+      readonly type: 'limits-changed';
+      readonly limits: ChangedLimits;
+      readonly by: string;
+      readonly forMs: number | null;
+      readonly scope: 'node' | 'all' | null;
+    }
   | { readonly type: 'drift'; readonly kind: DriftKind; readonly count: number };
 
 /** The part of an event that is added when it is published. */

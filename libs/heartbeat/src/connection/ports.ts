@@ -68,6 +68,13 @@ export abstract class UserSlots {
   abstract acquire(userId: string): Promise<(() => void) | null>;
   /** Acquires the slot of a connection that is already open. Resolves with false where it exceeds the limit. Never rejects. */
   abstract acquireOpen(userId: string): Promise<boolean>;
+  /**
+   * Shares the counts of all users from now on, before a limit is set: resolves when other nodes can know all of them. Never rejects, and
+   * waits for a bounded time. Without effect while they are shared.
+   */
+  abstract share(): Promise<void>;
+  /** Withdraws the counts, after the limit was removed. */
+  abstract unshare(): void;
 }
 
 /** The part of input handling that depends on the end of connections, and on drains. Implemented in `flow/`. */

@@ -1,5 +1,6 @@
 import type { SharedAudit } from './shared-audit.js';
 import type { SharedRecords } from './shared-records.js';
+import type { LimitStore } from './limit-store.js';
 
 /**
  * The port to the state that the nodes of a cluster share: messages between them, and the few values that must outlive a node or be agreed
@@ -16,6 +17,7 @@ export interface ClusterBus {
   readonly isUp: boolean;
   readonly audit: SharedAudit;
   readonly records: SharedRecords;
+  readonly limits: LimitStore;
 
   /**
    * Begins to receive messages as `nodeId`. Resolves when the store was reached for the first time or the first attempt has timed out, and
@@ -73,6 +75,8 @@ export interface Renewal {
   readonly nodes: number;
   /** Increases with every change of the bans. Restarts when the store was emptied, and may have reached any number since. */
   readonly banVersion: number;
+  /** Changes with every change of the stored limits. Restarts when the store was emptied. */
+  readonly limitVersion: number;
   /** The store's time. */
   readonly now: number;
 }

@@ -13,6 +13,7 @@ import { LocalAudit } from './local-audit.js';
 import type { AuditRecord } from './shared-audit.js';
 import { LocalRecords, type RecordTable } from './local-records.js';
 import type { SharedRecords } from './shared-records.js';
+import { LocalLimits, type LimitTable } from './local-limits.js';
 
 /** The shared state of nodes in one process. */
 export class LocalStore {
@@ -29,6 +30,7 @@ export class LocalStore {
   readonly users = new Map<string, Map<string, UserStatement>>();
   readonly audit: AuditRecord[] = [];
   readonly records: RecordTable = new Map();
+  readonly limits: LimitTable = { version: 0, entries: new Map() };
   banVersion = 0;
 
   /** Removes everything except the listeners. */
@@ -38,7 +40,8 @@ export class LocalStore {
     this.users.clear();
     this.audit.length = 0;
     this.records.clear();
-    this.banVersion = 0;
+    this.limits.entries.clear();
+    this.limits.version = this.banVersion = 0;
   }
 }
 
@@ -49,6 +52,7 @@ const SAME_END_MS = 1000;
 export class LocalBus implements ClusterBus {
   readonly isShared: boolean;
   isUp = false;
+  readonly limits: LocalLimits;
   #self = '';
   readonly #store: LocalStore;
   readonly audit: LocalAudit;
@@ -62,6 +66,7 @@ export class LocalBus implements ClusterBus {
     this.#store = store ?? new LocalStore();
     this.audit = new LocalAudit(this.#store.audit);
     this.records = new LocalRecords(this.#store.records, () => this.#now);
+    this.limits = new LocalLimits(this.#store.limits, () => this.#now);
   }
 
   async start(nodeId: string, listener: BusListener): Promise<void> {
@@ -87,7 +92,8 @@ export class LocalBus implements ClusterBus {
     const isNew = !this.#lives(this.#self);
     this.#store.leases.set(this.#self, { summary, renewedAt: now, endsAt: now + leaseMs });
     const living = [...this.#store.leases.keys()].filter(nodeId => this.#lives(nodeId));
-    return { isNew, nodes: living.length, banVersion: this.#store.banVersion, now };
+    const { banVersion, limits } = this.#store;
+    return { isNew, nodes: living.length, banVersion, limitVersion: limits.version, now };
   }
 
   async leave(): Promise<void> {

@@ -16,6 +16,7 @@ import { CommandsUnderWay } from './commands-under-way.js';
 import { type RedisClients, redisClients } from './redis-clients.js';
 import { RedisConnection } from './redis-connection.js';
 import { RedisRecords } from './redis-records.js';
+import { RedisLimits } from './redis-limits.js';
 import {
   CHANGED_BANS,
   DROP_BAN,
@@ -28,7 +29,7 @@ import {
   type Script,
   STATE_USERS,
 } from './redis-scripts.js';
-import { banChangesOf, leasesOf, userCountsOf, type Weight, wordsOf } from './redis-codec.js';
+import { banChangesOf, leasesOf, renewalOf, userCountsOf, type Weight, wordsOf } from './redis-codec.js';
 import { withTimeout } from './with-timeout.js';
 
 /** A slower command has failed: clients that wait for admission must not wait for Redis. */
@@ -51,6 +52,7 @@ export class RedisBus implements ClusterBus {
   readonly isShared = true;
   readonly audit = new RedisAudit((script, words) => this.#run(script, words, 'minor'));
   readonly records = new RedisRecords((script, words) => this.#run(script, words, 'minor'));
+  readonly limits = new RedisLimits((script, words) => this.#run(script, words, 'minor'));
   readonly #key: string;
   readonly #underWay = new CommandsUnderWay();
   #listener: BusListener = { message: () => undefined, availability: () => undefined, failed: () => undefined };
@@ -109,10 +111,9 @@ export class RedisBus implements ClusterBus {
   async renew(leaseMs: number, summary: string): Promise<Renewal> {
     this.#replaceSilent();
     const reply = await this.#run(RENEW, [this.#self, String(leaseMs), summary], 'urgent');
-    const [isNew, nodes, banVersion, now] = reply;
     this.#setUp(true);
     this.#echo();
-    return { isNew: isNew === '1', nodes: Number(nodes), banVersion: Number(banVersion), now: Number(now) };
+    return renewalOf(reply);
   }
 
   async leave(): Promise<void> {

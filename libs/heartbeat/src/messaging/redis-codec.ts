@@ -1,4 +1,4 @@
-import type { BanChanges, Lease, UserCount, UserStatement } from './cluster-bus.js';
+import type { BanChanges, Lease, Renewal, UserCount, UserStatement } from './cluster-bus.js';
 
 /** Arguments and replies of scripts, which are lists of texts: see redis-scripts.ts. */
 
@@ -10,6 +10,11 @@ export type Weight = 'urgent' | 'usual' | 'minor';
 
 export function wordsOf({ userId, count, oldestAt, oldestSerial }: UserStatement): string[] {
   return [userId, String(count), String(Math.round(oldestAt)), String(oldestSerial)];
+}
+
+export function renewalOf([isNew, ...numbers]: readonly string[]): Renewal {
+  const [nodes = 0, banVersion = 0, now = 0, limitVersion = 0] = numbers.map(Number);
+  return { isNew: isNew === '1', nodes, banVersion, now, limitVersion };
 }
 
 export function leasesOf(reply: readonly string[]): Lease[] {

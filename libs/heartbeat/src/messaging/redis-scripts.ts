@@ -19,6 +19,7 @@ export interface Script {
  *   {<namespace>}:users:<node>   set, the users that a node has stated; used to remove a dead node
  *   {<namespace>}:audit          sorted set, id and text of an entry of the audit trail → its time; see redis-audit.ts
  *   {<namespace>}:record…         records: see redis-record-scripts.ts
+ *   {<namespace>}:limits         limits for all nodes: see redis-limits.ts
  *
  * Times are those of Redis, in epoch milliseconds. Each script is atomic. Every key expires a day after the last node has renewed its
  * lease or stated its users, or after the last ban has ended, so that a cluster that no longer exists leaves no keys;
@@ -70,6 +71,7 @@ redis.call('ZADD', nodes, text(now + tonumber(ARGV[2])), self)
 redis.call('HSET', base .. 'leases', self, text(now) .. ' ' .. ARGV[3])
 for _, key in ipairs({ nodes, base .. 'leases', base .. 'users:' .. self }) do redis.call('PEXPIRE', key, ${KEPT_MS}) end
 redis.call('PEXPIRE', base .. 'audit', ${AUDIT_KEPT_MS})
+for _, key in ipairs({ nodes, base .. 'leases', base .. 'users:' .. self, base .. 'limits' }) do redis.call('PEXPIRE', key, ${KEPT_MS}) end
 local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(now), 'LIMIT', 0, 1)[1]
 if dead then
   local users = redis.call('SPOP', base .. 'users:' .. dead, 500)
@@ -80,7 +82,8 @@ if dead then
   end
 end
 local living = redis.call('ZCOUNT', nodes, '(' .. text(now), '+inf')
-return { isNew, tostring(living), redis.call('GET', base .. 'bans:version') or '0', text(now) }`);
+local limits = redis.call('HGET', base .. 'limits', 'version') or '0'
+return { isNew, tostring(living), redis.call('GET', base .. 'bans:version') or '0', text(now), limits }`);
 
 /** node */
 export const LEAVE = script(`${PRELUDE}

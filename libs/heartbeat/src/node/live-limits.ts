@@ -11,6 +11,17 @@ export type LiveLimits = Readonly<
     Pick<LoadOptions, 'refuseAbove' | 'shedAbove'>
 >;
 
+export type LimitKey = keyof LiveLimits;
+
+/** The options with other limits. */
+export function withLimits(options: ResolvedOptions, { refuseAbove, shedAbove, ...limits }: LiveLimits): ResolvedOptions {
+  return {
+    ...options,
+    limits: { ...options.limits, ...limits },
+    load: { ...options.load, refuseAbove, shedAbove },
+  };
+}
+
 /** The limits that the options set. */
 export function liveLimitsOf({ limits, load }: ResolvedOptions): LiveLimits {
   const { maxConnections, maxPerIp, maxPerUser, upgradesPerSecond, upgradesPerSecondPerIp, messagesPerSecond } = limits;

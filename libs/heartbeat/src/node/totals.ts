@@ -13,6 +13,7 @@ const CLUSTER_OPERATIONS = [
   'ban',
   'user-limit',
   'audit',
+  'limits',
 ] as const;
 export type ClusterOperation = (typeof CLUSTER_OPERATIONS)[number];
 
