@@ -5,14 +5,23 @@ import { ClientTokens } from './client-tokens.js';
 import { DOCS_PATHS } from './docs-port.js';
 import { createEchoGateway } from './echo.gateway.js';
 import type { Settings } from './environment.js';
+import { OptionSources } from './option-sources.js';
 import { LoopLag } from './loop-lag.js';
 import { processMetrics } from './process-metrics.js';
 
-type Needed = Pick<Settings, 'wsPath' | 'options' | 'clientTokens'> & Partial<Pick<Settings, 'host' | 'adminPort'>>;
+type Needed = Pick<Settings, 'wsPath' | 'options' | 'clientTokens'> &
+  Partial<Pick<Settings, 'host' | 'adminPort' | 'sources'>>;
 
 @Module({})
 export class AppModule {
-  static with({ wsPath, options, clientTokens, host = '127.0.0.1', adminPort = null }: Needed): DynamicModule {
+  static with({
+    wsPath,
+    options,
+    clientTokens,
+    host = '127.0.0.1',
+    adminPort = null,
+    sources = {},
+  }: Needed): DynamicModule {
     const tokens = clientTokens && new ClientTokens(clientTokens);
     const own: AdminPortOptions | null = adminPort === null ? null : { port: adminPort, host, also: DOCS_PATHS };
     const registry = processMetrics();
@@ -27,6 +36,10 @@ export class AppModule {
       useFactory: (connections: ConnectionService) => new LoopLag(registry, () => connections.count === 0),
       inject: [ConnectionService],
     };
-    return { module: AppModule, imports: [heartbeat], providers: [createEchoGateway(wsPath, tokens), loopLag] };
+    return {
+      module: AppModule,
+      imports: [heartbeat, OptionSources.of(sources)],
+      providers: [createEchoGateway(wsPath, tokens), loopLag],
+    };
   }
 }

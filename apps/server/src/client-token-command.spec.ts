@@ -34,7 +34,10 @@ describe('the step that makes a client token', () => {
     const token = tokenFrom(step?.command ?? '', { JWT_SECRET });
     const refusals: string[] = [];
     const log = new RefusalLog(line => refusals.push(line));
-    expect(await new ClientTokens(settings, log).identityOf(token)).toMatchObject({ userId: 'me', labels: { plan: 'free' } });
+    expect(await new ClientTokens(settings, log).identityOf(token)).toMatchObject({
+      userId: 'me',
+      labels: { plan: 'free' },
+    });
     expect(refusals).toEqual([]);
   });
 

@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { namingToken, readAdminTokens, type TokenSource } from './admin-tokens.js';
 import { type ClientTokenSettings, readClientTokens } from './client-tokens.js';
+import { sourcesOf } from './option-sources.js';
 import { namingVariables, OPTION_VARIABLES, optionsFrom } from './option-variables.js';
 import { withSecretFiles } from './secret-files.js';
 import { emptyVariables, unknownVariables, type Variables, withoutServiceLinks } from './variable-names.js';
@@ -20,6 +21,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
   readonly options: HeartbeatOptions;
+  /** The variables that set options, by option. */
+  readonly sources: Readonly<Record<string, string>>;
   /** Processes that share the port, each a node of the cluster; 1 is this process alone. */
   readonly workers: number;
   /** How clients prove their identity; null where every client is anonymous. */
@@ -124,6 +127,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Settings {
     logLevel,
     logFormat: LOG_FORMAT,
     options,
+    sources: sourcesOf(given),
     workers: WORKERS,
     clientTokens,
     generatedToken,

@@ -4,6 +4,7 @@ import {
   auditEntry,
   closedView,
   clusterNode,
+  configAnswer,
   connectionDetail,
   connectionView,
   drainPlan,
@@ -15,6 +16,7 @@ import { z } from 'zod';
 import { EVENT_STREAM } from './openapi-events.js';
 import { STATS_SCHEMAS } from './openapi-stats.js';
 import { KICK_SCHEMAS } from './openapi-kicks.js';
+import { LIMIT_SCHEMAS } from './openapi-limits.js';
 
 /** A schema of OpenAPI, or a reference to one. */
 export type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
@@ -192,6 +194,8 @@ export const SCHEMAS = {
     { degraded },
   ),
   ...KICK_SCHEMAS,
+  ...LIMIT_SCHEMAS,
+  Config: described(configAnswer),
   DoctorReport: whole({ findings: { type: 'array', items: described(findingSchema) } }),
   HeapSnapshot: described(heapSnapshot),
   DrainPlan: described(drainPlan),

@@ -104,6 +104,20 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'AuditList',
     problems: [400],
   },
+  [`patch ${admin}/limits`]: {
+    id: 'changeLimits',
+    summary: 'Change limits while nodes run',
+    description:
+      'Of one node, or with `all` of all. `null` removes a change. A change of a node comes before one of all. Needs an operator.',
+    answer: 'LimitsAnswer',
+    problems: [400, 403, 404, 504],
+  },
+  [`get ${admin}/config`]: {
+    id: 'config',
+    summary: 'The options in force on a node, and where each was set',
+    answer: 'Config',
+    problems: [400, 404, 504],
+  },
   [`get ${admin}/doctor`]: {
     id: 'doctor',
     summary: 'Findings about options and system that would fail under load',

@@ -10,6 +10,7 @@ import { createStatsController } from './admin/stats.controller.js';
 import { createDrainController } from './admin/drain.controller.js';
 import { createMeController } from './admin/me.controller.js';
 import { createKicksController } from './admin/kicks.controller.js';
+import { createLimitsController } from './admin/limits.controller.js';
 import { DEFAULT_ROUTES } from './options/extras.js';
 import { createHeapSnapshotController } from './diagnosis/heap-snapshot.controller.js';
 import { createDoctorController } from './doctor/doctor.controller.js';
@@ -80,6 +81,7 @@ function controllersFor({ health, metrics, admin }: HeartbeatRoutes): Type<unkno
     createDrainController(admin),
     createMeController(admin),
     createKicksController(admin),
+    createLimitsController(admin),
     createDoctorController(admin),
     createHeapSnapshotController(admin),
     createAuditController(admin),

@@ -8,6 +8,7 @@ import {
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
+import { ConfigService } from './admin/config.service.js';
 import { AdminAudit } from './http/admin-audit.js';
 import { AdminRefusals } from './http/admin-refusals.js';
 import { ApplicationAudit } from './http/application-audit.js';
@@ -88,7 +89,13 @@ import {
   OPTIONS_TYPE,
 } from './heartbeat.module-definition.js';
 import type { HeartbeatOptions, ResolvedOptions } from './options/heartbeat.options.js';
-import { HEARTBEAT_BUS, HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/heartbeat.tokens.js';
+import {
+  HEARTBEAT_BUS,
+  HEARTBEAT_CLOCK,
+  HEARTBEAT_GIVEN_KEYS,
+  HEARTBEAT_OPTIONS,
+  HEARTBEAT_RANDOM,
+} from './base/heartbeat.tokens.js';
 import { AdminPort } from './http/admin-port.js';
 import { HTTP_SETTINGS, type HttpSettings } from './http/http-settings.js';
 import { OwnRouting } from './http/own-routing.js';
@@ -108,6 +115,7 @@ import { OtelTracing } from './telemetry/otel-tracing.js';
 import { Tracing } from './node/tracing.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { assertImportedOnce } from './module-imports.js';
+import { givenKeys } from './options/given-keys.js';
 import { resolveOptions } from './options/resolve-options.js';
 
 /** The services that an app may inject. */
@@ -138,6 +146,11 @@ const PUBLIC = [
     {
       provide: HEARTBEAT_OPTIONS,
       useFactory: (given?: HeartbeatOptions) => resolveOptions(given),
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+    },
+    {
+      provide: HEARTBEAT_GIVEN_KEYS,
+      useFactory: givenKeys,
       inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
     },
     { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
@@ -210,6 +223,7 @@ const PUBLIC = [
     OtelTracing,
     { provide: Tracing, useExisting: OtelTracing },
     OtelMetrics,
+    ConfigService,
     DoctorService,
     LeakSentinel,
     { provide: FailureWindow, useFactory: () => new FailureWindow() },

@@ -108,7 +108,7 @@ export { HeartbeatService } from './liveness/heartbeat.service.js';
 export { REAPER_JOB } from './liveness/reaper.service.js';
 export { type LimitChange, type LimitChangeOptions } from './limits/limit-change.js';
 export { type LimitChangeResult, type LimitedNode, LimitService } from './limits/limit.service.js';
-export { type LiveLimits } from './node/live-limits.js';
+export { type LimitKey, type LiveLimits } from './node/live-limits.js';
 export { LoadService } from './load/load.service.js';
 export {
   type Leader,

@@ -3,8 +3,14 @@
  * before the start or describe the HTTP API. An application needs none of it.
  */
 export { VERSION } from './base/version.js';
-export { HEARTBEAT_CLOCK, HEARTBEAT_OPTIONS, HEARTBEAT_RANDOM } from './base/heartbeat.tokens.js';
+export {
+  HEARTBEAT_CLOCK,
+  HEARTBEAT_OPTION_VARIABLES,
+  HEARTBEAT_OPTIONS,
+  HEARTBEAT_RANDOM,
+} from './base/heartbeat.tokens.js';
 export { type Clock } from './base/clock.js';
+export { configAnswer } from './admin/config.service.js';
 export { type ReadFile } from './base/system-file.js';
 export { closedView, connectionDetail, connectionView } from './connection/listing/connection-view.js';
 export { auditEntry } from './http/audit-view.js';

@@ -241,6 +241,27 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       expect(totals.map(({ total }) => total)).toEqual([0, 3, 0]);
     });
 
+    it('keeps the later limit of each key, whichever arrives last, with its end', async () => {
+      const limit = (key: string, stamp: number, forMs: number | null, text: string) => ({ key, stamp, forMs, text });
+      const { limitVersion } = await one.renew(LEASE_MS, SUMMARY);
+      expect([limitVersion, await one.limits.exchange([])]).toEqual([0, { version: 0, entries: [] }]);
+      const first = await one.limits.exchange([limit('a', 1000, null, '{"value":1} ✓'), limit('b', 1000, 200, 'two')]);
+      expect(first.entries).toHaveLength(2);
+      const second = await other.limits.exchange([limit('a', 999, 50, 'earlier'), limit('b', 1001, 100, 'later')]);
+      expect(second.version).toBeGreaterThan(first.version);
+      expect((await one.renew(LEASE_MS, SUMMARY)).limitVersion).toBe(second.version);
+      const byKey = (entries: readonly { key: string }[]) => entries.toSorted((l, r) => (l.key < r.key ? -1 : 1));
+      expect(byKey(second.entries)).toEqual([
+        limit('a', 1000, null, '{"value":1} ✓'),
+        { ...limit('b', 1001, null, 'later'), forMs: expect.any(Number) },
+      ]);
+      await world.pass(150);
+      const third = await one.limits.exchange([limit('b', 1001, 5000, 'the same stamp')]);
+      expect([third.version, byKey(third.entries)[1]]).toEqual([second.version, limit('b', 1001, 0, 'later')]);
+      await world.empty();
+      expect(await one.limits.exchange([])).toEqual({ version: 0, entries: [] });
+    });
+
     it('takes whatever a user is called', async () => {
       for (const userId of ['', ' ', ':', '{x}', 'é\n✓', "'); redis.call('FLUSHALL') --"]) {
         expect((await state(one, stated(userId, 1))).total).toBe(1);

@@ -147,6 +147,7 @@ export class WorldNode {
   readonly stats: StatsService;
   readonly limits: LimitService;
   readonly limitsInForce: LimitsInForce;
+  readonly sharedLimits: SharedLimits;
   readonly #shared: SharedBans;
   readonly #world: ClusterWorld;
 
@@ -173,8 +174,8 @@ export class WorldNode {
     const { connections, requests, directory } = this;
     this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
     this.limitsInForce = new LimitsInForce(state, connections, this.slots, events);
-    const shared = new SharedLimits(state, bus, link, this.limitsInForce);
-    this.limits = new LimitService(state, this.limitsInForce, shared, link, directory, requests);
+    this.sharedLimits = new SharedLimits(state, bus, link, this.limitsInForce);
+    this.limits = new LimitService(state, this.limitsInForce, this.sharedLimits, link, directory, events, requests);
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);
     const kicks = new ClusterKicks(state, connections, this.bans, link, directory, requests);
     const deliveries = new Deliveries(connections, bus, messages);
@@ -253,4 +254,19 @@ export interface OpenConnection {
   readonly connection: Connection;
   readonly id: string;
   readonly sent: readonly unknown[];
+}
+
+/** Waits for some turns of the event loop: a request, its reply and the next statement take one each. */
+export const settled = async (): Promise<void> => {
+  await new Promise(resolve => setTimeout(resolve, 5));
+  for (let turn = 0; turn < 8; turn++) await new Promise(resolve => setImmediate(resolve));
+};
+
+/** Acquires a slot and opens a connection, like an upgrade. The connection is optional. */
+export async function tryOpen(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
+  const release = await node.slots.acquire(userId);
+  if (release === null) return null;
+  const opened = opens ? node.open({ userId }) : null;
+  release();
+  return opened;
 }

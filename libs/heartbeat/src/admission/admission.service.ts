@@ -91,7 +91,8 @@ export class AdmissionService {
     ({ ip }) => this.#addressLimit(this.#networkOf(ip)),
     ({ ip, identity }) => this.identities.refusalOf(ip, identity),
     // The limit was set at run time after this client was admitted, so it has no slot. It receives one when it tries again.
-    ({ identity, opened }) => (identity !== null && !opened && this.identities.needsSlot ? this.identities.userLimit() : null),
+    ({ identity, opened }) =>
+      identity !== null && !opened && this.identities.needsSlot ? this.identities.userLimit() : null,
   ];
 
   constructor(

@@ -114,6 +114,65 @@ describe('RateLimiter', () => {
     );
   });
 
+  it.each<[string, number, number, number, number]>([
+    ['a higher rate', 2, 10, 500, 1],
+    ['a higher rate after a long pause', 2, 10, 60_000, 2],
+    ['a lower rate', 10, 2, 1000, 2],
+    ['a limit where there was none', 0, 3, 500, 3],
+    ['no limit', 3, 0, 500, 1000],
+  ])('counts the time before %s at the rate that was in force', (_what, before, after, pauseMs, count) => {
+    let perSecond = before;
+    const limiter = new RateLimiter(() => perSecond, 10);
+    taken(limiter, 'a', 0, 1000);
+    perSecond = after;
+    limiter.rateChanged(before, pauseMs);
+    expect(taken(limiter, 'a', pauseMs, 1000)).toBe(count);
+  });
+
+  it('forgets all keys while it has no limit', () => {
+    let perSecond = 5;
+    const limiter = new RateLimiter(() => perSecond, 10);
+    for (const key of ['a', 'b', 'b']) limiter.take(key, 0);
+    perSecond = 0;
+    limiter.rateChanged(5, 0);
+    expect(limiter.size).toBe(0);
+    perSecond = 1;
+    limiter.rateChanged(0, 1);
+    expect([limiter.take('b', 1), limiter.take('b', 1), limiter.size]).toEqual([0, 1000, 1]);
+  });
+
+  it('passes no more than the rates of the time allow, whenever they change, and no burst above the rate in force', () => {
+    const step = fc.record({
+      pauseMs: fc.double({ min: 0, max: 1500, noNaN: true }),
+      perSecond: fc.option(fc.integer({ min: 1, max: 50 })),
+      tries: fc.integer({ min: 0, max: 100 }),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 50 }), fc.array(step, { maxLength: 30 }), (first, steps) => {
+        let [perSecond, now] = [first, 0];
+        const limiter = new RateLimiter(() => perSecond, 1);
+        // The key is known from now on; an unknown one has a full bucket.
+        limiter.take('', now);
+        let tokens = first - 1;
+        for (const { pauseMs, perSecond: next, tries } of steps) {
+          now += pauseMs;
+          tokens = Math.min(perSecond, tokens + (pauseMs * perSecond) / 1000);
+          if (next !== null) {
+            const before = perSecond;
+            perSecond = next;
+            limiter.rateChanged(before, now);
+            tokens = Math.min(tokens, perSecond);
+          }
+          const passed = taken(limiter, '', now, tries);
+          expect(passed).toBeLessThanOrEqual(Math.floor(tokens + 1e-6));
+          expect(passed).toBeGreaterThanOrEqual(Math.min(tries, Math.floor(tokens - 1e-6)));
+          expect(passed).toBeLessThanOrEqual(perSecond);
+          tokens -= passed;
+        }
+      }),
+    );
+  });
+
   it('passes a client that waited as advised, and refuses one that waited less', () => {
     fc.assert(
       fc.property(

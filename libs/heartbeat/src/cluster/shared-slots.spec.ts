@@ -2,27 +2,18 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { ClusterWorld, type OpenConnection, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import {
+  ClusterWorld,
+  type OpenConnection,
+  settled,
+  tryOpen,
+  type WorldNode,
+} from '../../../../test/support/servers/cluster-world.js';
 import { until } from '../../../../test/support/assert/until.js';
 
 Logger.overrideLogger(false);
 
 const nothing = (): void => undefined;
-/** Waits for some turns of the event loop: a request, its reply and the next statement take one each. */
-const settled = async () => {
-  await new Promise(resolve => setTimeout(resolve, 5));
-  for (let turn = 0; turn < 8; turn++) await new Promise(resolve => setImmediate(resolve));
-};
-
-/** Acquires a slot and opens a connection, like an upgrade. The connection is optional. */
-async function tryOpen(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
-  const release = await node.slots.acquire(userId);
-  if (release === null) return null;
-  const opened = opens ? node.open({ userId }) : null;
-  release();
-  return opened;
-}
-
 async function close(...opened: (OpenConnection | null)[]): Promise<void> {
   for (const each of opened) each?.connection.close();
   await settled();
@@ -289,6 +280,19 @@ describe('SharedSlots', () => {
         undefined,
         undefined,
       ]);
+    });
+
+    it('closes no connection for a lower limit, nor for the end of another one, until a new one opens', async () => {
+      const opened = [await openAt(world, one), await openAt(world, two)];
+      for (const node of world.nodes) node.state.limits = { ...node.state.limits, maxPerUser: 4 };
+      opened.push(await openAt(world, one), await openAt(world, two));
+      for (const node of world.nodes) node.state.limits = { ...node.state.limits, maxPerUser: 2 };
+      await close(opened[0]!);
+      const codes = () => opened.map(({ connection }) => connection.closing?.code ?? null);
+      expect(codes()).toEqual([1000, null, null, null]);
+      opened.push(await openAt(world, one));
+      await settled();
+      expect(codes()).toEqual([1000, 4502, 4502, null, null]);
     });
 
     it('counts a connection that is identified later once', async () => {

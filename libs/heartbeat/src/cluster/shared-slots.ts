@@ -148,7 +148,8 @@ export class SharedSlots implements UserSlots, OnApplicationShutdown {
   }
 
   #noticed(event: HeartbeatEventOf<'opened' | 'closed' | 'identified'>): void {
-    if (event.type === 'opened') return this.#gained(this.registry.get(serialOf(this.node.id, event.id))?.userId ?? null);
+    if (event.type === 'opened')
+      return this.#gained(this.registry.get(serialOf(this.node.id, event.id))?.userId ?? null);
     const userId = event.type === 'closed' ? event.connection.userId : event.previous;
     if (userId !== null) this.#statements.restate(userId);
     if (event.type === 'identified' && event.userId !== userId) this.#gained(event.userId);

@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { NodeRequests } from '../messaging/node-requests.js';
 import { HTTP_SETTINGS, type HttpSettings } from '../http/http-settings.js';
+import { withLimits } from '../node/live-limits.js';
 import { NodeState } from '../node/node-state.js';
 import { runChecks } from './run-checks.js';
 import { type Finding, findingSchema } from './finding.js';
@@ -51,7 +52,8 @@ export class DoctorService implements OnApplicationBootstrap {
   }
 
   findings(system = thisSystem): DoctorReport {
-    const { options, proxyHeaderSeen, unixPeerSeen } = this.node;
+    const { proxyHeaderSeen, unixPeerSeen } = this.node;
+    const options = withLimits(this.node.options, this.node.limits);
     const server: unknown = this.adapterHost.httpAdapter?.getHttpServer();
     const listensOn = addressOf(server);
     const isTls = server instanceof TlsServer;

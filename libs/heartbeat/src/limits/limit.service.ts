@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 import { Handled } from '../base/handled.js';
 import type { Problem } from '../base/heartbeat.error.js';
+import { callOf } from '../connection/application-call.js';
+import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import { NodeDirectory } from '../messaging/node-directory.js';
 import { NodeRequests } from '../messaging/node-requests.js';
@@ -53,6 +55,7 @@ export class LimitService {
     private readonly shared: SharedLimits,
     private readonly membership: ClusterMembership,
     private readonly directory: NodeDirectory,
+    private readonly events: HeartbeatEvents,
     requests: NodeRequests,
   ) {
     this.#ofOne = requests.handle('limit', LIMIT_REQUEST, request => this.#changeOwn(request));
@@ -75,6 +78,16 @@ export class LimitService {
    */
   @Handled()
   async change(limits: LimitChange, options: LimitChangeOptions = {}): Promise<LimitChangeResult> {
+    const result = await this.make(limits, options);
+    const { before, nodes } = result;
+    const target = options.node === 'all' ? 'all' : nodes[0]!.id;
+    const call = callOf('change-limits', target, 'done', { ...limits, ...options });
+    this.events.calls.next({ ...call, before, after: nodes[0]!.limits ?? {} });
+    return result;
+  }
+
+  /** The same, for the admin API, which records its own changes. @internal */
+  async make(limits: LimitChange, options: LimitChangeOptions): Promise<LimitChangeResult> {
     const checked = checkedChange(limits, options);
     const { forMs = null, node: named, by = 'application' } = checked.options;
     const request = { limits: Object.fromEntries(checked.limits), forMs, by };
@@ -157,7 +170,8 @@ export class LimitService {
     const nameOf = (option: string) => option.slice(option.indexOf('.') + 1);
     return overrides.problems(now).flatMap(({ key, keys, value, rule, remedy, at }) => {
       if (!keys.some(each => changed.has(nameOf(each)))) return [];
-      const later = at > now ? ` (in ${Math.round(at - now)} ms, when an override ends and it is ${String(value)})` : '';
+      const later =
+        at > now ? ` (in ${Math.round(at - now)} ms, when an override ends and it is ${String(value)})` : '';
       return [{ key: nameOf(key), value, rule: rule + later, remedy }];
     });
   }

@@ -80,6 +80,7 @@ export class LimitsInForce implements OnApplicationShutdown {
     const keys = Object.keys(limits) as LimitKey[];
     const changed = keys.filter(key => limits[key] !== before[key]);
     if (changed.length > 0) this.node.limits = Object.freeze(limits);
+    if (limits.maxPerUser > 0) this.#preparedUntil = -Infinity;
     const isExpected = this.#waiting > 0 || this.#preparedUntil > this.node.clock.now();
     if (limits.maxPerUser === 0 && !isExpected) this.slots.unshare();
     if (limits.maxConnections !== before.maxConnections) this.connections.capacityChanged();

@@ -69,9 +69,8 @@ local self = ARGV[1]
 local isNew = lives(self) and '0' or '1'
 redis.call('ZADD', nodes, text(now + tonumber(ARGV[2])), self)
 redis.call('HSET', base .. 'leases', self, text(now) .. ' ' .. ARGV[3])
-for _, key in ipairs({ nodes, base .. 'leases', base .. 'users:' .. self }) do redis.call('PEXPIRE', key, ${KEPT_MS}) end
-redis.call('PEXPIRE', base .. 'audit', ${AUDIT_KEPT_MS})
 for _, key in ipairs({ nodes, base .. 'leases', base .. 'users:' .. self, base .. 'limits' }) do redis.call('PEXPIRE', key, ${KEPT_MS}) end
+redis.call('PEXPIRE', base .. 'audit', ${AUDIT_KEPT_MS})
 local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(now), 'LIMIT', 0, 1)[1]
 if dead then
   local users = redis.call('SPOP', base .. 'users:' .. dead, 500)

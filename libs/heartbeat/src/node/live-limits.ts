@@ -14,7 +14,10 @@ export type LiveLimits = Readonly<
 export type LimitKey = keyof LiveLimits;
 
 /** The options with other limits. */
-export function withLimits(options: ResolvedOptions, { refuseAbove, shedAbove, ...limits }: LiveLimits): ResolvedOptions {
+export function withLimits(
+  options: ResolvedOptions,
+  { refuseAbove, shedAbove, ...limits }: LiveLimits,
+): ResolvedOptions {
   return {
     ...options,
     limits: { ...options.limits, ...limits },
