@@ -19,6 +19,7 @@ import type { Admitted } from './attempt.js';
 import { UpgradeAttempt } from '../transports/ws/upgrade-attempt.js';
 import type { BanList } from './ban-list.js';
 import { ClientAddresses } from './client-addresses.js';
+import type { LiveLimits } from '../node/live-limits.js';
 import type { Refusal } from './refusal.js';
 import { wireNode } from '../../../../test/support/servers/wire-node.js';
 import { transportOf } from '../../../../test/support/servers/fake-transport.js';
@@ -166,6 +167,21 @@ describe('AdmissionService, while authenticate is pending', () => {
     next.answer('anonymous');
     await settled();
     expect(next.verdicts).toEqual(['admitted']);
+  });
+
+  it.each<[string, Partial<LiveLimits>, string]>([
+    ['of the node', { maxConnections: 2 }, 'at-capacity'],
+    ['of an address', { maxPerIp: 2 }, 'ip-limit'],
+  ])('keeps a limit %s that was lowered while many authenticate', async (_what, lowered, reason) => {
+    const setup = new Setup({ limits: { maxConnections: 5, maxPerIp: 5 } });
+    const clients = Array.from({ length: 5 }, () => setup.upgrade());
+    setup.node.limits = { ...setup.node.limits, ...lowered };
+    for (const client of clients) {
+      client.answer('anonymous');
+      await settled();
+    }
+    const verdicts = clients.flatMap(client => client.verdicts);
+    expect(verdicts).toEqual([reason, reason, reason, 'admitted', 'admitted']);
   });
 
   it('refuses a client whose authenticate is pending when admission closes, regardless of the answer', async () => {

@@ -76,13 +76,16 @@ export class AdmissionService {
     ({ network }) => this.#rates.refusalOf(network),
   ];
 
-  /** Checked after the answer of `authenticate`. The slot is held, so limits of the node and of the address are not checked again. */
+  /** Checked after the answer of `authenticate`, when the slot was released. */
   readonly #ofAnswer: readonly Step<Answered>[] = [
     () => this.#draining(),
     ({ answer }) => (answer === null ? refusals.unauthenticated(UNKNOWN_CLIENT) : null),
     ({ answer }) => (this.#isExpired(identityOf(answer)) ? refusals.unauthenticated(EXPIRED) : null),
     // Bans of users, bans of addresses since the first check, and the user's limit.
     ({ ip, answer }) => this.identities.refusalOf(ip, identityOf(answer)),
+    // These can refuse only where the limit was lowered while the slot was held.
+    () => this.#atCapacity(),
+    ({ ip }) => this.#addressLimit(this.#networkOf(ip)),
   ];
 
   /** Checked after a gateway's own `verifyClient`: all conditions that may have changed meanwhile. */

@@ -65,7 +65,7 @@ class Node {
   }
 
   renewed(isNew = false): void {
-    this.renewals.next({ isNew, nodes: 1, banVersion: 0, now: 0 });
+    this.renewals.next({ isNew, nodes: 1, banVersion: 0, limitVersion: 0, now: 0 });
   }
 
   page(limit = 500, after: AuditPage['end'] = null, more: Partial<Parameters<AuditStore['page']>[0]> = {}) {
