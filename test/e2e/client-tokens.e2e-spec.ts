@@ -216,7 +216,7 @@ describe('With JWT_SECRET', () => {
     client.sendEvent('renew', { token: hmacToken({ ...VALID, sub: 'lia', labels: ['paid'] }) });
     client.sendEvent('renew', { token: hmacToken({ ...VALID, sub: 'lia', labels: { plan: 'paid' } }) });
     await until(() => client.messages.length === 2);
-    expect((client.json as { event: string }[]).map(({ event }) => event).sort()).toEqual(['exception', 'renewed']);
+    expect((client.json as { event: string }[]).map(({ event }) => event).toSorted()).toEqual(['exception', 'renewed']);
     expect([await withPlan('free'), await withPlan('paid')]).toEqual([[], ['lia', 'leo']]);
     const refused = clientOf(server, bearer(hmacToken({ ...VALID, labels: { plan: 7 } })));
     expect((await refused.open()).status).toBe(401);

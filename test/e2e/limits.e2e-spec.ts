@@ -61,10 +61,10 @@ describe('limits at run time', () => {
       { maxPerUser: 12, maxConnections: null },
       { maxPerIp: null, maxPerUser: 0 },
     ] as const;
-    let isOver = false;
+    const end = new AbortController();
     let admitted = 0;
     const connecting = Array.from({ length: 24 }, async (_, n) => {
-      for (let turn = 0; !isOver; turn++) {
+      for (let turn = 0; !end.signal.aborted; turn++) {
         const path = `${n % 3 === 0 ? '/checked' : '/ws'}?n=${n + turn}${n % 2 === 0 ? '&user=ann' : ''}`;
         const client = app.client({ path });
         if ((await client.open()).status !== 101) continue;
@@ -80,7 +80,7 @@ describe('limits at run time', () => {
       await until(() => admitted > before + 10 || performance.now() > deadline);
       for (const { id } of app.connections.list({ limit: 500 }).items.slice(0, 20)) app.connections.get(id)?.close();
     }
-    isOver = true;
+    end.abort();
     await Promise.all(connecting);
     expect(over).toEqual([]);
     expect(admitted).toBeGreaterThan(50);

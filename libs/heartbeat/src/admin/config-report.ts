@@ -85,7 +85,7 @@ function shown(key: string, value: unknown): unknown {
   if (value === undefined || value === null) return null;
   if (key in NAMES && typeof value !== 'string') return NAMES[key];
   if (typeof value === 'function') return 'function';
-  if (key === 'cluster.redisUrl') return withoutCredentials(String(value));
+  if (key === 'cluster.redisUrl' && typeof value === 'string') return withoutCredentials(value);
   if (Array.isArray(value)) {
     const items = value.slice(0, MAX_ITEMS).map(item => shown(key, item));
     return value.length > MAX_ITEMS ? [...items, `… ${value.length - MAX_ITEMS} more`] : items;

@@ -7,13 +7,16 @@ import { until } from '../../../../test/support/assert/until.js';
 
 Logger.overrideLogger(false);
 
+const nothing = (): void => undefined;
+
+function limits(node: WorldNode, maxPerUser: number): void {
+  node.state.limits = { ...node.state.limits, maxPerUser };
+}
+
 describe('SharedSlots, with a limit that is set at run time', () => {
   let world: ClusterWorld;
   let one: WorldNode;
   let two: WorldNode;
-  const limits = (node: WorldNode, maxPerUser: number) => {
-    node.state.limits = { ...node.state.limits, maxPerUser };
-  };
   /** The stored counts of a user, by node. */
   const stated = (userId: string) => world.nodes.map(({ id }) => world.store.users.get(userId)?.get(id)?.count ?? 0);
 
@@ -71,7 +74,7 @@ describe('SharedSlots, with a limit that is set at run time', () => {
     limits(one, 3);
     await tryOpen(one, 'u');
     const release = await one.slots.acquire('v');
-    let answer = (): void => undefined;
+    let answer = nothing;
     one.bus.slowness = new Promise<void>(resolve => (answer = resolve));
     const asked = one.slots.acquire('w');
     await until(() => one.bus.calls['stateUsers'] === 3);

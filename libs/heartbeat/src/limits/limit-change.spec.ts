@@ -3,17 +3,15 @@ import { describe, expect, it } from '@jest/globals';
 import { HeartbeatError } from '../base/heartbeat.error.js';
 import { checkedChange, LIMIT_KEYS, type LimitChange, type LimitChangeOptions, limitOf } from './limit-change.js';
 
-/** The problems of a change, as key and rule. */
-function faultsOf(limits: unknown, options: unknown = {}): string[] {
+/** The refusal of a change. */
+function refusalOf(limits: unknown, options: unknown): HeartbeatError {
   try {
     checkedChange(limits as LimitChange, options as LimitChangeOptions);
-    return [];
   } catch (error) {
-    if (!(error instanceof HeartbeatError)) throw error;
-    expect(error.code).toBe('HEARTBEAT_BAD_LIMITS');
-    for (const { remedy } of error.problems) expect(remedy).toMatch(/correct|remove|add|leave/);
-    return error.problems.map(({ key, rule }) => `${key} ${rule}`);
+    if (error instanceof HeartbeatError) return error;
+    throw error;
   }
+  throw new Error('the change was not refused');
 }
 
 describe('checkedChange', () => {
@@ -54,7 +52,10 @@ describe('checkedChange', () => {
       ],
     ],
   ])('refuses %j with %j', (limits, options, faults) => {
-    expect(faultsOf(limits, options)).toEqual(faults);
+    const { code, problems } = refusalOf(limits, options);
+    expect(code).toBe('HEARTBEAT_BAD_LIMITS');
+    expect(problems.map(({ key, rule }) => `${key} ${rule}`)).toEqual(faults);
+    for (const { remedy } of problems) expect(remedy).toMatch(/correct|remove|add|leave/);
   });
 
   it('returns the given limits, without those that are undefined', () => {

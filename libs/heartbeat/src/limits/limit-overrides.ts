@@ -95,6 +95,6 @@ export class LimitOverrides {
 }
 
 /** The name of a limit, without the group of its option. */
-function nameOf(option: string): string {
+export function nameOf(option: string): string {
   return option.slice(option.indexOf('.') + 1);
 }

@@ -9,6 +9,10 @@ Logger.overrideLogger(false);
 
 const ALL = { node: 'all' } as const;
 
+/** An entry of Redis, and its text. */
+const entry = (key: string, text: string) => ({ key, stamp: 1, forMs: null, text });
+const override = (value: unknown) => JSON.stringify({ value, by: 'x', forMs: null });
+
 describe('LimitService', () => {
   let world: ClusterWorld;
   let one: WorldNode;
@@ -50,21 +54,22 @@ describe('LimitService', () => {
     ['an impossible pair', { refuseAbove: 0.99 }, {}, 'refuseAbove'],
     ['an impossible pair of another node', { refuseAbove: 0.99 }, { node: 'node2' }, 'refuseAbove'],
     ['an impossible pair of all nodes', { shedAbove: 0.5 }, ALL, 'refuseAbove'],
-    ['a pair that will be impossible', { refuseAbove: 0.5, shedAbove: 0.6 }, { forMs: 100 }, ''],
   ])('refuses %s, and changes nothing', async (_what, limits, options, key) => {
-    if (key === '') {
-      await one.limits.change({ refuseAbove: 0.4 }, { forMs: 50 });
-      await expect(one.limits.change({ shedAbove: 0.5 }, { forMs: 100 })).rejects.toMatchObject({
-        problems: [{ key: 'refuseAbove', rule: expect.stringContaining('in 50 ms') }],
-      });
-      return void (await one.limits.change(limits, options));
-    }
     const before = world.nodes.map(({ state }) => state.limits);
     const error: unknown = await one.limits.change(limits, options).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(HeartbeatError);
     expect(error).toMatchObject({ code: 'HEARTBEAT_BAD_LIMITS', problems: [{ key }] });
     expect(world.nodes.map(({ state }) => state.limits)).toEqual(before);
     expect(world.store.limits.entries.size).toBe(0);
+  });
+
+  it('refuses a pair that will be impossible when an override ends', async () => {
+    await one.limits.change({ refuseAbove: 0.4 }, { forMs: 50 });
+    await expect(one.limits.change({ shedAbove: 0.5 }, { forMs: 100 })).rejects.toMatchObject({
+      problems: [{ key: 'refuseAbove', rule: expect.stringContaining('in 50 ms') }],
+    });
+    await one.limits.change({ refuseAbove: 0.4, shedAbove: 0.5 }, { forMs: 100 });
+    expect(one.state.limits).toMatchObject({ refuseAbove: 0.4, shedAbove: 0.5 });
   });
 
   it('warns of more connections than files may be open', async () => {
@@ -173,8 +178,6 @@ describe('LimitService', () => {
     });
 
     it('takes no impossible value of Redis, and counts it', async () => {
-      const entry = (key: string, text: string) => ({ key, stamp: 1, forMs: null, text });
-      const override = (value: unknown) => JSON.stringify({ value, by: 'x', forMs: null });
       await one.bus.limits.exchange([
         entry('maxPerIp', override(-1)),
         entry('maxInFlight', override(1)),

@@ -11,7 +11,7 @@ import { NodeRequests } from '../messaging/node-requests.js';
 import type { LimitKey, LiveLimits } from '../node/live-limits.js';
 import { NodeState } from '../node/node-state.js';
 import { badLimits, checkedChange, type LimitChange, type LimitChangeOptions } from './limit-change.js';
-import type { LimitOverride, LimitOverrides } from './limit-overrides.js';
+import { type LimitOverride, type LimitOverrides, nameOf } from './limit-overrides.js';
 import { LIMIT_REQUEST, LIMITS_REQUEST, type LimitReply, PREPARE_REQUEST } from './limit-wire.js';
 import { LimitsInForce } from './limits-in-force.js';
 import { SharedLimits } from './shared-limits.js';
@@ -105,7 +105,7 @@ export class LimitService {
 
   async #changeOwn({ limits, forMs, by }: z.output<typeof LIMIT_REQUEST.request>): Promise<LimitReply> {
     // Of another version, or of a node whose options have other rules.
-    const { limits: entries } = checkedChange(limits as LimitChange, {});
+    const { limits: entries } = checkedChange(limits, {});
     const before = this.node.limits;
     const next = this.inForce.overrides.with('node', this.#overrides(entries, { forMs, by, stamp: 0 }));
     const problems = this.#problemsOf(next, entries);
@@ -167,7 +167,6 @@ export class LimitService {
   #problemsOf(overrides: LimitOverrides, entries: readonly (readonly [LimitKey, unknown])[]): Problem[] {
     const now = this.node.clock.now();
     const changed = new Set<string>(entries.map(([key]) => key));
-    const nameOf = (option: string) => option.slice(option.indexOf('.') + 1);
     return overrides.problems(now).flatMap(({ key, keys, value, rule, remedy, at }) => {
       if (!keys.some(each => changed.has(nameOf(each)))) return [];
       const later =

@@ -13,6 +13,8 @@ import { LimitsInForce } from './limits-in-force.js';
 
 const OPTIONS = resolveOptions({ limits: { maxConnections: 100, maxPerIp: 20 } });
 
+const nothing = (): void => undefined;
+
 /** Limits of a node whose clock and slots belong to the test. */
 class World {
   now = 1000;
@@ -58,8 +60,9 @@ describe('LimitsInForce', () => {
   });
   afterEach(() => {
     world.inForce.onApplicationShutdown();
-    expect(jest.getTimerCount()).toBe(0);
+    const timers = jest.getTimerCount();
     jest.useRealTimers();
+    if (timers > 0) throw new Error(`${timers} timers are left`);
   });
 
   it('replaces the limits in the turn of the change, and again at its end, with an event for each', () => {
@@ -113,7 +116,7 @@ describe('LimitsInForce', () => {
 
   describe('with a limit for users', () => {
     it('shares the counts before it applies, and applies the other limits at once', async () => {
-      let shared = (): void => undefined;
+      let shared = nothing;
       world.shared = new Promise(resolve => (shared = resolve));
       const { overrides } = world.inForce;
       const value = { endsAt: Infinity, by: 'ops', forMs: null, stamp: 0 };
@@ -135,7 +138,7 @@ describe('LimitsInForce', () => {
     });
 
     it('follows a removal while the counts are shared', async () => {
-      let shared = (): void => undefined;
+      let shared = nothing;
       world.shared = new Promise(resolve => (shared = resolve));
       const done = world.set('node', 'maxPerUser', 3);
       void world.set('node', 'maxPerUser', null);

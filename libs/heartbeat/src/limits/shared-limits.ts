@@ -87,7 +87,10 @@ export class SharedLimits {
   #decoded({ key, stamp, forMs, text }: StoredLimit, now: number): [readonly [LimitKey, LimitOverride]] | undefined {
     const content = parseBy(stored, text);
     const limit = content && limitOf(key, content.value);
-    if (content === null || limit === null) return void this.membership.failed('message');
+    if (content === null || limit === null) {
+      this.membership.failed('message');
+      return undefined;
+    }
     const endsAt = forMs === null ? Infinity : now + forMs;
     return [[limit.key, { value: limit.value, endsAt, by: content.by, forMs: content.forMs, stamp }]];
   }
