@@ -17,7 +17,7 @@ export const NODE_WRITERS: Readonly<Record<string, string | null>> = {
   disposals: 'connection/registry-owner.ts',
   drainDeadlineAt: 'drain/drain-run.ts',
   returnWindowMs: 'drain/drain-run.ts',
-  atCapacity: 'connection/connection.service.ts',
+  atCapacity: 'connection/capacity.ts',
   load: 'load/load.service.ts',
   loadBySource: 'load/load.service.ts',
   proxyHeaderSeen: 'admission/proxy-notes.ts',
@@ -83,7 +83,9 @@ const LIVE_LIMITS = new Set([
   'shedAbove',
 ]);
 /** Sources that read options instead: those that define or examine them, and a pure rule that gets the limits as an argument. */
-const OF_OPTIONS = ['options/', 'node/live-limits.ts', 'limits/', 'doctor/', 'load/load-ratio.ts'].map(path => LIBRARY + path);
+const OF_OPTIONS = ['options/', 'node/live-limits.ts', 'limits/', 'doctor/', 'load/load-ratio.ts'].map(
+  path => LIBRARY + path,
+);
 
 /** Reads of live limits from anything but their holder. */
 export function liveLimitProblems(sources: Sources): string[] {

@@ -49,3 +49,23 @@ export const LIMIT_SCHEMAS = {
     },
   },
 } satisfies Record<string, Schema>;
+
+/** The texts of the routes of limits at run time and of the options in force, below the admin path `admin`. */
+export const limitOperations = (admin: string) =>
+  ({
+    [`patch ${admin}/limits`]: {
+      id: 'changeLimits',
+      summary: 'Change limits while nodes run',
+      description:
+        'Of one node, or with `all` of all. `null` removes a change. A change of a node comes before one of all, and both before the option. Needs an operator.',
+      answer: 'LimitsAnswer',
+      problems: [400, 403, 404, 504],
+    },
+    [`get ${admin}/config`]: {
+      id: 'config',
+      summary: 'The options in force on a node, and where each was set',
+      description: 'Secrets are masked.',
+      answer: 'Config',
+      problems: [400, 404, 504],
+    },
+  }) as const;

@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { DEFAULT_ROUTES } from 'nestjs-heartbeat/tooling';
 
 import { eventOperations } from './openapi-events.js';
+import { limitOperations } from './openapi-limits.js';
 import { drainOperations } from './openapi-drain.js';
 import { kickOperations } from './openapi-kicks.js';
 import { adminResponses, content, healthResponses, type OperationText } from './openapi-responses.js';
@@ -104,20 +105,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     answer: 'AuditList',
     problems: [400],
   },
-  [`patch ${admin}/limits`]: {
-    id: 'changeLimits',
-    summary: 'Change limits while nodes run',
-    description:
-      'Of one node, or with `all` of all. `null` removes a change. A change of a node comes before one of all. Needs an operator.',
-    answer: 'LimitsAnswer',
-    problems: [400, 403, 404, 504],
-  },
-  [`get ${admin}/config`]: {
-    id: 'config',
-    summary: 'The options in force on a node, and where each was set',
-    answer: 'Config',
-    problems: [400, 404, 504],
-  },
+  ...limitOperations(admin),
   [`get ${admin}/doctor`]: {
     id: 'doctor',
     summary: 'Findings about options and system that would fail under load',

@@ -173,7 +173,7 @@ export class WorldNode {
     this.directory = new NodeDirectory(state, bus, link, messages);
     const { connections, requests, directory } = this;
     this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
-    this.limitsInForce = new LimitsInForce(state, connections, this.slots, events);
+    this.limitsInForce = new LimitsInForce(state, registry, this.slots, events);
     this.sharedLimits = new SharedLimits(state, bus, link, this.limitsInForce);
     this.limits = new LimitService(state, this.limitsInForce, this.sharedLimits, link, directory, events, requests);
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);

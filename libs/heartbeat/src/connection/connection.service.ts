@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { callOf } from './application-call.js';
+import { capacityFreed, capacityUsed } from './capacity.js';
 import { beginKick, type KickStart } from './begin-kick.js';
 import type { ClosedView, ConnectionDetail } from './listing/connection-view.js';
 import { Handled } from '../base/handled.js';
@@ -30,9 +31,6 @@ import { IdentityRule, InboundPolicy, OutboundPolicy, type TrackedTransport } fr
 import { RegistryOwner } from './registry-owner.js';
 import { Registry } from './registry.js';
 import { detailOf, type ViewContext, viewOf } from './listing/view.js';
-
-/** A node that was full accepts clients again below this share of `maxConnections`. */
-const RELIEF = 0.95;
 
 /** The registry: every connection of this node, by id, user or address. Only `open` adds and only `#forget` removes. */
 @Injectable()
@@ -79,7 +77,7 @@ export class ConnectionService {
     this.registry.add(connection);
     if (opening.deferred) this.registry.unidentified.add(connection);
     if (opening.identity !== null) this.identities.opened(connection);
-    if (this.count >= this.node.limits.maxConnections) this.node.atCapacity = true;
+    capacityUsed(this.node, this.count);
     const { path, ip } = opening;
     if (this.events.isWanted('opened')) this.events.announce({ type: 'opened', id: connection.id, path, ip });
     return connection;
@@ -88,11 +86,6 @@ export class ConnectionService {
   /** Handles the close of a socket: `code` and `reason` as `ws` reports them. For the gateway only. @internal */
   closed(connection: Connection, code: number, reason: string): void {
     this.#forget(connection, connection.closing ?? endOf(code, reason));
-  }
-
-  /** Decides again whether the node is at capacity, since `maxConnections` has changed. @internal */
-  capacityChanged(): void {
-    this.node.atCapacity = this.count >= this.node.limits.maxConnections;
   }
 
   /** Whether the registry contains this connection. @internal */
@@ -221,7 +214,7 @@ export class ConnectionService {
   /** The only place that removes a connection from the registry. */
   #forget(connection: Connection, closing: Closing): void {
     if (!this.registry.remove(connection)) return;
-    if (this.count < RELIEF * this.node.limits.maxConnections) this.node.atCapacity = false;
+    capacityFreed(this.node, this.count);
     connection.finish(closing);
     const record = new ClosedRecord(connection, closing, this.node.clock);
     this.history.add(record);

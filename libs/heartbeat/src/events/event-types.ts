@@ -28,6 +28,7 @@ const HISTORY_OF: Readonly<Record<EventType, HistoryName>> = {
   'drain-ended': 'notable',
   'drain-aborted': 'notable',
   'load-changed': 'notable',
+  'limits-changed': 'notable',
   drift: 'notable',
 };
 

@@ -1,8 +1,9 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
-import { ConnectionService } from '../connection/connection.service.js';
+import { capacityChanged } from '../connection/capacity.js';
 import { type ChangedLimits, HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { UserSlots } from '../connection/ports.js';
+import { Registry } from '../connection/registry.js';
 import type { LimitKey, LiveLimits } from '../node/live-limits.js';
 import { NodeState } from '../node/node-state.js';
 import { LimitOverrides, type LimitScope } from './limit-overrides.js';
@@ -31,7 +32,7 @@ export class LimitsInForce implements OnApplicationShutdown {
 
   constructor(
     private readonly node: NodeState,
-    private readonly connections: ConnectionService,
+    private readonly registry: Registry,
     private readonly slots: UserSlots,
     private readonly events: HeartbeatEvents,
   ) {
@@ -83,7 +84,7 @@ export class LimitsInForce implements OnApplicationShutdown {
     if (limits.maxPerUser > 0) this.#preparedUntil = -Infinity;
     const isExpected = this.#waiting > 0 || this.#preparedUntil > this.node.clock.now();
     if (limits.maxPerUser === 0 && !isExpected) this.slots.unshare();
-    if (limits.maxConnections !== before.maxConnections) this.connections.capacityChanged();
+    if (limits.maxConnections !== before.maxConnections) capacityChanged(this.node, this.registry.size);
     this.#arm();
     if (changed.length === 0) return;
     const entries = changed.map(key => [key, { before: before[key], after: limits[key] }]);
