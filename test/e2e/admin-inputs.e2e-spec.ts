@@ -114,7 +114,7 @@ describe.each(PLATFORMS)('the admin API on %s', (_, platform) => {
     // A connection whose ping is unanswered is open as before.
     const connections = items.map(({ id, state: of, userId }) => [id, of === 'probing' ? 'open' : of, userId]);
     const [bans, drain] = [await admin.ask('bans'), await admin.ask('drain')];
-    return { connections, bans: bans.json, drain: drain.json };
+    return { connections, bans: bans.json, drain: drain.json, config: (await admin.ask('config')).json };
   }
 
   /** The entries of known senders since the last call; those of unknown ones follow within a minute. */

@@ -34,6 +34,7 @@ const WIRING = new Set([
   'graphql.ts',
   'heartbeat.module.ts',
   'heartbeat.module-definition.ts',
+  'base-providers.ts',
   'module-imports.ts',
 ]);
 

@@ -18,11 +18,8 @@ import { AdmissionService } from './admission/admission.service.js';
 import { UserIdentityRule } from './admission/identity-rule.js';
 import { BanList } from './admission/ban-list.js';
 import { ClientAddresses } from './admission/client-addresses.js';
-import { type Clock, SystemClock } from './base/clock.js';
-import type { ClusterBus } from './messaging/cluster-bus.js';
 import { ClusterMembership } from './messaging/cluster-membership.js';
 import { ClusterService } from './cluster/cluster.service.js';
-import { LocalBus } from './messaging/local-bus.js';
 import { NodeWatch } from './cluster/node-watch.js';
 import { ClosedConnections } from './cluster/closed-connections.js';
 import { ClusterKicks } from './cluster/cluster-kicks.js';
@@ -33,7 +30,6 @@ import { KickRecords } from './kicks/kick-records.js';
 import { KickService } from './kicks/kick.service.js';
 import { NodeKicks } from './kicks/node-kicks.js';
 import { NodeReport } from './cluster/node-report.js';
-import { RedisBus } from './messaging/redis-bus.js';
 import { NodeReporter } from './messaging/cluster-node.js';
 import { NodeDirectory } from './messaging/node-directory.js';
 import { NodeMessages } from './messaging/node-messages.js';
@@ -88,16 +84,7 @@ import {
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
 } from './heartbeat.module-definition.js';
-import type { HeartbeatOptions, ResolvedOptions } from './options/heartbeat.options.js';
-import {
-  HEARTBEAT_BUS,
-  HEARTBEAT_CLOCK,
-  HEARTBEAT_GIVEN_KEYS,
-  HEARTBEAT_OPTIONS,
-  HEARTBEAT_RANDOM,
-} from './base/heartbeat.tokens.js';
 import { AdminPort } from './http/admin-port.js';
-import { HTTP_SETTINGS, type HttpSettings } from './http/http-settings.js';
 import { OwnRouting } from './http/own-routing.js';
 import { PlatformErrors } from './http/platform-errors.js';
 import { Problems } from './http/problems.js';
@@ -114,9 +101,8 @@ import { OtelMetrics } from './telemetry/otel-metrics.js';
 import { OtelTracing } from './telemetry/otel-tracing.js';
 import { Tracing } from './node/tracing.js';
 import { MetricsService } from './metrics/metrics.service.js';
+import { BASE_PROVIDERS } from './base-providers.js';
 import { assertImportedOnce } from './module-imports.js';
-import { givenKeys } from './options/given-keys.js';
-import { resolveOptions } from './options/resolve-options.js';
 
 /** The services that an app may inject. */
 const PUBLIC = [
@@ -143,21 +129,7 @@ const PUBLIC = [
 @Module({
   imports: [DiscoveryModule],
   providers: [
-    {
-      provide: HEARTBEAT_OPTIONS,
-      useFactory: (given?: HeartbeatOptions) => resolveOptions(given),
-      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
-    },
-    {
-      provide: HEARTBEAT_GIVEN_KEYS,
-      useFactory: givenKeys,
-      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
-    },
-    { provide: HEARTBEAT_CLOCK, useClass: SystemClock },
-    { provide: HEARTBEAT_RANDOM, useValue: Math.random },
-    // For an import of the class alone, which the constructor rejects with the line to write instead.
-    { provide: HTTP_SETTINGS, useValue: { routes: [], adminPort: null } satisfies HttpSettings },
-    { provide: HEARTBEAT_BUS, useFactory: createBus, inject: [HEARTBEAT_OPTIONS, HEARTBEAT_CLOCK] },
+    ...BASE_PROVIDERS,
     ...PUBLIC,
     NodeState,
     Registry,
@@ -261,10 +233,4 @@ export class HeartbeatModule extends ConfigurableModuleClass implements OnApplic
   onApplicationShutdown(): void {
     this.node.log.close();
   }
-}
-
-/** Without Redis a node is a cluster of one. */
-function createBus({ cluster }: ResolvedOptions, clock: Clock): ClusterBus {
-  const isAlone = cluster.redisUrl === undefined && cluster.client === undefined;
-  return isAlone ? new LocalBus(clock) : new RedisBus(cluster, clock);
 }

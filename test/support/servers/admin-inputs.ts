@@ -63,6 +63,11 @@ async function startedJob(admin: AdminApp): Promise<string> {
   return (await post(admin, 'kicks', { token: await dryRun(admin) })).json.job;
 }
 
+async function withoutLimit(admin: AdminApp): Promise<Answer> {
+  const headers = { authorization: 'Bearer do', 'content-type': 'application/json' };
+  return admin.ask('limits', 'do', { method: 'PATCH', headers, body: '{"maxPerIp":null}' });
+}
+
 const get = (path: string) => ({ accepted: () => ({ path }) });
 
 /** By method and path below the admin path. */
@@ -153,6 +158,36 @@ export const INPUT_ROWS: Readonly<Record<string, InputRow>> = {
     },
     queries: EMPTY_NODE,
   },
+  'PATCH limits': {
+    what: 'change-limits',
+    accepted: admin => ({ path: 'limits', body: { maxPerIp: 500 }, undo: () => withoutLimit(admin) }),
+    body: {
+      valid: { maxPerIp: 500 },
+      wrong: [
+        [{ maxPerIp: -1 }, '/maxPerIp'],
+        [{ maxPerIp: '5' }, '/maxPerIp'],
+        [{ maxPerIp: 1.5 }, '/maxPerIp'],
+        [{ maxPerIp: 1e15 }, '/maxPerIp'],
+        [{ maxPerIp: undefined }, ''],
+        [{ maxConnections: 0 }, '/maxConnections'],
+        [{ maxPerUser: true }, '/maxPerUser'],
+        [{ upgradesPerSecond: [] }, '/upgradesPerSecond'],
+        [{ upgradesPerSecondPerIp: {} }, '/upgradesPerSecondPerIp'],
+        [{ messagesPerSecond: -5 }, '/messagesPerSecond'],
+        [{ refuseAbove: 0.1 }, '/refuseAbove'],
+        [{ refuseAbove: 1 }, '/refuseAbove'],
+        [{ shedAbove: 1.1 }, '/shedAbove'],
+        [{ forMs: 0 }, '/forMs'],
+        [{ forMs: '5' }, '/forMs'],
+        [{ forMs: 2 ** 31 }, '/forMs'],
+        [{ maxPerIp: null, forMs: 5 }, '/forMs'],
+        [{ node: '' }, '/node'],
+        [{ node: 5 }, '/node'],
+        [{ maxInFlight: 5 }, '/maxInFlight'],
+      ],
+    },
+  },
+  'GET config': { ...get('config'), queries: EMPTY_NODE },
   'GET me': get('me'),
   'GET doctor': { ...get('doctor'), queries: EMPTY_NODE },
   'POST heap-snapshot': {
