@@ -33,7 +33,6 @@ interface Answered {
   readonly answer: Authentication;
 }
 
-
 /**
  * Decides which attempts may become connections, before they are answered. Each list of steps ends with the first refusal. A slot is held
  * while `authenticate` is pending, so that limits hold exactly for any number of waiting clients.
