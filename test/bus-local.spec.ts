@@ -1,6 +1,7 @@
 import { LocalBus, LocalStore } from '../libs/heartbeat/src/messaging/local-bus.js';
 import { holdsTheAuditContract } from './support/redis/audit-contract.js';
 import { type BusWorld, holdsTheBusContract } from './support/redis/bus-contract.js';
+import { holdsTheLimitsContract } from './support/redis/limits-contract.js';
 import { holdsTheRecordsContract } from './support/redis/records-contract.js';
 
 async function open(): Promise<BusWorld> {
@@ -21,4 +22,5 @@ async function open(): Promise<BusWorld> {
 
 holdsTheBusContract('LocalBus', open);
 holdsTheAuditContract('LocalBus', open);
+holdsTheLimitsContract('LocalBus', open);
 holdsTheRecordsContract('LocalBus', open);

@@ -6,6 +6,7 @@ import { SystemClock } from '../../libs/heartbeat/src/base/clock.js';
 import { RedisBus } from '../../libs/heartbeat/src/messaging/redis-bus.js';
 import { holdsTheAuditContract } from '../support/redis/audit-contract.js';
 import { type BusWorld, holdsTheBusContract } from '../support/redis/bus-contract.js';
+import { holdsTheLimitsContract } from '../support/redis/limits-contract.js';
 import { holdsTheRecordsContract } from '../support/redis/records-contract.js';
 import { RedisServer } from '../support/redis/redis-server.js';
 
@@ -31,6 +32,7 @@ async function open(): Promise<BusWorld> {
 
 holdsTheBusContract('RedisBus', open);
 holdsTheAuditContract('RedisBus', open);
+holdsTheLimitsContract('RedisBus', open);
 holdsTheRecordsContract('RedisBus', open);
 
 describe('the keys of a cluster', () => {

@@ -49,14 +49,6 @@ function stated(userId: string, count: number, oldestAt = 1000, oldestSerial = 1
   return { userId, count, oldestAt, oldestSerial };
 }
 
-function entryOf(key: string, stamp: number, forMs: number | null, text: string) {
-  return { key, stamp, forMs, text };
-}
-
-function byKey<Entry extends { readonly key: string }>(entries: readonly Entry[]): Entry[] {
-  return entries.toSorted((one, other) => (one.key < other.key ? -1 : 1));
-}
-
 /** The contract of every bus, whatever its implementation. */
 export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>): void {
   describe(`${name}, as a bus`, () => {
@@ -247,28 +239,6 @@ export function holdsTheBusContract(name: string, open: () => Promise<BusWorld>)
       ]);
       const totals = await Promise.all(['u', 'v', 'w'].map(userId => state(other, stated(userId, 0))));
       expect(totals.map(({ total }) => total)).toEqual([0, 3, 0]);
-    });
-
-    it('keeps the later limit of each key, whichever arrives last, with its end', async () => {
-      const { limitVersion } = await one.renew(LEASE_MS, SUMMARY);
-      expect([limitVersion, await one.limits.exchange([])]).toEqual([0, { version: 0, entries: [] }]);
-      const first = await one.limits.exchange([
-        entryOf('a', 1000, null, '{"value":1} ✓'),
-        entryOf('b', 1000, 200, 'two'),
-      ]);
-      expect(first.entries).toHaveLength(2);
-      const second = await other.limits.exchange([entryOf('a', 999, 50, 'earlier'), entryOf('b', 1001, 100, 'later')]);
-      expect(second.version).toBeGreaterThan(first.version);
-      expect((await one.renew(LEASE_MS, SUMMARY)).limitVersion).toBe(second.version);
-      expect(byKey(second.entries)).toEqual([
-        entryOf('a', 1000, null, '{"value":1} ✓'),
-        { ...entryOf('b', 1001, null, 'later'), forMs: expect.any(Number) },
-      ]);
-      await world.pass(150);
-      const third = await one.limits.exchange([entryOf('b', 1001, 5000, 'the same stamp')]);
-      expect([third.version, byKey(third.entries)[1]]).toEqual([second.version, entryOf('b', 1001, 0, 'later')]);
-      await world.empty();
-      expect(await one.limits.exchange([])).toEqual({ version: 0, entries: [] });
     });
 
     it('takes whatever a user is called', async () => {

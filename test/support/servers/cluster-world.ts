@@ -30,14 +30,12 @@ import { SharedSlots } from '../../../libs/heartbeat/src/cluster/shared-slots.js
 import { LeaderBoard } from '../../../libs/heartbeat/src/stats/leader-board.js';
 import { StatsSampler } from '../../../libs/heartbeat/src/stats/stats-sampler.js';
 import { StatsService } from '../../../libs/heartbeat/src/stats/stats.service.js';
-import { LimitService } from '../../../libs/heartbeat/src/limits/limit.service.js';
-import { LimitsInForce } from '../../../libs/heartbeat/src/limits/limits-in-force.js';
-import { SharedLimits } from '../../../libs/heartbeat/src/limits/shared-limits.js';
 import { NodeState } from '../../../libs/heartbeat/src/node/node-state.js';
 import type { SharedMessage } from '../../../libs/heartbeat/src/connection/shared-message.js';
 import { Registry } from '../../../libs/heartbeat/src/connection/registry.js';
 import type { Connection } from '../../../libs/heartbeat/src/connection/connection.js';
 import type { InboundPolicy } from '../../../libs/heartbeat/src/connection/ports.js';
+import { type WiredLimits, wireLimits } from './wire-limits.js';
 import { wireNode } from './wire-node.js';
 import { transportOf } from './fake-transport.js';
 
@@ -145,18 +143,15 @@ export class WorldNode {
   readonly slots: SharedSlots;
   readonly sampler: StatsSampler;
   readonly stats: StatsService;
-  readonly limits: LimitService;
-  readonly limitsInForce: LimitsInForce;
-  readonly sharedLimits: SharedLimits;
+  readonly limits: WiredLimits;
   readonly #shared: SharedBans;
   readonly #world: ClusterWorld;
 
   constructor(world: ClusterWorld, { cluster, ...options }: HeartbeatOptions, isAlone: boolean) {
     const clock = { now: () => world.now, wallTime: (moment: number) => new Date(moment) };
-    const nodeName = `node${world.nodes.length + 1}`;
     const resolved = resolveOptions({
       ...options,
-      cluster: { nodeName, leaseMs: 3000, requestTimeoutMs: 4000, ...cluster },
+      cluster: { nodeName: `node${world.nodes.length + 1}`, leaseMs: 3000, requestTimeoutMs: 4000, ...cluster },
     });
     this.state = new NodeState(resolved, clock);
     this.state.bootstrapHookRan = true;
@@ -173,9 +168,7 @@ export class WorldNode {
     this.directory = new NodeDirectory(state, bus, link, messages);
     const { connections, requests, directory } = this;
     this.#shared = new SharedBans(state, bus, link, this.bans, messages, events);
-    this.limitsInForce = new LimitsInForce(state, registry, this.slots, events);
-    this.sharedLimits = new SharedLimits(state, bus, link, this.limitsInForce);
-    this.limits = new LimitService(state, this.limitsInForce, this.sharedLimits, link, directory, events, requests);
+    this.limits = wireLimits(state, events, { registry, slots: this.slots }, { bus, link, directory, requests });
     const lists = new ClusterLists(state, connections, bus, link, directory, requests);
     const kicks = new ClusterKicks(state, connections, this.bans, link, directory, requests);
     const deliveries = new Deliveries(connections, bus, messages);
@@ -237,7 +230,7 @@ export class WorldNode {
     await this.ownKicks.beforeApplicationShutdown();
     this.requests.onApplicationShutdown();
     this.slots.onApplicationShutdown();
-    this.limitsInForce.onApplicationShutdown();
+    this.limits.inForce.onApplicationShutdown();
     this.#shared.onApplicationShutdown();
     await this.link.onApplicationShutdown();
   }
@@ -254,19 +247,4 @@ export interface OpenConnection {
   readonly connection: Connection;
   readonly id: string;
   readonly sent: readonly unknown[];
-}
-
-/** Waits for some turns of the event loop: a request, its reply and the next statement take one each. */
-export const settled = async (): Promise<void> => {
-  await new Promise(resolve => setTimeout(resolve, 5));
-  for (let turn = 0; turn < 8; turn++) await new Promise(resolve => setImmediate(resolve));
-};
-
-/** Acquires a slot and opens a connection, like an upgrade. The connection is optional. */
-export async function tryOpen(node: WorldNode, userId: string, opens = true): Promise<OpenConnection | null> {
-  const release = await node.slots.acquire(userId);
-  if (release === null) return null;
-  const opened = opens ? node.open({ userId }) : null;
-  release();
-  return opened;
 }

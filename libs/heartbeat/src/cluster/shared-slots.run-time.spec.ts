@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Logger } from '@nestjs/common';
 
-import { ClusterWorld, settled, tryOpen, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import { settled, tryOpen } from '../../../../test/support/servers/slot-clients.js';
 import { until } from '../../../../test/support/assert/until.js';
 
 Logger.overrideLogger(false);

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { HeartbeatError, type HeartbeatEventOf, type HeartbeatOptions } from 'nestjs-heartbeat';
 
-import { ClusterWorld, settled, tryOpen, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import { ClusterWorld, type WorldNode } from '../../../../test/support/servers/cluster-world.js';
+import { settled, tryOpen } from '../../../../test/support/servers/slot-clients.js';
 
 Logger.overrideLogger(false);
 
@@ -31,20 +32,20 @@ describe('LimitService', () => {
   afterEach(() => world.end());
 
   it('changes this node, and returns the limits before and after', async () => {
-    const { endsAt, before, nodes } = await one.limits.change({ maxPerIp: 5 }, { forMs: 1000 });
+    const { endsAt, before, nodes } = await one.limits.service.change({ maxPerIp: 5 }, { forMs: 1000 });
     expect([endsAt, before.maxPerIp]).toEqual([new Date(world.now + 1000), 20]);
     expect(nodes).toEqual([
       { id: one.id, status: 'ok', problems: [], warnings: [], limits: { ...before, maxPerIp: 5 } },
     ]);
     expect(maxPerIp()).toEqual([5, 20]);
     world.now += 1000;
-    one.limitsInForce.expire();
-    expect([maxPerIp(), one.limits.limits.maxPerIp]).toEqual([[20, 20], 20]);
+    one.limits.inForce.expire();
+    expect([maxPerIp(), one.limits.service.limits.maxPerIp]).toEqual([[20, 20], 20]);
   });
 
   it.each(['id', 'name'])('changes another node by its %s', async by => {
     const node = by === 'id' ? two.id : two.state.name;
-    const { nodes } = await one.limits.change({ maxPerIp: 5 }, { node });
+    const { nodes } = await one.limits.service.change({ maxPerIp: 5 }, { node });
     expect([nodes.map(({ id }) => id), maxPerIp()]).toEqual([[two.id], [20, 5]]);
   });
 
@@ -56,7 +57,7 @@ describe('LimitService', () => {
     ['an impossible pair of all nodes', { shedAbove: 0.5 }, ALL, 'refuseAbove'],
   ])('refuses %s, and changes nothing', async (_what, limits, options, key) => {
     const before = world.nodes.map(({ state }) => state.limits);
-    const error: unknown = await one.limits.change(limits, options).catch((thrown: unknown) => thrown);
+    const error: unknown = await one.limits.service.change(limits, options).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(HeartbeatError);
     expect(error).toMatchObject({ code: 'HEARTBEAT_BAD_LIMITS', problems: [{ key }] });
     expect(world.nodes.map(({ state }) => state.limits)).toEqual(before);
@@ -64,17 +65,17 @@ describe('LimitService', () => {
   });
 
   it('refuses a pair that will be impossible when an override ends', async () => {
-    await one.limits.change({ refuseAbove: 0.4 }, { forMs: 50 });
-    await expect(one.limits.change({ shedAbove: 0.5 }, { forMs: 100 })).rejects.toMatchObject({
+    await one.limits.service.change({ refuseAbove: 0.4 }, { forMs: 50 });
+    await expect(one.limits.service.change({ shedAbove: 0.5 }, { forMs: 100 })).rejects.toMatchObject({
       problems: [{ key: 'refuseAbove', rule: expect.stringContaining('in 50 ms') }],
     });
-    await one.limits.change({ refuseAbove: 0.4, shedAbove: 0.5 }, { forMs: 100 });
+    await one.limits.service.change({ refuseAbove: 0.4, shedAbove: 0.5 }, { forMs: 100 });
     expect(one.state.limits).toMatchObject({ refuseAbove: 0.4, shedAbove: 0.5 });
   });
 
   it('warns of more connections than files may be open', async () => {
     two.state.socketRoom = 900;
-    const { nodes } = await one.limits.change({ maxConnections: 1000 }, ALL);
+    const { nodes } = await one.limits.service.change({ maxConnections: 1000 }, ALL);
     expect(nodes.map(({ warnings }) => warnings.length)).toEqual([0, 1]);
     expect(nodes[1]!.warnings[0]).toContain('leaves 900 sockets');
   });
@@ -83,13 +84,16 @@ describe('LimitService', () => {
     it('changes each, also one that starts later, and publishes an event with the actor', async () => {
       const events: HeartbeatEventOf<'limits-changed'>[] = [];
       two.events.ofType('limits-changed').subscribe(event => events.push(event));
-      const { nodes } = await one.limits.change({ maxPerIp: 5, shedAbove: 0.95 }, { ...ALL, by: 'ann', forMs: 60_000 });
+      const { nodes } = await one.limits.service.change(
+        { maxPerIp: 5, shedAbove: 0.95 },
+        { ...ALL, by: 'ann', forMs: 60_000 },
+      );
       expect(nodes.map(({ id, status, limits }) => [id, status, limits?.maxPerIp])).toEqual([
         [one.id, 'ok', 5],
         [two.id, 'ok', 5],
       ]);
       const late = await world.add();
-      await late.sharedLimits.settled();
+      await late.limits.shared.settled();
       expect([maxPerIp(), late.state.limits.shedAbove]).toEqual([[5, 5, 5], 0.95]);
       expect(events).toMatchObject([
         {
@@ -100,32 +104,32 @@ describe('LimitService', () => {
         },
       ]);
       world.now += 60_000;
-      for (const node of world.nodes) node.limitsInForce.expire();
+      for (const node of world.nodes) node.limits.inForce.expire();
       expect(maxPerIp()).toEqual([20, 20, 0]);
     });
 
     it('has the later of two changes, and a removal for good', async () => {
-      await one.limits.change({ maxPerIp: 5 }, ALL);
-      await two.limits.change({ maxPerIp: 7 }, ALL);
+      await one.limits.service.change({ maxPerIp: 5 }, ALL);
+      await two.limits.service.change({ maxPerIp: 7 }, ALL);
       expect(maxPerIp()).toEqual([7, 7]);
-      await one.limits.change({ maxPerIp: null }, ALL);
+      await one.limits.service.change({ maxPerIp: null }, ALL);
       await world.renewAll();
       await settled();
       expect(maxPerIp()).toEqual([20, 20]);
     });
 
     it('leaves the override of a node before that of all', async () => {
-      await two.limits.change({ maxPerIp: 9 });
-      const { nodes } = await one.limits.change({ maxPerIp: 5 }, ALL);
+      await two.limits.service.change({ maxPerIp: 9 });
+      const { nodes } = await one.limits.service.change({ maxPerIp: 5 }, ALL);
       expect(nodes.map(({ limits }) => limits?.maxPerIp)).toEqual([5, 9]);
-      await two.limits.change({ maxPerIp: null });
+      await two.limits.service.change({ maxPerIp: null });
       expect(maxPerIp()).toEqual([5, 5]);
     });
 
     it('names a node whose options make it impossible, which takes the other limits', async () => {
       const third = await world.add({ load: { refuseAbove: 0.5, shedAbove: 0.6 } });
       await world.renewAll();
-      const { nodes } = await one.limits.change({ refuseAbove: 0.8, maxPerIp: 5 }, ALL);
+      const { nodes } = await one.limits.service.change({ refuseAbove: 0.8, maxPerIp: 5 }, ALL);
       expect(nodes.map(({ status }) => status)).toEqual(['ok', 'ok', 'rejected']);
       expect(nodes[2]!.problems).toMatchObject([{ key: 'refuseAbove', rule: expect.stringContaining('0.6') }]);
       expect(third.state.limits).toMatchObject({ refuseAbove: 0.5, shedAbove: 0.6, maxPerIp: 5 });
@@ -133,7 +137,7 @@ describe('LimitService', () => {
 
     it('names a node that does not reply, which takes the change with its lease', async () => {
       two.repliesTo('nothing', { isFailed: false, body: null });
-      const change = one.limits.change({ maxPerIp: 5 }, { ...ALL, forMs: 60_000 });
+      const change = one.limits.service.change({ maxPerIp: 5 }, { ...ALL, forMs: 60_000 });
       await settled();
       expect(maxPerIp()).toEqual([5, 20]);
       const { nodes } = await change;
@@ -150,7 +154,7 @@ describe('LimitService', () => {
       await one.cluster.nodes();
       one.bus.isCut = two.bus.isCut = true;
       await world.renewAll();
-      const { nodes } = await one.limits.change({ maxPerIp: 5 }, ALL);
+      const { nodes } = await one.limits.service.change({ maxPerIp: 5 }, ALL);
       expect([nodes.map(({ status }) => status), maxPerIp()]).toEqual([
         ['ok', 'timeout'],
         [5, 20],
@@ -164,16 +168,16 @@ describe('LimitService', () => {
     });
 
     it('stays in force in a Redis that was emptied, and ends at its time', async () => {
-      await one.limits.change({ maxPerIp: 5 }, { ...ALL, forMs: 10_000 });
+      await one.limits.service.change({ maxPerIp: 5 }, { ...ALL, forMs: 10_000 });
       world.store.empty();
       world.now += 4000;
       await world.renewAll();
       await settled();
       const late = await world.add({ limits: { maxPerIp: 20 } });
-      await late.sharedLimits.settled();
+      await late.limits.shared.settled();
       expect(maxPerIp()).toEqual([5, 5, 5]);
       world.now += 6000;
-      for (const node of world.nodes) node.limitsInForce.expire();
+      for (const node of world.nodes) node.limits.inForce.expire();
       expect(maxPerIp()).toEqual([20, 20, 20]);
     });
 
@@ -192,10 +196,10 @@ describe('LimitService', () => {
 
     it('applies a limit for users only after all nodes share their counts', async () => {
       for (const node of [one, two, two]) node.open({ userId: 'u' });
-      await one.limits.change({ maxPerUser: 4 }, ALL);
+      await one.limits.service.change({ maxPerUser: 4 }, ALL);
       const all = await Promise.all([one, two, one, two].map(node => tryOpen(node, 'u')));
       expect(all.filter(Boolean)).toHaveLength(1);
-      await two.limits.change({ maxPerUser: 0 }, ALL);
+      await two.limits.service.change({ maxPerUser: 0 }, ALL);
       await settled();
       expect([await tryOpen(one, 'u'), world.store.users.size]).toEqual([expect.anything(), 0]);
     });
