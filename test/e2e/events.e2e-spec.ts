@@ -7,7 +7,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
-import { BanList, HeartbeatEvents } from 'nestjs-heartbeat';
+import { AdminPort, BanList, HeartbeatEvents } from 'nestjs-heartbeat';
 import { map, timeout } from 'rxjs';
 import ts from 'typescript';
 
@@ -290,6 +290,19 @@ describe('the event stream', () => {
     clearInterval(opening);
     controller.abort();
     await reading;
+  });
+
+  it('is served by a port of the admin API, and ends with it', async () => {
+    const [[, platform]] = PLATFORMS as [[string, Platform]];
+    const app = await AdminApp.start(platform, { admin, adminPort: { port: 0, host: '127.0.0.1' } });
+    const port = app.app.get(AdminPort).address?.port ?? 0;
+    expect((await app.ask('events')).status).toBe(404);
+    const reader = await EventReader.following({ port });
+    await app.open();
+    await reader.some('opened');
+    await AdminApp.closeAll();
+    await reader.ended();
+    expect([reader.endedWell, reader.retries.length, reader.of('drain-ended').length]).toEqual([true, 2, 1]);
   });
 
   it('is read by the reader in the documentation, which connects again and continues', async () => {
