@@ -99,10 +99,17 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
       const admin = await AdminApp.start(platform, { adminGuard: OwnGuard });
       const names: Record<string, string>[] = [{}, { 'x-name': 'ada' }];
       for (const name of names) {
-        await admin.ask('bans/none', null, { method: 'DELETE', headers: { 'x-who': 'boss', ...name } });
+        const headers = { 'x-who': 'boss', 'content-type': 'application/json', ...name };
+        await admin.ask('bans/none', null, { method: 'DELETE', headers });
+        await admin.ask('bans', null, { method: 'POST', headers, body: '{' });
       }
-      const who = admin.audit.map(line => (JSON.parse(line) as { who: string }).who);
-      expect(who).toEqual(['adminGuard', 'ada']);
+      const entries = admin.audit.map(line => JSON.parse(line) as { who: string; result: string });
+      expect(entries.map(({ who, result }) => [who, result])).toEqual([
+        ['adminGuard', 'not-found'],
+        ['adminGuard', 'refused: bad-body'],
+        ['ada', 'not-found'],
+        ['ada', 'refused: bad-body'],
+      ]);
     });
   });
 

@@ -19,6 +19,18 @@ export function identifyAdmin(request: object, name: string, role: AdminRole | n
   senders.set(request, { name, role });
 }
 
+/** Requests that the guard of the admin API admitted. */
+const admitted = new WeakSet<object>();
+
+export function markAdmitted(request: object): void {
+  admitted.add(request);
+}
+
+/** Whether the guard of the admin API admitted the request. */
+export function isAdmitted(request: object): boolean {
+  return admitted.has(request);
+}
+
 /** The sender that a guard set; null without one. */
 export function adminIn(request: object): AdminSender | null {
   return senders.get(request) ?? null;

@@ -1,7 +1,9 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { isObservable, lastValueFrom } from 'rxjs';
 
 import type { ResolvedOptions } from '../options/heartbeat.options.js';
 import { HEARTBEAT_OPTIONS } from '../base/heartbeat.tokens.js';
+import { markAdmitted } from './admin-actor.js';
 
 /** Injection token of the guard of the admin routes: `AdminTokenGuard`, or the extra `adminGuard`. */
 export const ADMIN_GUARD = Symbol('ADMIN_GUARD');
@@ -11,8 +13,11 @@ export const ADMIN_GUARD = Symbol('ADMIN_GUARD');
 export class AdminGuard implements CanActivate {
   constructor(@Inject(ADMIN_GUARD) private readonly guard: CanActivate) {}
 
-  canActivate(context: ExecutionContext): ReturnType<CanActivate['canActivate']> {
-    return this.guard.canActivate(context);
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const answer = this.guard.canActivate(context);
+    const isAllowed = isObservable(answer) ? await lastValueFrom(answer) : await answer;
+    if (isAllowed) markAdmitted(context.switchToHttp().getRequest<object>());
+    return isAllowed;
   }
 }
 

@@ -64,8 +64,8 @@ export class AdminRefusals implements OnApplicationShutdown {
     if (this.routing.find(path)?.area === 'health') return;
     const reason = isAdmitted ? undefined : REASONS[problem.status];
     if (reason !== undefined) this.node.totals.adminRefused[reason]++;
-    const isKnown = isAdmitted || adminIn(request) !== null;
-    if (isKnown && (reason === undefined || reason === 'forbidden')) return this.#recordAttempt(request, path, problem);
+    const isAttempt = isAdmitted || (reason === 'forbidden' && adminIn(request) !== null);
+    if (isAttempt) return this.#recordAttempt(request, path, problem);
     if (reason !== undefined) this.#count(clientNetwork(this.addresses.of(rawRequest(request)), NETWORK_BITS), reason);
   }
 

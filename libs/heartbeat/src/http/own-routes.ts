@@ -87,9 +87,13 @@ function segments(path: unknown): string[] {
   return String(path).split('/').filter(Boolean);
 }
 
-/** Whether a handler has the query as an argument. */
+/**
+ * Whether a handler has the query as an argument. A decorator of the application may have replaced a handler by one with another name, which
+ * is unknown.
+ */
 export function takesQuery(controller: Type<unknown>, name: string): boolean {
-  return argumentsOf(controller, name).some(([kind]) => kind === QUERY);
+  const taken = argumentsOf(controller, name);
+  return taken.length === 0 || taken.some(([kind]) => kind === QUERY);
 }
 
 /** The kind and the place of each argument that a decorator fills. */

@@ -1,5 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 
+import { isAdmitted } from './admin-actor.js';
 import { Problems } from './problems.js';
 import { RefusedRequests } from './refused-requests.js';
 
@@ -17,7 +18,8 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const exception = this.problems.of(error);
-    this.refused.announce({ request: http.getRequest<object>(), problem: exception.problem, isAdmitted: false });
+    const request = http.getRequest<object>();
+    this.refused.announce({ request, problem: exception.problem, isAdmitted: isAdmitted(request) });
     this.problems.answer(http.getResponse<object>(), exception);
   }
 }
