@@ -7,7 +7,7 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { ConnectionService, identifyAdmin } from 'nestjs-heartbeat';
+import { ClusterService, identifyAdmin } from 'nestjs-heartbeat';
 
 import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
 import { ask } from '../support/clients/ask.js';
@@ -127,10 +127,10 @@ describe.each(PLATFORMS)('the admin routes on %s', (_, platform) => {
 
   it('tell no client what went wrong inside, but the log', async () => {
     const admin = await AdminApp.start(platform);
-    admin.app.get(ConnectionService).closedHistory = () => {
+    admin.app.get(ClusterService).list = () => {
       throw new Error('a secret');
     };
-    const { status, headers, text } = await admin.ask('closed');
+    const { status, headers, text } = await admin.ask('connections');
     expect(status).toBe(500);
     expect(headers['content-type']).toMatch(PROBLEM);
     expect(text).not.toContain('secret');
