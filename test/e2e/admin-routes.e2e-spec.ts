@@ -44,7 +44,7 @@ async function faultsOf(app: AdminApp, { method, path }: AdminRoute): Promise<st
   if (method === 'GET' ? asViewer.status === 403 : !isProblem(asViewer, 403)) faults.push('role');
   // Of an unknown node: a snapshot of this one would be written.
   if ((await send('do', '?node=none')).headers['cache-control'] !== 'no-store') faults.push('cache header');
-  if (!isProblem(await send('do', '', 'PATCH'), 405)) faults.push('wrong method');
+  if (!isProblem(await send('do', '', 'PUT'), 405)) faults.push('wrong method');
   if (!isProblem(await send('do', '?unknown=1'), 400)) faults.push('wrong query');
   return faults.map(fault => `${method} ${path}: ${fault}`);
 }
