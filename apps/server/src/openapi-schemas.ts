@@ -80,7 +80,7 @@ const connectionExample = {
   busy: 0,
 } satisfies ConnectionView;
 
-const flightExample = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened' }];
+const flightExample = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened', kind: 'opened' }];
 
 const closedExample = {
   ...connectionExample,
@@ -89,7 +89,19 @@ const closedExample = {
   code: 4500,
   reason: 'kicked',
   closedBy: 'operator',
-  flight: flightExample,
+  verdict: 'An operator (ops) kicked it with 4500 and the reason "kicked" at 2026-01-31T12:01:00.000Z.',
+  flight: [
+    ...flightExample,
+    { at: '2026-01-31T12:01:00.000Z', what: 'kicked by ops', kind: 'kicked', by: 'ops' },
+    {
+      at: '2026-01-31T12:01:00.000Z',
+      what: 'closed with 4500 "kicked" by an operator',
+      kind: 'closed',
+      code: 4500,
+      reason: 'kicked',
+      by: 'operator',
+    },
+  ],
 } satisfies ClosedView;
 
 const auditExample = {

@@ -87,12 +87,13 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   [`get ${admin}/closed`]: {
     id: 'listClosed',
     summary: 'List the last closed connections of a node, newest first',
+    description: 'Each with its cause in one sentence (`verdict`); all filters that are given must match.',
     answer: 'ClosedList',
     problems: [400, 404, 504],
   },
   [`get ${admin}/closed/{id}`]: {
     id: 'getClosed',
-    summary: 'One closed connection: its code, reason and flight record',
+    summary: 'One closed connection: why it ended, in one sentence, and its flight record',
     description: 'The node in the id is asked.',
     answer: 'ClosedConnection',
     problems: [404, 504],
