@@ -67,3 +67,26 @@ export function healthExample(operationId: string, status: 200 | 503): object {
   const info = Object.fromEntries(names.filter(name => !down.includes(name)).map(name => [name, UP[name]]));
   return { status: status === 200 ? 'ok' : 'error', info, error, details: { ...info, ...error } };
 }
+
+/** A flight record, and the end of a connection with its own. */
+export const FLIGHT_EXAMPLE = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened', kind: 'opened' }];
+export const CLOSE_EXAMPLE = {
+  closedAt: '2026-01-31T12:01:00.000Z',
+  durationMs: 60_000,
+  code: 4500,
+  reason: 'kicked',
+  closedBy: 'operator',
+  verdict: 'An operator (ops) kicked it with 4500 and the reason "kicked" at 2026-01-31T12:01:00.000Z.',
+  flight: [
+    ...FLIGHT_EXAMPLE,
+    { at: '2026-01-31T12:01:00.000Z', what: 'kicked by ops', kind: 'kicked', by: 'ops' },
+    {
+      at: '2026-01-31T12:01:00.000Z',
+      what: 'closed with 4500 "kicked" by an operator',
+      kind: 'closed',
+      code: 4500,
+      reason: 'kicked',
+      by: 'operator',
+    },
+  ],
+} as const;

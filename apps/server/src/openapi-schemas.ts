@@ -14,6 +14,7 @@ import {
 import { z } from 'zod';
 
 import { EVENT_STREAM } from './openapi-events.js';
+import { CLOSE_EXAMPLE, FLIGHT_EXAMPLE } from './openapi-examples.js';
 import { STATS_SCHEMAS } from './openapi-stats.js';
 import { KICK_SCHEMAS } from './openapi-kicks.js';
 import { LIMIT_SCHEMAS } from './openapi-limits.js';
@@ -80,29 +81,7 @@ const connectionExample = {
   busy: 0,
 } satisfies ConnectionView;
 
-const flightExample = [{ at: '2026-01-31T12:00:00.000Z', what: 'opened', kind: 'opened' }];
-
-const closedExample = {
-  ...connectionExample,
-  closedAt: '2026-01-31T12:01:00.000Z',
-  durationMs: 60_000,
-  code: 4500,
-  reason: 'kicked',
-  closedBy: 'operator',
-  verdict: 'An operator (ops) kicked it with 4500 and the reason "kicked" at 2026-01-31T12:01:00.000Z.',
-  flight: [
-    ...flightExample,
-    { at: '2026-01-31T12:01:00.000Z', what: 'kicked by ops', kind: 'kicked', by: 'ops' },
-    {
-      at: '2026-01-31T12:01:00.000Z',
-      what: 'closed with 4500 "kicked" by an operator',
-      kind: 'closed',
-      code: 4500,
-      reason: 'kicked',
-      by: 'operator',
-    },
-  ],
-} satisfies ClosedView;
+const closedExample = { ...connectionExample, ...CLOSE_EXAMPLE } satisfies ClosedView;
 
 const auditExample = {
   id: 'node-1-9f86d081.0000001',
@@ -142,7 +121,7 @@ const ban = {
 /** All schemas of the document, by name. */
 export const SCHEMAS = {
   Connection: described(connectionView, connectionExample),
-  ConnectionDetail: described(connectionDetail, { ...connectionExample, flight: flightExample }),
+  ConnectionDetail: described(connectionDetail, { ...connectionExample, flight: FLIGHT_EXAMPLE }),
   ClosedConnection: described(closedView, closedExample),
   ConnectionList: whole(
     {
