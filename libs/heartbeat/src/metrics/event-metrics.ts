@@ -18,7 +18,7 @@ export class EventMetrics {
   constructor(metrics: MetricSet) {
     this.#refused = metrics.counterBy(
       'upgrades_refused_total',
-      'Upgrades that were not let in.',
+      'Upgrades that were refused.',
       'reason',
       REFUSAL_REASONS,
     );
@@ -30,14 +30,14 @@ export class EventMetrics {
     );
     this.#messagesRefused = metrics.counterBy(
       'messages_refused_total',
-      'Messages that were not taken.',
+      'Messages that were refused.',
       'reason',
       MESSAGE_REFUSALS,
     );
     metrics.gaugeBy(
       'registry_drift',
-      'Entries of the books that were wrong and put right since the start (registry, socket, index), and how far something ' +
-        'had grown when it was last reported (listeners, disposers, streams, retained).',
+      'Entries of the registry that were wrong and repaired since the start (registry, socket, index), and the last reported ' +
+        'size of what grows (listeners, disposers, streams, retained).',
       'kind',
       () => this.#drift,
     );

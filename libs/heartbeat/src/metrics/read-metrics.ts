@@ -36,23 +36,23 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   metrics.readCounter('connections_opened_total', 'Connections that were opened.', () => connections.openedCount);
   metrics.readCounterByTwo(
     'connections_closed_total',
-    'Connections that ended, by the recorded close code and by who ended them.',
+    'Connections that have ended, by the recorded close code and by the side that ended them.',
     ['code', 'by'],
     totals.closed.counts,
   );
   metrics.readHistogram(
     'connection_duration_seconds',
-    'How long connections lasted that ended.',
+    'The duration of the connections that have ended.',
     totals.closed.durations,
   );
   metrics.gauge('buffered_bytes', 'Bytes that wait in this process for all connections.', () => outbound.bufferedBytes);
   metrics.gauge(
     'slow_consumers',
-    'Connections with bytes waiting that take less than they must.',
+    'Connections with bytes waiting, below the minimum rate.',
     () => outbound.slowConsumers,
   );
-  metrics.gauge('draining', '1 while this node sends everybody away, else 0.', () => Number(node.draining));
-  metrics.gauge('drain_remaining', 'Connections that a drain still has to end; 0 without one.', () =>
+  metrics.gauge('draining', '1 in a drain, else 0.', () => Number(node.draining));
+  metrics.gauge('drain_remaining', 'Connections that a drain has not closed yet; 0 without one.', () =>
     node.draining ? connections.count : 0,
   );
   metrics.gauge(
@@ -65,21 +65,21 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
     'Connections that a drain closed with unfinished work.',
     () => totals.drainWorkTimeouts,
   );
-  metrics.gaugeBy('load_ratio', 'How busy this node is, from 0 to 1.', 'source', () => loadRatios(load));
+  metrics.gaugeBy('load_ratio', 'The load of this node, from 0 to 1.', 'source', () => loadRatios(load));
   metrics.gauge(
     'cluster_nodes',
-    'Nodes of the cluster whose leases have not run out, this one included; 1 without Redis, and while it is lost.',
+    'Nodes with a valid lease, this one included; 1 without Redis, and while it is lost.',
     () => node.clusterNodes,
   );
   metrics.readCounterBy(
     'cluster_errors_total',
-    'What failed in the cluster; also requests that were not answered in time, and messages that were none of ours.',
+    'Failures with Redis or another node; also requests without a reply in time, and invalid messages.',
     'operation',
     () => totals.clusterErrors,
   );
   metrics.readCounterBy(
     'application_errors_total',
-    'What code of the application threw or rejected with, by the kind of code.',
+    'Errors and rejections of application code, by the kind of code.',
     'where',
     () => totals.applicationErrors,
   );
@@ -95,20 +95,16 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
   metrics.readCounter('pings_sent_total', 'Pings that were sent.', () => totals.pingsSent);
   metrics.readCounter(
     'pings_skipped_total',
-    'Pings that were spared, since the connection was heard within the interval.',
+    'Pings that were not needed: bytes arrived within the interval.',
     () => totals.pingsSkipped,
   );
   metrics.readCounter('pongs_received_total', 'Pongs that answered a ping.', () => totals.pongsReceived);
   metrics.readCounter('pongs_missed_total', 'Pings that stayed unanswered for the timeout.', () => totals.pongsMissed);
-  metrics.readHistogram('heartbeat_rtt_seconds', 'From a ping to its pong.', totals.rtt);
-  metrics.readHistogram(
-    'heartbeat_lateness_seconds',
-    'By how much a tick of the heartbeat came later than it was due.',
-    totals.lateness,
-  );
+  metrics.readHistogram('heartbeat_rtt_seconds', 'The time from a ping to its pong.', totals.rtt);
+  metrics.readHistogram('heartbeat_lateness_seconds', 'The delay of a tick of the heartbeat.', totals.lateness);
 
   metrics.readCounter('reaper_runs_total', 'Runs of the scheduled task.', () => totals.reaperRuns.count);
-  metrics.readHistogram('reaper_duration_seconds', 'How long a run of the scheduled task took.', totals.reaperRuns);
+  metrics.readHistogram('reaper_duration_seconds', 'The duration of a run of the scheduled task.', totals.reaperRuns);
 
   metrics.readCounterBy('messages_total', 'Application messages.', 'direction', () => ({
     in: totals.messagesIn,
