@@ -85,7 +85,10 @@ describe('the audit trail of three nodes', () => {
     const client = await cluster.node(1).openClients(1);
     const [id = ''] = await cluster.node(1).ids();
     expect((await cluster.node(0).kick(id, 'reason=there')).status).toBe(200);
-    const { items } = await page(cluster.node(2), `target=${encodeURIComponent(id)}`);
+    const ofTarget = async () => (await page(cluster.node(2), `target=${encodeURIComponent(id)}`)).items;
+    // The entry arrives after the answer.
+    await until(async () => (await ofTarget()).length > 0);
+    const items = await ofTarget();
     expect(items).toMatchObject([{ who: 'ops', role: 'operator', what: 'kick', target: id, result: 'done' }]);
     expect(items[0]!.node).toMatch(/^node1-/);
     await client.stop();
