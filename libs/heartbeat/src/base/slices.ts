@@ -14,3 +14,11 @@ export async function inSlices<Item>(items: Iterable<Item>, work: (item: Item) =
     end = performance.now() + SLICE_MS;
   }
 }
+
+/** The items up to the first before which `isDone` returns true. */
+export function* until<Item>(items: Iterable<Item>, isDone: () => boolean): Iterable<Item> {
+  for (const item of items) {
+    if (isDone()) return;
+    yield item;
+  }
+}

@@ -205,6 +205,28 @@ describe('AuditStore', () => {
     expect(shared.calls).toEqual([]);
   });
 
+  it.each([
+    ['of all nodes', true],
+    ['of one node', false],
+  ])(
+    'lets the event loop run while a filter that matches no entry is compared with those %s',
+    async (_of, isShared) => {
+      const node = new Node('node', time, shared, isShared);
+      for (let n = 0; n < 5000; n++) node.record(`t${n}`);
+      await node.page();
+      let turns = 0;
+      let isDone = false;
+      const count = () => {
+        turns++;
+        if (!isDone) setImmediate(count);
+      };
+      setImmediate(count);
+      expect(await node.page(10, null, { matches: () => false })).toMatchObject({ items: [], end: null });
+      isDone = true;
+      expect(turns).toBeGreaterThan(10);
+    },
+  );
+
   it('filters, and ends at a time', async () => {
     recordInTurns(600);
     await Promise.all([one.page(), other.page()]);

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 
 import { HEARTBEAT_BUS } from '../base/heartbeat.tokens.js';
+import { inSlices, until } from '../base/slices.js';
 import type { ClusterBus } from '../messaging/cluster-bus.js';
 import { ClusterMembership } from '../messaging/cluster-membership.js';
 import type { AuditPosition, AuditRecord } from '../messaging/shared-audit.js';
@@ -9,7 +10,7 @@ import { NodeState } from '../node/node-state.js';
 import { auditEntry, type AuditEntry, type AuditView, type RecordedEntry } from './audit-view.js';
 import { AuditRing } from './audit-ring.js';
 
-/** Records that are sent to Redis together, and records of one reading. Each has at most some kilobytes. */
+/** Records that are sent to Redis together, and records of one reading from it. Each has at most some kilobytes. */
 const SENT_AT_ONCE = 50;
 const READ_AT_ONCE = 250;
 /** A clock that is corrected by less does not change the order of this node's entries. */
@@ -90,7 +91,8 @@ export class AuditStore {
     return { ...(await collect(query, this.#readOwn)), isDegraded: true };
   }
 
-  readonly #readOwn: Read = async (before, limit) => this.#ring.read(before, limit);
+  /** All of them at once, since each reading puts them in order. */
+  readonly #readOwn: Read = async before => this.#ring.read(before, Infinity);
 
   #nextTime(): number {
     const at = Math.trunc(this.membership.storeTime(this.node.clock.now()));
@@ -124,25 +126,38 @@ export class AuditStore {
   }
 }
 
-/** Reads until the page is full. The number of readings is bounded, since the trail is. */
+/**
+ * Reads until the page is full. The number of readings is bounded, since the trail is. Works in slices: a filter that matches rarely has
+ * 10,000 entries parsed.
+ */
 async function collect(
   { limit, after, since = -Infinity, matches }: AuditQuery,
   read: Read,
 ): Promise<Pick<AuditPage, 'items' | 'end'>> {
-  const found: { readonly position: AuditPosition; readonly entry: AuditView }[] = [];
-  for (let before = after; ;) {
+  const items: AuditView[] = [];
+  let last: AuditPosition | null = null;
+  let end: AuditPosition | null = null;
+  let isOver = false;
+  const take = ({ id, at, text }: AuditRecord) => {
+    isOver = at < since;
+    const entry = isOver ? null : parseBy(auditEntry, text);
+    if (entry === null || !matches(entry)) return;
+    if (items.length === limit) {
+      end = last;
+      isOver = true;
+      return;
+    }
+    items.push(entry);
+    last = { id, at };
+  };
+  for (let before = after; !isOver;) {
     const records = await read(before, READ_AT_ONCE);
-    for (const { id, at, text } of records) {
-      if (at < since) return { items: found.map(({ entry }) => entry), end: null };
-      const entry = parseBy(auditEntry, text);
-      if (entry === null || !matches(entry)) continue;
-      if (found.length === limit) return { items: found.map(one => one.entry), end: found.at(-1)!.position };
-      found.push({ position: { id, at }, entry });
-    }
-    const last = records.at(-1);
-    if (last === undefined || records.length < READ_AT_ONCE) {
-      return { items: found.map(({ entry }) => entry), end: null };
-    }
-    before = { id: last.id, at: last.at };
+    await inSlices(
+      until(records, () => isOver),
+      take,
+    );
+    before = records.at(-1) ?? null;
+    isOver ||= before === null || records.length < READ_AT_ONCE;
   }
+  return { items, end };
 }

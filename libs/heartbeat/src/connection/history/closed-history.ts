@@ -1,5 +1,5 @@
 import type { NodeState } from '../../node/node-state.js';
-import { inSlices } from '../../base/slices.js';
+import { inSlices, until } from '../../base/slices.js';
 import { serialOf } from '../connection-id.js';
 import type { EventPayload } from '../heartbeat.events.js';
 import { assertLimit } from '../listing/connection-query.js';
@@ -89,12 +89,5 @@ export class ClosedHistory {
 
   #serialOf(id: string | null): number | null {
     return id === null ? null : serialOf(this.node.id, id);
-  }
-}
-
-function* until<Item>(items: Iterable<Item>, isDone: () => boolean): Iterable<Item> {
-  for (const item of items) {
-    if (isDone()) return;
-    yield item;
   }
 }
