@@ -45,6 +45,7 @@ describe('MessageDispatcher', () => {
   let time: number;
   let isAdmitted: boolean;
   let mayTake: boolean;
+  let isSuspended: boolean;
   /** Messages that wait for their turn. */
   let waiting: { message: RawMessage; take: Take }[];
 
@@ -62,9 +63,11 @@ describe('MessageDispatcher', () => {
       identity: null,
     });
     runs = [];
+    isSuspended = false;
     const inbound = {
       admit: () => isAdmitted,
       mayTake: () => mayTake,
+      isSuspended: () => isSuspended,
       wait: (_connection: Connection, message: RawMessage, take: Take) => waiting.push({ message, take }) > 0,
       run: (_connection: Connection, handler: () => Promise<void>) => void runs.push(handler()),
     };
@@ -262,6 +265,17 @@ describe('MessageDispatcher', () => {
     for (const { message, take } of waiting) take(message, time);
     await Promise.all(runs);
     expect([socket.sent, connection.messagesIn, connection.lastMessageAt]).toEqual([[1, 2], 2, 5300]);
+  });
+
+  it('answers the application heartbeat of a suspended connection, and keeps its other messages', async () => {
+    on('echo', data => data);
+    [mayTake, isSuspended] = [false, true];
+    await receive(text({ event: 'echo', data: 1 }));
+    await receive(text({ event: 'heartbeat', data: { sentAt: 7 } }));
+    await receive(Buffer.from('no JSON'));
+    await receive(text({ event: 'heartbeat', data: 'x'.repeat(256) }));
+    expect(socket.sent).toEqual([{ event: 'heartbeat', data: expect.objectContaining({ sentAt: 7 }) }]);
+    expect([waiting.length, connection.messagesIn]).toEqual([3, 0]);
   });
 
   it('handles no message above the rate', async () => {
