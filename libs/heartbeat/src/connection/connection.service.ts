@@ -16,6 +16,7 @@ import {
   DEFAULT_QUERY,
   momentOf,
   type Page,
+  firstByOpening,
   pageInSlices,
   pageOf,
   predicateOf,
@@ -151,7 +152,9 @@ export class ConnectionService {
   /** The same in slices, with pending I/O between them. Sorts rows by their values in the pass, and shows later ones. @internal */
   @Handled()
   async listInSlices(query: Partial<ConnectionQuery> = {}): Promise<ConnectionPage> {
-    return this.#shown(await pageInSlices(this.registry.all(), { ...DEFAULT_QUERY, ...query }, this.#moment()));
+    const whole = { ...DEFAULT_QUERY, ...query };
+    const first = firstByOpening(this.registry.all(), whole, this.#moment());
+    return this.#shown(first ?? (await pageInSlices(this.registry.all(), whole, this.#moment())));
   }
 
   /** @internal */

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import {
   comparePositions,
   DEFAULT_QUERY,
+  firstByOpening,
   pageInSlices,
   pageOf,
   type Position,
@@ -197,6 +198,37 @@ describe('comparePositions', () => {
 const crowd = (size: number) =>
   new Map(Array.from({ length: size }, (_, id) => [id, { id: String(id).padStart(6, '0'), openedAt: id }]));
 const asAll = (of: ReturnType<typeof crowd>) => of.values() as unknown as Iterable<Connection>;
+
+describe('firstByOpening', () => {
+  it.each([
+    ['asc', 3],
+    ['desc', 3],
+    ['asc', 10],
+    ['desc', 10],
+    ['desc', Infinity],
+  ] as const)('is the same page as of a search: %s, limit %d', (direction, limit) => {
+    for (const size of [0, 1, 3, 4, 10]) {
+      const [all, query] = [crowd(size), { ...DEFAULT_QUERY, order: direction, limit }];
+      expect(firstByOpening(asAll(all), query, moment)).toEqual(pageOf(asAll(all), query, moment));
+    }
+  });
+
+  it.each([{ sort: 'rttMs' as const }, { filter: { user: 'a' } }, { after: { key: 1, id: '000001' } }])(
+    'leaves %j to a search',
+    more => {
+      expect(firstByOpening(asAll(crowd(5)), { ...DEFAULT_QUERY, ...more }, moment)).toBeNull();
+    },
+  );
+
+  it('rejects the same limits and filters', () => {
+    const faults = [{ limit: 0 }, { filter: { nonsense: 1 } as never }, { filter: [] as never }];
+    for (const more of faults) {
+      expect(() => firstByOpening([], { ...DEFAULT_QUERY, ...more }, moment)).toThrow(
+        expect.objectContaining({ code: 'HEARTBEAT_BAD_QUERY' }),
+      );
+    }
+  });
+});
 
 describe('pageInSlices', () => {
   const query = { ...DEFAULT_QUERY, order: 'desc', limit: 3 } as const;

@@ -154,6 +154,27 @@ export async function pageInSlices(
   return search.page();
 }
 
+/**
+ * The first page of all connections by their opening. They are in that order, so that no connection is compared. Null for any other query.
+ * @param all In the order of their opening.
+ */
+export function firstByOpening(
+  all: Iterable<Connection>,
+  { filter, sort, order, limit, after }: ConnectionQuery,
+  moment: QueryMoment,
+): Page | null {
+  assertLimit(limit);
+  if (sort !== 'openedAt' || after !== null || Object.keys(checkedFilter(filter)).length > 0) return null;
+  const copy = Array.from(all);
+  const total = copy.length;
+  const from = Math.max(0, total - limit);
+  const connections = order === 'asc' ? copy.slice(0, limit) : copy.slice(from).toReversed();
+  const keys = connections.map(({ openedAt }) => moment.toEpoch(openedAt));
+  const [last, key] = [connections.at(-1), keys.at(-1)];
+  const end = last === undefined || key === undefined || total <= limit ? null : { key, id: last.id };
+  return { connections, keys, end, total };
+}
+
 /** The state of a search for one page. */
 class PageSearch {
   readonly #best: BoundedHeap;
