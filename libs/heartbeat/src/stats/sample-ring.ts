@@ -9,7 +9,7 @@ export type HistogramName = (typeof HISTOGRAMS)[number];
 export interface Sample {
   /** One for each column; NaN where it is not known yet. */
   readonly values: ArrayLike<number>;
-  /** The new values by bucket. */
+  /** The new values by bucket; empty without any. */
   readonly histograms: Readonly<Record<HistogramName, ArrayLike<number>>>;
 }
 
@@ -60,7 +60,7 @@ export class SampleRing {
       const counts = this.#histograms[name];
       for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
         const before = isFirst ? 0 : counts[from + bucket]!;
-        counts[from + bucket] = Math.min(MAX_COUNT, before + histograms[name][bucket]!);
+        counts[from + bucket] = Math.min(MAX_COUNT, before + (histograms[name][bucket] ?? 0));
       }
     }
   }

@@ -54,6 +54,12 @@ describe('StatsHistory', () => {
     ]);
   });
 
+  it('keeps the histograms of five seconds when a second without a value is added', () => {
+    const history = historyOf(range(5, 7));
+    history.add(8, { values: [1, 1, 1, Number.NaN], histograms: { rtt: [], lag: [] } });
+    expect([sum(history.histogram(1, 8, 'rtt')), sum(history.histogram(5, 1, 'rtt'))]).toEqual([0, 3]);
+  });
+
   it('adds histograms over five seconds', () => {
     const history = historyOf(range(5, 9));
     expect([sum(history.histogram(1, 7, 'rtt')), sum(history.histogram(5, 1, 'rtt'))]).toEqual([1, 5]);
