@@ -202,6 +202,7 @@ export class DrainRun {
 
   /** Works in slices, between which pending I/O is handled: 10,000 connections take about 250 ms. */
   async #terminateRest(): Promise<void> {
+    const { disposals } = this.parts.node;
     this.#stop('terminating');
     this.#closeAdmission();
     const terminated = terminatedBy(this.parts.node.options.drain);
@@ -210,20 +211,22 @@ export class DrainRun {
       this.#terminated++;
       connection.destroy(terminated, TERMINATED);
     });
-    if (this.#phase === 'terminating') this.#end();
+    if (this.#phase === 'terminating') this.#end(disposals);
   }
 
-  #end(): void {
+  /** @param unsettled Promises of disposers for which the drain waited until its deadline. */
+  #end(unsettled = 0): void {
     this.#stop('drained');
     this.#closeAdmission();
     const result = this.#outcome;
     const { total, terminated, durationMs } = result;
     const { unfinished } = this.#waits;
     const work = unfinished === '' ? '' : `; drain.workTimeoutMs ended work: ${unfinished}`;
+    const waited = unsettled === 0 ? work : `${work}; promises of disposers had not settled: ${unsettled}`;
     const text = `drain ended after ${durationMs} ms: ${total} connections were closed`;
     this.parts.events.announce({ type: 'drain-ended', ...result });
-    if (terminated > 0) this.#logger.warn(`${text}, ${terminated} of them were terminated at the deadline${work}`);
-    else if (work !== '') this.#logger.warn(text + work);
+    if (terminated > 0) this.#logger.warn(`${text}, ${terminated} of them were terminated at the deadline${waited}`);
+    else if (waited !== '') this.#logger.warn(text + waited);
     else this.#logger.log(text);
     this.#resolve(result);
   }

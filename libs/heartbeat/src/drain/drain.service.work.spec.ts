@@ -320,6 +320,9 @@ describe('disposers that return promises', () => {
     expect(world.result).toBeUndefined();
     await world.pass(40);
     expect(world.result).toMatchObject({ total: 0, terminated: 0, durationMs: 2000 });
+    expect(warnings.mock.calls).toEqual([
+      ['drain ended after 2000 ms: 0 connections were closed; promises of disposers had not settled: 1'],
+    ]);
   });
 });
 
