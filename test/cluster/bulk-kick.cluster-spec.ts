@@ -136,7 +136,7 @@ describe('a bulk kick', () => {
     const { status, json } = await post(cluster.node(2), { token, perSecond: PER_SECOND });
     expect(status).toBe(202);
     const id = json.job as string;
-    const [one, two, doomed] = cluster.nodes as [TestNode, TestNode, TestNode];
+    const [one, , doomed] = cluster.nodes as [TestNode, TestNode, TestNode];
     const comers = openMore('/ws?user=come-{n}&team=red', 100, 2);
     await Promise.all(clients.map(each => each.leave(during)));
     await until(async () => (await jobOf(one, id)).closed > 2000, { timeoutMs: 30_000 });

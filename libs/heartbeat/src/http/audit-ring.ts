@@ -35,7 +35,7 @@ export class AuditRing {
   read(before: AuditPosition | null, limit: number): AuditRecord[] {
     const older = this.#records.filter(each => before === null || compareRecords(each, before) < 0);
     // A correction of the clock may have set the time back.
-    return older.sort(compareRecords).slice(-limit).toReversed();
+    return older.toSorted(compareRecords).slice(-limit).toReversed();
   }
 
   get hasPending(): boolean {

@@ -14,8 +14,9 @@ describe('EntryLimit', () => {
   });
   afterEach(() => {
     limit.close();
-    expect(jest.getTimerCount()).toBe(0);
+    const timers = jest.getTimerCount();
     jest.useRealTimers();
+    if (timers > 0) throw new Error(`${timers} timers are left`);
   });
 
   const kick = (n: number, result: AuditChange['result'] = 'done', who = 'application'): void =>

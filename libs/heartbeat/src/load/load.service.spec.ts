@@ -56,6 +56,8 @@ class World {
   }
 }
 
+const lastIsBusy = ({ connections }: World) => void [...connections.all()].at(-1)!.busy('an answer');
+
 describe('LoadService', () => {
   it('is idle before the first reading', () => {
     const { load } = new World();
@@ -172,9 +174,8 @@ describe('LoadService, shedding', () => {
   });
 
   it('closes a connection with work last', () => {
-    const work = ({ connections }: World) => void [...connections.all()].at(-1)!.busy('an answer');
-    expect(shed(3, 1, work).closed).toEqual([false, true, false]);
-    expect(shed(3, 3, work).closed).toEqual([true, true, true]);
+    expect(shed(3, 1, lastIsBusy).closed).toEqual([false, true, false]);
+    expect(shed(3, 3, lastIsBusy).closed).toEqual([true, true, true]);
   });
 
   it('ends when no connection is left, and continues without an error', () => {
