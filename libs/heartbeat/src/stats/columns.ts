@@ -1,4 +1,3 @@
-import type { ConnectionService } from '../connection/connection.service.js';
 import { REFUSAL_REASONS } from '../connection/heartbeat.events.js';
 import type { OutboundPolicy } from '../connection/ports.js';
 import type { LoadSource } from '../node/load-state.js';
@@ -7,7 +6,7 @@ import type { NodeState } from '../node/node-state.js';
 /** The state that is sampled once a second. */
 export interface StatsSources {
   readonly node: NodeState;
-  readonly connections: Pick<ConnectionService, 'count' | 'openedCount'>;
+  readonly connections: { readonly count: number; readonly openedCount: number };
   readonly outbound: Pick<OutboundPolicy, 'bufferedBytes'>;
   /** Refused upgrades since the start, by reason. */
   readonly refused: Readonly<Record<string, number>>;
