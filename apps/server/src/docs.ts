@@ -26,7 +26,8 @@ export function serveDocs(app: INestApplication): void {
 
 async function createDocs(app: INestApplication): Promise<Handler> {
   const { setUpDocs } = await import('./openapi.js');
-  const docs = await NestFactory.create(DocsModule, { logger: false, bodyParser: false });
+  // No `logger`: any value would replace the logger of the whole process, and `false` would end its log.
+  const docs = await NestFactory.create(DocsModule, { bodyParser: false });
   const handler = docs.getHttpAdapter().getInstance() as Handler & { disable(setting: string): void };
   handler.disable('x-powered-by');
   setUpDocs(docs, app);
