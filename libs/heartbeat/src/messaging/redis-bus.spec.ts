@@ -179,6 +179,24 @@ describe('RedisBus', () => {
     },
   );
 
+  it('in a Cluster reaches a node again whose channel was on a server that was replaced', async () => {
+    const redis = new FakeRedis(true);
+    await start(redis, 2);
+    await second();
+    redis.hang('ns:node:n0');
+    buses[1]!.publish('n0', 'lost').catch(() => undefined);
+    await second();
+    redis.failOver('ns:node:n0');
+    for (let seconds = 0; !heard[0]!.includes('found'); seconds++) {
+      expect(seconds).toBeLessThanOrEqual(WHOLE_S);
+      buses[1]!.publish('n0', 'found').catch(() => undefined);
+      await second();
+    }
+    const made = redis.clients.length;
+    for (let n = 0; n < 5; n++) await second();
+    expect(redis.clients).toHaveLength(made);
+  });
+
   it('in a Cluster recovers also where the server was replaced after a long time', async () => {
     const redis = new FakeRedis(true);
     await start(redis, 2);

@@ -36,6 +36,8 @@ import { withTimeout } from './with-timeout.js';
 const COMMAND_TIMEOUT_MS = 500;
 /** A connection without a reply or a message for this long is replaced. */
 const SILENT_MS = 2500;
+/** In a Cluster, the connection for commands is replaced where a channel takes no message for this long. */
+const REFUSED_MS = 1200;
 /** A connection is not replaced before it has been ready for this long, which is more than the interval of its own echo. */
 const MIN_AGE_MS = 1500;
 /** A message to the node itself with each renewal, and to all where no other node sends it. It detects connections that died in silence. */
@@ -104,7 +106,10 @@ export class RedisBus implements ClusterBus {
     if (!this.#isUp || !client) throw new Error(UNREACHABLE);
     const channel = this.#channel(to);
     const send = () => (this.#isCluster ? client.sPublish(channel, message) : client.publish(channel, message));
-    await this.#within(send, bytes);
+    await this.#within(send, bytes).catch((error: unknown) => {
+      if (this.#isCluster) this.#watch.refused(channel, this.clock.now());
+      throw error;
+    });
     this.#watch.taken(channel, this.clock.now());
   }
 
@@ -219,8 +224,9 @@ export class RedisBus implements ClusterBus {
     const now = this.clock.now();
     const isOld = (connection: RedisConnection | null) => (connection?.ageAt(now) ?? 0) > MIN_AGE_MS;
     const answers = now - this.#answeredAt <= SILENT_MS;
-    const isStuck = !answers || this.#watch.stuck(now, SILENT_MS).length > 0;
-    if (isStuck && isOld(this.#commands)) void this.#commands?.renew(now);
+    // The channel of another node may be on a server that this node uses for nothing else.
+    const isStuck = !answers || this.#watch.stuck(now, SILENT_MS).length > 0 || this.#watch.refuses(now, REFUSED_MS);
+    if (isStuck && isOld(this.#commands)) void this.#commands?.renew(now).then(() => this.#watch.replaced());
     const silent = this.#watch.silent(now, SILENT_MS);
     if (silent.length === 0 || !isOld(this.#subscription)) return;
     if (answers) this.#listener.failed(new Error(`no message arrived on ${silent.join(' and ')}`));

@@ -5,6 +5,8 @@
 export class SubscriptionWatchdog {
   readonly #receivedAt: Map<string, number>;
   readonly #takenAt: Map<string, number>;
+  /** Channels, also of other nodes, for which Redis takes no message: since when. */
+  readonly #refusedAt = new Map<string, number>();
 
   /** @param channels The channels that are watched. Calls for other channels are ignored. */
   constructor(channels: readonly string[], now: number) {
@@ -20,6 +22,22 @@ export class SubscriptionWatchdog {
   /** Records that Redis has accepted a message for a channel. */
   taken(channel: string, now: number): void {
     if (this.#takenAt.has(channel)) this.#takenAt.set(channel, now);
+    this.#refusedAt.delete(channel);
+  }
+
+  /** Records that Redis has not accepted a message for a channel. */
+  refused(channel: string, now: number): void {
+    if (!this.#refusedAt.has(channel)) this.#refusedAt.set(channel, now);
+  }
+
+  /** Whether messages for a channel have been refused for longer than `ms`. */
+  refuses(now: number, ms: number): boolean {
+    return longerAgo(this.#refusedAt, now, ms).length > 0;
+  }
+
+  /** The connection for messages was replaced. */
+  replaced(): void {
+    this.#refusedAt.clear();
   }
 
   /** Channels without a message for longer than `ms`. */
