@@ -24,8 +24,8 @@ export class DrainBeforeHooks implements OnApplicationBootstrap, OnApplicationSh
 
   onApplicationBootstrap(): void {
     // An application context has no HTTP adapter.
-    const adapter = this.host.httpAdapter as Adapter | undefined;
-    if (adapter === undefined) return;
+    const adapter = this.host.httpAdapter as Adapter | null | undefined;
+    if (!adapter) return;
     const { beforeClose } = adapter;
     const isOwn = Object.hasOwn(adapter, 'beforeClose');
     const draining = (adapter.beforeClose = async () => {

@@ -47,6 +47,13 @@ export function assertDrainRequest(given: unknown): DrainRequest {
   throw new HeartbeatError('HEARTBEAT_BAD_OPTIONS', `the drain cannot begin:${lines.join('')}`, problems);
 }
 
+/** @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` for a reason that is not a text, before anything changes. */
+export function assertReason(reason: unknown): void {
+  if (typeof reason === 'string') return;
+  const problem = { key: 'reason', value: reason, rule: 'must be a text', remedy: 'name the cause, for the log' };
+  throw new HeartbeatError('HEARTBEAT_BAD_OPTIONS', `the drain did not change: ${describeProblem(problem)}`, [problem]);
+}
+
 function valueAt(given: unknown, key: string): unknown {
   return key === 'request' ? given : (given as Readonly<Record<string, unknown>>)[key];
 }

@@ -50,6 +50,19 @@ describe('DrainService.abort', () => {
     expect([begun(clients), world.connections.count, world.events.length]).toEqual([closes, 100, events]);
   });
 
+  it.each([null, 5, {}])('neither begins nor ends a drain for the reason %j, which is no text', async reason => {
+    const world = new DrainWorld();
+    world.open(3);
+    const bad = { code: 'HEARTBEAT_BAD_OPTIONS', problems: [{ key: 'reason' }] };
+    for (const given of [reason, undefined]) await expect(world.drain.start(given as never)).rejects.toMatchObject(bad);
+    expect([world.drain.state, flagsOf(world), jest.getTimerCount()]).toEqual(['serving', [false, false], 0]);
+    world.start();
+    expect(() => world.drain.abort(reason as never)).toThrow('reason');
+    expect([world.drain.state, world.drain.abort(), world.drain.state]).toEqual(['draining', true, 'serving']);
+    await world.pass(0);
+    expect(world.result).toMatchObject({ aborted: true });
+  });
+
   it('resolves the promise of the drain, and publishes the number left; closes that have begun continue', async () => {
     const world = new DrainWorld();
     const [silent] = [world.open(50, false), world.open(50)];

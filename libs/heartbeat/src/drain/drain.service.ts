@@ -8,7 +8,7 @@ import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { NodeState } from '../node/node-state.js';
 import { workTimeoutOf } from '../options/drain.options.js';
 import { spreadOf } from './drain-plan.js';
-import { assertDrainRequest, type DrainRequest } from './drain-request.js';
+import { assertDrainRequest, assertReason, type DrainRequest } from './drain-request.js';
 import { DrainRun } from './drain-run.js';
 import type { DrainPlan, DrainState } from './drain-status.js';
 import { sumOf, verdictOf } from './drain-verdict.js';
@@ -52,11 +52,12 @@ export class DrainService implements OnModuleDestroy {
    * Begins a drain, once: while one runs, and after its end until an abort, every caller gets the same promise. The process stays.
    * @param reason For the log, and for the event `drain-started`.
    * @param request Values that differ from the options. Default: the options, with `drain.deadlineMs`.
-   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` (as a rejection) for a wrong request. Then nothing is closed.
+   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` (as a rejection) for a wrong request or reason. Then nothing is closed.
    */
   start(reason: string, request?: DrainRequest): Promise<DrainResult> {
     const isNew = this.#run === null;
     try {
+      assertReason(reason);
       const { result } = this.#started(reason, request);
       if (isNew) this.events.calls.next(callOf('drain', this.node.id, 'done', { reason, ...request }));
       return result;
@@ -122,8 +123,10 @@ export class DrainService implements OnModuleDestroy {
    * resolves with `aborted: true`, and a later `start` begins a new drain. Returns false where no drain runs, and where the process ends
    * after the drain.
    * @param reason For the log. Default: `by the application`.
+   * @throws HeartbeatError `HEARTBEAT_BAD_OPTIONS` for a reason that is not a text. The drain goes on.
    */
   abort(reason = 'by the application'): boolean {
+    assertReason(reason);
     const isAborted = this.#aborted(reason);
     if (isAborted) this.events.calls.next(callOf('abort-drain', this.node.id, 'done', { reason }));
     return isAborted;
