@@ -68,6 +68,8 @@ describe('assertBusy', () => {
     ['null', 'a', null, 'limits is null'],
     ['a time that is no number', 'a', { atMostMs: '5s' }, 'atMostMs is "5s"'],
     ['NaN', 'a', { atMostMs: Number.NaN }, 'atMostMs is NaN'],
+    ['a misspelled limit', 'a', { atMost: 5 }, 'must be { atMostMs?, receive? }: correct atMost'],
+    ['a list', 'a', [], 'must be { atMostMs?, receive? }: leave it out'],
     ['a negative time', 'a', { atMostMs: -1 }, 'atMostMs is -1 but must be a number of milliseconds from 0'],
     ['a switch that is none', 'a', { receive: 'no' }, 'receive is "no" but must be true or false'],
   ])('refuses %s', (_what, what, limits, problem) => {

@@ -91,8 +91,12 @@ export function assertBusy(what: unknown, limits: unknown): void {
 }
 
 function problemsOf(what: unknown, limits: unknown): Problem[] {
-  if (typeof limits !== 'object' || limits === null)
-    return [{ key: 'limits', value: limits, rule: 'must be { atMostMs?, receive? }', remedy: 'leave it out' }];
+  const isKnown = typeof limits === 'object' && limits !== null && !Array.isArray(limits);
+  const unknown = isKnown ? Object.keys(limits).filter(key => key !== 'atMostMs' && key !== 'receive') : [];
+  if (!isKnown || unknown.length > 0) {
+    const remedy = unknown.length > 0 ? `correct ${unknown.join(' and ')}` : 'leave it out';
+    return [{ key: 'limits', value: limits, rule: 'must be { atMostMs?, receive? }', remedy }];
+  }
   const { atMostMs = 1, receive = true } = limits as Partial<Record<keyof BusyLimits, unknown>>;
   const found: (Problem | false)[] = [
     (typeof what !== 'string' || what === '') && {
