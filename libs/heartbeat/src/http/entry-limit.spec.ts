@@ -44,6 +44,28 @@ describe('EntryLimit', () => {
     }
     expect(entries).toHaveLength(160);
     limit.close();
-    expect(entries.slice(160)).toEqual([expect.objectContaining({ parameters: { count: 140 } })]);
+    expect(entries.slice(160)).toEqual([
+      {
+        who: 'further',
+        role: null,
+        from: null,
+        what: 'further',
+        target: 'node',
+        result: 'forbidden',
+        parameters: { count: 140 },
+      },
+    ]);
+  });
+
+  it('counts the actions of one sender separately, at most a hundred', () => {
+    const ann = { who: 'ann', role: 'viewer', from: null } as const;
+    for (let n = 0; n < 60 + 300; n++) {
+      limit.record('ann', ann, { what: n % 2 === 0 ? 'kick' : `what ${n}`, target: 't', result: 'forbidden' });
+    }
+    limit.close();
+    const counts = entries.slice(60).map(({ what, parameters }) => [what, parameters?.['count']]);
+    expect(counts).toContainEqual(['kick', 150]);
+    expect(counts).toContainEqual(['further', 51]);
+    expect(counts).toHaveLength(101);
   });
 });
