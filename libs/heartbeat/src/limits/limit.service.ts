@@ -87,6 +87,7 @@ export class LimitService {
   }
 
   /** The same, for the admin API, which records its own changes. @internal */
+  @Handled()
   async make(limits: LimitChange, options: LimitChangeOptions): Promise<LimitChangeResult> {
     const checked = checkedChange(limits, options);
     const { forMs = null, node: named, by = 'application' } = checked.options;
