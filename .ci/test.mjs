@@ -25,7 +25,7 @@ const TIMED = ['e2e', 'cluster', 'browser'];
  * wait. Those that measure leave a core free most of the time; a file runs alone if it needs the whole machine.
  */
 const GROUPS = [
-  { title: 'that mostly wait', tag: null, workers: 4 },
+  { title: 'that mostly wait', tag: null, workers: 3 },
   { title: 'that measure', tag: /^\/\/ Measures: /, workers: 2 },
   { title: 'that need the machine for themselves', tag: /^\/\/ Runs alone: /, workers: 1 },
 ];
