@@ -117,7 +117,7 @@ describe.each(Object.entries(services))('docker-compose.yml: %s', (name, service
   it('has no rights of root, and writes only where it declares', () => {
     expect(service).toMatchObject({ cap_drop: ['ALL'], read_only: true, security_opt: ['no-new-privileges:true'] });
     // The image of the nodes has its user by itself.
-    expect(service.user ?? (service.build && 'node')).toMatch(/^(node|redis|nginx|nobody|472)$/);
+    expect(service.user ?? (service.build && 'node')).toMatch(/^(node|redis|nginx|65534|472)$/);
   });
 
   it('is published to this machine alone, or not at all', () => {

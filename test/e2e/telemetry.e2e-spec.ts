@@ -175,7 +175,12 @@ describe('with a meter provider', () => {
       for (const { metrics: all } of scopeMetrics) for (const metric of all) found.set(metric.descriptor.name, metric);
     const points = (name: string) =>
       found.get(`websocket.server.${name}`)?.dataPoints.map(({ value, attributes }) => [value, attributes]);
-    expect(points('active_connections')).toEqual([[1, { 'websocket.transport': 'ws' }]]);
+    expect(points('active_connections')).toEqual(
+      Object.entries({ ws: 1, 'socket.io': 0, 'graphql-ws': 0, other: 0 }).map(([name, count]) => [
+        count,
+        { 'websocket.transport': name },
+      ]),
+    );
     expect(points('connections.opened')).toEqual([[2, {}]]);
     expect(points('connections.closed')).toEqual([[1, { 'websocket.close_code': '1000', by: 'client' }]]);
     expect(points('upgrades.refused')).toEqual([[1, { reason: 'at-capacity' }]]);

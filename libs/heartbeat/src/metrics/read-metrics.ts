@@ -1,11 +1,10 @@
+import { countBusy, countByTransport } from '../connection/connection-counts.js';
 import type { ConnectionService } from '../connection/connection.service.js';
 import { notReadyReasons } from '../connection/readiness.js';
 import type { NodeState } from '../node/node-state.js';
 import type { OutboundService } from '../flow/outbound.service.js';
 import type { LoadService } from '../load/load.service.js';
-import { inSlices } from '../base/slices.js';
 import { VERSION } from '../base/version.js';
-import { TRANSPORT_NAMES, type TransportName } from '../connection/transport.js';
 import { LOAD_SOURCES } from './label-values.js';
 import { LiveBytes } from '../connection/live-bytes.js';
 import type { MetricSet } from './metric-set.js';
@@ -121,16 +120,4 @@ export function addReadMetrics(metrics: MetricSet, { node, connections, outbound
 /** The ratio of each source; 0 for a source that is switched off or was not read yet. */
 function loadRatios({ bySource }: Pick<LoadService, 'bySource'>) {
   return Object.fromEntries(LOAD_SOURCES.map(source => [source, bySource.get(source) ?? 0]));
-}
-
-async function countByTransport(connections: Sources['connections']): Promise<Record<TransportName, number>> {
-  const counts = Object.fromEntries(TRANSPORT_NAMES.map(name => [name, 0])) as Record<TransportName, number>;
-  await inSlices([...connections.all()], ({ transport }) => counts[transport]++);
-  return counts;
-}
-
-async function countBusy(connections: Sources['connections']): Promise<number> {
-  let count = 0;
-  await inSlices([...connections.all()], ({ hasWork }) => (count += Number(hasWork)));
-  return count;
 }

@@ -2,12 +2,11 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import type { BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
 import { Subscription } from 'rxjs';
 
-import { inSlices } from '../base/slices.js';
 import { VERSION } from '../base/version.js';
+import { countBusy, countByTransport } from '../connection/connection-counts.js';
 import { ConnectionService } from '../connection/connection.service.js';
 import { HeartbeatEvents } from '../connection/heartbeat.events.js';
 import { LiveBytes } from '../connection/live-bytes.js';
-import type { TransportName } from '../connection/transport.js';
 import { OutboundService } from '../flow/outbound.service.js';
 import { LoadService } from '../load/load.service.js';
 import { NodeState } from '../node/node-state.js';
@@ -80,13 +79,13 @@ export class OtelMetrics implements OnApplicationBootstrap, OnApplicationShutdow
       [
         level('active_connections', '{connection}', 'Open connections.'),
         async observe => {
-          for (const [transport, count] of await this.#byTransport())
+          for (const [transport, count] of Object.entries(await countByTransport(this.connections)))
             observe(count, { 'websocket.transport': transport });
         },
       ],
       [
         level('busy_connections', '{connection}', 'Connections with handlers in flight or leases in force.'),
-        async observe => observe(await this.#busy()),
+        async observe => observe(await countBusy(this.connections)),
       ],
       [
         counter('connections.opened', '{connection}', 'Connections that were opened.'),
@@ -141,20 +140,6 @@ export class OtelMetrics implements OnApplicationBootstrap, OnApplicationShutdow
     const instruments = read.map(([instrument]) => instrument);
     meter.addBatchObservableCallback(collect, instruments);
     this.#stop = () => meter.removeBatchObservableCallback(collect, instruments);
-  }
-
-  async #byTransport(): Promise<ReadonlyMap<TransportName, number>> {
-    const counts = new Map<TransportName, number>();
-    await inSlices([...this.connections.all()], ({ transport }) =>
-      counts.set(transport, (counts.get(transport) ?? 0) + 1),
-    );
-    return counts;
-  }
-
-  async #busy(): Promise<number> {
-    let count = 0;
-    await inSlices([...this.connections.all()], ({ hasWork }) => (count += Number(hasWork)));
-    return count;
   }
 }
 
