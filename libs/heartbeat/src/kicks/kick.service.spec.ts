@@ -104,6 +104,8 @@ describe('KickService', () => {
       [1, 2, 3].map(() => ({ outcome: 'already-started', job })),
     );
     await ended(job!);
+    expect(await two.kicks.start(token)).toEqual({ outcome: 'already-started', job });
+    expect((await one.kicks.job(job!))?.state).toBe('done');
     expect([...kicks.values()].map(codes => codes.length)).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
