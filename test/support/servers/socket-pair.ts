@@ -94,10 +94,10 @@ export class SocketPair {
     return bytes.subarray(bytes.indexOf(UPGRADED) + UPGRADED.length);
   }
 
-  /** The received frames, once there are this many. */
-  async frames(count: number) {
+  /** The received frames, once there are this many. @param from Where the first one begins; by default after the response to the upgrade. */
+  async frames(count: number, from?: number) {
     for (;;) {
-      const all = framesIn(this.afterUpgrade());
+      const all = framesIn(from === undefined ? this.afterUpgrade() : Buffer.concat(this.received).subarray(from));
       if (all.length >= count) return all;
       await turn();
     }

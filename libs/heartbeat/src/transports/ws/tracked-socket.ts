@@ -1,17 +1,12 @@
-import { errorMonitor, type EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
-
-import { WebSocket } from 'ws';
+import { errorMonitor } from 'node:events';
 
 import type { Connection } from '../../connection/connection.js';
-import { failLater, reportDropped } from '../../connection/dropped.js';
+import { reportDropped } from '../../connection/dropped.js';
 import type { Connection as PublicConnection } from '../../connection/public-connection.js';
-import type { SharedMessage } from '../../connection/shared-message.js';
 import type { Sent, TransportKind } from '../../connection/transport.js';
-import { bytesTaken } from './bytes-taken.js';
 import { closeCall, TERMINATED_BY_APP } from './close-call.js';
 import { emitGuarded } from './guarded-emit.js';
-import { hasIncompleteMessage } from './incomplete-message.js';
+import { RawSocket } from './raw-socket.js';
 import type { RoutingTable } from './routing-table.js';
 import {
   type DisconnectCallback,
@@ -22,19 +17,16 @@ import {
   type SocketListeners,
 } from './socket-listeners.js';
 import { KINDS } from './transport-kinds.js';
-import { noteParts, sharedFrame, takesFrames } from './shared-frame.js';
 import { isClosedByPeer } from './ws-fields.js';
-import { isPart, notOpen, type Sendable, type SendOptions, sizeOf } from './ws-message.js';
+import { type Sendable, type SendOptions, sizeOf } from './ws-message.js';
 
 /**
  * The socket that Nest's gateways receive: that of `ws`, with its connection, and as its transport. `ws` creates it by the public option
  * `WebSocket` of its server, so there is no lookup and no closure for each socket and event. Methods for the application and `ws` (`send`,
  * `close`, `terminate`, `pong`) call the connection; methods for the connection are raw.
  */
-export class TrackedSocket extends WebSocket {
+export class TrackedSocket extends RawSocket {
   #connection: Connection | undefined = undefined;
-  /** Kept after the end, for the numbers that are recorded then. */
-  #network: Socket | undefined = undefined;
   /** @internal Not added as listeners, which would cost each socket five entries in a separate table. */
   ownListeners: SocketListeners | undefined = undefined;
   /** @internal The handlers of all gateways on this path, in the order of the path's routing table. */
@@ -58,11 +50,6 @@ export class TrackedSocket extends WebSocket {
   /** @internal */
   get tracked(): Connection | undefined {
     return this.#connection;
-  }
-
-  /** @internal Sets the network socket under this one, before the connection is created. */
-  attach(network: Socket): void {
-    this.#network = network;
   }
 
   /** @internal */
@@ -118,6 +105,7 @@ export class TrackedSocket extends WebSocket {
     // The first call after the peer's close frame is the answer of `ws` to it. Any later one is the application's.
     const byPeer = peerClosed && !this.#connection?.closing;
     if (!peerClosed) this.#connection?.catchUp();
+    this.flush();
     // Called first, since it throws for a code that cannot be sent, and then no close has begun.
     super.close(code, reason);
     this.#connection?.closeBegun(...closeCall(byPeer ? 'client' : 'server', code, reason));
@@ -148,79 +136,9 @@ export class TrackedSocket extends WebSocket {
   }
 
   /** @internal */
-  get isOpen(): boolean {
-    return this.readyState === WebSocket.OPEN;
-  }
-
-  /** @internal */
-  get isClosed(): boolean {
-    return this.readyState === WebSocket.CLOSED;
-  }
-
-  /** @internal */
-  get isHalted(): boolean {
-    return this.isPaused || this.#network!.isPaused();
-  }
-
-  /** @internal */
-  get bytesRead(): number {
-    return this.#network!.bytesRead;
-  }
-
-  /** @internal */
-  get bytesTaken(): number {
-    return bytesTaken(this.#network!);
-  }
-
-  /** @internal */
-  get bytesGiven(): number {
-    return bytesTaken(this.#network!) + this.#network!.writableLength;
-  }
-
-  /** @internal */
-  get bytesWaiting(): number {
-    return this.bufferedAmount;
-  }
-
-  /** @internal */
-  get hasIncompleteMessage(): boolean {
-    return hasIncompleteMessage(this);
-  }
-
-  /** @internal */
-  get emitters(): readonly EventEmitter[] {
-    return this.#network === undefined ? [this] : [this, this.#network];
-  }
-
-  /** @internal */
-  probe(): void {
-    super.pong();
-  }
-
-  /** @internal */
-  write(data: unknown, options?: object | null, sent?: Sent | null): void {
-    if (!this.isOpen) {
-      const { readyState } = this;
-      return failLater(sent, () => notOpen(readyState));
-    }
-    if (isPart(options)) noteParts(this);
-    super.send(data as string, options as SendOptions, sent ?? undefined);
-  }
-
-  /** @internal It is already framed: one write is enough, where `ws` needs two for header and payload. */
-  writeShared(message: SharedMessage): void {
-    if (takesFrames(this, this.#network)) this.#network!.write(sharedFrame(message));
-    else super.send(message.payload, { binary: message.isBinary });
-  }
-
-  /** @internal */
   shut(code: number, reason: string): void {
+    this.flush();
     super.close(this.kind.sentCode(code), reason);
-  }
-
-  /** @internal */
-  destroy(): void {
-    super.terminate();
   }
 
   /** @internal */
@@ -233,16 +151,6 @@ export class TrackedSocket extends WebSocket {
   letGo(): void {
     this.#heldBack = false;
     if (!this.#pausedByApp) super.resume();
-  }
-
-  /** @internal */
-  cork(): void {
-    this.#network!.cork();
-  }
-
-  /** @internal */
-  uncork(): void {
-    this.#network!.uncork();
   }
 }
 
