@@ -270,8 +270,8 @@ describe('DelayingProxy', () => {
     expect(await answer).toMatchObject({ status: 101 });
   });
 
-  it('makes a black hole of one connection and leaves the other', async () => {
-    const { proxy, client } = await through(1);
+  it('makes a black hole of one connection, leaves the other, and ends both sides of each when it closes', async () => {
+    const { proxy, client, sockets } = await through(1);
     const other = await opened({ port: proxy.port });
     const [first] = proxy.connections;
     expect(first?.clientPort).toBe(client.socket.localPort);
@@ -282,6 +282,11 @@ describe('DelayingProxy', () => {
     expect(client.messages).toEqual([]);
     first?.heal();
     await until(() => client.messages.length === 1);
+    first?.blackHole();
+    client.reset();
+    await opened({ port: proxy.port });
+    await proxy.close();
+    await until(() => sockets.every(({ readyState, CLOSED }) => readyState === CLOSED));
   });
 });
 

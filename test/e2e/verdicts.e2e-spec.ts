@@ -273,7 +273,9 @@ describe('the verdict of a rule', () => {
     const busy = await opened(admin);
     const idle = await opened(admin);
     const late = await opened(admin, '/ws?later');
-    const talk = setInterval(() => busy.client.sendEvent('work', 0), 100);
+    const talk = setInterval(() => {
+      for (const { client } of [busy, late]) client.sendEvent('work', 0);
+    }, 100);
     const ends = await Promise.all([idle, busy, late].map(({ id }) => recordOf(admin, id)));
     clearInterval(talk);
     expect(ends.map(({ verdict }) => verdict)).toEqual(

@@ -64,7 +64,11 @@ export class DelayingProxy {
     const upstream = connect({ host, port, allowHalfOpen: true, noDelay: true });
     const connection = new ProxiedConnection(client, upstream, delayMs, maxInFlightBytes);
     this.connections.add(connection);
-    client.once('close', () => this.connections.delete(connection));
+    // In a black hole one of the two may be closed long before the other.
+    for (const socket of [client, upstream])
+      socket.once('close', () => {
+        if (client.destroyed && upstream.destroyed) this.connections.delete(connection);
+      });
     if (this.#holed) connection.blackHole();
   }
 }
