@@ -25,15 +25,6 @@ afterEach(async () => {
   await TestApp.closeAll();
 });
 
-/** How the connections have closed, as the server has written it down. */
-async function closedBy(attack: Attack): Promise<string[]> {
-  const client = await attack.opened();
-  client.sendEvent('closed');
-  const { data } = (await until(() => client.json[0])) as { data: string[] };
-  client.destroy();
-  return data;
-}
-
 /** Reads one chunk after the other, with a pause between them, until the socket has ended. */
 async function trickle(client: RawClient, pauseMs: number, isOver: () => boolean): Promise<void> {
   while (!client.socket.destroyed && !isOver()) {
@@ -55,7 +46,7 @@ describe('A reader that', () => {
     }
     await attack.emptied();
     expect(attack.costOfEach(clients.length)).toBeLessThan(MAX_COST_BYTES);
-    expect(await closedBy(attack)).toEqual(Array(20).fill('4003 slow consumer'));
+    expect(await attack.closed()).toEqual(Array(20).fill('4003 slow consumer'));
     expect(await attack.complaints()).toEqual([]);
   });
 
@@ -108,7 +99,7 @@ describe('A reader that', () => {
     // Bytes that the kernel takes at the beginning count as taken, and may be taken in two steps.
     await attack.emptied(honest.length, 2 * SLOW_AFTER_MS);
     expect(performance.now() - since).toBeGreaterThan(SLOW_AFTER_MS - 2 * SECOND);
-    expect(await closedBy(attack)).toEqual(trickling.map(() => '4003 slow consumer'));
+    expect(await attack.closed()).toEqual(trickling.map(() => '4003 slow consumer'));
     // Beyond the time within which they would have been found as well.
     await until(() => performance.now() - since > SLOW_AFTER_MS + 5 * SECOND, { timeoutMs: 10 * SECOND });
     expect((await attack.state()).connections).toBe(honest.length + 1);
@@ -140,7 +131,7 @@ describe('A reader that', () => {
       message: 'the end of the broadcasts',
     });
     await until(() => readers.every(reader => reader.messages.length >= 1000), { timeoutMs: 40_000 });
-    const closed = await closedBy(attack);
+    const closed = await attack.closed();
     expect(new Set(closed)).toEqual(new Set(['4003 slow consumer']));
     expect(attack.costOfEach(1000)).toBeLessThan(MAX_COST_BYTES);
     // Beside what the kernel holds, and the heap that a process of this size has anyway.

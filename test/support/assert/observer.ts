@@ -15,6 +15,9 @@ export interface ObserverReport {
   readonly complaints: readonly string[];
 }
 
+/** What the process of an observer is asked for; each is answered by a report. */
+export type ObserverRequest = 'begin' | 'report';
+
 /** Fewer answers say nothing about one in a hundred. */
 const LEAST_ANSWERS = 150;
 
@@ -47,6 +50,11 @@ export class Observer {
     await Promise.all([...Observer.#running].map(observer => observer.stop()));
   }
 
+  /** Lets its reports be about the questions from now on. */
+  async begin(): Promise<void> {
+    await this.#request('begin');
+  }
+
   /** Its report until now; waits until that is enough to judge by. */
   async report(): Promise<ObserverReport> {
     let last = await this.#ask();
@@ -65,9 +73,13 @@ export class Observer {
     await exit;
   }
 
-  async #ask(): Promise<ObserverReport> {
+  #ask(): Promise<ObserverReport> {
+    return this.#request('report');
+  }
+
+  async #request(what: ObserverRequest): Promise<ObserverReport> {
     const answer = once(this.child, 'message', { signal: AbortSignal.timeout(10_000) });
-    this.child.send('report');
+    this.child.send(what);
     const [report] = (await answer) as [ObserverReport];
     return report;
   }

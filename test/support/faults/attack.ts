@@ -1,4 +1,4 @@
-import { afterAll } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { ask } from '../clients/ask.js';
@@ -42,6 +42,7 @@ export class Attack {
   #peakBytes = 0;
   #restingBytes = 0;
   #since = { ran: 0, waited: 0 };
+  #closedBefore = 0;
   #sampler: NodeJS.Timeout | null = null;
 
   private constructor(
@@ -62,8 +63,7 @@ export class Attack {
     const attack = new Attack(server, observer);
     Attack.#running.add(attack);
     attack.#restingBytes = (await attack.state()).rssBytes;
-    attack.#peakBytes = attack.#restingBytes;
-    attack.#since = scheduled(attack.server.pid);
+    await attack.begin();
     attack.#sampler = setInterval(() => attack.#sample(), SAMPLE_MS);
     return attack;
   }
@@ -83,6 +83,17 @@ export class Attack {
     const program = await Attack.#program?.catch(() => null);
     Attack.#program = null;
     await program?.remove();
+  }
+
+  /**
+   * Begins one more attack on the same server: closes, answers to the observer and the largest memory count from now on. The memory is
+   * still compared with that of the server before its first attack.
+   */
+  async begin(): Promise<void> {
+    this.#closedBefore = (await this.#closedHistory()).length;
+    await this.observer?.begin();
+    this.#peakBytes = 0;
+    this.#since = scheduled(this.server.pid);
   }
 
   /** Whether the server's process is the one that was started. */
@@ -127,7 +138,12 @@ export class Attack {
     });
   }
 
-  /** The largest growth of the server's memory since the beginning, for each of `count` hostile connections. */
+  /** How the connections of this attack have closed, oldest first: `<code> <reason>`. */
+  async closed(): Promise<string[]> {
+    return (await this.#closedHistory()).slice(this.#closedBefore);
+  }
+
+  /** The largest growth of the server's memory, for each of `count` hostile connections. */
   costOfEach(count: number): number {
     this.#sample();
     return (this.#peakBytes - this.#restingBytes) / count;
@@ -156,6 +172,10 @@ export class Attack {
     ];
   }
 
+  async #closedHistory(): Promise<string[]> {
+    return (await ask({ port: this.server.port, path: '/state/closed' })).json as string[];
+  }
+
   #sample(): void {
     try {
       const pages = Number(readFileSync(`/proc/${this.server.pid}/statm`, 'utf8').split(' ')[1]);
@@ -167,6 +187,21 @@ export class Attack {
 }
 
 afterAll(() => Attack.forget());
+
+/** One server for the attacks of all tests of this group, which begin when the ones before have ended. */
+export function attackedServer(options: AttackOptions = {}): () => Attack {
+  let attack: Attack;
+  beforeAll(async () => {
+    attack = await Attack.lay(options);
+  });
+  beforeEach(() => attack.begin());
+  afterEach(async () => {
+    attack.dismiss();
+    await attack.emptied();
+  });
+  afterAll(() => Attack.raiseAll());
+  return () => attack;
+}
 
 /**
  * How long a process's main thread has run, and how long the process was kept waiting for a processor (proc_pid_schedstat): all its

@@ -177,12 +177,6 @@ class EchoGateway {
     }
     return { event: 'blocked' };
   }
-
-  /** Which connections have closed, and how. */
-  @SubscribeMessage('closed')
-  closed() {
-    return { event: 'closed', data: this.connections.closedHistory().map(({ code, reason }) => `${code} ${reason}`) };
-  }
 }
 
 /** Compresses, as an author who has heard that it saves bytes lets it. */
@@ -219,6 +213,15 @@ class StateController {
       ...counts,
       rssBytes: process.memoryUsage.rss(),
     };
+  }
+
+  /** How connections have closed, oldest first. */
+  @Get('closed')
+  closed(): string[] {
+    return this.connections
+      .closedHistory()
+      .map(({ code, reason }) => `${code} ${reason}`)
+      .toReversed();
   }
 }
 
