@@ -3,15 +3,15 @@
  * With `ws` 8.22.0, which a peer can make eat memory by pings whose pongs it does not read, this library must still hold the
  * promised 10 MB for each hostile connection.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { HeartbeatOptions } from 'nestjs-heartbeat';
 import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
-import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
+import { type Attack, attackedServer, COLLECT_SOON, MAX_COST_BYTES } from '../support/faults/attack.js';
 import { INSTALL_WS_MS, installWs } from '../support/servers/other-ws.js';
-import { until } from '../support/assert/until.js';
 
 const VERSION = '8.22.0';
 /** As many as make what any process that works may grow by a small part of each one's cost. */
@@ -22,7 +22,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'old-ws-'));
   await installWs(VERSION, folder);
 }, INSTALL_WS_MS);
-afterEach(() => Attack.raiseAll());
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** So many at once send pings as fast as they are taken and read nothing, until all are gone. */
@@ -47,27 +46,37 @@ async function floodPings(attack: Attack, count: number, payload: string): Promi
   }
 }
 
-describe(`With ws ${VERSION}`, () => {
-  it.each([
-    ['as many as the default lets pass', {}, 'p'.repeat(125), '4004'],
-    ['where the limit of pings is off', { pingsPerSecond: 0 }, 'p'.repeat(125), '4003'],
-    ['empty ones, where the limit of pings is off', { pingsPerSecond: 0 }, '', '4003'],
-    ['of one byte, where the limit of pings is off', { pingsPerSecond: 0 }, 'p', '4003'],
-  ])('a flood of pings whose pongs are not read, %s, costs little and ends', async (_, limits, payload, code) => {
-    const attack = await Attack.lay({
-      options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
-      nodeArgs: ['--import', './test/e2e/other-ws.mjs', ...COLLECT_SOON],
-      env: { WS_FOLDER: join(folder, 'node_modules/ws') },
-    });
-    await floodPings(attack, 1, payload);
-    expect(await attack.complaints()).toEqual([]);
-    await floodPings(attack, ATTACKERS, payload);
-    expect(attack.costOfEach(ATTACKERS)).toBeLessThan(MAX_COST_BYTES);
-    const client = await attack.opened();
-    client.sendEvent('closed');
-    await until(() => client.messages.length === 1);
-    const { data } = client.json[0] as { data: string[] };
-    expect(data).toEqual(Array(1 + ATTACKERS).fill(expect.stringContaining(code)));
-    expect(attack.isAlive).toBe(true);
+/** An attack by one and then by several costs little, and ends with this code. */
+async function expectEnds(attack: Attack, payload: string, code: string): Promise<void> {
+  await floodPings(attack, 1, payload);
+  expect(await attack.complaints()).toEqual([]);
+  await floodPings(attack, ATTACKERS, payload);
+  expect(attack.costOfEach(ATTACKERS)).toBeLessThan(MAX_COST_BYTES);
+  expect(await attack.closed()).toEqual(Array(1 + ATTACKERS).fill(expect.stringContaining(code)));
+  expect(attack.isAlive).toBe(true);
+}
+
+const serverWith = (limits: HeartbeatOptions['limits']) =>
+  attackedServer(() => ({
+    options: { limits, backpressure: { slowAfterMs: 2000 }, drain: { closeTimeoutMs: 500 } },
+    nodeArgs: ['--import', './test/e2e/other-ws.mjs', ...COLLECT_SOON],
+    env: { WS_FOLDER: join(folder, 'node_modules/ws') },
+  }));
+
+describe(`With ws ${VERSION} a flood of pings whose pongs are not read costs little and ends`, () => {
+  describe('by default', () => {
+    const attacked = serverWith({});
+
+    it('with 4004', () => expectEnds(attacked(), 'p'.repeat(125), '4004'));
+  });
+
+  describe('where the limit of pings is off,', () => {
+    const attacked = serverWith({ pingsPerSecond: 0 });
+
+    it.each([
+      ['large ones', 'p'.repeat(125)],
+      ['empty ones', ''],
+      ['ones of one byte', 'p'],
+    ])('%s, with 4003', (_, payload) => expectEnds(attacked(), payload, '4003'));
   });
 });

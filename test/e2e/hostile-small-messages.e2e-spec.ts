@@ -3,33 +3,31 @@
  * Messages of a few bytes to a client that has stopped reading: each costs the process hundreds of bytes beside its own, so that a limit
  * of bytes alone would let one client cost 30 MB and more.
  */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Socket } from 'node:net';
 import { encodeFrame, Opcode } from '../../apps/loadtest/src/frames.js';
-import { COLLECT_SOON, MAX_COST_BYTES, Attack } from '../support/faults/attack.js';
+import { type Attack, attackedServer, COLLECT_SOON, MAX_COST_BYTES } from '../support/faults/attack.js';
 import { until } from '../support/assert/until.js';
 
 const CLIENTS = 8;
 const KIB = 1024;
 
-afterEach(() => Attack.raiseAll());
+const attacked = attackedServer({
+  options: { drain: { closeTimeoutMs: 500 } },
+  nodeArgs: COLLECT_SOON,
+  observer: false,
+});
 
 /** Clients that read nothing, and for which the kernel takes nothing any more. */
 async function stoppedReaders(attack: Attack) {
+  const { filled } = await attack.state();
   const clients = await attack.openClients(CLIENTS);
   for (const client of clients) {
     client.pause();
     client.sendEvent('fill-line', { bytes: 64 * KIB, waiting: 128 * KIB });
   }
-  await until(async () => (await attack.state()).filled === CLIENTS, { timeoutMs: 20_000 });
+  await until(async () => (await attack.state()).filled === filled + CLIENTS, { timeoutMs: 20_000 });
   return clients;
-}
-
-async function codesOf(attack: Attack): Promise<string[]> {
-  const client = await attack.opened();
-  client.sendEvent('closed');
-  const { data } = (await until(() => client.json[0])) as { data: string[] };
-  return data;
 }
 
 describe('Small messages to a reader that has stopped', () => {
@@ -40,24 +38,16 @@ describe('Small messages to a reader that has stopped', () => {
     ['connection', 0],
     ['broadcast', 16],
   ])('sent by %s, of %d bytes, cost little, and close it with 4003', async (by, bytes) => {
-    const attack = await Attack.lay({
-      options: { drain: { closeTimeoutMs: 500 } },
-      nodeArgs: COLLECT_SOON,
-      observer: false,
-    });
+    const attack = attacked();
     const clients = await stoppedReaders(attack);
     for (const client of clients) client.sendEvent('pour', { bytes, count: 5000, by });
     await attack.emptied(0, 20_000);
     expect(attack.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
-    expect(await codesOf(attack)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
+    expect(await attack.closed()).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
   });
 
   it('that are answers to its own messages cost little, and close it with 4003', async () => {
-    const attack = await Attack.lay({
-      options: { drain: { closeTimeoutMs: 500 } },
-      nodeArgs: COLLECT_SOON,
-      observer: false,
-    });
+    const attack = attacked();
     const clients = await stoppedReaders(attack);
     const frames = Buffer.concat(
       Array.from({ length: 500 }, () => encodeFrame({ opcode: Opcode.text, payload: '{"event":"echo","data":1}' })),
@@ -73,13 +63,13 @@ describe('Small messages to a reader that has stopped', () => {
       isOver = true;
     }
     expect(attack.costOfEach(CLIENTS)).toBeLessThan(MAX_COST_BYTES);
-    expect(await codesOf(attack)).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
+    expect(await attack.closed()).toEqual(Array(CLIENTS).fill('4003 slow consumer'));
   });
 });
 
 describe('A burst of small messages', () => {
   it('reaches a client that reads', async () => {
-    const attack = await Attack.lay({ observer: false });
+    const attack = attacked();
     const client = await attack.opened();
     client.sendEvent('pour', { bytes: 16, count: 50_000 });
     await until(() => client.messages.length === 50_000, { timeoutMs: 20_000 });

@@ -188,11 +188,14 @@ export class Attack {
 
 afterAll(() => Attack.forget());
 
-/** One server for the attacks of all tests of this group, which begin when the ones before have ended. */
-export function attackedServer(options: AttackOptions = {}): () => Attack {
+/**
+ * One server for the attacks of all tests of this group, which begin when the ones before have ended. A function gives options that are
+ * known when the tests begin.
+ */
+export function attackedServer(options: AttackOptions | (() => AttackOptions) = {}): () => Attack {
   let attack: Attack;
   beforeAll(async () => {
-    attack = await Attack.lay(options);
+    attack = await Attack.lay(typeof options === 'function' ? options() : options);
   });
   beforeEach(() => attack.begin());
   afterEach(async () => {
