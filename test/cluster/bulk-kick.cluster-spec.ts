@@ -1,4 +1,3 @@
-// Runs alone: 10,000 clients of three nodes.
 /** A kick of many over three nodes, while clients come and go, Redis is frozen, and a node dies. The clients count the closes. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Answer } from '../support/clients/ask.js';
@@ -7,12 +6,12 @@ import { RedisServer } from '../support/redis/redis-server.js';
 import { TestCluster, type TestNode } from '../support/servers/test-cluster.js';
 import { until } from '../support/assert/until.js';
 
-/** Clients of each node that are kicked: 10,000 together. */
-const EACH = 3334;
+/** Clients of each node that are kicked. */
+const EACH = 700;
 /** Clients of each node that are not. */
 const OTHERS = 50;
 /** Kicks a second: slow enough for the death of a node in the middle. */
-const PER_SECOND = 1500;
+const PER_SECOND = 300;
 
 interface JobNode {
   readonly node: string;
@@ -47,7 +46,7 @@ afterAll(async () => {
   await RedisServer.stopAll();
 });
 
-/** Clients of each node, in a process for each. */
+/** Clients of each node. */
 const openEach = (path: string, count: number) =>
   Promise.all(
     cluster.nodes.map((node, index) => node.openClients(count, { path: path.replace('{node}', String(index)) })),
@@ -125,7 +124,7 @@ describe('a bulk kick', () => {
     await Promise.all(clients.map(each => each.stop()));
   }, 120_000);
 
-  it('closes just the bound ones of 10,000 while clients come and go, and names a node that is killed', async () => {
+  it('closes just the bound ones while clients come and go, and names a node that is killed', async () => {
     const clients = await openEach('/ws?user=red-{node}-{n}&team=red', EACH);
     await cluster.whole(undefined, { timeoutMs: 30_000 });
     const { token, matched } = await planned(cluster.node(2), 'red');
@@ -139,7 +138,7 @@ describe('a bulk kick', () => {
     const [one, , doomed] = cluster.nodes as [TestNode, TestNode, TestNode];
     const comers = openMore('/ws?user=come-{n}&team=red', 100, 2);
     await Promise.all(clients.map(each => each.leave(during)));
-    await until(async () => (await jobOf(one, id)).closed > 2000, { timeoutMs: 30_000 });
+    await until(async () => (await jobOf(one, id)).closed > 400, { timeoutMs: 30_000 });
     doomed.process.signal('SIGKILL');
     const job = await ended(one, id);
     expect(job).toMatchObject({ state: 'done', matched: 3 * EACH, failed: 0 });

@@ -1,4 +1,4 @@
-/** Lists over three nodes with 3,000 clients are the truth, which the clients know: page by page, from any node, while others come and go. */
+/** Lists over three nodes with 900 clients are the truth, which the clients know: page by page, from any node, while others come and go. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConnectionView, SortKey } from 'nestjs-heartbeat';
 import { Clients, machineMs } from '../support/clients/clients.js';
@@ -15,7 +15,7 @@ const SLOW_MS = 1000;
 /** The data for a client that does not read: more than the kernel takes. */
 const FLOOD_BYTES = 16_000_000;
 /** Of each node. */
-const SIZES = { red: 500, blue: 300, talking: 60, slow: 20, deaf: 3, silent: 7, fickle: 100, young: 10 } as const;
+const SIZES = { red: 130, blue: 80, talking: 20, slow: 10, deaf: 1, silent: 7, fickle: 40, young: 10 } as const;
 type Group = keyof typeof SIZES;
 /** Those that stay as they are: whatever is asked meanwhile, each is there exactly once. */
 const STEADY = ['red', 'blue', 'talking', 'slow', 'deaf'] as const;
@@ -33,8 +33,8 @@ const SORTS = [
 /** Shorter than what has passed since the set-up, and longer than what a question takes. */
 const LATELY_MS = 5000;
 /** So many come and go on each node in this time. */
-const AT_ONCE = 10;
-const ROUND_MS = 50;
+const AT_ONCE = 4;
+const ROUND_MS = 100;
 
 let cluster: TestCluster;
 /** One for each node, with clients of all groups. */
@@ -79,7 +79,7 @@ beforeAll(async () => {
   // Long enough for a busy machine: here no node is to be silent.
   const options = { heartbeat: HEARTBEAT, backpressure, cluster: { requestTimeoutMs: 5000 } };
   cluster = await TestCluster.start({ redisUrl: redis.url, options });
-  allClients = cluster.nodes.map(() => new Clients());
+  allClients = cluster.nodes.map(() => new Clients({ isShared: true }));
   await open('red', { from: ['127.0.1.1', '127.0.1.2'] });
   await open('blue', { path: '/other', from: ['127.0.2.1'] });
   await open('slow', { delayMs: SLOW_MS });
@@ -94,6 +94,8 @@ beforeAll(async () => {
     await clients.send({ text: `{"event":"flood","data":${FLOOD_BYTES}}`, indices: numbers.get('deaf') ?? [] });
   }
   for (const clients of allClients) await clients.silence(numbers.get('silent') ?? []);
+  // On a busy machine the flood may hold up a node for longer than its lease.
+  await cluster.whole();
   settledMs = machineMs();
 }, 240_000);
 
@@ -167,7 +169,7 @@ describe('filtered by', () => {
   ];
 
   it.each(cases)('%s: it lists those that match, and no other', async (_, query, expected) => {
-    const items = await whileTheyComeAndGo(() => walk(cluster.nodes, query, 100));
+    const items = await whileTheyComeAndGo(() => walk(cluster.nodes, query, 30));
     expect(steadyUsers(items)).toEqual(expected().toSorted());
     expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
   });
@@ -203,8 +205,8 @@ describe('filtered by', () => {
 
 describe('sorted by openedAt, while clients come and go', () => {
   it.each([
-    ['asc', 150],
-    ['desc', 500],
+    ['asc', 45],
+    ['desc', 150],
   ])(
     '%s, %d on a page: each that stays is listed once, whichever node is queried for the next page',
     async (order, limit) => {
@@ -220,8 +222,8 @@ describe('sorted by a key that moves', () => {
   it.each(SORTS)('%s, in either order: each whose value did not move meanwhile is there once', async sort => {
     const [before, ascending, descending, after] = await whileTheyComeAndGo(async () => [
       await walk(cluster.nodes, ''),
-      await walk(cluster.nodes, `sort=${sort}&order=asc`, 300),
-      await walk(cluster.nodes, `sort=${sort}&order=desc`, 300),
+      await walk(cluster.nodes, `sort=${sort}&order=asc`, 90),
+      await walk(cluster.nodes, `sort=${sort}&order=desc`, 90),
       await walk(cluster.nodes, ''),
     ]);
     const later = new Map(after.map(view => [view.id, valueOf(view, sort)]));

@@ -44,11 +44,15 @@ export interface ClientsCommands {
   pings(): Promise<number[][]>;
   /** The clients that are not connected any more. */
   ended(): Promise<ClientsEnd[]>;
+  /** Closes the sockets of all clients without a close frame. */
+  destroy(): Promise<void>;
 }
 
 /** One command to the process. */
 export interface ClientsCall {
   readonly id: number;
+  /** Of the clients in the process. */
+  readonly group: number;
   readonly command: keyof ClientsCommands;
   readonly argument: unknown;
 }
@@ -59,15 +63,12 @@ interface Answer {
   readonly error?: string;
 }
 
-/**
- * Clients in number, in a process of their own: what stalls the server does not stall them. They answer pings. Moments are on
- * the clock of {@link machineMs}.
- */
-export class Clients implements ClientsCommands {
-  static readonly #running = new Set<Clients>();
+/** A process that has groups of clients. */
+class ClientsProcess {
   readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   readonly #child: ChildProcess;
   #calls = 0;
+  #groups = 0;
 
   constructor() {
     const loader = new URL('../run-typescript.mjs', import.meta.url).href;
@@ -75,7 +76,6 @@ export class Clients implements ClientsCommands {
       execArgv: ['--import', loader],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    Clients.#running.add(this);
     this.#child.on('message', ({ id, result, error }: Answer) => {
       const call = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -88,15 +88,60 @@ export class Clients implements ClientsCommands {
     });
   }
 
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the process of the clients was not started');
+    return this.#child.pid;
+  }
+
+  newGroup(): number {
+    return this.#groups++;
+  }
+
+  call<Result>(group: number, command: keyof ClientsCommands, argument?: unknown): Promise<Result> {
+    const id = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: result => resolve(result as Result), reject });
+      this.#child.send({ id, group, command, argument } satisfies ClientsCall);
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exit;
+  }
+}
+
+/**
+ * Clients in number, in another process: what stalls the server or the test does not stall them. They answer pings. Moments are on
+ * the clock of {@link machineMs}.
+ */
+export class Clients implements ClientsCommands {
+  static readonly #running = new Set<Clients>();
+  /** The process of all that share one. */
+  static #shared: ClientsProcess | null = null;
+  readonly #process: ClientsProcess;
+  readonly #group: number;
+
+  /** In a process of their own, which can be stopped and continued, or with `isShared` in that of all others of this file: it starts once. */
+  constructor({ isShared = false } = {}) {
+    this.#process = isShared ? (Clients.#shared ??= new ClientsProcess()) : new ClientsProcess();
+    this.#group = this.#process.newGroup();
+    Clients.#running.add(this);
+  }
+
   /** Ends all clients of this file. */
   static async stopAll(): Promise<void> {
-    await Promise.all([...Clients.#running].map(clients => clients.stop()));
+    const shared = Clients.#shared;
+    Clients.#shared = null;
+    await shared?.stop();
+    await Promise.all([...Clients.#running].map(clients => clients.#forget()));
   }
 
   /** Of the clients' process, to stop and continue it. */
   get pid(): number {
-    if (this.#child.pid === undefined) throw new Error('the process of the clients was not started');
-    return this.#child.pid;
+    return this.#process.pid;
   }
 
   open(opening: ClientsOpening): Promise<number[]> {
@@ -135,21 +180,23 @@ export class Clients implements ClientsCommands {
     return this.#call('ended');
   }
 
-  /** Ends the process; its sockets are closed by the kernel. */
+  destroy(): Promise<void> {
+    return this.#call('destroy');
+  }
+
+  /** Closes the sockets of the clients, and ends their process when it is their own. */
   async stop(): Promise<void> {
+    if (this.#process === Clients.#shared) await this.destroy();
+    await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
     Clients.#running.delete(this);
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exit = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await exit;
+    if (this.#process !== Clients.#shared) await this.#process.stop();
   }
 
   #call<Result>(command: keyof ClientsCommands, argument?: unknown): Promise<Result> {
-    const id = ++this.#calls;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: result => resolve(result as Result), reject });
-      this.#child.send({ id, command, argument } satisfies ClientsCall);
-    });
+    return this.#process.call(this.#group, command, argument);
   }
 }
 

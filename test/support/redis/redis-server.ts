@@ -26,6 +26,8 @@ export class RedisServer {
   #child: ChildProcess | null = null;
   #output = '';
   #isPaused = false;
+  /** A connection that waits for the next command. */
+  #idle: typeof TEMPLATE | null = null;
   #password: string | undefined;
 
   private constructor(
@@ -94,6 +96,7 @@ export class RedisServer {
     const child = this.#child;
     this.#child = null;
     this.#isPaused = false;
+    this.#takeIdle()?.destroy();
     if (child === null || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
     child.kill('SIGKILL');
@@ -118,17 +121,29 @@ export class RedisServer {
     for (const type of ['normal', 'pubsub']) await this.command('CLIENT', 'KILL', 'TYPE', type);
   }
 
-  /** One command over a connection of its own; rejects while it is paused. */
+  /** One command, over a connection that is kept for the next; rejects while it is paused. */
   async command(...words: string[]): Promise<unknown> {
     if (this.#isPaused) throw new Error('redis-server is paused');
-    const client = TEMPLATE.duplicate({ url: this.url, socket: { reconnectStrategy: false } });
-    client.on('error', () => undefined);
+    const client = this.#takeIdle() ?? this.#newClient();
     try {
-      await client.connect();
+      if (!client.isOpen) await client.connect();
       return await client.sendCommand(words);
     } finally {
-      if (client.isOpen) client.destroy();
+      if (client.isReady && this.#idle === null && this.#child !== null) this.#idle = client;
+      else if (client.isOpen) client.destroy();
     }
+  }
+
+  #takeIdle(): typeof TEMPLATE | null {
+    const idle = this.#idle;
+    this.#idle = null;
+    return idle?.isReady ? idle : null;
+  }
+
+  #newClient(): typeof TEMPLATE {
+    const client = TEMPLATE.duplicate({ url: this.url, socket: { reconnectStrategy: false } });
+    client.on('error', () => undefined);
+    return client;
   }
 
   /** The lines of `INFO <section>`, by name. */

@@ -134,9 +134,9 @@ export class TestNode {
     return this.process.port;
   }
 
-  /** Clients of this node, in a process of their own. */
+  /** Clients of this node, in the process of all of the file's. */
   async openClients(count: number, opening: Omit<ClientsOpening, 'port' | 'count'> = {}): Promise<Clients> {
-    const clients = new Clients();
+    const clients = new Clients({ isShared: true });
     await clients.open({ ...opening, port: this.port, count });
     return clients;
   }
