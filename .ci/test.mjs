@@ -87,15 +87,16 @@ async function everything() {
   if (suspects.length > 0) await repeat(suspects);
 }
 
-/** Format, lint, unit tests and types, at the lowest priority. */
+/** Format, lint with types, and unit tests, at the lowest priority. */
 async function compute() {
   const how = { stdio: 'pipe', isNice: true };
   const sources = ['apps', 'libs', 'test'];
   const prettier = [bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'];
   await programBeside('format: prettier --check', prettier, how);
-  await programBeside('lint: oxlint', [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...sources], how);
+  // The build has checked the types of what is built; this checks those of the tests too, in a tenth of the time of tsc.
+  const lint = [bin('oxlint/bin/oxlint'), '--type-aware', '--type-check', '--deny-warnings', ...sources];
+  await programBeside('lint and types: oxlint', lint, how);
   await stepBeside('jest: unit', () => jest('unit', ['--selectProjects', 'unit'], how));
-  await programBeside('types: tsc', [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'], how);
 }
 
 function testGroup(index) {
