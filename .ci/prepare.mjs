@@ -5,6 +5,7 @@
  *   node .ci/prepare.mjs load    the load generator is
  *   node .ci/prepare.mjs bench   the bench is
  *   node .ci/prepare.mjs lib     what builds the library is installed
+ *   node .ci/prepare.mjs pack    the library is installed and built
  *
  * Complete steps are skipped, without a request to the network. It writes to stderr only: stdout belongs to the program that
  * runs afterwards.
@@ -15,6 +16,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** The library's name among the projects of nest-cli.json. */
+const LIBRARY = 'heartbeat';
 
 /** A problem that requires a person; the message has the remedy. */
 export class PrepareError extends Error {}
@@ -41,9 +45,9 @@ export function ensureModules() {
   if (status !== 0) throw new PrepareError('npm ci failed: is the package registry reachable? (npm ping)');
 }
 
-/** Builds an app with `nest build` unless what was built is newer than its sources. */
+/** Builds an app, or the library, with `nest build` unless what was built is newer than its sources. */
 export function ensureBuilt(app) {
-  const built = join(ROOT, 'dist/apps', app, 'src/main.js');
+  const built = join(ROOT, app === LIBRARY ? 'libs/heartbeat/dist/index.js' : `dist/apps/${app}/src/main.js`);
   const changed = existsSync(built) ? newestSource(app, statSync(built).mtimeMs) : 'dist';
   if (changed === null) {
     say(`dist: ${app} is newer than its sources`);
@@ -67,9 +71,12 @@ function absentPackages() {
 
 /** The first source found that is newer than `since`, null when there is none. */
 function newestSource(app, since) {
-  const configs = ['package-lock.json', 'tsconfig.json', 'nest-cli.json', `apps/${app}/tsconfig.app.json`];
+  const own = app === LIBRARY ? 'libs/heartbeat/tsconfig.lib.json' : `apps/${app}/tsconfig.app.json`;
+  const configs = ['package-lock.json', 'tsconfig.json', 'nest-cli.json', own];
+  const folders = ['libs/heartbeat/src'];
+  if (app !== LIBRARY) folders.unshift(`apps/${app}/src`);
   // The bench uses the load tool's files.
-  const folders = [`apps/${app}/src`, 'libs/heartbeat/src', ...(app === 'bench' ? ['apps/loadtest/src'] : [])];
+  if (app === 'bench') folders.push('apps/loadtest/src');
   const sources = folders.flatMap(folder =>
     readdirSync(join(ROOT, folder), { recursive: true })
       .filter(name => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
@@ -88,7 +95,7 @@ function say(text) {
   process.stderr.write(`prepare: ${text}\n`);
 }
 
-const APPS = { start: 'server', load: 'loadtest', bench: 'bench', lib: null };
+const APPS = { start: 'server', load: 'loadtest', bench: 'bench', lib: null, pack: LIBRARY };
 
 // Not when it is imported; the real path, since a folder above may be a symbolic link.
 if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -10,7 +10,7 @@ export const LIBRARY = join(ROOT, 'libs/heartbeat');
 export const run = promisify(execFile);
 
 /** Packages of an application beside the library and its peers: Nest's own starter has most of them. */
-const OF_THE_APP = ['@nestjs/platform-express', '@nestjs/platform-fastify', '@types/node', 'socket.io', 'typescript'];
+const OF_THE_APP = ['@nestjs/platform-express', '@nestjs/platform-fastify', '@types/node', 'socket.io'];
 /** The packages that belong to Nest 11. The registry has their last versions. */
 const NEST_11 = [
   '@nestjs/common@11',
@@ -21,8 +21,8 @@ const NEST_11 = [
   '@nestjs/terminus@11',
   '@nestjs/websockets@11',
 ];
-/** What npm does besides installing. */
-const QUIET = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'];
+/** How npm installs, and nothing besides. */
+const HOW = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--strict-peer-deps'];
 
 /** The library as npm would deliver it. */
 export interface PackedLibrary {
@@ -32,10 +32,9 @@ export interface PackedLibrary {
   readonly manifest: Readonly<Record<string, unknown>>;
 }
 
-/** Builds and packs the library into a folder. */
+/** Packs the library into a folder, built unless its build is newer than its sources. */
 export async function packLibrary(folder: string): Promise<PackedLibrary> {
-  const nest = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
-  await run(process.execPath, [nest, 'build', 'heartbeat'], { cwd: ROOT });
+  await run(process.execPath, [join(ROOT, '.ci/prepare.mjs'), 'pack']);
   const pack = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: LIBRARY });
   const [packed] = JSON.parse(pack.stdout) as { filename: string; files: { path: string }[] }[];
   const tarball = join(folder, packed!.filename);
@@ -78,25 +77,20 @@ export class PackedApp {
     }
   }
 
-  /** Installs Nest 11 from the registry. */
-  async installNest11(): Promise<void> {
+  /** Installs the library, and Nest 11 from the registry, as its manifest demands: a peer in another version is an error. */
+  async installWithNest11({ tarball }: PackedLibrary): Promise<void> {
     const { devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as Record<
       string,
       object
     >;
     const versions = Object.entries(devDependencies!).filter(([name]) => OF_THE_APP.includes(name));
     const others = versions.filter(([name]) => !name.startsWith('@nestjs/')).map(([name, range]) => `${name}@${range}`);
-    await run('npm', ['install', ...QUIET, ...NEST_11, ...others], { cwd: this.folder });
-  }
-
-  /** Installs the library beside them, as its manifest demands: a peer in another version is an error. */
-  async install({ tarball }: PackedLibrary): Promise<void> {
-    await run('npm', ['install', ...QUIET, '--strict-peer-deps', tarball], { cwd: this.folder });
+    await run('npm', ['install', ...HOW, ...NEST_11, ...others, tarball], { cwd: this.folder });
   }
 
   /** Compiles the sources of one of its settings; returns what the compiler objects to. */
   async compile(settings: keyof typeof TSCONFIGS): Promise<string> {
-    const tsc = join(this.folder, 'node_modules/typescript/bin/tsc');
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
     const compiled = run(process.execPath, [tsc, '-p', settings], { cwd: this.folder });
     return (await compiled.catch((error: { stdout: string }) => error)).stdout;
   }
