@@ -11,7 +11,7 @@ import { APART_MS, TestCluster } from '../support/servers/test-cluster.js';
 import { readMessage, readRequest } from '../support/servers/wire.js';
 import { until } from '../support/assert/until.js';
 
-const EACH = 300;
+const EACH = 100;
 /** All that nodes say; of requests and replies, what is asked. */
 const KINDS = ['keys', 'rows', 'detail', 'kick', 'kick-all', 'reply', 'deliver', 'replace', 'bans'];
 
