@@ -24,9 +24,9 @@ afterEach(async () => {
 
 /** Many small objects, which make a snapshot take longer than the heartbeat waits for a client. */
 const BALLAST =
-  'globalThis.ballast = Array.from({ length: 100_000 }, (_, i) => ({ i, name: `n${i}`, list: [i], map: new Map([[i, {}]]) }))';
+  'globalThis.ballast = Array.from({ length: 30_000 }, (_, i) => ({ i, name: `n${i}`, list: [i], map: new Map([[i, {}]]) }))';
 /** Without a sign of life for so long a client is dead. */
-const DEADLINE_MS = 500 + 2 * 500;
+const DEADLINE_MS = 300 + 2 * 300;
 
 const OPERATOR = 'a-token-for-operators';
 const VIEWER = 'a-token-for-viewers';
@@ -38,7 +38,7 @@ function startServer(nodeArgs: readonly string[] = []): Promise<ServerProcess> {
     NODE_NAME: `..${'n'.repeat(198)}`,
     ADMIN_TOKEN: OPERATOR,
     ADMIN_VIEWER_TOKEN: VIEWER,
-    ...beatEnv(500, 499),
+    ...beatEnv(300, 299),
   };
   return ServerProcess.start({ env, nodeArgs });
 }
@@ -92,9 +92,11 @@ describe('POST /admin/heap-snapshot', () => {
     expect(server.output).toMatch(/"who":"operator","what":"heap-snapshot",.*"result":"done"/);
   }, 240_000);
 
-  it('is refused within a minute of the last', async () => {
+  it('is taken once when two ask at once, and is refused within a minute of the last', async () => {
     const server = await startServer();
-    expect((await takeSnapshot(server, OPERATOR)).status).toBe(201);
+    const answers = await Promise.all([takeSnapshot(server, OPERATOR), takeSnapshot(server, OPERATOR)]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 429]);
+    expect(await readdir(folder)).toHaveLength(1);
     const { status, headers, json } = await takeSnapshot(server, OPERATOR);
     expect(status).toBe(429);
     expect(headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -104,20 +106,11 @@ describe('POST /admin/heap-snapshot', () => {
     expect(server.output).toContain('"result":"refused: too-soon"');
   });
 
-  it('is taken once when two ask at once', async () => {
+  it('is refused to a viewer, to a stranger and without a token', async () => {
     const server = await startServer();
-    const answers = await Promise.all([takeSnapshot(server, OPERATOR), takeSnapshot(server, OPERATOR)]);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 429]));
-    expect(await readdir(folder)).toHaveLength(1);
-  });
-
-  it.each([
-    ['a viewer', VIEWER, 403],
-    ['a stranger', 'wrong', 401],
-    ['nobody', null, 401],
-  ])('is refused to %s', async (_who, token, expected) => {
-    const server = await startServer();
-    expect((await takeSnapshot(server, token)).status).toBe(expected);
+    const statuses: number[] = [];
+    for (const token of [VIEWER, 'wrong', null]) statuses.push((await takeSnapshot(server, token)).status);
+    expect(statuses).toEqual([403, 401, 401]);
     expect(await readdir(folder)).toEqual([]);
   });
 });

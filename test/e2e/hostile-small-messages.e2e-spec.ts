@@ -13,7 +13,8 @@ const CLIENTS = 8;
 const KIB = 1024;
 
 const attacked = attackedServer({
-  options: { drain: { closeTimeoutMs: 500 } },
+  // Only the number of its messages closes a client, not their age.
+  options: { drain: { closeTimeoutMs: 500 }, backpressure: { slowAfterMs: 60_000 } },
   nodeArgs: COLLECT_SOON,
   observer: false,
 });
