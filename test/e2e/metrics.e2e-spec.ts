@@ -13,7 +13,7 @@ import { map, type Observable } from 'rxjs';
 
 import { AdminApp, PLATFORMS, PROBLEM, TOKENS } from '../support/servers/admin-app.js';
 import { beat, TestApp } from '../support/servers/app.js';
-import { Clients } from '../support/clients/clients.js';
+import { transportOf } from '../support/servers/fake-transport.js';
 import { RawClient } from '../support/clients/raw-client.js';
 import { until } from '../support/assert/until.js';
 
@@ -44,7 +44,6 @@ class Envelope implements NestInterceptor {
 const authenticate = ({ url = '' }: IncomingMessage) => ({ userId: `user ${url}` });
 
 afterEach(async () => {
-  await Clients.stopAll();
   await AdminApp.closeAll();
   await TestApp.closeAll();
 });
@@ -246,9 +245,27 @@ describe('the metrics', () => {
   });
 
   it('are scraped in under 50 ms with 15,000 connections', async () => {
-    const { port, app } = await start({ gateways: [EchoGateway], options: { limits: { maxConnections: 15_000 } } });
-    const clients = new Clients();
-    await clients.open({ port, count: 15_000 });
+    const count = 15_000;
+    const { port, app } = await start({ options: { limits: { maxConnections: count } }, gateways: [EchoGateway] });
+    const { connections } = app;
+    await Promise.all(Array.from({ length: 100 }, () => app.opened()));
+    const real = [...connections.all()];
+    // A connection costs the scrape the reading of its socket; many of them share one, since to open them is not what is measured.
+    const sharing = Array.from({ length: count - real.length }, (_, i) => {
+      const socket = real[i % real.length]!;
+      const transport = transportOf(
+        {},
+        {
+          get bytesRead() {
+            return socket.bytesIn;
+          },
+          get bytesWritten() {
+            return socket.bytesOut;
+          },
+        },
+      );
+      return connections.open({ transport, path: '/ws', ip: '127.0.0.1', userAgent: null, identity: null });
+    });
     const times: number[] = [];
     for (let i = 0; i < 11; i++) {
       // Of this process's own time: what other programs of the machine take meanwhile is not the scrape's.
@@ -258,12 +275,11 @@ describe('the metrics', () => {
       times.push((user + system) / 1000);
     }
     const open = await valueOf(port, 'ws_connections');
-    await clients.stop();
-    await until(() => app.connections.count === 0, { timeoutMs: 60_000 });
-    expect(open).toBe(15_000);
+    for (const connection of sharing) connections.closed(connection, 1000, '');
+    expect(open).toBe(count);
     const [median = Infinity] = times.toSorted((one, next) => one - next).slice(5);
     expect(median).toBeLessThan(50);
-  }, 360_000);
+  });
 });
 
 async function start(options: Parameters<typeof TestApp.start>[0]) {
