@@ -99,18 +99,6 @@ describe('SIGTERM', () => {
     expect(await endOf(node)).toMatchObject({ code: 0, signal: null });
   });
 
-  it('after the end of a drain by hand ends the process at once', async () => {
-    const node = await start();
-    const opened = await openClients(20, node);
-    await drain(node, {});
-    await expectNotified(opened);
-    await until(async () => (await plan(node)).state === 'drained');
-    node.process.signal('SIGTERM');
-    const exit = await endOf(node);
-    expect(exit).toMatchObject({ code: 0, signal: null });
-    expect(exit.ms).toBeLessThan(700);
-  });
-
   it('after an abort drains as ever', async () => {
     const node = await start();
     const opened = await openClients(20, node);
@@ -145,15 +133,19 @@ describe('a drain by hand', () => {
     expect(await drain(node, { spreadMs: 2000, force: true })).toMatchObject({ status: 202, json: { fits: false } });
   });
 
-  it('keeps the process, whose open requests are answered', async () => {
+  it('keeps the process, whose open requests are answered; SIGTERM after its end ends the process at once', async () => {
     const node = await start();
-    const opened = await openClients(5, node);
+    const opened = await openClients(20, node);
     await drain(node, {});
     await expectNotified(opened);
     await until(async () => (await plan(node)).state === 'drained');
     for (const path of ['connections', 'nodes', 'closed', 'bans', 'doctor'])
       expect((await node.ask(path)).status).toBe(200);
     const { json } = await node.ask('closed');
-    expect((json as { items: unknown[] }).items).toHaveLength(5);
+    expect((json as { items: unknown[] }).items).toHaveLength(20);
+    node.process.signal('SIGTERM');
+    const exit = await endOf(node);
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    expect(exit.ms).toBeLessThan(700);
   });
 });
