@@ -1,5 +1,5 @@
 /** Everything global of an application (guards, interceptors, pipes, filters, prefix, versioning) beside the routes of the library. */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type ArgumentsHost,
   BadGatewayException,
@@ -157,8 +157,6 @@ class OwnAdminController {
 
 const get = (port: number, path: string, headers: Record<string, string> = {}) => ask({ port, path, headers });
 
-afterEach(() => AdminApp.closeAll());
-
 const json = { 'content-type': 'application/json' };
 
 describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platform) => {
@@ -167,6 +165,8 @@ describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platfo
       providers: providers as never[],
       controllers: [OwnController],
     });
+  afterEach(() => AdminApp.closeAll());
+
   describe.each([
     ['of Nest’s documentation', JwtGuard],
     ['that reads the handler', HandlerGuard],
@@ -288,6 +288,28 @@ describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platfo
     expect([wrongMethod.status, wrongMethod.json.type]).toEqual([405, type('method-not-allowed')]);
   });
 
+  it('leave the routes of the application as they are', async () => {
+    const controllers = [OwnAdminController, OwnController];
+    const { port } = await AdminApp.start(platform, { admin }, undefined, { controllers });
+    expect((await get(port, '/admin/users')).json).toEqual(['alice']);
+    for (const path of ['/admin/users', '/own']) {
+      const good = await ask({ port, path, method: 'POST', headers: json, body: '{"name":"bob"}' });
+      expect([good.status, good.json]).toEqual([201, { name: 'bob' }]);
+      const bad = await ask({ port, path, method: 'POST', headers: json, body: '{"name":' });
+      expect([bad.status, bad.json.type]).toEqual([400, undefined]);
+      expect(bad.headers['content-type']).not.toMatch(PROBLEM);
+      expect((await ask({ port, path, method: 'PUT' })).headers['content-type']).not.toMatch(PROBLEM);
+    }
+    expect((await get(port, '/admin/nonsense')).headers['content-type']).not.toMatch(PROBLEM);
+    expect((await ask({ port, path: '/admin/bans', method: 'PUT' })).json.type).toBe(type('method-not-allowed'));
+  });
+});
+
+describe.each(PLATFORMS)('the routes of the library alone on %s', (_, platform: Platform) => {
+  let plain: number;
+  beforeAll(async () => void ({ port: plain } = await AdminApp.start(platform, { admin })));
+  afterAll(() => AdminApp.closeAll());
+
   describe('answer as problem details', () => {
     const send = (port: number, more: object) =>
       ask({ port, path: '/admin/bans', method: 'POST', headers: { ...json, ...OPERATOR }, ...more });
@@ -319,10 +341,9 @@ describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platfo
       ['an unknown path that cannot be decoded', { path: '/admin/x/%f', method: 'GET' }, 404, 'not-found'],
       ['a wrong method with malformed JSON', { method: 'PUT', body: '{' }, 405, 'method-not-allowed'],
     ])('%s', async (what, question, status, name) => {
-      const { port } = await start({});
       const { latin1 = false, ...more } = question as { latin1?: boolean; body?: string };
       const body = latin1 ? (Buffer.from(more.body!, 'latin1') as unknown as string) : more.body;
-      const answer = await send(port, { ...more, ...(body !== undefined && { body }) });
+      const answer = await send(plain, { ...more, ...(body !== undefined && { body }) });
       expect([what, answer.status, answer.json]).toEqual([
         what,
         status,
@@ -338,30 +359,10 @@ describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platfo
       ['of another type', 'a=b', { 'content-type': 'text/csv' }],
       ['compressed and broken', 'x', { ...json, 'content-encoding': 'gzip' }],
     ])('401 before any problem of a body that is %s', async (__, body, headers) => {
-      const { port } = await start({});
-      const answer = await ask({ port, path: '/admin/bans', method: 'POST', headers, body });
+      const answer = await ask({ port: plain, path: '/admin/bans', method: 'POST', headers, body });
       expect([answer.status, answer.json.type]).toEqual([401, type('unauthenticated')]);
       const viewer = { ...headers, authorization: 'Bearer see' };
-      expect((await ask({ port, path: '/admin/bans', method: 'POST', headers: viewer, body })).status).toBe(403);
-    });
-
-    it('and leave the routes of the application as they are', async () => {
-      const controllers = [OwnAdminController, OwnController];
-      const { port } = await AdminApp.start(platform, { admin }, undefined, { controllers });
-      expect((await get(port, '/admin/users')).json).toEqual(['alice']);
-      for (const path of ['/admin/users', '/own']) {
-        const good = await ask({ port, path, method: 'POST', headers: json, body: '{"name":"bob"}' });
-        expect([good.status, good.json]).toEqual([201, { name: 'bob' }]);
-        const bad = await ask({ port, path, method: 'POST', headers: json, body: '{"name":' });
-        expect([bad.status, bad.headers['content-type'], bad.json.type]).toEqual([
-          400,
-          expect.not.stringMatching(PROBLEM),
-          undefined,
-        ]);
-        expect((await ask({ port, path, method: 'PUT' })).headers['content-type']).not.toMatch(PROBLEM);
-      }
-      expect((await get(port, '/admin/nonsense')).headers['content-type']).not.toMatch(PROBLEM);
-      expect((await ask({ port, path: '/admin/bans', method: 'PUT' })).json.type).toBe(type('method-not-allowed'));
+      expect((await ask({ port: plain, path: '/admin/bans', method: 'POST', headers: viewer, body })).status).toBe(403);
     });
   });
 
@@ -387,14 +388,12 @@ describe.each(PLATFORMS)('the routes of the library on %s', (_, platform: Platfo
     '/Health/Live',
     '/health/live/',
   ])('are not at %s', async path => {
-    const { port } = await start({});
-    expect((await get(port, path, OPERATOR)).status).toBe(404);
+    expect((await get(plain, path, OPERATOR)).status).toBe(404);
   });
 
   it('are at their own paths, with a query and in absolute form', async () => {
-    const { port } = await start({});
-    for (const path of ['/admin/closed?limit=1', '/metrics?x=1', '/health/live?', `http://a:${port}/admin/closed`]) {
-      expect([path, (await get(port, path, OPERATOR)).status]).toEqual([path, 200]);
+    for (const path of ['/admin/closed?limit=1', '/metrics?x=1', '/health/live?', `http://a:${plain}/admin/closed`]) {
+      expect([path, (await get(plain, path, OPERATOR)).status]).toEqual([path, 200]);
     }
   });
 });
