@@ -221,14 +221,18 @@ describe('a reset', () => {
 
 describe('an application that fails', () => {
   let program: Program;
+  /** Servers of their own, since one may not survive; the probe is with the other. Each logs an error of a place once in a while only. */
+  const servers = new Map<string, ServerProcess>();
   beforeAll(async () => {
     program = await Program.compile('support/servers/user-app');
   });
   afterAll(() => program.remove());
 
-  /** A server of its own, since it may not survive; the probe is with the other. */
-  async function app(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
-    return ServerProcess.start({ entry: program.entry, env });
+  async function serverFor(how: string): Promise<ServerProcess> {
+    const own = servers.get(how) ?? (await ServerProcess.start({ entry: program.entry }));
+    servers.set(how, own);
+    own.stderr = '';
+    return own;
   }
 
   it.each([
@@ -239,8 +243,9 @@ describe('an application that fails', () => {
     ['disposer', 'an error whose stack throws'],
     ['disposer', 'an object that throws when it is shown'],
   ])('in its %s, with %s, ends neither the process nor another connection', async (place, how) => {
-    const own = await app({ FAIL_IN: place, FAIL_WITH: how });
-    const [other, unlucky] = [client({ port: own.port }), client({ port: own.port })];
+    const own = await serverFor(how);
+    const headers = { 'User-Agent': `${place}: ${how}` };
+    const [other, unlucky] = [client({ port: own.port }), client({ port: own.port, headers })];
     await Promise.all([other.open(), unlucky.open()]);
     unlucky.sendEvent('echo');
     expect(await serves(unlucky, 'stream', own)).toBe(true);
@@ -251,7 +256,7 @@ describe('an application that fails', () => {
   });
 
   it('to answer with a stream what JSON cannot hold, ends neither the process nor another connection', async () => {
-    const own = await app({});
+    const own = await serverFor('an object without a text');
     const [other, unlucky] = [client({ port: own.port }), client({ port: own.port })];
     await Promise.all([other.open(), unlucky.open()]);
     // Deep enough that it can be read and not be written.

@@ -5,13 +5,12 @@
  *   PORT            0 for a free one
  *   OPTIONS         the library's options, as JSON
  *   SHUTDOWN_HOOKS  `exit` (the recommended line), `nest` (without `useProcessExit`) or `none`
- *   FAIL_IN         where its gateway throws: `handleConnection`, `handleDisconnect`, `disposer`, `answer`
- *   FAIL_WITH       what it throws there, a name of THROWN
  *   ON_START        what its `onModuleInit` does: nothing, `<ms>`, `never`
  *   ON_DESTROY      what its `onModuleDestroy` does: nothing, `<ms>`, `never`, `throw`, `block`
  */
 import 'reflect-metadata';
 
+import type { IncomingMessage } from 'node:http';
 import { Injectable, Module, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -21,6 +20,7 @@ import {
   HeartbeatModule,
   type HeartbeatOptions,
   HeartbeatWsAdapter,
+  type TrackedSocket,
 } from 'nestjs-heartbeat';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
@@ -38,28 +38,36 @@ function failAgain(): never {
   throw new Error('its text has failed');
 }
 
-function failIn(place: string): void {
-  const { FAIL_IN, FAIL_WITH = '' } = process.env;
-  if (FAIL_IN === place) throw THROWN[FAIL_WITH];
+/** The `User-Agent` of each client. */
+const agents = new WeakMap<Connection, string>();
+
+/**
+ * A client whose `User-Agent` is `<place>: <what>` fails the gateway: `<place>` is `handleConnection`, `handleDisconnect`, `disposer` or
+ * `answer`, `<what>` a name of THROWN.
+ */
+function failIn(place: string, connection: Connection | undefined): void {
+  const [wanted, what = ''] = (connection && agents.get(connection)?.split(': ')) ?? [];
+  if (wanted === place) throw THROWN[what];
 }
 
 @WebSocketGateway({ path: '/ws' })
 class EchoGateway {
-  handleConnection(): void {
-    failIn('handleConnection');
+  handleConnection({ connection }: TrackedSocket, { headers }: IncomingMessage): void {
+    if (connection) agents.set(connection, headers['user-agent'] ?? '');
+    failIn('handleConnection', connection);
   }
 
-  handleDisconnect(): void {
-    failIn('handleDisconnect');
+  handleDisconnect({ connection }: TrackedSocket): void {
+    failIn('handleDisconnect', connection);
   }
 
   @SubscribeMessage('echo')
   echo(@CurrentConnection() connection: Connection, @MessageBody() data: unknown): object {
-    connection.defer(() => failIn('disposer'));
+    connection.defer(() => failIn('disposer', connection));
     return {
       event: 'echo',
       get data() {
-        failIn('answer');
+        failIn('answer', connection);
         return data;
       },
     };
