@@ -95,7 +95,7 @@ describe('POST /admin/heap-snapshot', () => {
   it('is taken once when two ask at once, and is refused within a minute of the last', async () => {
     const server = await startServer();
     const answers = await Promise.all([takeSnapshot(server, OPERATOR), takeSnapshot(server, OPERATOR)]);
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 429]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 429]));
     expect(await readdir(folder)).toHaveLength(1);
     const { status, headers, json } = await takeSnapshot(server, OPERATOR);
     expect(status).toBe(429);
