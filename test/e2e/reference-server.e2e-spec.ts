@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { exec } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
@@ -14,10 +14,9 @@ import { until } from '../support/assert/until.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const ADMIN_TOKEN = 'a-token-for-this-test';
+const ADMIN_VIEWER_TOKEN = 'a-token-of-a-viewer';
 /** Runs the command that follows on a terminal of its own. */
 const ON_TERMINAL = ['sh', '-c', 'exec script -qfec "$*" /dev/null', 'script'];
-
-afterEach(() => ServerProcess.stopAll());
 
 /** The command lines that the greeting offers. */
 function commandsOf(server: ServerProcess): string[] {
@@ -38,9 +37,21 @@ async function failedStart(env: Record<string, string>) {
   return { code, stdout: server.stdout, stderr: server.stderr };
 }
 
-describe('the greeting', () => {
-  it('offers lines that open a connection, show it and kick it, as they stand', async () => {
-    const server = await ServerProcess.start({ env: { ADMIN_TOKEN } });
+const SECURITY = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+
+describe('a server with tokens', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start({ env: { ADMIN_TOKEN, ADMIN_VIEWER_TOKEN } });
+  });
+  afterAll(() => server.stop());
+
+  it('offers lines in its greeting that open a connection, show it and kick it, as they stand', async () => {
     await until(() => commandsOf(server).length === 3);
     const [openIt = '', showIt = '', kickIt = ''] = commandsOf(server);
     const opened = run(openIt);
@@ -50,6 +61,103 @@ describe('the greeting', () => {
     expect(JSON.parse(await run(kickIt))).toMatchObject({ id: item?.id, closing: true });
     expect(await opened).toBe('{"event":"echo","data":"hello"}\nclosed 4500 kicked\n');
   });
+
+  it('shows none of them', async () => {
+    await until(() => commandsOf(server).length === 3);
+    for (const token of [ADMIN_TOKEN, ADMIN_VIEWER_TOKEN]) expect(server.output).not.toContain(token);
+  });
+
+  it('leads from / to the routes of the server, as JSON and as a page', async () => {
+    const { port } = server;
+    const home = await ask({ port, path: '/' });
+    expect([home.status, home.headers]).toMatchObject([200, SECURITY]);
+    const { links } = home.json as { links: Record<string, string> };
+    expect(Object.keys(links)).toEqual(['docs', 'health', 'metrics', 'admin']);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    for (const path of Object.values(links)) expect((await ask({ port, path, headers })).status).toBe(200);
+    const page = await ask({ port, path: '/?from=a-browser', headers: { accept: 'text/html,*/*;q=0.8' } });
+    expect(page.headers).toMatchObject({ ...SECURITY, 'content-type': 'text/html; charset=utf-8' });
+    expect([...page.text.matchAll(/href="([^"]+)"/g)].map(([, path]) => path)).toEqual(Object.values(links));
+    expect((await ask({ port, path: '/', method: 'POST' })).status).toBe(404);
+    expect((await ask({ port, path: '/other' })).status).toBe(404);
+  });
+});
+
+describe('a server without tokens', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start({ env: { HOST: '127.0.0.1', NODE_NAME: 'a' } });
+  });
+  afterAll(() => server.stop());
+
+  it('reports that there is no admin token where the output is no terminal', async () => {
+    await until(() => server.stdout.includes('Ctrl-C'));
+    expect(server.stdout).toMatch(/Admin token +none.* set ADMIN_TOKEN or ADMIN_TOKEN_FILE/);
+    const { status, text } = await ask({ port: server.port, path: '/admin/connections' });
+    expect([status, text]).toEqual([401, expect.stringContaining('No admin token is configured')]);
+  });
+
+  it('names node and version at the start of its log', async () => {
+    const { stdout } = server;
+    expect(stdout).toMatch(/LOG \[Server\] node a-[0-9a-f]{8}, version 0\.1\.0, Node\.js \d/);
+  });
+
+  it('has a gateway that echoes, and broadcasts for no anonymous client', async () => {
+    const client = await RawClient.opened({ port: server.port });
+    client.sendEvent('echo', { a: [1, 'ü'] });
+    await until(() => client.json.length === 1);
+    client.sendEvent('broadcast', 'hello');
+    await until(() => client.json.length === 2);
+    const data = { status: 'error', message: 'Only an identified client may broadcast.' };
+    expect(client.json).toMatchObject([
+      { event: 'echo', data: { a: [1, 'ü'] } },
+      { event: 'exception', data },
+    ]);
+    client.destroy();
+  });
+
+  it('does not warn of anonymous clients of this machine', async () => {
+    expect(server.output).not.toContain('anonymous');
+  });
+
+  it('sends HTTP responses that name no framework, and may be neither guessed at nor framed', async () => {
+    const { url } = server;
+    const paths = [
+      '/docs',
+      '/docs/swagger-ui-init.js',
+      '/docs-json',
+      '/health',
+      '/metrics',
+      '/admin/nodes',
+      '/nowhere',
+    ];
+    for (const path of paths) {
+      const { headers } = await fetch(`${url}${path}`);
+      expect(headers.get('x-powered-by')).toBeNull();
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('x-frame-options')).toBe('DENY');
+      const policy = headers.get('content-security-policy') ?? '';
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).not.toMatch(/script-src[^;]*(unsafe|\*|https?:)/);
+    }
+  });
+
+  it('has API docs for people and for programs, and drains on SIGTERM after their use', async () => {
+    const { url } = server;
+    const page = await fetch(`${url}/docs`);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('Heartbeat API')]);
+    const document = (await (await fetch(`${url}/docs-json`)).json()) as { paths: object };
+    expect(Object.keys(document.paths)).toContain('/admin/connections/{id}');
+    // They are made by an application of their own, which leaves the log of the server as it is.
+    server.signal('SIGTERM');
+    await server.exited;
+    expect(server.output).toContain('drain ended');
+  });
+});
+
+describe('the greeting', () => {
+  afterEach(() => ServerProcess.stopAll());
 
   it('offers lines that work where clients need a token', async () => {
     const JWT_SECRET = 'a-secret-of-the-issuer-of-32-bytes';
@@ -97,14 +205,6 @@ describe('the greeting', () => {
     expect(JSON.parse(await run(show, token))).toMatchObject({ items: [] });
   });
 
-  it('reports that there is no token where the output is no terminal', async () => {
-    const server = await ServerProcess.start();
-    await until(() => server.stdout.includes('Ctrl-C'));
-    expect(server.stdout).toMatch(/Admin token +none.* set ADMIN_TOKEN or ADMIN_TOKEN_FILE/);
-    const { status, text } = await ask({ port: server.port, path: '/admin/connections' });
-    expect([status, text]).toEqual([401, expect.stringContaining('No admin token is configured')]);
-  });
-
   it('reads the token from ADMIN_TOKEN_FILE', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'admin-token-'));
     const ADMIN_TOKEN_FILE = join(folder, 'token');
@@ -114,45 +214,6 @@ describe('the greeting', () => {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     expect((await ask({ port: server.port, path: '/admin/connections', headers })).status).toBe(200);
     expect(server.output).not.toContain(ADMIN_TOKEN);
-  });
-
-  it('shows no token that was given', async () => {
-    const server = await ServerProcess.start({
-      env: { ADMIN_TOKEN: 'geheim-geheim-geheim', ADMIN_VIEWER_TOKEN: 'privat-privat-privat' },
-    });
-    await until(() => commandsOf(server).length === 3);
-    expect(server.output).not.toMatch(/geheim|privat/);
-  });
-});
-
-describe('GET /', () => {
-  const security = {
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    'referrer-policy': 'no-referrer',
-    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  };
-
-  it('leads to the routes of the server, as JSON and as a page', async () => {
-    const { port } = await ServerProcess.start({ env: { ADMIN_TOKEN } });
-    const home = await ask({ port, path: '/' });
-    expect([home.status, home.headers]).toMatchObject([200, security]);
-    const { links } = home.json as { links: Record<string, string> };
-    expect(Object.keys(links)).toEqual(['docs', 'health', 'metrics', 'admin']);
-    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-    for (const path of Object.values(links)) expect((await ask({ port, path, headers })).status).toBe(200);
-    const page = await ask({ port, path: '/?from=a-browser', headers: { accept: 'text/html,*/*;q=0.8' } });
-    expect(page.headers).toMatchObject({ ...security, 'content-type': 'text/html; charset=utf-8' });
-    expect([...page.text.matchAll(/href="([^"]+)"/g)].map(([, path]) => path)).toEqual(Object.values(links));
-    expect((await ask({ port, path: '/', method: 'POST' })).status).toBe(404);
-    expect((await ask({ port, path: '/other' })).status).toBe(404);
-  });
-
-  it('leads to nothing that ADMIN_PORT has moved', async () => {
-    const { port } = await ServerProcess.start({ env: { ADMIN_TOKEN, ADMIN_PORT: '0' } });
-    expect((await ask({ port, path: '/' })).json).toMatchObject({ links: { health: '/health' } });
-    const { text } = await ask({ port, path: '/', headers: { accept: 'text/html' } });
-    expect(text).not.toMatch(/admin|metrics|docs/);
   });
 });
 
@@ -185,6 +246,8 @@ const lines = (text: string) =>
     .map(line => JSON.parse(line) as Record<string, unknown>);
 
 describe('LOG_FORMAT=json', () => {
+  afterEach(() => ServerProcess.stopAll());
+
   it('names node and version in each line, and has audit entries as fields', async () => {
     const server = await ServerProcess.start({ env: { ADMIN_TOKEN, LOG_FORMAT: 'json', NODE_NAME: 'a' } });
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
@@ -232,31 +295,9 @@ describe('LOG_FORMAT=json', () => {
   });
 });
 
-describe('the text of the log', () => {
-  it('names node and version at the start', async () => {
-    const { stdout } = await ServerProcess.start({ env: { NODE_NAME: 'a' } });
-    expect(stdout).toMatch(/LOG \[Server\] node a-[0-9a-f]{8}, version 0\.1\.0, Node\.js \d/);
-  });
-});
-
-describe('the gateway', () => {
-  it('echoes, and broadcasts for no anonymous client', async () => {
-    const server = await ServerProcess.start();
-    const client = await RawClient.opened({ port: server.port });
-    client.sendEvent('echo', { a: [1, 'ü'] });
-    await until(() => client.json.length === 1);
-    client.sendEvent('broadcast', 'hello');
-    await until(() => client.json.length === 2);
-    const data = { status: 'error', message: 'Only an identified client may broadcast.' };
-    expect(client.json).toMatchObject([
-      { event: 'echo', data: { a: [1, 'ü'] } },
-      { event: 'exception', data },
-    ]);
-    client.destroy();
-  });
-});
-
 describe('anonymous clients', () => {
+  afterEach(() => ServerProcess.stopAll());
+
   it.each([
     ['all clients', {}, /WARN \[Server\] every client is anonymous, and HOST=0\.0\.0\.0/],
     [
@@ -272,58 +313,24 @@ describe('anonymous clients', () => {
     const { findings } = json as { findings: { id: string; severity: string }[] };
     expect(findings.find(({ id }) => id === 'anonymous-clients')).toMatchObject({ severity: 'warn' });
   });
-
-  it('of this machine are not', async () => {
-    const server = await ServerProcess.start({ env: { HOST: '127.0.0.1' } });
-    expect(server.output).not.toContain('anonymous');
-  });
-});
-
-describe('HTTP responses', () => {
-  it('name no framework, and may be neither guessed at nor framed', async () => {
-    const { url } = await ServerProcess.start();
-    const paths = [
-      '/docs',
-      '/docs/swagger-ui-init.js',
-      '/docs-json',
-      '/health',
-      '/metrics',
-      '/admin/nodes',
-      '/nowhere',
-    ];
-    for (const path of paths) {
-      const { headers } = await fetch(`${url}${path}`);
-      expect(headers.get('x-powered-by')).toBeNull();
-      expect(headers.get('x-content-type-options')).toBe('nosniff');
-      expect(headers.get('x-frame-options')).toBe('DENY');
-      const policy = headers.get('content-security-policy') ?? '';
-      expect(policy).toContain("default-src 'none'");
-      expect(policy).toContain("frame-ancestors 'none'");
-      expect(policy).not.toMatch(/script-src[^;]*(unsafe|\*|https?:)/);
-    }
-  });
-});
-
-describe('the API docs', () => {
-  it('are there for people and for programs', async () => {
-    const server = await ServerProcess.start();
-    const { url } = server;
-    const page = await fetch(`${url}/docs`);
-    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('Heartbeat API')]);
-    const document = (await (await fetch(`${url}/docs-json`)).json()) as { paths: object };
-    expect(Object.keys(document.paths)).toContain('/admin/connections/{id}');
-    // They are made by an application of their own, which leaves the log of the server as it is.
-    server.signal('SIGTERM');
-    await server.exited;
-    expect(server.output).toContain('drain ended');
-  });
 });
 
 describe('ADMIN_PORT', () => {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start({ env: { ADMIN_TOKEN, ADMIN_PORT: '0', LOG_FORMAT: 'json' } });
+  });
+  afterAll(() => server.stop());
+
+  it('leaves nothing of what it moves on the page at /', async () => {
+    const { port } = server;
+    expect((await ask({ port, path: '/' })).json).toMatchObject({ links: { health: '/health' } });
+    const { text } = await ask({ port, path: '/', headers: { accept: 'text/html' } });
+    expect(text).not.toMatch(/admin|metrics|docs/);
+  });
 
   it('takes admin API, metrics and API docs to a port of their own, which the greeting shows', async () => {
-    const server = await ServerProcess.start({ env: { ADMIN_TOKEN, ADMIN_PORT: '0', LOG_FORMAT: 'json' } });
     const { admin = '' } = JSON.parse(server.stdout.trim().split('\n').at(-1) ?? '') as Record<string, string>;
     const own = Number(new URL(admin).port);
     expect(own).not.toBe(server.port);
