@@ -2,10 +2,12 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
+import { Agent, createServer as createHttpServer, get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { MessageChannel, Worker } from 'node:worker_threads';
 
 import { watchLeaks } from './leaks.js';
+import { until } from './until.js';
 
 /** Long enough for any end to be noticed, short enough for a leak that stays. */
 const SHORT_MS = 50;
@@ -91,6 +93,28 @@ describe('watchLeaks', () => {
     ends.push(end);
     await expect(assertNothingLeft(SHORT_MS)).rejects.toThrow(name);
     await end();
+    await assertNothingLeft();
+  });
+
+  it('finds the end of a connection that was taken by several requests', async () => {
+    const server = createHttpServer((_request, response) => response.end()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const assertNothingLeft = watchLeaks();
+    const agent = new Agent({ keepAlive: true });
+    const end = () => {
+      agent.destroy();
+      server.closeAllConnections();
+    };
+    ends.push(() => void server.close(), end);
+    for (let sent = 0; sent < 3; sent++) {
+      const request = get({ agent, port: (server.address() as AddressInfo).port });
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      expect(request.reusedSocket).toBe(sent > 0);
+      await once(response.resume(), 'end');
+      await until(() => Object.keys(agent.freeSockets).length === 1);
+    }
+    await expect(assertNothingLeft(SHORT_MS)).rejects.toThrow('TCPWRAP');
+    end();
     await assertNothingLeft();
   });
 

@@ -1,5 +1,6 @@
 import { createHook } from 'node:async_hooks';
 import { relative } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { until } from './until.js';
@@ -21,8 +22,8 @@ const WATCHED = new Set([
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGUSR2', 'SIGHUP'] as const;
 const EVENTS = ['uncaughtException', 'unhandledRejection', 'beforeExit', 'exit'] as const;
 
-/** The number of resources at which those that have ended are first removed. */
-const MAX_KEPT = 500;
+/** Time between two removals of those that have ended: until then the stack of each keeps the objects of its frames. */
+const KEPT_MS = 100;
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -36,9 +37,15 @@ interface Handle {
   readonly _destroyed?: boolean;
 }
 
+/** What Node reports instead of the handle of a kept connection when the next request takes it. */
+interface ReusedHandle {
+  readonly handle: Handle;
+}
+
 interface Resource {
   readonly type: string;
-  readonly handle: Handle;
+  /** Node holds it while it is alive. What has ended is not kept by this file. */
+  readonly handle: WeakRef<Handle>;
   /** Not read before the end: making a stack's text is what costs. */
   readonly created: Error;
 }
@@ -58,17 +65,19 @@ interface Resource {
 export function watchLeaks(): (timeoutMs?: number) => Promise<void> {
   const listenersBefore = countListeners();
   let open: Resource[] = [];
-  let most = MAX_KEPT;
+  let forgotAt = performance.now();
   const forgetEnded = () => {
-    open = open.filter(({ handle }) => isAlive(handle));
-    most = Math.max(MAX_KEPT, 2 * open.length);
+    open = open.filter(({ handle }) => isAlive(handle.deref()));
   };
   const hook = createHook({
-    init(_id, type, _triggerId, handle: Handle) {
+    init(_id, type, _triggerId, resource: Handle | ReusedHandle) {
       if (!WATCHED.has(type)) return;
-      open.push({ type, handle, created: new Error(type) });
+      const handle = 'handle' in resource ? resource.handle : resource;
+      open.push({ type, handle: new WeakRef(handle), created: new Error(type) });
       // Later: Node crashes when a handle is read before its constructor has ended.
-      if (open.length === most) setImmediate(forgetEnded);
+      if (performance.now() < forgotAt + KEPT_MS) return;
+      forgotAt = performance.now();
+      setImmediate(forgetEnded);
     },
   }).enable();
   const left = (): string[] => [
@@ -84,7 +93,8 @@ export function watchLeaks(): (timeoutMs?: number) => Promise<void> {
 }
 
 /** Whether a resource has not ended. A handle without a descriptor that is `unref`ed counts as ended. */
-function isAlive(handle: Handle): boolean {
+function isAlive(handle: Handle | undefined): handle is Handle {
+  if (handle === undefined) return false;
   const { _destroyed: isOver } = handle;
   if (isOver !== undefined) return !isOver;
   return hasRef(handle) || (handle.fd ?? -1) >= 0;
@@ -96,7 +106,8 @@ function hasRef(handle: Handle): boolean {
 }
 
 /** The description of a resource, none when it has ended or does not belong to the test. */
-function describeLeak({ type, handle, created }: Resource): string[] {
+function describeLeak({ type, handle: reference, created }: Resource): string[] {
+  const handle = reference.deref();
   if (!isAlive(handle)) return [];
   const line = creator(created);
   // jest's timers, and those of the wait for the others to go.
