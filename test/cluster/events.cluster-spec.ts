@@ -1,3 +1,4 @@
+// Measures: the last events of a node that ends, which the others fetch within a second.
 /** One event stream over three nodes: events of all, resumption through another node, and what happens when Redis or a node fails. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
