@@ -31,8 +31,6 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 interface Handle {
   /** Undefined after the end of a handle. */
   hasRef?(): boolean | undefined;
-  /** Of a socket or server: negative after its end. */
-  readonly fd?: number;
   /** Of a timer. */
   readonly _destroyed?: boolean;
 }
@@ -92,12 +90,12 @@ export function watchLeaks(): (timeoutMs?: number) => Promise<void> {
   };
 }
 
-/** Whether a resource has not ended. A handle without a descriptor that is `unref`ed counts as ended. */
+/** Whether a resource has not ended. */
 function isAlive(handle: Handle | undefined): handle is Handle {
   if (handle === undefined) return false;
   const { _destroyed: isOver } = handle;
   if (isOver !== undefined) return !isOver;
-  return hasRef(handle) || (handle.fd ?? -1) >= 0;
+  return handle.hasRef === undefined || handle.hasRef() !== undefined;
 }
 
 /** Whether it keeps the event loop alive. */

@@ -1,4 +1,4 @@
-/** Longer texts have a header of another length, and the copy of a text costs more than a second buffer. */
+/** Longer texts have a header of another length. */
 const MAX_BYTES = 0xffff;
 const LONG_FROM = 126;
 /** FIN and the opcode of a text: RFC 6455, section 5.2. */
